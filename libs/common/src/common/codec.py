@@ -1,0 +1,41 @@
+"""The one JSON encoder and decoder of the data plane.
+
+UUIDs, dates and dataclasses encode as strings and objects; times are RFC 3339 in UTC with a ``Z``.
+"""
+
+from typing import Any
+
+import orjson
+
+_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
+
+
+def dumps(value: object) -> bytes:
+    """Encode ``value`` as compact UTF-8 JSON. Raises ``TypeError`` for what JSON cannot hold."""
+    return orjson.dumps(value, option=_OPTIONS)
+
+
+def dumps_str(value: object) -> str:
+    """Like :func:`dumps`, as text: what asyncpg wants for ``jsonb``."""
+    return orjson.dumps(value, option=_OPTIONS).decode()
+
+
+def loads(raw: bytes | bytearray | memoryview | str) -> Any:
+    """Decode JSON. Raises ``ValueError`` (``orjson.JSONDecodeError``) on anything else, NaN included."""
+    return orjson.loads(raw)
+
+
+def has_nul(value: object) -> bool:
+    """Whether a string anywhere in ``value`` holds U+0000, which Postgres can't store in text or jsonb."""
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        return any(has_nul(k) or has_nul(v) for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return any(has_nul(item) for item in value)
+    return False
+
+
+def json_has_nul(raw: bytes) -> bool:
+    """:func:`has_nul` for encoded JSON; decodes only what looks suspicious."""
+    return b"\\u0000" in raw and has_nul(loads(raw))

@@ -1,0 +1,48 @@
+"""Event contracts: a Pydantic model a type, one file a producer.
+
+Within a major version a contract only grows optional fields; consumers ignore what they don't know. A
+breaking change is a new type (``….v2``) published beside the old one.
+"""
+
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class Contract(BaseModel):
+    """The ``data`` of one event type. JSON is camelCase; unknown fields are ignored.
+
+    A subclass names its event in ``type``::
+
+        class TitleSet(Contract):
+            type: ClassVar[str] = "chat.conversation.title.set.v1"
+            conversation_id: UUID
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True, allow_inf_nan=False
+    )
+
+    type: ClassVar[str]
+
+    def to_json(self) -> str:
+        """The wire form: camelCase, without fields that are ``None`` and were not set."""
+        return self.model_dump_json(by_alias=True, exclude_unset=True)
+
+
+class CommandRejected(Contract):
+    """A command that will never be carried out, told to whoever sent it. Each producer has its own type."""
+
+    command_id: str
+    command_type: str
+    code: str
+    reason: str
+
+
+def by_type(*contracts: type[Contract]) -> dict[str, type[Contract]]:
+    """Contracts by the name of their event type. Raises ``ValueError`` when two share one."""
+    types = {contract.type: contract for contract in contracts}
+    if len(types) != len(contracts):
+        raise ValueError("two contracts share one event type")
+    return types

@@ -1,0 +1,64 @@
+"""Postgres: the pool, its codecs and its time limits."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import asyncpg
+
+from common import codec
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    from common.settings import ServiceSettings
+
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+else:
+    Connection: TypeAlias = Any
+    Pool: TypeAlias = asyncpg.Pool
+
+
+async def prepare_connection(connection: Connection) -> None:
+    """Give a fresh connection the ``jsonb`` and ``json`` codecs: Python values in, Python values out."""
+    for kind in ("jsonb", "json"):
+        await connection.set_type_codec(
+            kind, schema="pg_catalog", encoder=codec.dumps_str, decoder=codec.loads, format="text"
+        )
+
+
+async def create_pool(settings: "ServiceSettings", *, init: Any = prepare_connection) -> Pool:
+    """Open a pool of at most ``database_pool_size`` connections.
+
+    Limits: ``statement_timeout`` and ``lock_timeout`` from the settings; ``idle_in_transaction_session_timeout``
+    at two thirds of a lease's time to live, so that a frozen process loses its locks before its lease is gone.
+    """
+    idle_in_transaction = settings.lease_ttl_seconds * 2 / 3
+    return await asyncpg.create_pool(
+        settings.database_url,
+        min_size=1,
+        max_size=settings.database_pool_size,
+        init=init,
+        timeout=5,
+        command_timeout=settings.statement_timeout_seconds + 5,
+        max_inactive_connection_lifetime=60,
+        server_settings={
+            "application_name": f"takaro-{settings.service}",
+            "timezone": "UTC",
+            "statement_timeout": _milliseconds(settings.statement_timeout_seconds),
+            "lock_timeout": _milliseconds(settings.lock_timeout_seconds),
+            "idle_in_transaction_session_timeout": _milliseconds(idle_in_transaction),
+        },
+    )
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(max(1, round(seconds * 1000)))
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection inside one transaction (READ COMMITTED): committed at the end, rolled back on an error."""
+    async with pool.acquire() as connection, connection.transaction():
+        yield connection
