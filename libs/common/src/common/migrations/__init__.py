@@ -1,0 +1,1 @@
+"""The schema's revisions and what applies them, takes them back and adopts a database that knex migrated."""
