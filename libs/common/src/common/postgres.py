@@ -31,8 +31,9 @@ async def prepare_connection(connection: Connection) -> None:
 async def create_pool(settings: "ServiceSettings", *, init: Any = prepare_connection) -> Pool:
     """Open a pool of at most ``database_pool_size`` connections.
 
-    Limits: ``statement_timeout`` and ``lock_timeout`` from the settings; ``idle_in_transaction_session_timeout``
-    at two thirds of a lease's time to live, so that a frozen process loses its locks before its lease is gone.
+    Limits: ``statement_timeout`` and ``lock_timeout`` from the settings;
+    ``idle_in_transaction_session_timeout`` at two thirds of a lease's time to live, so that a frozen process
+    loses its locks before its lease is gone.
     """
     idle_in_transaction = settings.lease_ttl_seconds * 2 / 3
     return await asyncpg.create_pool(

@@ -48,13 +48,13 @@ class ServiceSettings(BaseSettings):
     lease_ttl_seconds: float = Field(3, gt=0, description="a frozen or dead holder is replaced after this")
     stream_batch_size: int = Field(100, ge=1, le=10_000, description="entries handled in one transaction")
     stream_retention_seconds: float = Field(
-        7 * 86_400, gt=0, description="how long facts stay in a stream, and how long a silent group holds them"
+        7 * 86_400, gt=0, description="how long facts stay in a stream, and a silent group may hold them"
     )
     inbox_retention_seconds: float = Field(
         30 * 86_400, gt=0, description="how long handled events are remembered; longer than any replay"
     )
     max_handler_failures: int = Field(5, ge=1, description="failures after which an entry is a dead letter")
-    retry_backoff_seconds: float = Field(0.2, gt=0, description="first pause before a retry; doubles each time")
+    retry_backoff_seconds: float = Field(0.2, gt=0, description="first pause before a retry; then doubled")
     retry_backoff_max_seconds: float = Field(30, gt=0, description="longest pause between retries")
     shutdown_grace_seconds: float = Field(10, gt=0, description="time to finish what is in flight at a stop")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
@@ -71,7 +71,7 @@ class ServiceSettings(BaseSettings):
                 f"{self.host}: set HOST=127.0.0.1, or AUTH_MODE=jwt with JWT_SECRET or JWT_JWKS_URL"
             )
         if self.auth_mode == "jwt" and not (self.jwt_secret or self.jwt_jwks_url):
-            raise ValueError("AUTH_MODE=jwt needs JWT_SECRET or JWT_JWKS_URL (AUTH_MODE=dev is for one machine)")
+            raise ValueError("AUTH_MODE=jwt needs JWT_SECRET or JWT_JWKS_URL; AUTH_MODE=dev needs neither")
         if self.inbox_retention_seconds <= self.stream_retention_seconds:
             raise ValueError("INBOX_RETENTION_SECONDS must be longer than STREAM_RETENTION_SECONDS")
         return self

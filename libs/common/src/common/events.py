@@ -1,0 +1,133 @@
+"""The event envelope: CloudEvents 1.0 fields, flat in a stream entry.
+
+Only ``type`` and ``data`` are required of others. Entries that FastStream's own publisher writes (a single
+``__data__`` field) are read too: with the CloudEvents fields among its headers, or as one JSON object that
+holds ``type`` and ``data``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import TypeAlias
+from uuid import UUID, uuid5
+
+from faststream.redis.parser import BinaryMessageFormatV1
+
+from common import codec
+
+Fields: TypeAlias = Mapping[bytes, bytes]
+
+EVENT_NAMESPACE = UUID("6f1d7b1e-0b0c-5d0e-9c53-0d6f2a9b7c11")
+"""Namespace of the version 5 UUIDs made for events whose id is no UUID."""
+
+MAX_FIELD_BYTES = 1_024
+_TEXT_FIELDS = (b"id", b"source", b"type", b"subject", b"time", b"traceparent")
+
+
+class MalformedEntry(ValueError):
+    """An entry that is no event: the message says what is missing or wrong."""
+
+
+@dataclass(slots=True)
+class Event:
+    """One event as it was received. ``data`` is its raw JSON; ``stream`` and ``entry_id`` say where from."""
+
+    id: str
+    source: str
+    type: str
+    data: bytes
+    stream: str
+    entry_id: str
+    subject: str | None = None
+    time: str | None = None
+    traceparent: str | None = None
+    replay: str | None = None
+
+    def key(self) -> UUID:
+        """What identifies the event for good: its id when that is a UUID, else ``uuid5`` of source and id."""
+        try:
+            return UUID(self.id)
+        except ValueError:
+            return uuid5(EVENT_NAMESPACE, f"{self.source}\n{self.id}")
+
+    def digest(self) -> bytes:
+        """Eight bytes that tell whether another event with the same key has other content."""
+        return blake2b(self.type.encode() + b"\n" + self.data, digest_size=8).digest()
+
+
+def decode_entry(stream: str, entry_id: str, fields: Fields) -> Event:
+    """Read an entry of any writer as an event. Raises :class:`MalformedEntry`."""
+    if b"__data__" in fields and b"type" not in fields:
+        fields = _decode_faststream(fields[b"__data__"])
+    data = fields.get(b"data")
+    if data is None or b"type" not in fields:
+        missing = "type" if b"type" not in fields else "data"
+        raise MalformedEntry(f"the entry has no field {missing!r}: an event needs 'type' and 'data'")
+    try:
+        text = {name: fields[name].decode() for name in _TEXT_FIELDS if name in fields}
+    except UnicodeDecodeError as error:
+        raise MalformedEntry("the event's fields are not UTF-8") from error
+    for name, value in text.items():
+        if len(value) > MAX_FIELD_BYTES or "\x00" in value:
+            raise MalformedEntry(
+                f"field {name.decode()!r} is over {MAX_FIELD_BYTES} characters or holds U+0000"
+            )
+    replay = fields.get(b"replay")
+    return Event(
+        id=text.get(b"id") or entry_id,
+        source=text.get(b"source") or f"/streams/{stream}",
+        type=text[b"type"],
+        data=data,
+        stream=stream,
+        entry_id=entry_id,
+        subject=text.get(b"subject"),
+        time=text.get(b"time"),
+        traceparent=text.get(b"traceparent"),
+        replay=replay.decode(errors="replace") if replay else None,
+    )
+
+
+def _decode_faststream(raw: bytes) -> Fields:
+    """The flat fields of a ``__data__`` entry, in FastStream's binary or JSON format."""
+    body, headers = BinaryMessageFormatV1.parse(raw)
+    flat = {str(k).lower().removeprefix("ce_").encode(): str(v).encode() for k, v in headers.items()}
+    if b"type" in flat:
+        return {**flat, b"data": body}
+    try:
+        structured = codec.loads(body)
+    except ValueError as error:
+        raise MalformedEntry("the __data__ field is no JSON") from error
+    if not isinstance(structured, dict) or "type" not in structured or "data" not in structured:
+        raise MalformedEntry("a __data__ entry needs 'type' among its headers, or a body {type, data}")
+    envelope = {k.encode(): str(v).encode() for k, v in structured.items() if isinstance(v, str | int)}
+    return {**envelope, b"data": codec.dumps(structured["data"])}
+
+
+def encode_entry(
+    *,
+    id: str,
+    source: str,
+    type: str,
+    data: str | bytes,
+    subject: str | None = None,
+    time: datetime | None = None,
+    sequence: int | None = None,
+    traceparent: str | None = None,
+) -> dict[str | bytes, str | bytes]:
+    """The flat fields of an event, in the order of the contract, for ``XADD``."""
+    fields: dict[str | bytes, str | bytes] = {"id": id, "source": source, "type": type}
+    if subject is not None:
+        fields["subject"] = subject
+    fields["time"] = rfc3339(time or datetime.now(UTC))
+    if sequence is not None:
+        fields["sequence"] = str(sequence)
+    if traceparent is not None:
+        fields["traceparent"] = traceparent
+    fields["data"] = data
+    return fields
+
+
+def rfc3339(moment: datetime) -> str:
+    """``2026-11-22T12:00:00.000000Z``."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,82 @@
+"""Inbox: the record that an event was handled, committed in one transaction with the event's effects.
+
+The record stays longer than any stream, dead letter or topic can replay the event.
+"""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from common.events import Event
+from common.postgres import Connection
+
+CLAIM = """
+INSERT INTO inbox (consumer, key, event_id, source, type, digest, trace_id)
+SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[])
+ON CONFLICT DO NOTHING
+RETURNING key
+"""
+
+LIST_KNOWN = "SELECT key, digest, outcome FROM inbox WHERE consumer = $1 AND key = ANY($2::uuid[])"
+
+LIST_REJECTED = """
+SELECT key, digest, outcome FROM inbox WHERE consumer = $1 AND key = ANY($2::uuid[]) AND outcome = 'rejected'
+"""
+
+RECORD_REJECTED = """
+INSERT INTO inbox AS known (consumer, key, event_id, source, type, digest, trace_id, outcome)
+SELECT $1, *, 'rejected' FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[])
+ON CONFLICT (consumer, key) DO UPDATE SET outcome = 'rejected', handled_at = now()
+WHERE known.outcome <> 'rejected'
+RETURNING key
+"""
+
+FORGET_REJECTED = """
+DELETE FROM inbox WHERE consumer = $1 AND key = ANY($2::uuid[]) AND outcome = 'rejected'
+"""
+
+PRUNE = """
+DELETE FROM inbox WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM inbox WHERE handled_at < now() - make_interval(secs => $1) LIMIT $2))
+"""
+
+
+def _columns(events: Sequence[Event]) -> tuple[list[object], ...]:
+    return (
+        [event.key() for event in events],
+        [event.id for event in events],
+        [event.source for event in events],
+        [event.type for event in events],
+        [event.digest() for event in events],
+        [event.traceparent[3:35] if event.traceparent else None for event in events],
+    )
+
+
+async def claim(connection: Connection, consumer: str, events: Sequence[Event]) -> set[UUID]:
+    """Record ``events`` as handled by ``consumer``; the keys that were new. The caller commits."""
+    rows = await connection.fetch(CLAIM, consumer, *_columns(events))
+    return {row["key"] for row in rows}
+
+
+async def list_known(
+    connection: Connection, consumer: str, keys: Iterable[UUID], *, rejected_only: bool = False
+) -> dict[UUID, tuple[bytes, str]]:
+    """Digest and outcome (``handled`` or ``rejected``) of the keys that were seen before."""
+    rows = await connection.fetch(LIST_REJECTED if rejected_only else LIST_KNOWN, consumer, list(keys))
+    return {row["key"]: (row["digest"], row["outcome"]) for row in rows}
+
+
+async def record_rejected(connection: Connection, consumer: str, events: Sequence[Event]) -> set[UUID]:
+    """Remember that ``events`` were rejected; the keys for which that is news."""
+    rows = await connection.fetch(RECORD_REJECTED, consumer, *_columns(events))
+    return {row["key"] for row in rows}
+
+
+async def forget_rejected(connection: Connection, consumer: str, keys: Iterable[UUID]) -> None:
+    """Let replayed dead letters be handled once more."""
+    await connection.execute(FORGET_REJECTED, consumer, list(keys))
+
+
+async def prune(connection: Connection, *, older_than_seconds: float, limit: int = 5_000) -> int:
+    """Delete up to ``limit`` records past their retention; how many went."""
+    status: str = await connection.execute(PRUNE, older_than_seconds, limit)
+    return int(status.rpartition(" ")[2])

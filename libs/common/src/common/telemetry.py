@@ -1,0 +1,149 @@
+"""Tracing and logs: one request is one trace, and every log line inside it carries its ids.
+
+Spans are exported over OTLP when ``OTEL_EXPORTER_OTLP_ENDPOINT`` (or its ``…_TRACES_…`` form) is set. Without
+it nothing is recorded, while ids still travel from request to event, so that logs of a chain can be joined.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import structlog
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, TraceFlags
+from opentelemetry.util.types import Attributes
+from structlog.typing import EventDict, WrappedLogger
+
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
+
+def setup(service: str, instance: str, *, log_level: str = "info") -> TracerProvider:
+    """Configure tracing and JSON logs for this process. Call :func:`shutdown` before it ends."""
+    _setup_logs(service, log_level)
+    exporting = any(os.environ.get(name) for name in _ENDPOINTS)
+    resource = Resource.create(
+        {"service.name": os.environ.get("OTEL_SERVICE_NAME", service), "service.instance.id": instance}
+    )
+    # None: what OTEL_TRACES_SAMPLER says, else parentbased_always_on.
+    provider = TracerProvider(resource=resource, sampler=None if exporting else ALWAYS_OFF)
+    if exporting:
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+def tracer() -> trace.Tracer:
+    return trace.get_tracer("takaro")
+
+
+def recording() -> bool:
+    """Whether spans go anywhere: hot paths skip making them otherwise."""
+    provider = trace.get_tracer_provider()
+    return isinstance(provider, TracerProvider) and provider.sampler is not ALWAYS_OFF
+
+
+def format_traceparent(context: SpanContext) -> str | None:
+    """W3C ``traceparent``, or ``None`` for an invalid context."""
+    if not context.is_valid:
+        return None
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
+
+
+def parse_traceparent(value: str | None) -> SpanContext | None:
+    """The remote context that a ``traceparent`` names; ``None`` when it is absent or malformed."""
+    if not value:
+        return None
+    parts = value.split("-")
+    if len(parts) < 4 or (len(parts[0]), len(parts[1]), len(parts[2]), len(parts[3])) != (2, 32, 16, 2):
+        return None
+    try:
+        trace_id, span_id, flags = int(parts[1], 16), int(parts[2], 16), int(parts[3], 16)
+    except ValueError:
+        return None
+    context = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
+    return context if context.is_valid else None
+
+
+def current_traceparent() -> str | None:
+    return format_traceparent(trace.get_current_span().get_span_context())
+
+
+def context_of(traceparent: str | None) -> Context:
+    """An OpenTelemetry context whose parent is ``traceparent``; a new trace when that is absent."""
+    parent = parse_traceparent(traceparent)
+    return trace.set_span_in_context(trace.NonRecordingSpan(parent), Context()) if parent else Context()
+
+
+@contextmanager
+def span(
+    name: str,
+    *,
+    parent: str | None = None,
+    kind: SpanKind = SpanKind.INTERNAL,
+    attributes: Attributes = None,
+    links: Sequence[Link] = (),
+    root: bool = False,
+) -> Iterator[Span]:
+    """A current span. ``parent`` is a ``traceparent``; with ``root`` it starts a trace when there is none."""
+    context = context_of(parent) if parent or root else None
+    with tracer().start_as_current_span(
+        name, context=context, kind=kind, attributes=attributes, links=links
+    ) as current:
+        yield current
+
+
+def links_to(traceparents: Sequence[str | None]) -> list[Link]:
+    contexts = (parse_traceparent(value) for value in traceparents)
+    return [Link(context) for context in contexts if context is not None]
+
+
+def _add_trace_ids(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        event["trace_id"] = f"{context.trace_id:032x}"
+        event["span_id"] = f"{context.span_id:016x}"
+    return event
+
+
+def _setup_logs(service: str, level: str) -> None:
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        _add_trace_ids,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
+    )
+
+    def add_service(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        return {"service": service, **event}
+
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                add_service,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for noisy in ("httpx", "httpcore", "uvicorn.access", "faststream", "aiokafka"):
+        logging.getLogger(noisy).setLevel("WARNING")
