@@ -1,0 +1,46 @@
+"""Ports: free ones, and who holds a taken one."""
+
+import random
+import socket
+
+import psutil
+
+from takaro_local.server import HOST
+
+#: Below what systems hand out to outgoing connections, so that a server can come back to its port.
+_FREE_RANGE = (20000, 32000)
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on the port of 127.0.0.1 now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """A random free port; the caller should listen on it soon."""
+    while not is_free(port := random.randint(*_FREE_RANGE)):
+        pass
+    return port
+
+
+def holder(port: int) -> str | None:
+    """Who listens on the port, as ``name (pid 123)``; None where the system doesn't tell."""
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except psutil.Error:
+        return None
+    for connection in connections:
+        if connection.status != psutil.CONN_LISTEN or connection.pid is None:
+            continue
+        if connection.laddr and connection.laddr.port == port:
+            try:
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+            except psutil.Error:
+                return f"pid {connection.pid}"
+    return None

@@ -1,0 +1,89 @@
+"""One Postgres and one Redis-compatible server a test session; a migrated database of its own a test."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from redis.asyncio import Redis
+
+from tests.support.servers import PostgresServer, RedisServer, free_port
+
+_TEMPLATE = "takaro_template"
+_CREATE = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+_DROP = sql.SQL("DROP DATABASE {} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """The session's Postgres. Shared: a test that breaks servers makes its own."""
+    server = PostgresServer(_server_dir(tmp_path_factory, "postgres"), free_port())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The session's Valkey. Shared: a test that breaks servers makes its own."""
+    server = RedisServer(_server_dir(tmp_path_factory, "redis"), free_port())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """A superuser's URL of the session's Postgres (database ``takaro_agent``, empty)."""
+    return postgres_server.url
+
+
+@pytest.fixture(scope="session")
+def redis_url(redis_server: RedisServer) -> str:
+    """The URL of the session's Valkey; tests that write use ``redis`` too, which empties it before them."""
+    return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres_server: PostgresServer) -> str:
+    """The name of a migrated database that nobody is connected to."""
+    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_TEMPLATE)))
+    from common.migrations.run import migrate
+
+    migrate(postgres_server.url_of(_TEMPLATE))
+    return _TEMPLATE
+
+
+@pytest.fixture
+def empty_database(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of a new, empty database."""
+    yield from _database(postgres_server, "template1")
+
+
+@pytest.fixture
+def database(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
+    """The URL of a new, migrated database."""
+    yield from _database(postgres_server, template_database)
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """A client (str in, str out) of the session's Valkey, emptied."""
+    async with Redis.from_url(redis_url, decode_responses=True) as client:
+        await client.flushall()
+        yield client
+
+
+def _database(server: PostgresServer, template: str) -> Iterator[str]:
+    name = sql.Identifier(f"test_{uuid4().hex}")
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(_CREATE.format(name, sql.Identifier(template)))
+        yield server.url_of(name.as_string(connection).strip('"'))
+        connection.execute(_DROP.format(name))
+
+
+def _server_dir(factory: pytest.TempPathFactory, name: str) -> Path:
+    return factory.mktemp("servers", numbered=True) / name
