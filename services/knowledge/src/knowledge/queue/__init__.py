@@ -1,0 +1,1 @@
+"""The BullMQ queue ``kb-sync``, shared with the Node application."""

@@ -1,0 +1,62 @@
+"""Cut a text into overlapping chunks. Sizes are in characters (Unicode code points).
+
+Windows of 1,000 characters with 200 of overlap beat or tied every Markdown splitter that was measured, so the
+only refinement is where a window ends: at the last paragraph, line, sentence or word that closes in its
+second half.
+"""
+
+import re
+
+_BOUNDARIES = (
+    re.compile(r"\n[ \t]*\n+"),
+    re.compile(r"\n"),
+    re.compile(r"[.!?…][\"')\]]*\s+"),
+    re.compile(r"\s+"),
+)
+_LEAST_FILL = 0.6
+"""A chunk ends at a boundary only when that leaves it this full: else small chunks multiply."""
+
+
+def chunk_text(text: str, *, size: int = 1000, overlap: int = 200) -> list[str]:
+    """Split ``text`` into chunks of at most ``size`` characters, each sharing at most ``overlap`` with the last.
+
+    Promises: every character that isn't white space is in a chunk; no chunk lies inside its neighbour; a
+    text of up to ``size`` characters is one chunk; white space alone gives none. The same text gives the same
+    chunks.
+
+    Raises ``ValueError`` unless ``size`` > ``overlap`` ≥ 0 and ``overlap`` is at most half of ``size``, which
+    keeps the number of chunks within reason.
+    """
+    if size < 1 or overlap < 0 or overlap * 2 > size:
+        raise ValueError(f"chunk overlap must be between 0 and half of the chunk size, not {overlap} of {size}")
+    chunks: list[str] = []
+    start = 0
+    while start < len(text):
+        if len(text) - start <= size:
+            chunks.append(text[start:])
+            break
+        end = _end(text, start, start + size, size)
+        chunks.append(text[start:end])
+        start = _next_start(text, start, end, overlap)
+    return [chunk for chunk in chunks if not chunk.isspace()]
+
+
+def _end(text: str, start: int, limit: int, size: int) -> int:
+    """The end of the chunk from ``start``: the last good boundary before ``limit``, else ``limit``."""
+    earliest = start + max(1, int(size * _LEAST_FILL))
+    for boundary in _BOUNDARIES:
+        last = None
+        for match in boundary.finditer(text, earliest, limit):
+            last = match
+        if last is not None:
+            return last.end()
+    return limit
+
+
+def _next_start(text: str, start: int, end: int, overlap: int) -> int:
+    """Where the next chunk begins: ``overlap`` back from ``end``, moved on to the start of a word."""
+    earliest = max(end - overlap, start + 1)
+    if overlap == 0 or text[earliest - 1].isspace():
+        return earliest
+    match = _BOUNDARIES[-1].search(text, earliest, end)
+    return match.end() if match and match.end() < end else earliest
