@@ -1,0 +1,117 @@
+"""What may happen to players: each rule takes a state and gives the next one with its events.
+
+A rule on somebody who can't do it (a banned player connects, an offline one leaves) changes nothing and
+yields no event; a step of several rules threads the state through ``Step``.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from cockpit.game.model import Ban, GameEvent, GameState, Item, Outcome, Player, Position
+
+MOST_OF_AN_ITEM = 1_000_000
+"""Most pieces of one item in a pocket, so that the state stays small whatever is given."""
+
+
+@dataclass(slots=True)
+class Step:
+    """A state on its way through several rules, and the events they caused."""
+
+    state: GameState
+    events: list[GameEvent] = field(default_factory=list)
+
+    def outcome(self, result: Any = None) -> Outcome:
+        return Outcome(self.state, result, tuple(self.events))
+
+    def emit(self, name: str, **data: Any) -> None:
+        self.events.append(GameEvent(name, data))
+
+
+def connect(step: Step, player: Player, now: datetime) -> bool:
+    """Bring ``player`` online. False when already there, or banned."""
+    current = step.state.find(player.game_id) or player
+    if current.online or step.state.ban_of(current.game_id, now):
+        return False
+    joined = replace(current, online=True)
+    step.state = step.state.with_player(joined)
+    step.emit("player-connected", player=joined.wire())
+    return True
+
+
+def disconnect(step: Step, player: Player, reason: str | None = None) -> bool:
+    """Take ``player`` offline. False when not online."""
+    current = step.state.find(player.game_id) or player
+    if not current.online:
+        return False
+    left = replace(current, online=False)
+    step.state = step.state.with_player(left)
+    step.emit("player-disconnected", player=left.wire(), **({"reason": reason} if reason else {}))
+    return True
+
+
+def connect_all(step: Step, now: datetime) -> int:
+    """Everyone who may comes online; how many did."""
+    return _count(connect(step, player, now) for player in step.state.players)
+
+
+def disconnect_all(step: Step, reason: str | None = None) -> int:
+    return _count(disconnect(step, player, reason) for player in step.state.players)
+
+
+def ban(step: Step, player: Player, reason: str | None, expires_at: datetime | None = None) -> None:
+    """Keep ``player`` out until ``expires_at`` (``None``: for good); replaces an earlier ban."""
+    state = step.state.without_ban(player.game_id)
+    step.state = replace(state, bans=(*state.bans, Ban(player.game_id, reason, expires_at)))
+    disconnect(step, player, f"Banned: {reason}" if reason else "Banned")
+
+
+def unban(step: Step, player: Player) -> bool:
+    """Lift the ban of ``player``. False when there is none."""
+    state = step.state.without_ban(player.game_id)
+    lifted = len(state.bans) < len(step.state.bans)
+    step.state = state
+    return lifted
+
+
+def kick(step: Step, player: Player, reason: str | None) -> bool:
+    return disconnect(step, player, f"Kicked: {reason}" if reason else "Kicked")
+
+
+def say(step: Step, text: str, player: Player | None = None) -> None:
+    """A line of global chat; without ``player`` the server itself speaks."""
+    speaker = {"player": player.wire()} if player else {}
+    step.emit("chat-message", **speaker, channel="global", msg=text)
+
+
+def whisper(step: Step, text: str, recipient: Player) -> None:
+    step.emit("chat-message", channel="whisper", msg=text, recipient=recipient.wire())
+
+
+def kill(step: Step, player: Player) -> None:
+    """``player`` kills a zombie and is killed by the next: an event each, and the server says so."""
+    step.emit("entity-killed", player=player.wire(), entity="zombie", weapon="sword")
+    step.emit("player-death", player=player.wire(), position=player.position.wire())
+    say(step, f"{player.name} was killed by a zombie")
+
+
+def set_ping(step: Step, player: Player, milliseconds: int) -> None:
+    step.state = step.state.with_player(replace(player, ping=milliseconds))
+
+
+def teleport(step: Step, player: Player, position: Position) -> None:
+    step.state = step.state.with_player(replace(player, position=position))
+
+
+def give(step: Step, player: Player, item: Item) -> None:
+    """Add to what ``player`` carries; pieces of one code and quality lie together."""
+    held = {(piece.code, piece.quality): piece for piece in player.inventory}
+    before = held.get((item.code, item.quality))
+    amount = min(item.amount + (before.amount if before else 0), MOST_OF_AN_ITEM)
+    held[(item.code, item.quality)] = replace(item, amount=amount)
+    step.state = step.state.with_player(replace(player, inventory=tuple(held.values())))
+
+
+def _count(happened: Iterable[bool]) -> int:
+    return sum(1 for one in happened if one)
