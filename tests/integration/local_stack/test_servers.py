@@ -5,6 +5,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from redis import Redis
+from redis import TimeoutError as RedisTimeout
 
 from takaro_local.server import ServerError
 from tests.support.servers import PostgresServer, RedisServer, free_port
@@ -66,7 +67,7 @@ async def test_a_paused_server_answers_after_it_is_resumed(tmp_path: Path) -> No
     server = RedisServer(tmp_path / "redis", free_port()).start()
     try:
         server.pause()
-        with Redis.from_url(server.url, socket_timeout=0.2) as client, pytest.raises(TimeoutError):
+        with Redis.from_url(server.url, socket_timeout=0.2) as client, pytest.raises(RedisTimeout):
             client.ping()
         server.resume()
         await eventually(server.is_ready)

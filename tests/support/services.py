@@ -1,0 +1,168 @@
+"""A real service process (``python -m chat``) that a test starts, asks, stops and kills."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import httpx
+
+from takaro_local import process
+from tests.support.servers import free_port
+from tests.support.wait import eventually
+
+ServiceName = Literal["chat", "knowledge", "cockpit"]
+_STOP = ((signal.SIGTERM, 15.0),)
+#: What of the surroundings a service gets; everything else is said by the test.
+_KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+class Service:
+    """One service on a port of its own; ``url`` is where it answers, ``log_file`` what it wrote."""
+
+    def __init__(
+        self,
+        name: ServiceName,
+        *,
+        database_url: str,
+        redis_url: str,
+        folder: Path,
+        instance: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """``folder`` takes the log; ``environment`` beats our settings (dev auth, hashing embeddings)."""
+        self.name = name
+        self.instance = instance or f"{name}-1"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.folder = folder
+        self.log_file = folder / f"{self.instance}-{self.port}.log"
+        self.environment = {
+            **{key: os.environ[key] for key in _KEPT if key in os.environ},
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "AUTH_MODE": "dev",
+            "EMBEDDINGS_PROVIDER": "hashing",
+            "INSTANCE_NAME": self.instance,
+            f"{name.upper()}_PORT": str(self.port),
+            **(environment or {}),
+        }
+        self._child: process.Child | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id; the service must have been launched."""
+        assert self._child is not None, f"{self.instance} was not launched"
+        return self._child.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended; None while it runs."""
+        return None if self._child is None else self._child.poll()
+
+    async def start(self, *, timeout: float = 30) -> Self:
+        """Launch it and wait until ``/ready`` says 200."""
+        self.launch()
+        async with httpx.AsyncClient(base_url=self.url, timeout=5, trust_env=False) as client:
+            await eventually(lambda: self._is_ready(client), timeout=timeout)
+        return self
+
+    def launch(self) -> None:
+        """Start the process and don't wait; its folder is its working directory (no ``.env`` of ours)."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.log_file.open("ab") as log:
+            self._child = process.spawn(
+                [sys.executable, "-m", self.name],
+                output=log,
+                death_signal=signal.SIGKILL,
+                cwd=self.folder,
+                environment=self.environment,
+            )
+
+    async def stop(self) -> int:
+        """SIGTERM, wait for the end, and give the exit code back."""
+        return await asyncio.to_thread(self._end, _STOP)
+
+    async def kill(self) -> int:
+        """SIGKILL it and its processes, as a crash would."""
+        return await asyncio.to_thread(self._end, ())
+
+    async def restart(self) -> Self:
+        """Stop it, unless it ended before, and start it on the same port."""
+        await self.stop()
+        return await self.start()
+
+    def pause(self) -> None:
+        """SIGSTOP: it holds its connections and leases and does nothing."""
+        process.signal_family(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT after ``pause``."""
+        process.signal_family(self.pid, signal.SIGCONT)
+
+    def logs(self) -> list[dict[str, Any]]:
+        """The JSON lines it logged; a line that isn't JSON comes as ``{"event": line}``."""
+        return [_parsed(line) for line in self.log_file.read_text().splitlines()]
+
+    def client(self, user: str = "user-1", *, timeout: float = 10) -> httpx.AsyncClient:
+        """An HTTP client of the service whose caller is ``user``; close it (``async with``)."""
+        headers = {"X-User-Id": user}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=timeout, trust_env=False)
+
+    async def _is_ready(self, client: httpx.AsyncClient) -> bool:
+        if self.exit_code is not None:
+            raise RuntimeError(f"{self.instance} ended with {self.exit_code}:\n{self._log_tail()}")
+        try:
+            answer = await client.get("/ready")
+        except httpx.TransportError as error:
+            raise AssertionError(f"{error!r}; its log ends:\n{self._log_tail()}") from error
+        assert answer.status_code == 200, f"{answer.text}; its log ends:\n{self._log_tail()}"
+        return True
+
+    def _end(self, signals: tuple[tuple[signal.Signals, float], ...]) -> int:
+        assert self._child is not None, f"{self.instance} was not launched"
+        if self._child.poll() is None:
+            process.signal_family(self._child.pid, signal.SIGCONT)
+            process.end(self._child.pid, signals)
+        return self._child.wait()
+
+    def _log_tail(self) -> str:
+        return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-20:])
+
+
+@asynccontextmanager
+async def running(
+    name: ServiceName,
+    *,
+    database_url: str,
+    redis_url: str,
+    folder: Path,
+    instance: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> AsyncIterator[Service]:
+    """A started, ready service, stopped (or killed, when it doesn't stop) at the end."""
+    service = Service(
+        name,
+        database_url=database_url,
+        redis_url=redis_url,
+        folder=folder,
+        instance=instance,
+        environment=environment,
+    )
+    try:
+        yield await service.start()
+    finally:
+        await service.stop()
+
+
+def _parsed(line: str) -> dict[str, Any]:
+    try:
+        parsed = json.loads(line)
+    except json.JSONDecodeError:
+        return {"event": line}
+    return parsed if isinstance(parsed, dict) else {"event": line}
