@@ -1,6 +1,6 @@
 """Signed feature hashing of words and bigrams: no model, no download, the same vector everywhere.
 
-Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", 2009. Measured on this kind of corpus:
+Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", 2009. Measured on Markdown docs:
 hit@5 .910 at 2,300 chunks a second.
 """
 
@@ -10,16 +10,20 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from hashlib import blake2b
+from itertools import pairwise
 
 import numpy as np
 
 from knowledge.embeddings import DIMENSIONS, Vectors
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _STOP = frozenset(
-    "a an and are as at be but by can do does for from has have how i if in into is it its me my no not of on or "
-    "so such than that the their then there these they this to was we what when where which who why will with "
-    "you your".split()
+    {
+        *("a", "an", "and", "are", "as", "at", "be", "but", "by", "can", "do", "does", "for", "from"),
+        *("has", "have", "how", "i", "if", "in", "into", "is", "it", "its", "me", "my", "no", "not", "of"),
+        *("on", "or", "so", "such", "than", "that", "the", "their", "then", "there", "these", "they", "this"),
+        *("to", "was", "we", "what", "when", "where", "which", "who", "why", "will", "with", "you", "your"),
+    }
 )
 _BIGRAM_WEIGHT = 0.5
 
@@ -58,7 +62,7 @@ def _features(text: str) -> dict[str, float]:
     words = [_stem(word) for word in _WORD.findall(text.lower())]
     counts = Counter(word for word in words if word not in _STOP)
     features = {word: 1 + math.log(count) for word, count in counts.items()}
-    bigrams = Counter(f"{first} {second}" for first, second in zip(words, words[1:], strict=False))
+    bigrams = Counter(f"{first} {second}" for first, second in pairwise(words))
     features.update({pair: _BIGRAM_WEIGHT * (1 + math.log(count)) for pair, count in bigrams.items()})
     return features
 

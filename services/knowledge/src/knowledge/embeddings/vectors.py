@@ -29,7 +29,8 @@ def check_vectors(vectors: NDArray[np.float32], *, expected: int) -> Vectors:
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
     if (lengths < 1e-12).any():
         raise BadEmbeddings("an embedding has length zero")
-    return (vectors / lengths).astype(np.float32)
+    unit: Vectors = (vectors / lengths).astype(np.float32)
+    return unit
 
 
 def zero_pad(vectors: NDArray[np.float32]) -> Vectors:

@@ -18,7 +18,7 @@ _LEAST_FILL = 0.6
 
 
 def chunk_text(text: str, *, size: int = 1000, overlap: int = 200) -> list[str]:
-    """Split ``text`` into chunks of at most ``size`` characters, each sharing at most ``overlap`` with the last.
+    """Split ``text`` into chunks of at most ``size`` characters, neighbours sharing at most ``overlap``.
 
     Promises: every character that isn't white space is in a chunk; no chunk lies inside its neighbour; a
     text of up to ``size`` characters is one chunk; white space alone gives none. The same text gives the same
@@ -28,7 +28,7 @@ def chunk_text(text: str, *, size: int = 1000, overlap: int = 200) -> list[str]:
     keeps the number of chunks within reason.
     """
     if size < 1 or overlap < 0 or overlap * 2 > size:
-        raise ValueError(f"chunk overlap must be between 0 and half of the chunk size, not {overlap} of {size}")
+        raise ValueError(f"chunk overlap must be from 0 to half of the chunk size, not {overlap} of {size}")
     chunks: list[str] = []
     start = 0
     while start < len(text):

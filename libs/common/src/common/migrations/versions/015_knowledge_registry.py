@@ -10,6 +10,13 @@ revision = "015"
 down_revision = "014"
 branch_labels = None
 depends_on = None
+HOLDS = (
+    "knowledge_bases",
+    "knowledge_indexes",
+    "knowledge_files",
+    "knowledge_syncs",
+    "knowledge_embedding_cache",
+)
 
 
 def upgrade() -> None:
@@ -63,10 +70,11 @@ def upgrade() -> None:
             PRIMARY KEY (knowledge_base_id, version, path),
             FOREIGN KEY (knowledge_base_id, version)
                 REFERENCES knowledge_indexes (knowledge_base_id, version) ON DELETE CASCADE,
-            CONSTRAINT knowledge_files_outcome_check CHECK (outcome IN ('indexed', 'empty', 'unsupported', 'failed'))
+            CONSTRAINT knowledge_files_outcome_check
+                CHECK (outcome IN ('indexed', 'empty', 'unsupported', 'failed'))
         )
     """)
-    # Every sync that was asked for or run: also the queue's outbox, for a row 'requested' is yet to be enqueued.
+    # Every sync asked for or run. Also the queue's outbox: a row 'requested' is yet to be enqueued.
     op.execute("""
         CREATE TABLE knowledge_syncs (
             id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -88,9 +96,12 @@ def upgrade() -> None:
                 CHECK (status IN ('requested', 'queued', 'running', 'completed', 'failed'))
         )
     """)
-    op.execute("CREATE INDEX knowledge_syncs_base_index ON knowledge_syncs (knowledge_base_id, created_at DESC)")
     op.execute(
-        "CREATE INDEX knowledge_syncs_requested_index ON knowledge_syncs (created_at) WHERE status = 'requested'"
+        "CREATE INDEX knowledge_syncs_base_index ON knowledge_syncs (knowledge_base_id, created_at DESC)"
+    )
+    op.execute(
+        "CREATE INDEX knowledge_syncs_requested_index ON knowledge_syncs (created_at) "
+        "WHERE status = 'requested'"
     )
     # Embeddings already paid for, by model and content: a sync that is killed or repeated does not pay twice.
     op.execute("""

@@ -58,7 +58,8 @@ class MiniLmEmbedder:
         hidden = session.run(None, {name: value for name, value in inputs.items() if name in wanted})[0]
         weights = mask[..., None].astype(np.float32)
         pooled = (hidden * weights).sum(axis=1) / np.clip(weights.sum(axis=1), 1e-9, None)
-        unit: NDArray[np.float32] = (pooled[0] / max(float(np.linalg.norm(pooled[0])), 1e-12)).astype(np.float32)
+        length = max(float(np.linalg.norm(pooled[0])), 1e-12)
+        unit: NDArray[np.float32] = (pooled[0] / length).astype(np.float32)
         return unit
 
     def _load(self) -> tuple[Any, Any]:
@@ -69,7 +70,7 @@ class MiniLmEmbedder:
 
 
 def _open_session() -> Any:
-    import onnxruntime
+    import onnxruntime  # type: ignore[import-untyped]
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3

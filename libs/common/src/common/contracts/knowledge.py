@@ -1,0 +1,103 @@
+"""What knowledge takes in on ``knowledge.commands`` and tells on ``knowledge.events``."""
+
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import StringConstraints
+
+from common.contracts import CommandRejected, Contract, by_type
+from common.contracts.storable import Text
+
+COMMANDS_STREAM = "knowledge.commands"
+FACTS_STREAM = "knowledge.events"
+
+KnowledgeBaseId = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
+SyncMode = Literal["incremental", "full"]
+SyncType = Literal["full", "incremental", "skipped"]
+
+
+class RequestSync(Contract):
+    """Sync a knowledge base. The sync's id is the command's own id, or ``uuid5(source, id)``."""
+
+    type: ClassVar[str] = "knowledge.sync.request.v1"
+
+    knowledge_base_id: KnowledgeBaseId
+    mode: SyncMode = "incremental"
+
+
+class SyncStarted(Contract):
+    type: ClassVar[str] = "knowledge.sync.started.v1"
+
+    knowledge_base_id: str
+    sync_id: UUID
+    version: str
+    mode: SyncMode
+
+
+class SyncProgressed(Contract):
+    """How far a running sync is: files read and chunks embedded so far, of those known to be needed."""
+
+    type: ClassVar[str] = "knowledge.sync.progressed.v1"
+
+    knowledge_base_id: str
+    sync_id: UUID
+    files_read: int
+    files_to_read: int
+    chunks_embedded: int
+
+
+class SyncCompleted(Contract):
+    """The base now equals its source at commit ``sha``. Counts are files, and chunks written."""
+
+    type: ClassVar[str] = "knowledge.sync.completed.v1"
+
+    knowledge_base_id: str
+    sync_id: UUID
+    version: str
+    sync_type: SyncType
+    sha: str
+    added: int
+    modified: int
+    removed: int
+    chunks_created: int
+    chunks_removed: int
+
+
+class SyncFailed(Contract):
+    """The sync did not reach its commit. ``failed_files`` lists files that could not be read: the rest of
+    the source is in place then, and those files keep their old content."""
+
+    type: ClassVar[str] = "knowledge.sync.failed.v1"
+
+    knowledge_base_id: str
+    sync_id: UUID
+    reason: str
+    failed_files: list[str]
+
+
+class BaseUpdated(Contract):
+    """A knowledge base was registered, or its definition changed."""
+
+    type: ClassVar[str] = "knowledge.base.updated.v1"
+
+    knowledge_base_id: str
+    name: str
+    version: str
+    source: str
+    refresh_schedule: str | None
+
+
+class KnowledgeCommandRejected(CommandRejected):
+    type: ClassVar[str] = "knowledge.command.rejected.v1"
+
+
+COMMANDS: tuple[type[Contract], ...] = (RequestSync,)
+FACTS: tuple[type[Contract], ...] = (
+    SyncStarted,
+    SyncProgressed,
+    SyncCompleted,
+    SyncFailed,
+    BaseUpdated,
+    KnowledgeCommandRejected,
+)
+TYPES = by_type(*COMMANDS, *FACTS)

@@ -1,0 +1,84 @@
+"""Any API of OpenAI's form: ``POST {base}/embeddings`` with ``{model, input, dimensions}``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+
+from common import codec
+from common.errors import PermanentError
+from knowledge.embeddings import DIMENSIONS, Vectors
+from knowledge.embeddings.vectors import BadEmbeddings, check_vectors
+from knowledge.http_retries import Retries, send
+
+
+@dataclass(slots=True, frozen=True)
+class OpenAiAccess:
+    base_url: str
+    model: str
+    api_key: str | None = None
+    batch_size: int = 64
+    timeout_seconds: float = 60.0
+    retries: Retries = field(default_factory=Retries)
+
+
+class OpenAiEmbedder:
+    """Order comes from each item's ``index``. An answer that is short, doubled, of other dimensions or holds
+    NaN is refused and asked for again, a bounded number of times."""
+
+    def __init__(self, http: httpx.AsyncClient, access: OpenAiAccess) -> None:
+        self._http, self._access = http, access
+        self.model = access.model
+        self.batch_size = access.batch_size
+
+    async def embed(self, texts: Sequence[str], *, urgent: bool = False) -> Vectors:
+        if not texts:
+            return np.zeros((0, DIMENSIONS), dtype=np.float32)
+        attempts = 1 if urgent else 2
+        for attempt in range(1, attempts + 1):
+            try:
+                return await self._ask(texts)
+            except BadEmbeddings:
+                if attempt == attempts:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def close(self) -> None:
+        return None
+
+    async def _ask(self, texts: Sequence[str]) -> Vectors:
+        headers = {"Content-Type": "application/json"}
+        if self._access.api_key:
+            headers["Authorization"] = f"Bearer {self._access.api_key}"
+        body = codec.dumps({"model": self.model, "input": list(texts), "dimensions": DIMENSIONS})
+        url = f"{self._access.base_url.rstrip('/')}/embeddings"
+        response = await send(
+            lambda: self._http.post(url, content=body, headers=headers, timeout=self._access.timeout_seconds),
+            what=f"POST {url}",
+            retries=self._access.retries,
+        )
+        if response.status_code != 200:
+            words = " ".join(response.text.split())[:200]
+            raise PermanentError(
+                f"POST {url}: HTTP {response.status_code} {words}", code="embeddings_refused"
+            )
+        return check_vectors(_ordered(response, len(texts)), expected=len(texts))
+
+
+def _ordered(response: httpx.Response, expected: int) -> NDArray[np.float32]:
+    """The answer's vectors by ``index``. Raises :class:`BadEmbeddings`."""
+    try:
+        # Not the strict decoder: Python's own accepts NaN, which the check names better than a syntax error.
+        items: list[dict[str, Any]] = response.json()["data"]
+        rows = {int(item["index"]): item["embedding"] for item in items}
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadEmbeddings(f"the embeddings API answered in another form: {error!r}") from error
+    if sorted(rows) != list(range(expected)) or len(items) != expected:
+        raise BadEmbeddings(f"the embeddings API answered {len(items)} vectors for {expected} texts")
+    try:
+        return np.array([rows[index] for index in range(expected)], dtype=np.float32)
+    except (ValueError, TypeError) as error:
+        raise BadEmbeddings("the embeddings are no vectors of one length") from error

@@ -1,0 +1,83 @@
+"""Which of a source's files belong to a base, and what their bytes mean. Pure rules."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+MAX_FILE_BYTES = 10 * 1024 * 1024
+"""Larger files are data rather than documents."""
+
+
+class UnsupportedContent(ValueError):
+    """The bytes are no text. Deterministic: the same content is refused every time."""
+
+
+@dataclass(slots=True, frozen=True)
+class Selection:
+    """``extensions`` like ``.md`` (any case; empty: all); globs over whole paths, ``**`` for any depth."""
+
+    extensions: tuple[str, ...] = (".md", ".txt")
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    def takes(self, path: str) -> bool:
+        if self.extensions and not path.lower().endswith(tuple(e.lower() for e in self.extensions)):
+            return False
+        if self.include and not any(_glob(pattern).fullmatch(path) for pattern in self.include):
+            return False
+        return not any(_glob(pattern).fullmatch(path) for pattern in self.exclude)
+
+
+def below(path: str, prefix: str) -> bool:
+    """Whether ``path`` is ``prefix`` or lies inside it, by whole segments: ``docs`` isn't ``docs-old``."""
+    return not prefix or path == prefix or path.startswith(f"{prefix}/")
+
+
+def git_blob_sha(content: bytes) -> str:
+    """What ``git hash-object`` prints for ``content``."""
+    return hashlib.sha1(b"blob %d\x00" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def digest_of(files: Sequence[tuple[str, str]]) -> str:
+    """A commit for what is not in Git: SHA-1 (40 digits) over sorted paths and content hashes."""
+    digest = hashlib.sha1(usedforsecurity=False)
+    for path, content_sha in sorted(files):
+        digest.update(f"{path}\x00{content_sha}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def decode_text(content: bytes) -> str:
+    """The text of a file: UTF-8 (with or without a mark) or UTF-16 with a mark; stray bytes become U+FFFD.
+
+    Raises :class:`UnsupportedContent` for binary content (U+0000, which Postgres can't store either).
+    """
+    if len(content) > MAX_FILE_BYTES:
+        raise UnsupportedContent(f"the file is larger than {MAX_FILE_BYTES // 1024 // 1024} MB")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = content.decode("utf-16", errors="replace")
+    else:
+        text = content.decode("utf-8-sig", errors="replace")
+    if "\x00" in text:
+        raise UnsupportedContent("the file is binary")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+@lru_cache(maxsize=512)
+def _glob(pattern: str) -> re.Pattern[str]:
+    """``*`` and ``?`` stay within a segment; ``**/`` is any number of segments, a last ``**`` anything."""
+    out = ""
+    i = 0
+    while i < len(pattern):
+        if pattern.startswith("**/", i):
+            out, i = out + r"(?:[^/]+/)*", i + 3
+        elif pattern.startswith("**", i):
+            out, i = out + r".*", i + 2
+        elif pattern[i] == "*":
+            out, i = out + r"[^/]*", i + 1
+        elif pattern[i] == "?":
+            out, i = out + r"[^/]", i + 1
+        else:
+            out, i = out + re.escape(pattern[i]), i + 1
+    return re.compile(out, re.DOTALL)

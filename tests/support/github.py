@@ -1,0 +1,176 @@
+"""A real Git repository behind GitHub's REST API shape: commits, trees, raw content.
+
+Everything is answered by ``git`` itself, so hashes, history and paths are real. Calls are counted, and a test
+can make some of them fail.
+"""
+
+import asyncio
+import json
+import subprocess
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+_IDENTITY = {
+    "GIT_AUTHOR_NAME": "Ada",
+    "GIT_AUTHOR_EMAIL": "ada@example.org",
+    "GIT_COMMITTER_NAME": "Ada",
+    "GIT_COMMITTER_EMAIL": "ada@example.org",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_SYSTEM": "/dev/null",
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+}
+
+
+class GitRepository:
+    """A repository in ``path`` with branch ``main``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+        self.git("init", "-q", "-b", "main")
+
+    def git(self, *args: str) -> str:
+        return self.git_bytes(*args).decode().strip()
+
+    def git_bytes(self, *args: str) -> bytes:
+        return subprocess.run(
+            ["git", *args], cwd=self.path, env=_IDENTITY, check=True, capture_output=True
+        ).stdout
+
+    def commit(self, message: str = "change") -> str:
+        """Commit the working tree as it is; the commit's hash."""
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+        return self.git("rev-parse", "HEAD")
+
+    def write(self, path: str, content: str | bytes) -> None:
+        target = self.path / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def remove(self, path: str) -> None:
+        (self.path / path).unlink()
+
+    def rename(self, old: str, new: str) -> None:
+        (self.path / new).parent.mkdir(parents=True, exist_ok=True)
+        (self.path / old).rename(self.path / new)
+
+
+@dataclass(slots=True)
+class Answer:
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+Fault = Callable[[str], Answer | None]
+"""Given the request's path and query, an answer instead of the real one, or ``None``."""
+
+
+@dataclass
+class FakeGitHub:
+    """Serves ``repository`` as ``acme/handbook``. ``calls`` counts by kind: commits, trees, raw."""
+
+    repository: GitRepository
+    url: str = ""
+    fault: Fault | None = None
+    truncate_trees: bool = False
+    token: str | None = None
+    calls: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def api_url(self) -> str:
+        return self.url
+
+    @property
+    def raw_url(self) -> str:
+        return f"{self.url}/raw"
+
+    def source(self, path: str = "", branch: str = "main") -> str:
+        return f"https://github.com/acme/handbook/tree/{branch}/{path}".rstrip("/")
+
+    def answer(self, target: str, authorization: str | None) -> Answer:
+        parts = urlsplit(target)
+        path, query = unquote(parts.path), parse_qs(parts.query)
+        if self.fault and (instead := self.fault(target)):
+            return instead
+        if self.token and authorization != f"Bearer {self.token}":
+            return Answer(401, b'{"message": "Bad credentials"}')
+        try:
+            if path == "/repos/acme/handbook/commits":
+                return self._commits(query)
+            if path.startswith("/repos/acme/handbook/git/trees/"):
+                return self._tree(path.rsplit("/", 1)[1], "recursive" in query)
+            if path.startswith("/raw/acme/handbook/"):
+                commit, _, file = path.removeprefix("/raw/acme/handbook/").partition("/")
+                self.calls["raw"] += 1
+                return Answer(200, self.repository.git_bytes("cat-file", "blob", f"{commit}:{file}"))
+        except subprocess.CalledProcessError:
+            pass
+        return Answer(404, b'{"message": "Not Found"}')
+
+    def _commits(self, query: dict[str, list[str]]) -> Answer:
+        self.calls["commits"] += 1
+        args = ["log", "--format=%H", f"-{query.get('per_page', ['30'])[0]}", query.get("sha", ["main"])[0]]
+        if "path" in query:
+            args += ["--", query["path"][0]]
+        shas = self.repository.git(*args).split()
+        return _json([{"sha": sha} for sha in shas])
+
+    def _tree(self, tree: str, recursive: bool) -> Answer:
+        self.calls["trees"] += 1
+        args = ["ls-tree", "-l", "-z", *(["-r", "-t"] if recursive else []), tree]
+        entries = []
+        for line in self.repository.git_bytes(*args).decode().split("\0")[:-1]:
+            facts, path = line.split("\t", 1)
+            mode, kind, sha, size = facts.split()
+            entry: dict[str, object] = {"path": path, "mode": mode, "type": kind, "sha": sha}
+            if size != "-":
+                entry["size"] = int(size)
+            entries.append(entry)
+        truncated = recursive and self.truncate_trees and any(entry["type"] == "tree" for entry in entries)
+        return _json({"sha": tree, "tree": entries[:1] if truncated else entries, "truncated": truncated})
+
+
+def _json(value: object) -> Answer:
+    return Answer(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+
+@asynccontextmanager
+async def serve_github(repository: GitRepository) -> AsyncIterator[FakeGitHub]:
+    """A :class:`FakeGitHub` on a free loopback port."""
+    github = FakeGitHub(repository)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+
+            token = next(
+                (line.split(": ", 1)[1] for line in head if line.lower().startswith("authoriz")), None
+            )
+            answer = await asyncio.to_thread(github.answer, head[0].split(" ")[1], token)
+
+            lines = [
+                f"HTTP/1.1 {answer.status} X",
+                f"Content-Length: {len(answer.body)}",
+                "Connection: close",
+            ]
+            lines += [f"{name}: {value}" for name, value in answer.headers.items()]
+            writer.write("\r\n".join([*lines, "", ""]).encode() + answer.body)
+            await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    github.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield github
+    finally:
+        server.close()
+        await server.wait_closed()
