@@ -14,6 +14,13 @@ revision = "014"
 down_revision = "013"
 branch_labels = None
 depends_on = None
+HOLDS = (
+    "conversations.event_sequence",
+    "conversations.state_version",
+    "conversations.last_message_at",
+    "messages.model",
+    "custom_agents.event_sequence",
+)
 
 ADD_COLUMNS = (
     """

@@ -1,8 +1,8 @@
 """Mock game servers whose whole state is a row, and what happened in each session.
 
 A game server outlives its session: the session goes with its conversation (the cascade), and the server must
-still be stopped and told of. So ``cockpit_game_servers`` has no foreign key, and keeps a copy of the session's
-last ``event_sequence``.
+still be stopped and told of. So ``cockpit_game_servers`` has no foreign key, and keeps a copy of the
+session's last ``event_sequence``.
 
 Additive: the new column of ``cockpit_sessions`` has a constant default, so that no table is rewritten and the
 inserts of others keep working.
@@ -15,7 +15,7 @@ down_revision = "015"
 branch_labels = None
 depends_on = None
 
-HOLDS = ("cockpit_game_servers", "cockpit_events")
+HOLDS = ("cockpit_game_servers", "cockpit_events", "cockpit_sessions.event_sequence")
 
 UPGRADE = (
     "ALTER TABLE cockpit_sessions ADD COLUMN event_sequence bigint NOT NULL DEFAULT 0",

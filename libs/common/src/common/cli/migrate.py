@@ -1,0 +1,125 @@
+"""``takaro migrate``, ``takaro rollback`` and ``takaro schema``: what they print and ask.
+
+Exit status: 0 done or nothing to do, 1 failed on the way, 2 refused with nothing changed.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from common.migrations import run
+from common.migrations.errors import ForceNeeded, MigrationFailed, MigrationRefused
+from common.migrations.settings import MigrationSettings
+from common.migrations.state import Kind, State
+
+DatabaseUrl = Annotated[
+    str | None, typer.Option("--database-url", help="Instead of DATABASE_URL.", show_default=False)
+]
+FAILED, REFUSED = 1, 2
+
+
+def migrate(database_url: DatabaseUrl = None) -> None:
+    """Apply every missing revision of the schema, as one batch."""
+    console, settings = _start(database_url)
+    with _errors_explained():
+        run.migrate(settings.database_url, report=_reporter(console), settings=settings)
+
+
+def rollback(
+    force: Annotated[
+        bool, typer.Option("--force", help="Also when rows are lost or knex ran it; asks nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Take back the last batch of the schema, after naming it."""
+    console, settings = _start(database_url)
+    report = _reporter(console)
+    with _errors_explained():
+        plan = run.plan_rollback(settings.database_url, settings=settings)
+        if plan is None:
+            report("nothing to take back: no batch is left")
+            return
+        _print_plan(console, plan)
+        if not plan.needs_force and not (force or yes) and _on_terminal():
+            typer.confirm("Take it back?", abort=True)
+        run.rollback(settings.database_url, force=force, report=report, expected=plan, settings=settings)
+
+
+def status(database_url: DatabaseUrl = None) -> None:
+    """Show which revisions are applied, in which batch, and which are missing."""
+    console, settings = _start(database_url)
+    with _errors_explained():
+        state = run.status(settings.database_url, settings=settings)
+        console.print(_state_table(state))
+        if state.kind is Kind.KNEX:
+            _reporter(console)(
+                "knex migrated this database; `takaro migrate` adopts it without running them again"
+            )
+        elif state.pending:
+            _reporter(console)(f"{len(state.pending)} missing: run `takaro migrate`")
+
+
+def _start(database_url: str | None) -> tuple[Console, MigrationSettings]:
+    settings = MigrationSettings()
+    if database_url:
+        settings = settings.model_copy(update={"database_url": database_url})
+    return Console(soft_wrap=True), settings
+
+
+def _reporter(console: Console) -> run.Report:
+    def report(line: str) -> None:
+        console.print(line, markup=False)
+
+    return report
+
+
+def _print_plan(console: Console, plan: run.RollbackPlan) -> None:
+    table = Table(title=f"Batch {plan.batch}, the last", title_justify="left")
+    for heading in ("revision", "applied", "by"):
+        table.add_column(heading)
+    for row in plan.revisions:
+        table.add_row(
+            row.name, f"{row.applied_at:%Y-%m-%d %H:%M:%S %Z}", "knex" if row.adopted_from else "us"
+        )
+    console.print(table)
+
+
+def _state_table(state: State) -> Table:
+    table = Table(
+        title=f"Schema at {state.applied[-1].revision if state.applied else 'none'}, head "
+        f"{run.head_revision()}",
+        title_justify="left",
+    )
+    for heading in ("revision", "batch", "applied", "recorded by knex as"):
+        table.add_column(heading)
+    for row in state.applied:
+        applied = f"{row.applied_at:%Y-%m-%d %H:%M:%S %Z}"
+        table.add_row(row.name, str(row.batch), applied, row.adopted_from or "")
+    for revision in state.pending:
+        table.add_row(revision.name, "", "missing", "", style="yellow")
+    return table
+
+
+def _on_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+@contextlib.contextmanager
+def _errors_explained() -> Iterator[None]:
+    """The message on the error stream and the exit status, instead of a traceback."""
+    errors = Console(stderr=True, soft_wrap=True)
+    try:
+        yield
+    except MigrationRefused as error:
+        kind = "needs --force" if isinstance(error, ForceNeeded) else "refused"
+        errors.print(f"{kind}: {error}", style="bold red", markup=False)
+        raise typer.Exit(REFUSED) from error
+    except MigrationFailed as error:
+        errors.print(f"failed: {error}", style="bold red", markup=False)
+        raise typer.Exit(FAILED) from error

@@ -1,0 +1,34 @@
+"""Settings of the migration job, read from the environment (and ``.env``)."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class MigrationSettings(BaseSettings):
+    """``DATABASE_URL``, and ``MIGRATION_…`` for the rest. All times in seconds."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", env_prefix="migration_", populate_by_name=True
+    )
+
+    database_url: str = Field(
+        default="postgresql://takaro:takaro@localhost:5433/takaro_agent",
+        validation_alias="DATABASE_URL",
+        description="a role that owns the tables; straight to Postgres, not through a transaction pooler",
+    )
+    lock_timeout_seconds: float = Field(
+        default=5, gt=0, description="longest wait for a table lock, which others queue behind"
+    )
+    lock_attempts: int = Field(
+        default=5, ge=1, description="tries of one revision when a table lock can't be had"
+    )
+    statement_timeout_seconds: float = Field(default=600, gt=0, description="longest single statement")
+    index_timeout_seconds: float = Field(
+        default=4 * 3600,
+        gt=0,
+        description="longest CREATE INDEX CONCURRENTLY, which blocks nobody while it runs",
+    )
+    wait_seconds: float = Field(default=900, gt=0, description="longest wait for another migration to finish")
+    poll_seconds: float = Field(
+        default=0.25, gt=0, description="how often the migration lock is tried meanwhile"
+    )
