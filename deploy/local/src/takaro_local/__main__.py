@@ -1,0 +1,71 @@
+"""``python -m takaro_local`` (``make run``): the whole stack in the foreground."""
+
+import asyncio
+import signal
+import sys
+
+from pydantic import ValidationError
+
+from common.migrations.errors import MigrationError
+from takaro_local import data_dir
+from takaro_local.console import Screen
+from takaro_local.server import ServerError
+from takaro_local.settings import LocalSettings, surroundings
+from takaro_local.stack import PortsTakenError, Stack
+
+_EXPECTED = (PortsTakenError, ServerError, MigrationError)
+
+
+def main() -> int:
+    """Run the stack until it is told to stop; the exit code is 1 when it couldn't start."""
+    environment = surroundings()
+    try:
+        settings = LocalSettings.read(environment)
+        with data_dir.claim(settings.data_dir):
+            return asyncio.run(_run(settings, environment))
+    except ValidationError as error:
+        for problem in error.errors():
+            print(f"{str(problem['loc'][0]).upper()}: {problem['msg']}", file=sys.stderr)
+    except data_dir.DataDirTakenError as error:
+        print(error, file=sys.stderr)
+    return 1
+
+
+async def _run(settings: LocalSettings, environment: dict[str, str]) -> int:
+    told_to_stop = asyncio.Event()
+    screen = Screen(settings.log_format, gone=told_to_stop.set)
+    stack = Stack(settings, environment, screen)
+
+    def on_signal() -> None:
+        if told_to_stop.is_set():
+            screen.say("killing what is left")
+            stack.kill()
+        told_to_stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    starting = asyncio.create_task(stack.start())
+    stopping = asyncio.create_task(told_to_stop.wait())
+    code = 0
+    try:
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            await starting
+            await stopping
+    except _EXPECTED as error:
+        screen.say(str(error), "bold red")
+        code = 1
+    finally:
+        told_to_stop.set()  # from here on a signal means: at once
+        if not code:
+            screen.say("stopping; once more kills it")
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        stopping.cancel()
+        await stack.stop()
+        screen.say("stopped")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

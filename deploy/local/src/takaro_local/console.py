@@ -1,0 +1,95 @@
+"""What people see: the stack's own lines, the services' logs, and the table of what runs where."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_NAME_STYLES = {"chat": "cyan", "knowledge": "magenta", "cockpit": "yellow", "traces": "blue"}
+_LEVEL_STYLES = {"debug": "dim", "warning": "yellow", "error": "bold red", "critical": "bold red"}
+#: Fields with a place of their own in a line, or that only a machine wants.
+_PLACED = {"time", "timestamp", "level", "event", "service", "logger", "span_id", "exception"}
+_NAME_WIDTH = 10
+
+
+class Screen:
+    """Two voices: ours on stderr, the services' logs on stdout, as text or as the JSON they came in.
+
+    ``gone`` is called once when nobody can read any more: the terminal was closed, the pipe has ended.
+    """
+
+    def __init__(self, log_format: Literal["text", "json"] | None, gone: Callable[[], None]) -> None:
+        self._logs = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        self._own = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self._as_text = (log_format or ("text" if sys.stdout.isatty() else "json")) == "text"
+        self._gone = gone
+        self._is_gone = False
+
+    def say(self, text: str, style: str = "") -> None:
+        """A line of the stack itself."""
+        self._print(self._own, Text.assemble(("stack".ljust(_NAME_WIDTH), "bold green"), (text, style)))
+
+    def log(self, name: str, line: str) -> None:
+        """A line that the service ``name`` wrote."""
+        if self._as_text:
+            self._print(self._logs, readable(name, line))
+            return
+        self._attempt(lambda: print(line, flush=True))
+
+    def table(self, title: str, rows: Sequence[tuple[str, str, str]]) -> None:
+        """What runs where: (name, address, what to try)."""
+        table = Table(title=title, title_justify="left", title_style="bold green")
+        for heading in ("what", "where", "try"):
+            table.add_column(heading, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        self._print(self._own, table)
+
+    def _print(self, console: Console, what: Text | Table) -> None:
+        self._attempt(lambda: console.print(what))
+
+    def _attempt(self, write: Callable[[], None]) -> None:
+        if self._is_gone:
+            return
+        try:
+            write()
+        except (OSError, ValueError):
+            self._is_gone = True
+            self._gone()
+
+
+def readable(name: str, line: str) -> Text:
+    """A JSON log line as people read it: service, time, level, event, fields; other lines as they are."""
+    prefix = (name.ljust(_NAME_WIDTH), _NAME_STYLES.get(name, "green"))
+    fields = _parsed(line)
+    if fields is None:
+        return Text.assemble(prefix, line)
+    level = str(fields.get("level", "info"))
+    time = str(fields.get("time", fields.get("timestamp", "")))
+    text = Text.assemble(
+        prefix,
+        (time[11:23] + " ", "dim"),
+        (f"{level:8}", _LEVEL_STYLES.get(level, "green")),
+        (str(fields.get("event", "")), "bold"),
+    )
+    for key, value in fields.items():
+        if key not in _PLACED:
+            text.append(f" {key}=", "dim")
+            text.append(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    if "exception" in fields:
+        text.append(f"\n{fields['exception']}", "red")
+    return text
+
+
+def _parsed(line: str) -> Mapping[str, Any] | None:
+    if not line.startswith("{"):
+        return None
+    try:
+        fields = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return fields if isinstance(fields, dict) else None

@@ -1,0 +1,94 @@
+"""The data folder: one stack at a time in it, and a record of what it started."""
+
+import fcntl
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from takaro_local import process
+
+_ORPHAN_ENDINGS = ((signal.SIGINT, 10.0), (signal.SIGQUIT, 3.0))
+
+
+class DataDirTakenError(Exception):
+    """Another local stack runs on this data folder."""
+
+
+@contextmanager
+def claim(folder: Path) -> Iterator[None]:
+    """Hold the data folder, made when missing; raises DataDirTakenError when another stack holds it.
+
+    The kernel lets go of the lock when this process ends, however it ends.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / "stack.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 20).decode().strip() or "unknown"
+            raise DataDirTakenError(
+                f"another local stack (pid {holder}) runs on {folder}: stop it, or set TAKARO_DATA_DIR "
+                "(and the ports) to run a second one beside it"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class Children:
+    """The processes of this stack, written down so that the next start can end what outlived a crash.
+
+    On Linux the kernel ends them with us; elsewhere, or while one takes its time, this record does.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "children.json"
+        self._born: dict[int, float] = {}
+
+    def add(self, pid: int) -> None:
+        """Write a running child down."""
+        try:
+            self._born[pid] = psutil.Process(pid).create_time()
+        except psutil.NoSuchProcess:
+            return
+        self._write()
+
+    def remove(self, pid: int) -> None:
+        """Forget a child that ended."""
+        self._born.pop(pid, None)
+        self._write()
+
+    def end_orphans(self) -> list[int]:
+        """End what an earlier stack left running; gives their ids. Call it only while holding the folder."""
+        orphans = [pid for pid, born in self._recorded().items() if _is_same(pid, born)]
+        for pid in orphans:
+            process.end(pid, _ORPHAN_ENDINGS)
+        self._write()
+        return orphans
+
+    def _recorded(self) -> dict[int, float]:
+        try:
+            return {int(pid): float(born) for pid, born in json.loads(self._file.read_text()).items()}
+        except (FileNotFoundError, ValueError):
+            return {}
+
+    def _write(self) -> None:
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text(json.dumps(self._born))
+        fresh.replace(self._file)
+
+
+def _is_same(pid: int, born: float) -> bool:
+    try:
+        found = psutil.Process(pid)
+        return found.status() != psutil.STATUS_ZOMBIE and abs(found.create_time() - born) < 1
+    except psutil.NoSuchProcess:
+        return False

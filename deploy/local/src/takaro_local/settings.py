@@ -1,0 +1,45 @@
+"""Settings of the local stack, from the environment and ``.env``."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class LocalSettings(BaseModel):
+    """Where the stack listens and keeps its data; a field's name in upper case is the setting's."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    postgres_port: int = Field(5433, ge=1, le=65535, description="embedded Postgres")
+    redis_port: int = Field(6379, ge=1, le=65535, description="embedded Redis-compatible server")
+    chat_port: int = Field(3101, ge=1, le=65535, description="chat")
+    knowledge_port: int = Field(3102, ge=1, le=65535, description="knowledge")
+    cockpit_port: int = Field(3103, ge=1, le=65535, description="cockpit")
+    otlp_port: int = Field(4318, ge=1, le=65535, description="trace collector of the local stack")
+    takaro_data_dir: Path = Field(Path(".local"), description="data of the embedded servers")
+    database_url: str | None = Field(None, description="a Postgres of yours: none is started")
+    redis_url: str | None = Field(None, description="a Redis of yours: none is started")
+    otel_exporter_otlp_endpoint: str | None = Field(None, description="a collector of yours: none is started")
+    log_format: Literal["text", "json"] | None = Field(
+        None, description="how service logs are shown; text on a terminal, else json"
+    )
+    shutdown_grace_seconds: float = Field(10, gt=0, description="time a service gets to finish at a stop")
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """The settings that an environment says; raises pydantic's ValidationError. Empty means unset."""
+        return cls.model_validate({name.lower(): value for name, value in environment.items() if value})
+
+    @property
+    def data_dir(self) -> Path:
+        """The data folder as an absolute path."""
+        return self.takaro_data_dir.expanduser().resolve()
+
+
+def surroundings(dotenv: Path = Path(".env")) -> dict[str, str]:
+    """The process's environment over what ``.env`` says."""
+    return {name: value for name, value in dotenv_values(dotenv).items() if value} | dict(os.environ)

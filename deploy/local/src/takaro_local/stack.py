@@ -1,0 +1,200 @@
+"""The local stack: embedded servers, migrations, trace collector and the services, until told to stop."""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from common.migrations.run import migrate
+from takaro_local import ports
+from takaro_local.console import Screen
+from takaro_local.data_dir import Children
+from takaro_local.postgres import DATABASE, PASSWORD, ROLE, PostgresServer
+from takaro_local.server import HOST, Server, ServerError
+from takaro_local.service import Program, ending
+from takaro_local.settings import LocalSettings
+from takaro_local.valkey_server import RedisServer
+
+SERVICES = ("chat", "knowledge", "cockpit")
+_SERVER_RETRY_SECONDS = 0.5
+_SERVER_POLL_SECONDS = 0.1
+#: What a service gets beyond its own grace to end its process.
+_MARGIN_SECONDS = 2.0
+#: After this long a service that isn't ready is named, with what it answers.
+_PATIENCE_SECONDS = 15.0
+
+
+class PortsTakenError(Exception):
+    """Ports that the stack needs are taken; a sentence each."""
+
+
+class Stack:
+    """Brings everything up in order, keeps it up, and takes it down in the opposite order."""
+
+    def __init__(self, settings: LocalSettings, surroundings: Mapping[str, str], screen: Screen) -> None:
+        """``surroundings`` is the environment the services get, our own settings added."""
+        self._settings = settings
+        self._screen = screen
+        self._children = Children(settings.data_dir)
+        self._postgres = (
+            None
+            if settings.database_url
+            else PostgresServer(settings.data_dir / "postgres", settings.postgres_port)
+        )
+        self._redis = (
+            None if settings.redis_url else RedisServer(settings.data_dir / "redis", settings.redis_port)
+        )
+        self._collector = (
+            None
+            if settings.otel_exporter_otlp_endpoint
+            else Program(
+                "traces", "takaro_local.collector", settings.otlp_port, surroundings, ready_path="/health"
+            )
+        )
+        environment = self._service_environment(surroundings)
+        self._services = [
+            Program(
+                name, name, getattr(settings, f"{name}_port"), environment | {"INSTANCE_NAME": f"{name}-1"}
+            )
+            for name in SERVICES
+        ]
+        self._keepers: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def database_url(self) -> str:
+        """Where the services' Postgres is."""
+        return self._postgres.url if self._postgres else str(self._settings.database_url)
+
+    @property
+    def redis_url(self) -> str:
+        """Where the services' Redis is."""
+        return self._redis.url if self._redis else str(self._settings.redis_url)
+
+    async def start(self) -> None:
+        """Bring everything up; returns when every service is ready.
+
+        Raises PortsTakenError, ServerError, or a MigrationError; call ``stop`` after it all the same.
+        """
+        began = time.monotonic()
+        if orphans := await asyncio.to_thread(self._children.end_orphans):
+            self._screen.say(f"ended {len(orphans)} processes that an earlier stack left behind", "yellow")
+        if problems := ports.conflicts(self._wanted_ports()):
+            raise PortsTakenError("\n".join(problems))
+        await self._start_servers()
+        with self._timed("migrated"):
+            await asyncio.to_thread(migrate, self.database_url, report=self._screen.say)
+        for program in self._programs:
+            self._keep(program.name, program.keep_running(self._screen, self._children))
+        await asyncio.gather(*(self._until_ready(program) for program in self._programs))
+        self._screen.table(f"Ready in {time.monotonic() - began:.1f} s. Ctrl-C stops it.", self._rows())
+
+    async def stop(self) -> None:
+        """Services first, so that they finish what is in flight; then the collector; then the servers."""
+        await self._stop_programs(self._services)
+        await self._stop_programs([program for program in self._programs if program not in self._services])
+        for name in list(self._keepers):
+            await self._drop(name)
+        await asyncio.gather(*(asyncio.to_thread(server.stop) for server in self._servers))
+
+    def kill(self) -> None:
+        """End everything at once."""
+        for program in self._programs:
+            program.kill()
+        for server in self._servers:
+            server.kill()
+
+    @property
+    def _servers(self) -> Sequence[Server]:
+        return [server for server in (self._postgres, self._redis) if server]
+
+    @property
+    def _programs(self) -> Sequence[Program]:
+        return [*([self._collector] if self._collector else []), *self._services]
+
+    def _wanted_ports(self) -> dict[str, int]:
+        wanted = {f"{server.name}_PORT".upper(): server.port for server in self._servers}
+        wanted |= {f"{program.name}_PORT".upper(): program.port for program in self._services}
+        return wanted | ({"OTLP_PORT": self._collector.port} if self._collector else {})
+
+    def _service_environment(self, surroundings: Mapping[str, str]) -> dict[str, str]:
+        defaults = {
+            "AUTH_MODE": "dev",
+            "EMBEDDINGS_PROVIDER": "local",
+            # Spans leave twice a second: people look at a trace right after the request.
+            "OTEL_BSP_SCHEDULE_DELAY": "500",
+        }
+        settled = {"HOST": HOST, "DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
+        settled |= {f"{name}_PORT".upper(): str(getattr(self._settings, f"{name}_port")) for name in SERVICES}
+        if self._collector:
+            settled["OTEL_EXPORTER_OTLP_ENDPOINT"] = self._collector.url
+        return defaults | dict(surroundings) | settled
+
+    async def _start_servers(self) -> None:
+        with self._timed("servers are up"):
+            await asyncio.gather(*(asyncio.to_thread(server.prepare) for server in self._servers))
+            for server in self._servers:  # not in a worker thread: see process.guarded
+                self._launch(server)
+            await asyncio.gather(*(asyncio.to_thread(server.wait_ready) for server in self._servers))
+        for server in self._servers:
+            self._keep(server.name, self._keep_server(server))
+
+    def _launch(self, server: Server) -> None:
+        server.launch()
+        self._children.add(server.pid)
+
+    async def _keep_server(self, server: Server) -> None:
+        while True:
+            await asyncio.sleep(_SERVER_POLL_SECONDS)
+            if server.exit_code is None:
+                continue
+            self._screen.say(f"{server.name} {ending(server.exit_code)}; starting it again", "bold yellow")
+            await asyncio.sleep(_SERVER_RETRY_SECONDS)
+            self._launch(server)
+            try:
+                await asyncio.to_thread(server.wait_ready)
+            except ServerError as error:
+                self._screen.say(str(error), "red")
+            else:
+                self._screen.say(f"{server.name} is up again", "green")
+
+    async def _stop_programs(self, programs: Sequence[Program]) -> None:
+        """Their keepers first, or they would be started again."""
+        await asyncio.gather(*(self._drop(program.name) for program in programs))
+        grace = self._settings.shutdown_grace_seconds + _MARGIN_SECONDS
+        await asyncio.gather(*(program.stop(grace) for program in programs))
+
+    def _keep(self, name: str, keeping: Coroutine[None, None, None]) -> None:
+        self._keepers[name] = asyncio.create_task(keeping)
+
+    async def _drop(self, name: str) -> None:
+        if keeper := self._keepers.pop(name, None):
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+
+    async def _until_ready(self, program: Program) -> None:
+        ready = asyncio.create_task(program.until_ready())
+        while not (await asyncio.wait({ready}, timeout=_PATIENCE_SECONDS))[0]:
+            self._screen.say(f"still waiting for {program.name}: {program.last_answer}", "yellow")
+        await ready
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        rows = [
+            (program.name, program.url, f"{program.url}/docs   {program.url}/asyncapi")
+            for program in self._services
+        ]
+        if self._postgres:
+            psql = f"PGPASSWORD={PASSWORD} psql -h localhost -p {self._postgres.port} -U {ROLE} -d {DATABASE}"
+            rows.append(("postgres", f"{HOST}:{self._postgres.port}", f"{psql}   (or: make psql)"))
+        if self._redis:
+            client = f"redis-cli -p {self._redis.port}   (or: make redis-cli)"
+            rows.append(("redis", f"{HOST}:{self._redis.port}", client))
+        if self._collector:
+            rows.append(("traces", self._collector.url, "takaro trace <trace id>"))
+        rows.append(("data", str(self._settings.data_dir), "delete it to start afresh"))
+        return rows
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self._screen.say(f"{what} in {time.monotonic() - began:.1f} s")
