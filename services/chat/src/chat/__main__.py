@@ -1,0 +1,9 @@
+"""``python -m chat`` runs the service."""
+
+from chat.app import build
+from chat.settings import ChatSettings
+from common.service import run
+
+if __name__ == "__main__":
+    settings = ChatSettings()
+    run(build(settings), settings)

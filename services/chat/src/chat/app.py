@@ -1,0 +1,28 @@
+"""The composition root of chat."""
+
+from fastapi import FastAPI
+
+from chat.commands import create_command_router
+from chat.conversations.routes import create_router as create_conversations_router
+from chat.custom_agents.routes import router as custom_agents
+from chat.messages.routes import router as messages
+from chat.settings import ChatSettings
+from common.contracts import chat as contracts
+from common.service import ServiceSpec, create_app
+
+REQUIRED_REVISION = "014"
+
+
+def build(settings: ChatSettings) -> FastAPI:
+    """The chat service: HTTP, ``chat.commands`` in, ``chat.events`` out."""
+    catalogue = settings.catalogue()
+    return create_app(
+        ServiceSpec(
+            settings=settings,
+            required_revision=REQUIRED_REVISION,
+            routers=[create_conversations_router(catalogue), messages, custom_agents],
+            streams={contracts.COMMANDS_STREAM: create_command_router(catalogue)},
+            facts_stream=contracts.FACTS_STREAM,
+            contracts=contracts.TYPES,
+        )
+    )

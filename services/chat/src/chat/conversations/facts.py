@@ -1,0 +1,49 @@
+"""The facts that changes of conversations leave. Pure."""
+
+from datetime import datetime
+from uuid import UUID
+
+from chat.conversations.records import DeletedConversation, LockedConversation, NewConversation, TitleChange
+from common.contracts import Contract
+from common.contracts import chat as contracts
+from common.outbox import Fact
+
+
+def _fact(conversation_id: UUID, sequence: int, data: Contract, traceparent: str | None) -> Fact:
+    return Fact(contracts.FACTS_STREAM, str(conversation_id), sequence, data, traceparent=traceparent)
+
+
+def created(conversation: NewConversation, created_at: datetime, sequence: int) -> Fact:
+    """A conversation began; ``sequence`` is 1 unless its id was used before."""
+    data = contracts.ConversationCreated(
+        conversation_id=conversation.id,
+        agent_id=conversation.agent_id,
+        agent_version=conversation.agent_version,
+        user_id=conversation.user_id,
+        title=conversation.title,
+        provider=conversation.provider,
+        metadata=conversation.metadata,
+        state=conversation.state,
+        created_at=created_at,
+    )
+    return _fact(conversation.id, sequence, data, conversation.traceparent)
+
+
+def state_changed(conversation: LockedConversation, place: int, traceparent: str | None) -> Fact:
+    """The state after a change; its sequence is the ``place`` among those of this transaction, so far."""
+    data = contracts.StateChanged(
+        conversation_id=conversation.id, state=conversation.state, version=conversation.state_version
+    )
+    return _fact(conversation.id, place, data, traceparent)
+
+
+def titled(change: TitleChange, place: int) -> Fact:
+    """A conversation was named; its sequence is the ``place`` among those of this transaction, so far."""
+    data = contracts.ConversationTitled(conversation_id=change.conversation_id, title=change.title)
+    return _fact(change.conversation_id, place, data, change.traceparent)
+
+
+def deleted(conversation: DeletedConversation, traceparent: str | None) -> Fact:
+    """A conversation is gone; the last fact of its subject."""
+    data = contracts.ConversationDeleted(conversation_id=conversation.id, user_id=conversation.user_id)
+    return _fact(conversation.id, conversation.sequence, data, traceparent)

@@ -1,0 +1,93 @@
+"""Conversations from ``chat.commands``."""
+
+from collections.abc import Sequence
+
+from chat.agents import Catalogue
+from chat.conversations import use_cases
+from chat.conversations.records import NewConversation, StatePatch, TitleChange
+from common.contracts.chat import CreateConversation, DeleteConversation, PatchState, SetTitle
+from common.errors import PermanentError
+from common.handlers import BatchHandler, Command, Rejection
+from common.postgres import Connection
+
+
+def creator(catalogue: Catalogue) -> BatchHandler[CreateConversation]:
+    """A handler that creates conversations with the agents of ``catalogue``."""
+
+    async def create(
+        connection: Connection, commands: Sequence[Command[CreateConversation]]
+    ) -> list[Rejection | None]:
+        """Create the conversations of a batch; one without an id takes its command's key."""
+        news: list[NewConversation] = []
+        outcomes: list[Rejection | None] = []
+        places: list[int] = []
+        for place, command in enumerate(commands):
+            outcomes.append(None)
+            try:
+                news.append(_new_conversation(command, catalogue))
+                places.append(place)
+            except PermanentError as error:
+                outcomes[place] = Rejection.of(error)
+        if news:
+            created = await use_cases.create_conversations(connection, news)
+            for place, outcome in zip(places, created, strict=True):
+                outcomes[place] = _rejection(outcome)
+        return outcomes
+
+    return create
+
+
+def conversation_key(command: Command[CreateConversation]) -> str:
+    """The id that the conversation will have: what follows about it waits for its creation."""
+    return str(command.data.id or command.key)
+
+
+def _new_conversation(command: Command[CreateConversation], catalogue: Catalogue) -> NewConversation:
+    data = command.data
+    ref = catalogue.resolve(data.agent_id, data.agent_version)
+    assert ref.version is not None
+    return NewConversation(
+        data.id or command.key,
+        ref.agent_id,
+        ref.version,
+        data.user_id,
+        data.title,
+        data.provider,
+        data.metadata,
+        data.state,
+        command.traceparent,
+    )
+
+
+async def patch_state(
+    connection: Connection, commands: Sequence[Command[PatchState]]
+) -> list[Rejection | None]:
+    """Apply the patches of a batch, each to what the one before left."""
+    patches = [
+        StatePatch(
+            c.data.conversation_id,
+            c.data.patch,
+            None if c.data.expected_version is None else frozenset((c.data.expected_version,)),
+            c.traceparent,
+        )
+        for c in commands
+    ]
+    return [_rejection(outcome) for outcome in await use_cases.patch_states(connection, patches)]
+
+
+async def set_title(connection: Connection, commands: Sequence[Command[SetTitle]]) -> list[Rejection | None]:
+    """Set the titles of a batch."""
+    changes = [TitleChange(c.data.conversation_id, c.data.title, c.traceparent) for c in commands]
+    return [_rejection(outcome) for outcome in await use_cases.set_titles(connection, changes)]
+
+
+async def delete(
+    connection: Connection, commands: Sequence[Command[DeleteConversation]]
+) -> list[Rejection | None]:
+    """Delete the conversations of a batch."""
+    ids = [(c.data.conversation_id, c.traceparent) for c in commands]
+    return [_rejection(outcome) for outcome in await use_cases.delete_conversations(connection, ids)]
+
+
+def _rejection(outcome: object) -> Rejection | None:
+    return Rejection.of(outcome) if isinstance(outcome, PermanentError) else None

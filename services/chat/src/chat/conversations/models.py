@@ -1,0 +1,49 @@
+"""Conversations on the wire."""
+
+from typing import Any
+
+from orjson import Fragment
+from pydantic import Field
+
+from chat.conversations.records import Conversation, State
+from chat.json_time import json_time
+from common.contracts.chat import AgentName, AgentVersion, Title
+from common.http import Body
+
+
+class CreateConversation(Body):
+    """An agent, by its base id or a compound one; without a version, its default experiment."""
+
+    agent_id: AgentName = Field(examples=["module-writer", "module-writer/grok-fast"])
+    agent_version: AgentVersion | None = None
+
+
+class SetTitle(Body):
+    """A new title; ``null`` takes it away."""
+
+    title: Title | None
+
+
+def conversation_json(conversation: Conversation) -> dict[str, Any]:
+    """A conversation as clients know it."""
+    return {
+        "id": conversation.id,
+        "agentId": conversation.agent_id,
+        "agentVersion": conversation.agent_version,
+        "userId": conversation.user_id,
+        "title": conversation.title,
+        "provider": conversation.provider,
+        "metadata": _fragment(conversation.metadata),
+        "state": _fragment(conversation.state),
+        "createdAt": json_time(conversation.created_at),
+        "updatedAt": json_time(conversation.updated_at),
+    }
+
+
+def state_json(state: State) -> dict[str, Any]:
+    """A state with its version."""
+    return {"state": state.state, "version": state.version}
+
+
+def _fragment(encoded: str | None) -> Fragment | None:
+    return None if encoded is None else Fragment(encoded)

@@ -1,0 +1,93 @@
+"""Conversations as chat's own code handles them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(slots=True)
+class NewConversation:
+    """What a conversation starts with; agent and version are resolved."""
+
+    id: UUID
+    agent_id: str
+    agent_version: str
+    user_id: str
+    title: str | None = None
+    provider: str = "openrouter"
+    metadata: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)
+    traceparent: str | None = None
+
+
+@dataclass(slots=True)
+class Conversation:
+    """A stored conversation. ``metadata`` and ``state`` stay encoded JSON: they are only passed on."""
+
+    id: UUID
+    agent_id: str
+    agent_version: str
+    user_id: str | None
+    title: str | None
+    provider: str
+    metadata: str | None
+    state: str | None
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+@dataclass(slots=True)
+class LockedConversation:
+    """A conversation whose row this transaction holds."""
+
+    id: UUID
+    user_id: str | None
+    state: dict[str, Any]
+    state_version: int
+
+
+@dataclass(slots=True)
+class StateChange:
+    """New state of a conversation after ``facts`` patches, to be written."""
+
+    conversation_id: UUID
+    state: dict[str, Any]
+    version: int
+    facts: int
+
+
+@dataclass(slots=True, frozen=True)
+class State:
+    """A conversation's state and its version."""
+
+    state: dict[str, Any]
+    version: int
+
+
+@dataclass(slots=True)
+class StatePatch:
+    """A merge patch to apply if the version is one of ``versions`` (None: any)."""
+
+    conversation_id: UUID
+    patch: dict[str, Any]
+    versions: frozenset[int] | None = None
+    traceparent: str | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class TitleChange:
+    """A new title of a conversation; None takes it away."""
+
+    conversation_id: UUID
+    title: str | None
+    traceparent: str | None = None
+
+
+@dataclass(slots=True)
+class DeletedConversation:
+    """A conversation that is gone, with the sequence of the last fact about it."""
+
+    id: UUID
+    user_id: str | None
+    sequence: int

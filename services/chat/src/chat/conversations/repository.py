@@ -1,0 +1,203 @@
+"""SQL of conversations. Each function runs its one statement on the caller's transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from chat.conversations.records import (
+    Conversation,
+    DeletedConversation,
+    LockedConversation,
+    NewConversation,
+    StateChange,
+)
+from common import codec
+from common.postgres import Connection
+
+_COLUMNS = """id, agent_id, agent_version, user_id, title, provider, metadata::text AS metadata,
+       state::text AS state, created_at, updated_at"""
+
+LIST_CONVERSATIONS = f"""
+SELECT {_COLUMNS}
+FROM conversations
+WHERE user_id = $1
+ORDER BY created_at DESC, id DESC
+"""  # noqa: S608 -- a constant
+
+
+async def list_conversations(connection: Connection, user_id: str) -> list[Conversation]:
+    """All conversations of a user, newest first."""
+    return [Conversation(*row) for row in await connection.fetch(LIST_CONVERSATIONS, user_id)]
+
+
+LIST_CONVERSATIONS_BY_AGENT = f"""
+SELECT {_COLUMNS}
+FROM conversations
+WHERE user_id = $1 AND agent_id = $2 AND ($3::text IS NULL OR agent_version = $3)
+ORDER BY updated_at DESC NULLS LAST, id DESC
+LIMIT $4
+"""  # noqa: S608 -- a constant
+
+
+async def list_conversations_by_agent(
+    connection: Connection, user_id: str, agent_id: str, version: str | None, limit: int
+) -> list[Conversation]:
+    """A user's conversations with an agent, last active first; any version when ``version`` is None."""
+    rows = await connection.fetch(LIST_CONVERSATIONS_BY_AGENT, user_id, agent_id, version, limit)
+    return [Conversation(*row) for row in rows]
+
+
+GET_CONVERSATION = f"SELECT {_COLUMNS} FROM conversations WHERE id = $1"  # noqa: S608 -- a constant
+
+
+async def get_conversation(connection: Connection, conversation_id: UUID) -> Conversation | None:
+    row = await connection.fetchrow(GET_CONVERSATION, conversation_id)
+    return Conversation(*row) if row else None
+
+
+GET_OWNER = "SELECT user_id FROM conversations WHERE id = $1"
+
+
+async def get_owner(connection: Connection, conversation_id: UUID) -> tuple[str | None] | None:
+    """The owner of a conversation, which a legacy one may lack, in a tuple; None without a conversation."""
+    row = await connection.fetchrow(GET_OWNER, conversation_id)
+    return (row["user_id"],) if row else None
+
+
+GET_STATE = (
+    "SELECT id, user_id, coalesce(state, '{}') AS state, state_version FROM conversations WHERE id = $1"
+)
+
+
+async def get_state(connection: Connection, conversation_id: UUID) -> LockedConversation | None:
+    """State, version and owner of a conversation, not locked."""
+    row = await connection.fetchrow(GET_STATE, conversation_id)
+    return LockedConversation(*row) if row else None
+
+
+INSERT_CONVERSATIONS = """
+INSERT INTO conversations (id, agent_id, agent_version, user_id, title, provider, metadata, state,
+                           created_at, updated_at, event_sequence)
+SELECT id, agent_id, agent_version, user_id, title, provider, metadata::jsonb, state::jsonb, at, at, 1
+FROM (
+    SELECT *, clock_timestamp() AS at
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                $8::text[]) AS t(id, agent_id, agent_version, user_id, title, provider, metadata, state)
+) AS new
+ON CONFLICT (id) DO NOTHING
+RETURNING id, created_at
+"""
+
+
+async def insert_conversations(
+    connection: Connection, conversations: Sequence[NewConversation]
+) -> dict[UUID, datetime]:
+    """Insert those whose id is free, with their first event counted; when each was created, by id."""
+    rows = await connection.fetch(
+        INSERT_CONVERSATIONS,
+        [c.id for c in conversations],
+        [c.agent_id for c in conversations],
+        [c.agent_version for c in conversations],
+        [c.user_id for c in conversations],
+        [c.title for c in conversations],
+        [c.provider for c in conversations],
+        [codec.dumps_str(c.metadata) for c in conversations],
+        [codec.dumps_str(c.state) for c in conversations],
+    )
+    return {row["id"]: row["created_at"] for row in rows}
+
+
+CONTINUE_SEQUENCES = """
+UPDATE conversations AS c
+SET event_sequence = r.sequence + 1
+FROM retired_subjects AS r
+WHERE c.id = ANY($1::uuid[]) AND r.subject = ANY($2::text[]) AND r.subject = c.id::text
+RETURNING c.id, c.event_sequence
+"""
+
+
+async def continue_sequences(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Let new conversations whose id was used before count on from there; their sequences, by id.
+
+    A statement of its own, after the insert: that one may have waited for the delete of the same id to
+    commit, and only a later snapshot sees what it retired.
+    """
+    rows = await connection.fetch(CONTINUE_SEQUENCES, ids, [str(i) for i in ids])
+    return {row["id"]: row["event_sequence"] for row in rows}
+
+
+LOCK_CONVERSATIONS = """
+SELECT id, user_id, coalesce(state, '{}') AS state, state_version
+FROM conversations
+WHERE id = ANY($1::uuid[])
+ORDER BY id
+FOR NO KEY UPDATE
+"""
+
+
+async def lock_conversations(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, LockedConversation]:
+    """Lock conversations, in the order of their ids, so that two batches never wait for each other."""
+    rows = await connection.fetch(LOCK_CONVERSATIONS, ids)
+    return {row["id"]: LockedConversation(*row) for row in rows}
+
+
+UPDATE_STATES = """
+UPDATE conversations AS c
+SET state = u.state::jsonb, state_version = u.version, event_sequence = c.event_sequence + u.facts,
+    updated_at = clock_timestamp()
+FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[]) AS u(id, state, version, facts)
+WHERE c.id = u.id
+RETURNING c.id, c.event_sequence - u.facts AS sequence
+"""
+
+
+async def update_states(connection: Connection, changes: Sequence[StateChange]) -> dict[UUID, int]:
+    """Write new states of locked conversations; by id, the sequence before the first new fact."""
+    rows = await connection.fetch(
+        UPDATE_STATES,
+        [c.conversation_id for c in changes],
+        [codec.dumps_str(c.state) for c in changes],
+        [c.version for c in changes],
+        [c.facts for c in changes],
+    )
+    return {row["id"]: row["sequence"] for row in rows}
+
+
+UPDATE_TITLES = """
+UPDATE conversations AS c
+SET title = u.title, event_sequence = c.event_sequence + u.facts, updated_at = clock_timestamp()
+FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS u(id, title, facts)
+WHERE c.id = u.id
+RETURNING c.id, c.event_sequence - u.facts AS sequence
+"""
+
+
+async def update_titles(
+    connection: Connection, titles: Sequence[tuple[UUID, str | None, int]]
+) -> dict[UUID, int]:
+    """Title locked conversations: (id, title, facts told); by id, the sequence before the first new fact."""
+    ids, names, facts = zip(*titles, strict=True)
+    rows = await connection.fetch(UPDATE_TITLES, ids, names, facts)
+    return {row["id"]: row["sequence"] for row in rows}
+
+
+DELETE_CONVERSATIONS = """
+WITH locked AS MATERIALIZED (
+    SELECT id FROM conversations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
+), deleted AS (
+    DELETE FROM conversations AS c USING locked WHERE c.id = locked.id
+    RETURNING c.id, c.user_id, c.event_sequence + 1 AS sequence
+), retired AS (
+    INSERT INTO retired_subjects (subject, sequence) SELECT id::text, sequence FROM deleted
+    ON CONFLICT (subject) DO UPDATE SET sequence = excluded.sequence, retired_at = now()
+)
+SELECT id, user_id, sequence FROM deleted
+"""
+
+
+async def delete_conversations(
+    connection: Connection, ids: Sequence[UUID]
+) -> dict[UUID, DeletedConversation]:
+    """Delete conversations and all that hangs on them, keep their last sequences; what was there, by id."""
+    rows = await connection.fetch(DELETE_CONVERSATIONS, ids)
+    return {row["id"]: DeletedConversation(*row) for row in rows}

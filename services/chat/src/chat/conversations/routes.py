@@ -1,0 +1,111 @@
+"""HTTP of conversations."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Header, Query
+
+from chat.agents import Catalogue
+from chat.conversations import use_cases
+from chat.conversations.models import CreateConversation, SetTitle, conversation_json, state_json
+from chat.conversations.records import State, StatePatch, TitleChange
+from chat.conversations.rules import entity_tag, versions_matching
+from chat.edge import CallerParam, ConversationId, ResourcesParam
+from common.contracts.storable import JsonObject, Text
+from common.http import JSONAnswer, data
+
+DEFAULT_LIMIT = 5
+MAX_LIMIT = 20
+
+
+def create_router(catalogue: Catalogue) -> APIRouter:
+    """Routes of conversations, which may be had with the agents of ``catalogue``."""
+    router = APIRouter(prefix="/api/conversations", tags=["conversations"])
+
+    @router.get("")
+    async def list_conversations(caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
+        """All of the caller's conversations, newest first."""
+        conversations = await use_cases.list_conversations(resources.pool, caller.user_id)
+        return data([conversation_json(c) for c in conversations])
+
+    @router.post("")
+    async def create_conversation(
+        body: CreateConversation, caller: CallerParam, resources: ResourcesParam
+    ) -> JSONAnswer:
+        """Start a conversation with a known agent, or with one of the caller's custom agents."""
+        conversation = await use_cases.create_conversation(
+            resources.pool, catalogue, caller.user_id, body.agent_id, body.agent_version
+        )
+        return data(conversation_json(conversation))
+
+    # Declared before /{conversation_id}; `path`, since a compound id holds a slash, percent-encoded or not.
+    @router.get("/by-agent/{agent_id:path}")
+    async def list_by_agent(
+        agent_id: Text,
+        caller: CallerParam,
+        resources: ResourcesParam,
+        limit: Annotated[int, Query(ge=1, description=f"at most {MAX_LIMIT}")] = DEFAULT_LIMIT,
+    ) -> JSONAnswer:
+        """The caller's conversations with an agent, last active first; a bare id finds all its versions."""
+        conversations = await use_cases.list_by_agent(
+            resources.pool, caller.user_id, agent_id, min(limit, MAX_LIMIT)
+        )
+        return data([conversation_json(c) for c in conversations])
+
+    @router.get("/{conversation_id}")
+    async def get_conversation(
+        conversation_id: ConversationId, caller: CallerParam, resources: ResourcesParam
+    ) -> JSONAnswer:
+        """One of the caller's conversations."""
+        conversation = await use_cases.get_conversation(resources.pool, caller.user_id, conversation_id)
+        return data(conversation_json(conversation))
+
+    @router.patch("/{conversation_id}")
+    async def set_title(
+        conversation_id: ConversationId, body: SetTitle, caller: CallerParam, resources: ResourcesParam
+    ) -> JSONAnswer:
+        """Name a conversation."""
+        change = TitleChange(conversation_id, body.title)
+        conversation = await use_cases.set_title(resources.pool, caller.user_id, change)
+        return data(conversation_json(conversation))
+
+    @router.delete("/{conversation_id}")
+    async def delete_conversation(
+        conversation_id: ConversationId, caller: CallerParam, resources: ResourcesParam
+    ) -> JSONAnswer:
+        """Delete a conversation with its messages and cockpit sessions."""
+        await use_cases.delete_conversation(resources.pool, caller.user_id, conversation_id)
+        return JSONAnswer({"success": True})
+
+    @router.get("/{conversation_id}/state")
+    async def get_state(
+        conversation_id: ConversationId, caller: CallerParam, resources: ResourcesParam
+    ) -> JSONAnswer:
+        """State and version; the version is the ``ETag`` too."""
+        return _answer(await use_cases.get_state(resources.pool, caller.user_id, conversation_id))
+
+    @router.patch("/{conversation_id}/state")
+    async def patch_state(
+        conversation_id: ConversationId,
+        patch: Annotated[JsonObject, Body(media_type="application/merge-patch+json")],
+        caller: CallerParam,
+        resources: ResourcesParam,
+        if_match: Annotated[str | None, Header(description="the ETag that was read; else 409")] = None,
+        expected_version: Annotated[
+            int | None, Query(alias="expectedVersion", ge=0, description="the same as a number")
+        ] = None,
+    ) -> JSONAnswer:
+        """Change the state by a JSON merge patch (RFC 7396)."""
+        versions = versions_matching(if_match)
+        if expected_version is not None:
+            expected = frozenset((expected_version,))
+            versions = expected if versions is None else versions & expected
+        change = StatePatch(conversation_id, patch, versions)
+        return _answer(await use_cases.patch_state(resources.pool, caller.user_id, change))
+
+    return router
+
+
+def _answer(state: State) -> JSONAnswer:
+    answer = data(state_json(state))
+    answer.headers["ETag"] = entity_tag(state.version)
+    return answer

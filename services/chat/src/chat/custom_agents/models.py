@@ -1,0 +1,74 @@
+"""Custom agents on the wire."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from chat.custom_agents.records import AgentValues, CustomAgent
+from chat.json_time import json_time
+from common.contracts.chat import ModelName
+from common.contracts.storable import Text
+from common.http import Body
+
+Name = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
+Prompt = Annotated[Text, StringConstraints(min_length=1)]
+Temperature = Annotated[float, Field(ge=0, le=2)]
+MaxTokens = Annotated[int, Field(gt=0, le=2**31 - 1)]
+
+DEFAULT_TEMPERATURE = 0.7
+DEFAULT_MAX_TOKENS = 8192
+
+
+class CreateAgent(Body):
+    """A new agent; the defaults are the columns'."""
+
+    name: Name
+    description: Text | None = None
+    system_prompt: Prompt
+    tools: list[Text]
+    knowledge_bases: list[Text] = Field(default_factory=list)
+    model: ModelName
+    temperature: Temperature | None = DEFAULT_TEMPERATURE
+    max_tokens: MaxTokens | None = DEFAULT_MAX_TOKENS
+
+    def values(self) -> AgentValues:
+        return AgentValues(**{name: getattr(self, name) for name in CreateAgent.model_fields})
+
+
+class UpdateAgent(Body):
+    """All of an agent's fields, or those that change: what is absent stays as it is."""
+
+    name: Name = ""
+    description: Text | None = None
+    system_prompt: Prompt = ""
+    tools: list[Text] = Field(default_factory=list)
+    knowledge_bases: list[Text] = Field(default_factory=list)
+    model: ModelName = ""
+    temperature: Temperature | None = None
+    max_tokens: MaxTokens | None = None
+
+    def apply(self, values: AgentValues) -> AgentValues:
+        """``values`` with the fields that were sent."""
+        fields = CreateAgent.model_fields
+        return AgentValues(
+            **{name: getattr(self if name in self.model_fields_set else values, name) for name in fields}
+        )
+
+
+def agent_json(agent: CustomAgent) -> dict[str, Any]:
+    """A custom agent as clients know it; ``temperature`` is a number."""
+    values = agent.values
+    return {
+        "id": agent.id,
+        "userId": agent.user_id,
+        "name": values.name,
+        "description": values.description,
+        "systemPrompt": values.system_prompt,
+        "tools": values.tools,
+        "knowledgeBases": values.knowledge_bases,
+        "model": values.model,
+        "temperature": values.temperature,
+        "maxTokens": values.max_tokens,
+        "createdAt": json_time(agent.created_at),
+        "updatedAt": json_time(agent.updated_at),
+    }

@@ -1,0 +1,31 @@
+"""Custom agents as chat's own code handles them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+
+@dataclass(slots=True)
+class AgentValues:
+    """What a user chooses. ``temperature`` is 0 to 2 (two decimals are kept), ``max_tokens`` > 0."""
+
+    name: str
+    description: str | None
+    system_prompt: str
+    tools: list[str]
+    knowledge_bases: list[str]
+    model: str
+    temperature: float | None
+    max_tokens: int | None
+
+
+@dataclass(slots=True)
+class CustomAgent:
+    """A stored custom agent; ``event_sequence`` is that of the last fact about it."""
+
+    id: UUID
+    user_id: str
+    values: AgentValues
+    created_at: datetime | None
+    updated_at: datetime | None
+    event_sequence: int

@@ -1,0 +1,116 @@
+"""SQL of custom agents. Each function runs its one statement on the caller's transaction."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from chat.custom_agents.records import AgentValues, CustomAgent
+from common.postgres import Connection
+
+_COLUMNS = """id, user_id, name, description, system_prompt, tools, knowledge_bases, model,
+       temperature::float8 AS temperature, max_tokens, created_at, updated_at, event_sequence"""
+
+LIST_AGENTS = f"""
+SELECT {_COLUMNS}
+FROM custom_agents
+WHERE user_id = $1
+ORDER BY created_at DESC, id DESC
+"""  # noqa: S608 -- a constant
+
+
+async def list_agents(connection: Connection, user_id: str) -> list[CustomAgent]:
+    """All custom agents of a user, newest first."""
+    return [_agent(row) for row in await connection.fetch(LIST_AGENTS, user_id)]
+
+
+GET_AGENT = f"SELECT {_COLUMNS} FROM custom_agents WHERE id = $1"  # noqa: S608 -- a constant
+
+
+async def get_agent(connection: Connection, agent_id: UUID) -> CustomAgent | None:
+    row = await connection.fetchrow(GET_AGENT, agent_id)
+    return _agent(row) if row else None
+
+
+LOCK_AGENT = f"SELECT {_COLUMNS} FROM custom_agents WHERE id = $1 FOR UPDATE"  # noqa: S608 -- a constant
+
+
+async def lock_agent(connection: Connection, agent_id: UUID) -> CustomAgent | None:
+    """Like :func:`get_agent`, and hold its row to the end of the transaction."""
+    row = await connection.fetchrow(LOCK_AGENT, agent_id)
+    return _agent(row) if row else None
+
+
+LIST_OWNED_IDS = """
+SELECT id, user_id
+FROM custom_agents
+WHERE (id, user_id) IN (SELECT * FROM unnest($1::uuid[], $2::text[]))
+"""
+
+
+async def list_owned_ids(connection: Connection, wanted: Sequence[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
+    """Which of the (agent, user) pairs exist."""
+    ids, users = zip(*wanted, strict=True)
+    return {(row["id"], row["user_id"]) for row in await connection.fetch(LIST_OWNED_IDS, ids, users)}
+
+
+INSERT_AGENT = f"""
+INSERT INTO custom_agents (user_id, name, description, system_prompt, tools, knowledge_bases, model,
+                           temperature, max_tokens, event_sequence)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8::float8, $9, 1)
+ON CONFLICT (user_id, name) DO NOTHING
+RETURNING {_COLUMNS}
+"""  # noqa: S608 -- a constant
+
+
+async def insert_agent(connection: Connection, user_id: str, values: AgentValues) -> CustomAgent | None:
+    """Insert an agent, with its first event counted; None when the user has one of that name."""
+    row = await connection.fetchrow(INSERT_AGENT, user_id, *_parameters(values))
+    return _agent(row) if row else None
+
+
+UPDATE_AGENT = f"""
+UPDATE custom_agents
+SET name = $2, description = $3, system_prompt = $4, tools = $5, knowledge_bases = $6, model = $7,
+    temperature = $8::float8, max_tokens = $9, updated_at = clock_timestamp(),
+    event_sequence = event_sequence + 1
+WHERE id = $1
+RETURNING {_COLUMNS}
+"""  # noqa: S608 -- a constant
+
+
+async def update_agent(connection: Connection, agent_id: UUID, values: AgentValues) -> CustomAgent | None:
+    """Write all values and count an event; None without the agent.
+
+    Raises ``asyncpg.UniqueViolationError`` when the user has another agent of that name.
+    """
+    row = await connection.fetchrow(UPDATE_AGENT, agent_id, *_parameters(values))
+    return _agent(row) if row else None
+
+
+DELETE_AGENT = "DELETE FROM custom_agents WHERE id = $1 RETURNING event_sequence + 1 AS sequence"
+
+
+async def delete_agent(connection: Connection, agent_id: UUID) -> int | None:
+    """Delete an agent; the sequence of the last fact about it, None without the agent."""
+    sequence: int | None = await connection.fetchval(DELETE_AGENT, agent_id)
+    return sequence
+
+
+def _parameters(values: AgentValues) -> tuple[Any, ...]:
+    return (
+        values.name,
+        values.description,
+        values.system_prompt,
+        values.tools,
+        values.knowledge_bases,
+        values.model,
+        values.temperature,
+        values.max_tokens,
+    )
+
+
+def _agent(row: asyncpg.Record) -> CustomAgent:
+    agent_id, user_id, *values, created_at, updated_at, sequence = row
+    return CustomAgent(agent_id, user_id, AgentValues(*values), created_at, updated_at, sequence)

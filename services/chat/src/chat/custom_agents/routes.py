@@ -1,0 +1,51 @@
+"""HTTP of custom agents."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path
+
+from chat.custom_agents import use_cases
+from chat.custom_agents.models import CreateAgent, UpdateAgent, agent_json
+from chat.edge import CallerParam, ResourcesParam
+from common.http import JSONAnswer, data
+
+router = APIRouter(prefix="/api/custom-agents", tags=["custom agents"])
+
+AgentId = Annotated[UUID, Path()]
+
+
+@router.get("")
+async def list_agents(caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
+    """All of the caller's custom agents, newest first."""
+    agents = await use_cases.list_agents(resources.pool, caller.user_id)
+    return data([agent_json(agent) for agent in agents])
+
+
+@router.post("", status_code=201)
+async def create_agent(body: CreateAgent, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
+    """Make an agent, whose conversations name it ``custom:<id>``."""
+    agent = await use_cases.create_agent(resources.pool, caller.user_id, body.values())
+    return data(agent_json(agent), status=201)
+
+
+@router.get("/{agent_id}")
+async def get_agent(agent_id: AgentId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
+    """One of the caller's custom agents."""
+    return data(agent_json(await use_cases.get_agent(resources.pool, caller.user_id, agent_id)))
+
+
+@router.put("/{agent_id}")
+async def update_agent(
+    agent_id: AgentId, body: UpdateAgent, caller: CallerParam, resources: ResourcesParam
+) -> JSONAnswer:
+    """Change an agent; a field that isn't sent stays as it is."""
+    agent = await use_cases.update_agent(resources.pool, caller.user_id, agent_id, body.apply)
+    return data(agent_json(agent))
+
+
+@router.delete("/{agent_id}")
+async def delete_agent(agent_id: AgentId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
+    """Delete an agent; the conversations with it stay."""
+    await use_cases.delete_agent(resources.pool, caller.user_id, agent_id)
+    return JSONAnswer({"success": True})

@@ -1,0 +1,87 @@
+"""What users do with the agents that they make. Each function is one transaction."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import asyncpg
+
+from chat.custom_agents import repository
+from chat.custom_agents.records import AgentValues, CustomAgent
+from common import outbox
+from common.contracts import chat as contracts
+from common.errors import Conflict, Forbidden, NotFound
+from common.outbox import Fact
+from common.postgres import Connection, Pool, transaction
+
+
+def _name_taken() -> Conflict:
+    return Conflict("An agent with this name already exists", code="name_taken")
+
+
+async def list_agents(pool: Pool, user_id: str) -> list[CustomAgent]:
+    """All of a user's custom agents, newest first."""
+    async with pool.acquire() as connection:
+        return await repository.list_agents(connection, user_id)
+
+
+async def get_agent(pool: Pool, user_id: str, agent_id: UUID) -> CustomAgent:
+    """One of the user's agents. Raises :class:`NotFound`, or :class:`Forbidden` for another user's."""
+    async with pool.acquire() as connection:
+        return _owned(await repository.get_agent(connection, agent_id), user_id)
+
+
+async def create_agent(pool: Pool, user_id: str, values: AgentValues) -> CustomAgent:
+    """Make an agent. Raises :class:`Conflict` when the user has one of that name."""
+    async with transaction(pool) as connection:
+        agent = await repository.insert_agent(connection, user_id, values)
+        if agent is None:
+            raise _name_taken()
+        await _tell(connection, agent, contracts.AgentCreated)
+        return agent
+
+
+async def update_agent(
+    pool: Pool, user_id: str, agent_id: UUID, change: Callable[[AgentValues], AgentValues]
+) -> CustomAgent:
+    """Change one of the user's agents. Raises as :func:`get_agent` and :func:`create_agent`."""
+    try:
+        async with transaction(pool) as connection:
+            before = _owned(await repository.lock_agent(connection, agent_id), user_id)
+            agent = await repository.update_agent(connection, agent_id, change(before.values))
+            assert agent is not None, "its row is locked"
+            await _tell(connection, agent, contracts.AgentUpdated)
+            return agent
+    except asyncpg.UniqueViolationError as error:
+        raise _name_taken() from error
+
+
+async def delete_agent(pool: Pool, user_id: str, agent_id: UUID) -> None:
+    """Delete one of the user's agents; its conversations stay. Raises as :func:`get_agent`."""
+    async with transaction(pool) as connection:
+        _owned(await repository.lock_agent(connection, agent_id), user_id)
+        sequence = await repository.delete_agent(connection, agent_id)
+        assert sequence is not None, "its row is locked"
+        fact = contracts.AgentDeleted(agent_id=agent_id, user_id=user_id)
+        await outbox.append(connection, [Fact(contracts.FACTS_STREAM, str(agent_id), sequence, fact)])
+
+
+def _owned(agent: CustomAgent | None, user_id: str) -> CustomAgent:
+    if agent is None:
+        raise NotFound("Custom agent not found", code="agent_not_found")
+    if agent.user_id != user_id:
+        raise Forbidden
+    return agent
+
+
+async def _tell(
+    connection: Connection, agent: CustomAgent, fact: type[contracts.AgentCreated | contracts.AgentUpdated]
+) -> None:
+    data = fact(
+        agent_id=agent.id,
+        user_id=agent.user_id,
+        name=agent.values.name,
+        model=agent.values.model,
+        tools=agent.values.tools,
+        knowledge_bases=agent.values.knowledge_bases,
+    )
+    await outbox.append(connection, [Fact(contracts.FACTS_STREAM, str(agent.id), agent.event_sequence, data)])

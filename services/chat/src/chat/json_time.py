@@ -1,0 +1,12 @@
+"""Times as the existing clients know them."""
+
+from datetime import UTC, datetime
+
+
+def json_time(moment: datetime | None) -> str | None:
+    """``2026-11-22T12:00:00.123Z``, as JavaScript's ``Date`` writes it: UTC, milliseconds cut off."""
+    if moment is None:
+        return None
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -1,0 +1,46 @@
+"""Messages as chat's own code handles them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(slots=True)
+class NewMessage:
+    """A message to append. ``traceparent``: the context of its fact, when that isn't the running span."""
+
+    id: UUID
+    conversation_id: UUID
+    role: str
+    content: str
+    tool_calls: list[Any] | None = None
+    tool_results: list[Any] | dict[str, Any] | None = None
+    token_count: int | None = None
+    latency_ms: int | None = None
+    model: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(slots=True)
+class Placed:
+    """Where an appended message came to stand in its conversation, and the sequence of its fact."""
+
+    created_at: datetime
+    sequence: int
+
+
+@dataclass(slots=True)
+class Message:
+    """A stored message. ``tool_calls`` and ``tool_results`` stay encoded JSON: they are only passed on."""
+
+    id: UUID
+    conversation_id: UUID
+    role: str
+    content: str
+    tool_calls: str | None
+    tool_results: str | None
+    token_count: int | None
+    latency_ms: int | None
+    model: str | None
+    created_at: datetime | None

@@ -1,0 +1,30 @@
+"""HTTP of messages."""
+
+from fastapi import APIRouter
+
+from chat.edge import CallerParam, ConversationId, ResourcesParam
+from chat.messages import use_cases
+from chat.messages.models import PostMessage, message_json
+from common.http import JSONAnswer, data
+
+router = APIRouter(prefix="/api/conversations/{conversation_id}/messages", tags=["messages"])
+
+
+@router.get("")
+async def list_messages(
+    conversation_id: ConversationId, caller: CallerParam, resources: ResourcesParam
+) -> JSONAnswer:
+    """All messages of a conversation, oldest first, in the one order in which they were accepted."""
+    messages = await use_cases.list_messages(resources.pool, caller.user_id, conversation_id)
+    return data([message_json(message) for message in messages])
+
+
+@router.post("")
+async def post_message(
+    conversation_id: ConversationId, body: PostMessage, caller: CallerParam, resources: ResourcesParam
+) -> JSONAnswer:
+    """Append a user's message to one of the caller's conversations."""
+    message = await use_cases.append_user_message(
+        resources.pool, caller.user_id, conversation_id, body.content
+    )
+    return data(message_json(message))

@@ -1,0 +1,90 @@
+"""Appending and reading messages."""
+
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+from chat.conversations.use_cases import check_owner
+from chat.messages import repository
+from chat.messages.records import Message, NewMessage, Placed
+from common import outbox
+from common.contracts import chat as contracts
+from common.errors import Conflict, NotFound, PermanentError
+from common.outbox import Fact
+from common.postgres import Connection, Pool, transaction
+
+
+async def list_messages(pool: Pool, user_id: str, conversation_id: UUID) -> list[Message]:
+    """A conversation's messages, oldest first. Raises as :func:`check_owner`."""
+    async with pool.acquire() as connection:
+        await check_owner(connection, user_id, conversation_id)
+        return await repository.list_messages(connection, conversation_id)
+
+
+async def append_user_message(pool: Pool, user_id: str, conversation_id: UUID, content: str) -> Message:
+    """Store what a person says, with its fact. Raises as :func:`check_owner`."""
+    message = NewMessage(uuid4(), conversation_id, "user", content)
+    async with transaction(pool) as connection:
+        await check_owner(connection, user_id, conversation_id)
+        [outcome] = await append_messages(connection, [message])
+    if isinstance(outcome, PermanentError):  # deleted since the check
+        raise outcome
+    assert outcome is not None, "a new id can't have been stored before"
+    return Message(
+        message.id, conversation_id, "user", content, None, None, None, None, None, outcome.created_at
+    )
+
+
+async def append_messages(
+    connection: Connection, messages: Sequence[NewMessage]
+) -> list[Placed | PermanentError | None]:
+    """Append messages set-wise, with their facts, in the caller's transaction; an outcome for each, in order.
+
+    ``None``: the very same message is stored already, and nothing was done. An error: the conversation
+    doesn't exist (:class:`NotFound`), or the id holds another message (:class:`Conflict`, ``id_reused``).
+    """
+    inserted = await repository.insert_messages(connection, messages)
+    outcomes: list[Placed | PermanentError | None] = []
+    facts: list[Fact] = []
+    open_places: list[int] = []
+    for place, message in enumerate(messages):
+        # pop: of two with one id in the same batch, the first was inserted
+        placed = inserted.pop((message.id, message.conversation_id), None)
+        outcomes.append(placed)
+        if placed is None:
+            open_places.append(place)
+        else:
+            facts.append(_fact(message, placed))
+    if open_places:
+        known = await repository.compare_messages(connection, [messages[place] for place in open_places])
+        for i, place in enumerate(open_places):
+            outcomes[place] = _not_inserted(known.get(i))
+    await outbox.append(connection, facts)
+    return outcomes
+
+
+def _not_inserted(same: bool | None) -> PermanentError | None:
+    if same is None:
+        return NotFound("Conversation not found", code="conversation_not_found")
+    return None if same else Conflict("The id was used for another message", code="id_reused")
+
+
+def _fact(message: NewMessage, placed: Placed) -> Fact:
+    optional = {
+        name: value
+        for name in ("tool_calls", "tool_results", "token_count", "latency_ms", "model")
+        if (value := getattr(message, name)) is not None
+    }
+    return Fact(
+        contracts.FACTS_STREAM,
+        str(message.conversation_id),
+        placed.sequence,
+        contracts.MessageAppended(
+            message_id=message.id,
+            conversation_id=message.conversation_id,
+            role=message.role,
+            content=message.content,
+            created_at=placed.created_at,
+            **optional,
+        ),
+        traceparent=message.traceparent,
+    )

@@ -1,0 +1,31 @@
+"""What an operator can set for chat, beyond what every service has."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from chat.agents import Catalogue, KnownAgent
+from common.settings import ServiceSettings
+
+DEFAULT_AGENTS = {
+    "module-writer": KnownAgent(
+        default="grok-fast", experiments=["grok-fast", "gpt-oss", "concise", "with-docs"]
+    ),
+    "player-moderator": KnownAgent(default="default", experiments=["default"]),
+}
+
+
+class ChatSettings(ServiceSettings):
+    """Settings of the chat service (``CHAT_…`` beats the shared name)."""
+
+    service: ClassVar[str] = "chat"
+
+    port: int = Field(3101, ge=0, le=65535, description="HTTP port")
+    agents: dict[str, KnownAgent] = Field(
+        DEFAULT_AGENTS,
+        min_length=1,
+        description='agents by base id, as JSON: {"<id>": {"default": "<experiment>", "experiments": […]}}',
+    )
+
+    def catalogue(self) -> Catalogue:
+        return Catalogue(self.agents)
