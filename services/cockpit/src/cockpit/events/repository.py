@@ -1,0 +1,85 @@
+"""SQL of the sessions' events. Functions run one statement on the caller's connection and never commit."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from cockpit.events.models import STATUS_CHANGED, SessionEvent
+from common.postgres import Connection
+
+CHANNEL = "cockpit_events"
+"""Postgres notification channel that wakes the streams; the payload is the session."""
+
+KEPT = 500
+"""Events kept for each session. A tab that was away for longer than these misses older ones."""
+
+INSERT_EVENTS = """
+INSERT INTO cockpit_events (session_id, event_name, meta)
+SELECT session_id, event_name, meta
+FROM unnest($1::uuid[], $2::text[], $3::jsonb[]) WITH ORDINALITY AS new (session_id, event_name, meta, place)
+ORDER BY place
+RETURNING id, event_name, meta, created_at
+"""
+
+NOTIFY = f"SELECT pg_notify('{CHANNEL}', session_id) FROM unnest($1::text[]) AS session_id"  # noqa: S608
+
+LIST_EVENTS_AFTER = """
+SELECT id, event_name, meta, created_at FROM cockpit_events
+WHERE session_id = $1 AND id > $2 ORDER BY id LIMIT $3
+"""
+
+LIST_LAST_EVENTS = """
+SELECT * FROM (
+    SELECT id, event_name, meta, created_at FROM cockpit_events
+    WHERE session_id = $1 AND event_name <> $3 ORDER BY id DESC LIMIT $2
+) AS newest ORDER BY id
+"""
+
+GET_LAST_ID = "SELECT coalesce(max(id), 0) FROM cockpit_events WHERE session_id = $1"
+
+DELETE_OLD_EVENTS = """
+DELETE FROM cockpit_events WHERE session_id = $1
+  AND id <= (SELECT id FROM cockpit_events WHERE session_id = $1 ORDER BY id DESC OFFSET $2 LIMIT 1)
+"""
+
+
+async def insert_events(
+    connection: Connection, events: Sequence[tuple[UUID, str, Mapping[str, Any]]]
+) -> Sequence[SessionEvent]:
+    """Store ``(session, name, meta)`` in this order, and give them back with ids and times."""
+    if not events:
+        return []
+    sessions, names, metas = zip(*events, strict=True)
+    rows = await connection.fetch(INSERT_EVENTS, sessions, names, metas)
+    return [SessionEvent(**row) for row in rows]
+
+
+async def notify(connection: Connection, session_ids: Iterable[UUID]) -> None:
+    """Wake the streams of these sessions at the commit."""
+    await connection.execute(NOTIFY, [str(session_id) for session_id in session_ids])
+
+
+async def list_events_after(
+    connection: Connection, session_id: UUID, after: int, limit: int
+) -> Sequence[SessionEvent]:
+    """Events past an id, oldest first."""
+    return [
+        SessionEvent(**row) for row in await connection.fetch(LIST_EVENTS_AFTER, session_id, after, limit)
+    ]
+
+
+async def list_last_events(connection: Connection, session_id: UUID, limit: int) -> Sequence[SessionEvent]:
+    """The newest game events, oldest first."""
+    rows = await connection.fetch(LIST_LAST_EVENTS, session_id, limit, STATUS_CHANGED)
+    return [SessionEvent(**row) for row in rows]
+
+
+async def get_last_id(connection: Connection, session_id: UUID) -> int:
+    """The id of the session's newest event of any kind; 0 when there is none."""
+    last: int = await connection.fetchval(GET_LAST_ID, session_id)
+    return last
+
+
+async def delete_old_events(connection: Connection, session_id: UUID, keep: int = KEPT) -> None:
+    """Delete all but the newest ``keep`` events of a session."""
+    await connection.execute(DELETE_OLD_EVENTS, session_id, keep)

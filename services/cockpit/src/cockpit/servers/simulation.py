@@ -1,0 +1,78 @@
+"""The driver of everything timed: the steps of running simulations, and servers whose conversation is gone.
+
+One replica at a time drives, under a lease. When it dies another one goes on where the rows say; a driver
+frozen past its lease changes nothing, because each step first holds the lease in its own transaction.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+from prometheus_client import Counter
+
+from cockpit.servers import repository
+from cockpit.servers.use_cases import simulate, stop_orphaned_server
+from cockpit.settings import CockpitSettings
+from common.errors import is_transient
+from common.leases import Lease, LeaseKeeper, LeaseLost
+from common.postgres import Connection, Pool, transaction
+from common.service import Resources
+
+log = structlog.get_logger()
+
+LEASE = "cockpit-simulation"
+STEPS = Counter("takaro_cockpit_simulation_steps", "Steps that simulations took")
+ORPHANS = Counter("takaro_cockpit_orphaned_servers", "Servers stopped because their session was gone")
+
+_BATCH = 100
+_LONGEST_PAUSE = 0.5
+_SWEEP_EVERY = 5.0
+"""Seconds between looks for orphans. The deletion's own event is faster; this finds what Node deleted."""
+
+
+async def drive(resources: Resources, settings: CockpitSettings) -> None:
+    """Compete for the lease and drive while it is held; for ever, until cancelled."""
+    keeper = LeaseKeeper(resources.pool, LEASE, settings.instance_name, settings.lease_ttl_seconds)
+    interval = timedelta(seconds=settings.simulation_interval_seconds)
+
+    async def work(lease: Lease) -> None:
+        await _drive(resources.pool, lease, interval)
+
+    await keeper.run(work)
+
+
+async def _drive(pool: Pool, lease: Lease, interval: timedelta) -> None:
+    swept = float("-inf")
+    while True:
+        if time.monotonic() - swept >= _SWEEP_EVERY:
+            swept = time.monotonic()
+            async with pool.acquire() as connection:
+                orphans = await repository.list_orphans(connection, _BATCH)
+            for user_id in orphans:
+                ORPHANS.inc(await _guarded(pool, lease, user_id, stop_orphaned_server))
+        async with pool.acquire() as connection:
+            due = await repository.list_due(connection, _BATCH)
+        for user_id in due:
+            STEPS.inc(await _guarded(pool, lease, user_id, lambda c, u: simulate(c, u, interval)))
+        async with pool.acquire() as connection:
+            pause = await repository.get_next_tick(connection)
+        await asyncio.sleep(_LONGEST_PAUSE if pause is None else min(max(pause, 0.02), _LONGEST_PAUSE))
+
+
+async def _guarded(
+    pool: Pool, lease: Lease, user_id: str, change: Callable[[Connection, str], Awaitable[bool]]
+) -> bool:
+    """One change in a fenced transaction. One server's broken state doesn't stop the others."""
+    try:
+        async with transaction(pool) as connection:
+            await lease.hold(connection)
+            return await change(connection, user_id)
+    except LeaseLost:
+        raise
+    except Exception as error:
+        if is_transient(error):
+            raise
+        log.exception("mock server step failed", user_id=user_id)
+        return False
