@@ -25,7 +25,7 @@ Status = Literal["stopped", "starting", "running", "stopping", "error"]
 
 
 class StartServer(Contract):
-    """Start the user's mock server in this conversation's session, or move it there when it runs elsewhere."""
+    """Start the user's mock server in this conversation's session, or move it there from another one."""
 
     type: ClassVar[str] = "cockpit.server.start.v1"
 
@@ -63,8 +63,11 @@ class SelectPlayer(Contract):
 
 
 class ServerStatusChanged(Contract):
-    """``reason`` is ``started``, ``stopped``, ``moved`` (the server left for ``movedTo``, or came from another
-    session) or ``conversation_deleted`` (the session is gone with it)."""
+    """A session's server started, stopped or moved.
+
+    ``reason`` is ``started``, ``stopped``, ``moved`` (it left for the session ``movedTo``, or came from
+    another) or ``conversation_deleted`` (the session is gone).
+    """
 
     type: ClassVar[str] = "cockpit.server.status_changed.v1"
 
