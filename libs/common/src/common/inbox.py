@@ -4,6 +4,7 @@ The record stays longer than any stream, dead letter or topic can replay the eve
 """
 
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 from uuid import UUID
 
 from common.events import Event
@@ -40,20 +41,24 @@ DELETE FROM inbox WHERE ctid = ANY (ARRAY(
 """
 
 
-def _columns(events: Sequence[Event]) -> tuple[list[object], ...]:
+Record: TypeAlias = tuple[UUID, Event]
+"""An event and the key that it is remembered by: its own, but for an id that was used twice."""
+
+
+def _columns(records: Sequence[Record]) -> tuple[list[object], ...]:
     return (
-        [event.key() for event in events],
-        [event.id for event in events],
-        [event.source for event in events],
-        [event.type for event in events],
-        [event.digest() for event in events],
-        [event.traceparent[3:35] if event.traceparent else None for event in events],
+        [key for key, _ in records],
+        [event.id for _, event in records],
+        [event.source for _, event in records],
+        [event.type for _, event in records],
+        [event.digest() for _, event in records],
+        [event.traceparent[3:35] if event.traceparent else None for _, event in records],
     )
 
 
-async def claim(connection: Connection, consumer: str, events: Sequence[Event]) -> set[UUID]:
-    """Record ``events`` as handled by ``consumer``; the keys that were new. The caller commits."""
-    rows = await connection.fetch(CLAIM, consumer, *_columns(events))
+async def claim(connection: Connection, consumer: str, records: Sequence[Record]) -> set[UUID]:
+    """Record events as handled by ``consumer``; the keys that were new. The caller commits."""
+    rows = await connection.fetch(CLAIM, consumer, *_columns(records))
     return {row["key"] for row in rows}
 
 
@@ -65,9 +70,9 @@ async def list_known(
     return {row["key"]: (row["digest"], row["outcome"]) for row in rows}
 
 
-async def record_rejected(connection: Connection, consumer: str, events: Sequence[Event]) -> set[UUID]:
-    """Remember that ``events`` were rejected; the keys for which that is news."""
-    rows = await connection.fetch(RECORD_REJECTED, consumer, *_columns(events))
+async def record_rejected(connection: Connection, consumer: str, records: Sequence[Record]) -> set[UUID]:
+    """Remember that events were rejected; the keys for which that is news."""
+    rows = await connection.fetch(RECORD_REJECTED, consumer, *_columns(records))
     return {row["key"] for row in rows}
 
 

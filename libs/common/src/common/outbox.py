@@ -1,7 +1,8 @@
 """Transactional outbox: a fact commits with the change that it tells of, and is published afterwards.
 
 Within a subject, ``sequence`` counts the facts without a gap. It comes from the subject's own row, under
-whose lock the change is made, so a committed fact's predecessors are committed too and ``position`` orders them.
+whose lock the change is made, so a committed fact's predecessors are committed too, and ``position`` orders
+them.
 """
 
 from collections.abc import Sequence

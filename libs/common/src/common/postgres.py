@@ -28,8 +28,8 @@ async def prepare_connection(connection: Connection) -> None:
         )
 
 
-async def create_pool(settings: "ServiceSettings", *, init: Any = prepare_connection) -> Pool:
-    """Open a pool of at most ``database_pool_size`` connections.
+async def create_pool(settings: "ServiceSettings", *, lock_timeout_seconds: float | None = None) -> Pool:
+    """Make a pool of at most ``database_pool_size`` connections; it connects at first use.
 
     Limits: ``statement_timeout`` and ``lock_timeout`` from the settings;
     ``idle_in_transaction_session_timeout`` at two thirds of a lease's time to live, so that a frozen process
@@ -38,9 +38,9 @@ async def create_pool(settings: "ServiceSettings", *, init: Any = prepare_connec
     idle_in_transaction = settings.lease_ttl_seconds * 2 / 3
     return await asyncpg.create_pool(
         settings.database_url,
-        min_size=1,
+        min_size=0,
         max_size=settings.database_pool_size,
-        init=init,
+        init=prepare_connection,
         timeout=5,
         command_timeout=settings.statement_timeout_seconds + 5,
         max_inactive_connection_lifetime=60,
@@ -48,7 +48,7 @@ async def create_pool(settings: "ServiceSettings", *, init: Any = prepare_connec
             "application_name": f"takaro-{settings.service}",
             "timezone": "UTC",
             "statement_timeout": _milliseconds(settings.statement_timeout_seconds),
-            "lock_timeout": _milliseconds(settings.lock_timeout_seconds),
+            "lock_timeout": _milliseconds(lock_timeout_seconds or settings.lock_timeout_seconds),
             "idle_in_transaction_session_timeout": _milliseconds(idle_in_transaction),
         },
     )

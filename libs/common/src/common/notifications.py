@@ -1,0 +1,109 @@
+"""LISTEN/NOTIFY: one connection a process, woken waiters, healed by itself.
+
+A notification is a hint that saves a poll, never the only way to learn of something: notifications sent while
+the connection is away are lost, so each reconnection wakes every waiter.
+"""
+
+import asyncio
+from collections import defaultdict
+
+import asyncpg
+import structlog
+
+from common.errors import is_transient
+from common.settings import ServiceSettings
+
+log = structlog.get_logger()
+
+
+class Notifications:
+    """Wakes whoever waits for a channel, or for one payload of a channel."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._url = settings.database_url
+        self._application = f"takaro-{settings.service}-listen"
+        self._waiters: dict[tuple[str, str | None], set[asyncio.Event]] = defaultdict(set)
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._channels: set[str] = set()
+
+    def subscribe(self, channel: str, payload: str | None = None) -> "Subscription":
+        """A subscription to ``channel``; ``payload`` narrows it to notifications with that payload."""
+        return Subscription(self, channel, payload)
+
+    async def run(self) -> None:
+        """Keep the connection; for ever, until cancelled."""
+        while True:
+            try:
+                await self._listen()
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.warning("notifications interrupted", error=repr(error))
+            await asyncio.sleep(0.5)
+
+    async def _listen(self) -> None:
+        settings = {"application_name": self._application}
+        connection = await asyncpg.connect(self._url, timeout=5, server_settings=settings)
+        closed = asyncio.Event()
+        connection.add_termination_listener(lambda _: closed.set())
+        try:
+            self._connection = connection
+            for channel in tuple(self._channels):
+                await connection.add_listener(channel, self._on_notification)
+            self._wake_all()
+            while not closed.is_set():
+                try:
+                    await asyncio.wait_for(closed.wait(), 10)
+                except TimeoutError:
+                    await connection.execute("SELECT 1", timeout=5)  # a half-open connection says nothing
+        finally:
+            self._connection = None
+            connection.terminate()
+
+    def _on_notification(self, _: object, __: int, channel: str, payload: object) -> None:
+        for key in ((channel, None), (channel, str(payload))):
+            for event in self._waiters.get(key, ()):
+                event.set()
+
+    def _wake_all(self) -> None:
+        for events in self._waiters.values():
+            for event in events:
+                event.set()
+
+    async def _add(self, channel: str, payload: str | None, event: asyncio.Event) -> None:
+        self._waiters[channel, payload].add(event)
+        if channel not in self._channels:
+            self._channels.add(channel)
+            if self._connection is not None and not self._connection.is_closed():
+                await self._connection.add_listener(channel, self._on_notification)
+
+    def _remove(self, channel: str, payload: str | None, event: asyncio.Event) -> None:
+        events = self._waiters[channel, payload]
+        events.discard(event)
+        if not events:
+            del self._waiters[channel, payload]
+
+
+class Subscription:
+    """Async context manager; ``await subscription.wait(timeout)`` ends at a notification or the timeout."""
+
+    def __init__(self, owner: Notifications, channel: str, payload: str | None) -> None:
+        self._owner, self._channel, self._payload = owner, channel, payload
+        self._event = asyncio.Event()
+
+    async def __aenter__(self) -> "Subscription":
+        await self._owner._add(self._channel, self._payload, self._event)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._owner._remove(self._channel, self._payload, self._event)
+
+    async def wait(self, timeout_seconds: float) -> bool:
+        """Whether something was notified since the last call, waiting up to ``timeout_seconds`` for it."""
+        try:
+            await asyncio.wait_for(self._event.wait(), timeout_seconds)
+        except TimeoutError:
+            return False
+        finally:
+            self._event.clear()
+        return True

@@ -1,0 +1,141 @@
+"""The relay: publishes what the outbox holds, at least once, in order for each subject.
+
+It works under a lease, in one fenced transaction a batch: read in order of position, ``XADD`` in one
+pipeline, delete what was published. Committed rows of a subject are always a prefix of its sequence (outbox),
+so a batch never overtakes a predecessor; nothing is skipped by a "last id", since transactions commit out of
+order.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import structlog
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.trace import SpanKind
+from prometheus_client import Counter, Gauge
+from redis.asyncio import Redis
+
+from common import backoff, telemetry
+from common.errors import is_transient
+from common.events import encode_entry
+from common.leases import Lease, LeaseKeeper
+from common.notifications import Notifications
+from common.outbox import CHANNEL
+from common.postgres import Connection, Pool, transaction
+
+log = structlog.get_logger()
+
+PUBLISHED = Counter("takaro_outbox_published_total", "Facts published", ["stream"])
+WAITING = Gauge("takaro_outbox_waiting", "Facts committed and not yet published", ["stream"])
+
+LIST_WAITING = """
+SELECT position, event_id, type, source, subject, sequence, time, traceparent, data
+FROM outbox WHERE stream = $1 ORDER BY position LIMIT $2
+"""
+DELETE_PUBLISHED = "DELETE FROM outbox WHERE stream = $1 AND position = ANY($2::bigint[])"
+COUNT_WAITING = "SELECT count(*) FROM outbox WHERE stream = $1"
+
+BATCH = 500
+POLL_SECONDS = 1.0
+"""Facts are announced by NOTIFY; the poll finds those whose notification was lost."""
+
+
+class Relay:
+    """Publishes the facts of one stream while it holds the lease ``relay:<stream>``."""
+
+    def __init__(
+        self, pool: Pool, redis: Redis, notifications: Notifications, keeper: LeaseKeeper, stream: str
+    ) -> None:
+        self._pool, self._redis, self._notifications = pool, redis, notifications
+        self._keeper, self._stream = keeper, stream
+        self.published = 0
+
+    @property
+    def status(self) -> str:
+        return "standby" if self._keeper.lease is None else "active"
+
+    async def run(self) -> None:
+        """Publish whenever the lease is ours; for ever, until cancelled."""
+        await self._keeper.run(self._lead)
+
+    async def _lead(self, lease: Lease) -> None:
+        failures = 0
+        async with self._notifications.subscribe(CHANNEL, self._stream) as notified:
+            while True:
+                try:
+                    count = await self.publish_batch(lease)
+                except Exception as error:
+                    if not is_transient(error):
+                        raise
+                    failures += 1
+                    log.warning("facts wait", stream=self._stream, error=repr(error))
+                    await asyncio.sleep(backoff.pause(failures, first=0.1, longest=2))
+                    continue
+                failures = 0
+                if count < BATCH:
+                    await notified.wait(POLL_SECONDS)
+
+    async def publish_batch(self, lease: Lease) -> int:
+        """Publish up to :data:`BATCH` facts; how many it were."""
+        with suppress_instrumentation():
+            async with transaction(self._pool) as connection:
+                await lease.hold(connection)
+                rows = await connection.fetch(LIST_WAITING, self._stream, BATCH)
+                if rows:
+                    await self._publish(rows)
+                    await connection.execute(
+                        DELETE_PUBLISHED, self._stream, [row["position"] for row in rows]
+                    )
+        PUBLISHED.labels(self._stream).inc(len(rows))
+        self.published += len(rows)
+        return len(rows)
+
+    async def _publish(self, rows: Sequence[asyncpg.Record]) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        spans = self._spans(rows)
+        for row, traceparent in zip(rows, spans, strict=True):
+            fields: dict[Any, Any] = encode_entry(
+                id=str(row["event_id"]),
+                source=row["source"],
+                type=row["type"],
+                subject=row["subject"],
+                time=row["time"],
+                sequence=row["sequence"],
+                traceparent=traceparent,
+                data=row["data"],
+            )
+            pipeline.xadd(self._stream, fields)
+        await pipeline.execute()
+
+    def _spans(self, rows: Sequence[asyncpg.Record]) -> list[str | None]:
+        """A send span in each fact's own trace; the context that travels with the fact."""
+        if not telemetry.recording():
+            return [row["traceparent"] for row in rows]
+        contexts = []
+        for row in rows:
+            span = telemetry.tracer().start_span(
+                f"send {self._stream}",
+                context=telemetry.context_of(row["traceparent"]),
+                kind=SpanKind.PRODUCER,
+                attributes={
+                    "messaging.system": "redis",
+                    "messaging.operation.type": "send",
+                    "messaging.operation.name": "send",
+                    "messaging.destination.name": self._stream,
+                    "cloudevents.event_id": str(row["event_id"]),
+                    "cloudevents.event_type": row["type"],
+                    "cloudevents.event_source": row["source"],
+                },
+            )
+            contexts.append(telemetry.format_traceparent(span.get_span_context()))
+            span.end()
+        return contexts
+
+
+async def count_waiting(connection: Connection, stream: str) -> int:
+    """Facts of ``stream`` that are committed and not yet published."""
+    count: int = await connection.fetchval(COUNT_WAITING, stream)
+    WAITING.labels(stream).set(count)
+    return count

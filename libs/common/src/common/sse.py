@@ -1,0 +1,64 @@
+"""Server-sent events that end when the service stops or the client is gone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request
+from starlette.responses import StreamingResponse
+
+from common import codec
+
+_HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+
+
+@dataclass(slots=True, frozen=True)
+class ServerEvent:
+    """One event of a stream. ``id`` comes back in ``Last-Event-ID`` when a client reconnects."""
+
+    event: str
+    data: Any
+    id: str | None = None
+
+    def encode(self) -> bytes:
+        head = f"id: {self.id}\n" if self.id is not None else ""
+        return f"{head}event: {self.event}\ndata: ".encode() + codec.dumps(self.data) + b"\n\n"
+
+
+def event_stream(
+    request: Request, events: AsyncIterator[ServerEvent], *, heartbeat_seconds: float = 30
+) -> StreamingResponse:
+    """Send ``events`` as they come, and a ``heartbeat`` when there was none for a while.
+
+    The stream ends at the service's stop (``app.state.stopping``): clients reconnect with ``Last-Event-ID``.
+    """
+    stopping: asyncio.Event = request.app.state.stopping
+
+    async def body() -> AsyncIterator[bytes]:
+        following = asyncio.ensure_future(anext(events, None))
+        stop = asyncio.create_task(stopping.wait())
+        try:
+            while not stop.done():
+                done, _ = await asyncio.wait(
+                    {following, stop}, timeout=heartbeat_seconds, return_when=asyncio.FIRST_COMPLETED
+                )
+                if following in done:
+                    event = following.result()
+                    if event is None:
+                        return
+                    yield event.encode()
+                    following = asyncio.ensure_future(anext(events, None))
+                elif not done:
+                    yield ServerEvent("heartbeat", {}).encode()
+        finally:
+            for task in (following, stop):
+                task.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await task
+            close = getattr(events, "aclose", None)
+            if close is not None:
+                await close()
+
+    return StreamingResponse(body(), media_type="text/event-stream", headers=_HEADERS)

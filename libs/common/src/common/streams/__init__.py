@@ -1,0 +1,1 @@
+"""Streams: reliable consumption on Redis Streams and Kafka, dead letters, trimming."""

@@ -1,0 +1,197 @@
+"""The consumer of one stream for one group: a single active process, FastStream as its reader.
+
+Under the lease: make the group, drain what any consumer has left pending, in id order, then read on. A lost
+connection may have lost a reply that the server counts as delivered, so it is drained for before the next
+read; a lost group is made again at 0, and the inbox knows what comes twice.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from faststream import AckPolicy
+from faststream.redis import RedisBroker, StreamSub
+from faststream.redis.message import FAKE_CONSUMER, RedisBatchStreamMessage
+from faststream.redis.subscriber.usecases import LogicSubscriber
+from redis.asyncio.connection import Connection, SSLConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
+
+from common.errors import is_transient
+from common.leases import Lease, LeaseKeeper, LeaseLost
+from common.settings import ServiceSettings
+from common.streams.processor import Processor
+
+log = structlog.get_logger()
+
+BLOCK_MILLISECONDS = 1_000
+"""How long one read waits: below the socket timeout of 5 s, and below the lease's time to live."""
+
+STRAY_SECONDS = 2.0
+IDLE_CONSUMER_SECONDS = 3_600.0
+
+
+class StreamConsumer:
+    """Reads ``processor.group`` while it holds the lease; stands by otherwise."""
+
+    def __init__(self, settings: ServiceSettings, processor: Processor, keeper: LeaseKeeper) -> None:
+        self._settings, self._processor, self._keeper = settings, processor, keeper
+        self._group = processor.group
+        self._consumer = f"{settings.instance_name}-{uuid4().hex[:8]}"
+        self._disconnected = asyncio.Event()
+        self._reader: LogicSubscriber | None = None
+        self._broker = self._make_broker()
+
+    @property
+    def status(self) -> str:
+        """``active``, ``standby``, or ``starting``: active, with the reader not running yet (or no more)."""
+        if self._keeper.lease is None:
+            return "standby"
+        return "active" if self._reader is not None and self._reader.running else "starting"
+
+    async def run(self) -> None:
+        """Consume whenever the lease is ours; for ever, until cancelled."""
+        try:
+            await self._keeper.run(self._lead)
+        finally:
+            await self._broker.stop()
+
+    async def _lead(self, lease: Lease) -> None:
+        self._processor.lease = lease
+        self._processor.parking.clear()
+        retries = asyncio.create_task(self._retry_parked())
+        try:
+            while True:
+                try:
+                    await self._read_until_interrupted(lease)
+                except (LeaseLost, asyncio.CancelledError):
+                    raise
+                except Exception as error:
+                    if not is_transient(error) and not isinstance(error, ResponseError):
+                        raise
+                    log.warning("stream interrupted", stream=self._group.stream, error=repr(error))
+                await asyncio.sleep(0.2)
+        finally:
+            retries.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await retries
+
+    async def _read_until_interrupted(self, lease: Lease) -> None:
+        """Drain, then read until the connection, the group or the lease is lost."""
+        if await self._group.ensure():
+            self._processor.parking.clear()
+        await self._drain()
+        self._disconnected.clear()
+        self._reader = reader = self._subscribe(lease)
+        await self._broker.connect()
+        await reader.start()
+        log.info("reading", stream=self._group.stream, group=self._group.name, consumer=self._consumer)
+        try:
+            while reader.running and not lease.lost.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._disconnected.wait(), 0.5)
+                    return
+                await self._tend()
+        finally:
+            self._reader = None
+            await reader.stop()
+            self._broker.subscribers.clear()
+
+    async def _drain(self) -> None:
+        """Handle what was delivered to anyone and never acknowledged, oldest first."""
+        after, page = "-", self._settings.stream_batch_size
+        while pending := await self._group.list_pending(after, page):
+            after = pending[-1][0]
+            entries = await self._group.claim(self._consumer, [entry_id for entry_id, _ in pending])
+            parked = self._processor.parking.ids()
+            await self._processor.process([entry for entry in entries if entry[0] not in parked])
+
+    async def _tend(self) -> None:
+        """Notice a lost group, and entries that were delivered to a process that is gone."""
+        idle = await self._group.list_idle(STRAY_SECONDS)
+        if not idle:
+            return
+        known = self._processor.in_flight | self._processor.parking.ids()
+        strays = [entry_id for entry_id in idle if entry_id not in known]
+        if strays:
+            log.warning("strays found", stream=self._group.stream, count=len(strays))
+            self._disconnected.set()
+
+    async def _retry_parked(self) -> None:
+        while True:
+            try:
+                tried = await self._processor.retry_due()
+            except LeaseLost:
+                return
+            if not tried:
+                await asyncio.sleep(0.05)
+
+    def _subscribe(self, lease: Lease) -> LogicSubscriber:
+        subscriber = self._broker.subscriber(
+            stream=StreamSub(
+                self._group.stream,
+                group=self._group.name,
+                consumer=self._consumer,
+                batch=True,
+                max_records=self._settings.stream_batch_size,
+                polling_interval=BLOCK_MILLISECONDS,
+            ),
+            parser=_parse,
+            decoder=_decode,
+            ack_policy=AckPolicy.MANUAL,
+        )
+
+        async def on_batch(entries: list[tuple[str, dict[bytes, bytes]]]) -> None:
+            try:
+                await self._processor.process(entries)
+            except LeaseLost:
+                lease.lost.set()
+                self._disconnected.set()
+            except Exception as error:
+                log.error("batch abandoned", stream=self._group.stream, exc_info=error)
+                self._disconnected.set()  # drained again: FastStream itself would swallow the error
+
+        subscriber(on_batch)
+        return subscriber
+
+    def _make_broker(self) -> RedisBroker:
+        url = self._settings.event_bus_url
+        return RedisBroker(
+            url,
+            logger=logging.getLogger("faststream"),
+            log_level=logging.DEBUG,
+            apply_types=False,
+            graceful_timeout=self._settings.shutdown_grace_seconds / 2,
+            retry=Retry(NoBackoff(), 0),
+            connection_class=_watched(
+                SSLConnection if url.startswith("rediss:") else Connection, self._disconnected.set
+            ),
+        )
+
+
+def _watched(base: type[Connection], on_disconnect: Callable[[], None]) -> type[Connection]:
+    """A connection that tells when it is lost; never retried, so that no lost reply goes unnoticed."""
+
+    class Watched(base):  # type: ignore[valid-type,misc]
+        async def disconnect(self, *args: object, **kwargs: object) -> None:
+            on_disconnect()
+            await super().disconnect(*args, **kwargs)
+
+    return Watched
+
+
+async def _parse(message: Any) -> RedisBatchStreamMessage:
+    """FastStream parser: entries stay as they are, so that one that is malformed can't fail its batch."""
+    return RedisBatchStreamMessage(raw_message=message, body=b"", consumer=FAKE_CONSUMER, group=None)
+
+
+async def _decode(message: RedisBatchStreamMessage) -> list[tuple[str, dict[bytes, bytes]]]:
+    raw = message.raw_message
+    return [
+        (entry_id.decode(), fields) for entry_id, fields in zip(raw["message_ids"], raw["data"], strict=True)
+    ]

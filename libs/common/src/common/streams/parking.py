@@ -1,0 +1,88 @@
+"""Parking: what must be retried holds up its own conversation only.
+
+An entry that failed, and every later entry of its key, wait here by id; they stay pending in the group, so
+nothing is lost with this process. Only ids are kept: memory is bounded by :data:`LIMIT` of them.
+"""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from prometheus_client import Gauge
+
+LIMIT = 20_000
+"""Parked ids (about 100 bytes each) above which no more is read."""
+
+PARKED = Gauge("takaro_stream_parked_entries", "Entries waiting for a retry of their key", ["stream"])
+
+
+@dataclass(slots=True)
+class Lot:
+    """The waiting entries of one key, oldest first."""
+
+    entry_ids: deque[str] = field(default_factory=deque)
+    attempts: int = 0
+    due: float = 0.0
+
+
+class Parking:
+    """Lots by key. Used from one event loop only."""
+
+    def __init__(self, stream: str) -> None:
+        self._lots: dict[str, Lot] = {}
+        self._size = 0
+        self._gauge = PARKED.labels(stream)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._lots
+
+    @property
+    def full(self) -> bool:
+        return self._size >= LIMIT
+
+    def ids(self) -> set[str]:
+        return {entry_id for lot in self._lots.values() for entry_id in lot.entry_ids}
+
+    def park(self, key: str, entry_ids: Sequence[str], *, delay: float) -> None:
+        """Make a lot for ``key``: its head is tried again after ``delay`` seconds."""
+        lot = self._lots.setdefault(key, Lot())
+        lot.entry_ids.extend(entry_ids)
+        lot.due = time.monotonic() + delay
+        self._resize(len(entry_ids))
+
+    def follow(self, key: str, entry_id: str) -> None:
+        """Put a later entry behind its predecessors."""
+        self._lots[key].entry_ids.append(entry_id)
+        self._resize(1)
+
+    def postpone(self, key: str, delay: float) -> None:
+        self._lots[key].due = time.monotonic() + delay
+
+    def due(self) -> str | None:
+        """A key whose time has come, the longest overdue first."""
+        if not self._lots:
+            return None
+        key, lot = min(self._lots.items(), key=lambda pair: pair[1].due)
+        return key if lot.due <= time.monotonic() else None
+
+    def lot(self, key: str) -> Lot:
+        return self._lots[key]
+
+    def settle(self, key: str, count: int) -> None:
+        """The first ``count`` entries of ``key`` are dealt with; an empty lot is removed."""
+        lot = self._lots[key]
+        for _ in range(count):
+            lot.entry_ids.popleft()
+        lot.attempts = 0
+        if not lot.entry_ids:
+            del self._lots[key]
+        self._resize(-count)
+
+    def clear(self) -> None:
+        self._lots.clear()
+        self._resize(-self._size)
+
+    def _resize(self, change: int) -> None:
+        self._size += change
+        self._gauge.set(self._size)

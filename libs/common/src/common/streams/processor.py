@@ -1,0 +1,229 @@
+"""What happens to the entries that a consumer has read, whatever goes wrong.
+
+A batch is one transaction. When it fails because a dependency is away, it waits and is tried again: nobody is
+to blame. When it fails for another reason, it is split by key until the culprit is alone; that one is parked
+with what follows it in its conversation, and everything else commits. A handler that fails too often makes
+its entry a dead letter.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import structlog
+from prometheus_client import Counter, Histogram
+
+from common import backoff
+from common.errors import is_outage, is_transient
+from common.handlers import Rejection, Router
+from common.leases import Lease, LeaseLost
+from common.settings import ServiceSettings
+from common.streams.batch import BatchTransaction
+from common.streams.dead_letters import DeadLetter, bury
+from common.streams.group import Group, RawEntry
+from common.streams.parking import Parking
+from common.streams.tracing import batch_span
+from common.streams.validation import Item, validate
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+HANDLED = Counter("takaro_stream_entries_total", "Entries dealt with", ["stream", "group", "outcome"])
+FAILURES = Counter("takaro_stream_handler_failures_total", "Handler failures", ["stream", "group"])
+OUTAGES = Counter("takaro_stream_outages_total", "Batches held up by a dependency", ["stream", "group"])
+SECONDS = Histogram(
+    "takaro_stream_batch_seconds",
+    "Time from reading a batch to its acknowledgement",
+    ["stream", "group"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+
+FAILURE_MEMORY_SECONDS = 7 * 86_400
+
+
+class Processor:
+    """Deals with entries of one stream for one group. ``lease`` must be set before it is used."""
+
+    def __init__(
+        self, group: Group, router: Router, batch: BatchTransaction, settings: ServiceSettings
+    ) -> None:
+        self.group, self._router, self._batch = group, router, batch
+        self._first, self._longest = settings.retry_backoff_seconds, settings.retry_backoff_max_seconds
+        self._max_failures = settings.max_handler_failures
+        self._page = settings.stream_batch_size
+        self.parking = Parking(group.stream)
+        self.in_flight: set[str] = set()
+        self.lease: Lease | None = None
+        self._labels = (group.stream, group.name)
+
+    async def process(self, entries: Sequence[RawEntry]) -> None:
+        """Deal with entries just read, in their order: each ends acknowledged, dead, or parked.
+
+        Raises :class:`LeaseLost` when another process has taken over.
+        """
+        while self.parking.full:
+            self._check_lease()
+            await asyncio.sleep(0.1)
+        with SECONDS.labels(*self._labels).time():
+            self.in_flight.update(entry_id for entry_id, _ in entries)
+            try:
+                ready: list[Item] = []
+                for item in validate(self._router, self.group.stream, entries):
+                    if item.order_key in self.parking:
+                        self.parking.follow(item.order_key, item.entry[0])
+                    else:
+                        ready.append(item)
+                await self._settle(ready)
+            finally:
+                self.in_flight.difference_update(entry_id for entry_id, _ in entries)
+
+    async def retry_due(self) -> bool:
+        """Try one parked key whose time has come; whether there was one."""
+        key = self.parking.due()
+        if key is None:
+            return False
+        lot = self.parking.lot(key)
+        head = list(lot.entry_ids)[: self._page]
+        entries = {e[0]: e for e in await self._patiently(lambda: self.group.fetch(head))}
+        for entry_id in head:
+            item = None
+            if entry_id in entries:
+                [item] = validate(self._router, self.group.stream, [entries[entry_id]])
+            if item is not None and not await self._attempt_alone(item, key):
+                return True
+            if key in self.parking:
+                self.parking.settle(key, 1)
+        return True
+
+    async def _settle(self, items: Sequence[Item]) -> None:
+        if not items:
+            return
+        try:
+            rejected = await self._apply(items)
+        except LeaseLost:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises
+            await self._isolate(items, error)
+            return
+        await self._finish(items, rejected)
+
+    async def _apply(self, items: Sequence[Item]) -> dict[int, Rejection]:
+        async def attempt() -> dict[int, Rejection]:
+            with batch_span(self.group, items) as span:
+                rejected = await self._batch.apply(items, self.lease)
+                span.finish(rejected)
+                return rejected
+
+        return await self._patiently(attempt)
+
+    async def _isolate(self, items: Sequence[Item], error: Exception) -> None:
+        """Halve by key until what fails is alone: healthy keys cost about two transactions a halving."""
+        keys = list(dict.fromkeys(item.order_key for item in items))
+        if len(keys) > 1:
+            first = set(keys[: len(keys) // 2])
+            await self._settle([item for item in items if item.order_key in first])
+            await self._settle([item for item in items if item.order_key not in first])
+            return
+        if len(items) > 1:
+            for i, item in enumerate(items):
+                if not await self._attempt_alone(item, item.order_key):
+                    for later in items[i + 1 :]:
+                        self.parking.follow(later.order_key, later.entry[0])
+                    return
+            return
+        await self._fail(items[0], items[0].order_key, error)
+
+    async def _attempt_alone(self, item: Item, key: str) -> bool:
+        """Whether the entry is dealt with (handled, or dead); if not, its key is parked."""
+        try:
+            rejected = await self._apply([item])
+        except LeaseLost:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises
+            return await self._fail(item, key, error)
+        await self._finish([item], rejected)
+        return True
+
+    async def _fail(self, item: Item, key: str, error: Exception) -> bool:
+        """One entry, alone, failed: park its key, or bury it. Whether it is buried."""
+        entry_id = item.entry[0]
+        failures = 0
+        if not is_transient(error):
+            FAILURES.labels(*self._labels).inc()
+            failures = await self._patiently(lambda: self._count_failure(entry_id))
+            log.error("handler failed", **self._about(item), failures=failures, exc_info=error)
+            if failures >= self._max_failures:
+                reason = f"{type(error).__name__}: {error}"
+                letter = DeadLetter(item.entry, "failed", reason, failures)
+                await self._patiently(lambda: bury(self.group, [letter]))
+                await self._patiently(lambda: self._forget_failures(entry_id))
+                HANDLED.labels(*self._labels, "dead").inc()
+                return True
+        else:
+            log.warning("entry held up", **self._about(item), error=repr(error))
+        if key not in self.parking:
+            self.parking.park(key, [entry_id], delay=0)
+        lot = self.parking.lot(key)
+        lot.attempts += 1
+        self.parking.postpone(key, backoff.pause(lot.attempts, first=self._first, longest=self._longest))
+        return False
+
+    async def _finish(self, items: Sequence[Item], rejected: dict[int, Rejection]) -> None:
+        """After the commit: dead letters for what was rejected, then one acknowledgement for the rest."""
+        letters = []
+        for i, rejection in rejected.items():
+            log.warning(
+                "entry rejected", **self._about(items[i]), code=rejection.code, reason=rejection.reason
+            )
+            letters.append(DeadLetter(items[i].entry, "invalid", f"{rejection.code}: {rejection.reason}"))
+        done = [item.entry[0] for i, item in enumerate(items) if i not in rejected]
+        if letters:
+            await self._patiently(lambda: bury(self.group, letters))
+        if done:
+            await self._patiently(lambda: self.group.acknowledge(done))
+        HANDLED.labels(*self._labels, "dead").inc(len(letters))
+        HANDLED.labels(*self._labels, "handled").inc(len(done))
+
+    async def _patiently(self, action: Callable[[], Awaitable[T]]) -> T:
+        """Repeat ``action`` for as long as a dependency is away."""
+        attempt = 0
+        while True:
+            self._check_lease()
+            try:
+                return await action()
+            except Exception as error:
+                if isinstance(error, LeaseLost) or not is_outage(error):
+                    raise
+                attempt += 1
+                OUTAGES.labels(*self._labels).inc()
+                log.warning("waiting for a dependency", stream=self.group.stream, error=repr(error))
+            await asyncio.sleep(backoff.pause(attempt, first=self._first, longest=min(2.0, self._longest)))
+
+    async def _count_failure(self, entry_id: str) -> int:
+        """Failures survive a restart: they are counted beside the stream."""
+        pipeline = self.group.redis.pipeline(transaction=True)
+        pipeline.hincrby(self._failures_key, entry_id, 1)
+        pipeline.expire(self._failures_key, FAILURE_MEMORY_SECONDS)
+        count, _ = await pipeline.execute()
+        return int(count)
+
+    async def _forget_failures(self, entry_id: str) -> None:
+        await self.group.redis.hdel(self._failures_key, entry_id)
+
+    @property
+    def _failures_key(self) -> str:
+        return f"{self.group.stream}:{self.group.name}:failures"
+
+    def _check_lease(self) -> None:
+        if self.lease is None or self.lease.lost.is_set():
+            raise LeaseLost(f"the lease of {self.group.stream} is gone")
+
+    def _about(self, item: Item) -> dict[str, str]:
+        event = item.event
+        return {
+            "stream": self.group.stream,
+            "entry_id": item.entry[0],
+            "event_id": event.id if event else "",
+            "event_type": event.type if event else "",
+        }

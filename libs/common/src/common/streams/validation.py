@@ -1,0 +1,60 @@
+"""From raw entries to validated commands: one bad entry never holds up a batch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from common import codec
+from common.events import Event, MalformedEntry, decode_entry
+from common.handlers import Command, Rejection, Route, Router
+from common.streams.group import RawEntry
+
+
+@dataclass(slots=True)
+class Item:
+    """An entry on its way: ``route`` and ``command`` are set when it is valid, else ``rejection`` is.
+
+    An entry of a type that the router doesn't take, on a stream of facts, has neither: it is passed over.
+    """
+
+    entry: RawEntry
+    event: Event | None = None
+    route: Route | None = None
+    command: Command[Any] | None = None
+    rejection: Rejection | None = None
+    order_key: str = ""
+
+
+def validate(router: Router, stream: str, entries: Sequence[RawEntry]) -> list[Item]:
+    """Decode and validate each entry on its own, in order."""
+    return [_validate(router, stream, entry) for entry in entries]
+
+
+def _validate(router: Router, stream: str, entry: RawEntry) -> Item:
+    try:
+        event = decode_entry(stream, entry[0], entry[1])
+    except MalformedEntry as error:
+        return Item(entry, rejection=Rejection("malformed", str(error)))
+    route = router.routes.get(event.type)
+    if route is None:
+        rejection = None
+        if router.rejected is not None:
+            rejection = Rejection("unknown_type", f"{router.service} takes no {event.type}")
+        return Item(entry, event, rejection=rejection)
+    try:
+        data = route.model.model_validate_json(event.data)
+        if codec.json_has_nul(event.data):
+            return Item(entry, event, rejection=Rejection("invalid", "U+0000 can't be stored"))
+    except ValidationError as error:
+        return Item(entry, event, rejection=Rejection("invalid", explain(error.errors(include_url=False))))
+    except ValueError as error:
+        return Item(entry, event, rejection=Rejection("invalid", str(error)))
+    command = Command(event, data, event.key(), event.traceparent)
+    return Item(entry, event, route, command, order_key=route.order_by(command))
+
+
+def explain(problems: Sequence[Mapping[str, Any]]) -> str:
+    """Pydantic's findings on one line: ``conversationId: Field required; …``."""
+    return "; ".join(f"{'.'.join(map(str, p['loc'])) or 'data'}: {p['msg']}" for p in problems[:10])

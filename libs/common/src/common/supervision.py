@@ -1,0 +1,29 @@
+"""Long-running work that is started again when it fails, with a log line and a metric that say so."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+from prometheus_client import Counter
+
+from common import backoff
+
+log = structlog.get_logger()
+
+RESTARTS = Counter("takaro_task_restarts_total", "Restarts of background work after a failure", ["task"])
+
+
+async def supervise(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Run ``work`` for ever: it is started again, after a growing pause, whenever it fails or returns."""
+    attempt = 0
+    loop = asyncio.get_running_loop()
+    while True:
+        started = loop.time()
+        try:
+            await work()
+            log.warning("background work ended", task=name)
+        except Exception as error:
+            log.error("background work failed", task=name, exc_info=error)
+        attempt = 1 if loop.time() - started > 60 else attempt + 1
+        RESTARTS.labels(name).inc()
+        await asyncio.sleep(backoff.pause(attempt, first=0.2, longest=10))
