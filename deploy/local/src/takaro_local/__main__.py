@@ -43,7 +43,8 @@ async def _run(settings: LocalSettings, environment: dict[str, str]) -> int:
         told_to_stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            asyncio.get_running_loop().add_signal_handler(number, on_signal)
     starting = asyncio.create_task(stack.start())
     stopping = asyncio.create_task(told_to_stop.wait())
     code = 0

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -31,7 +32,8 @@ class Screen:
 
     def say(self, text: str, style: str = "") -> None:
         """A line of the stack itself."""
-        self._print(self._own, Text.assemble(("stack".ljust(_NAME_WIDTH), "bold green"), (text, style)))
+        for line in text.splitlines():
+            self._print(self._own, Text.assemble(("stack".ljust(_NAME_WIDTH), "bold green"), (line, style)))
 
     def log(self, name: str, line: str) -> None:
         """A line that the service ``name`` wrote."""
@@ -40,16 +42,16 @@ class Screen:
             return
         self._attempt(lambda: print(line, flush=True))
 
-    def table(self, title: str, rows: Sequence[tuple[str, str, str]]) -> None:
-        """What runs where: (name, address, what to try)."""
-        table = Table(title=title, title_justify="left", title_style="bold green")
-        for heading in ("what", "where", "try"):
-            table.add_column(heading, overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
-        self._print(self._own, table)
+    def table(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
+        """What runs where: (name, address or the command that connects), none of it cut or wrapped by us."""
+        table = Table(title=title, title_justify="left", title_style="bold green", box=SIMPLE_HEAD)
+        table.add_column("what", style="bold", no_wrap=True, min_width=_NAME_WIDTH)
+        table.add_column("where", no_wrap=True, min_width=max(len(where) for _, where in rows))
+        for what, where in rows:
+            table.add_row(what, Text(where))
+        self._attempt(lambda: self._own.print(table, crop=False))
 
-    def _print(self, console: Console, what: Text | Table) -> None:
+    def _print(self, console: Console, what: Text) -> None:
         self._attempt(lambda: console.print(what))
 
     def _attempt(self, write: Callable[[], None]) -> None:

@@ -177,20 +177,17 @@ class Stack:
             self._screen.say(f"still waiting for {program.name}: {program.last_answer}", "yellow")
         await ready
 
-    def _rows(self) -> list[tuple[str, str, str]]:
-        rows = [
-            (program.name, program.url, f"{program.url}/docs   {program.url}/asyncapi")
-            for program in self._services
-        ]
+    def _rows(self) -> list[tuple[str, str]]:
+        rows = [(program.name, f"{program.url}   docs: /docs /asyncapi") for program in self._services]
         if self._postgres:
             psql = f"PGPASSWORD={PASSWORD} psql -h localhost -p {self._postgres.port} -U {ROLE} -d {DATABASE}"
-            rows.append(("postgres", f"{HOST}:{self._postgres.port}", f"{psql}   (or: make psql)"))
+            rows.append(("postgres", psql))
         if self._redis:
-            client = f"redis-cli -p {self._redis.port}   (or: make redis-cli)"
-            rows.append(("redis", f"{HOST}:{self._redis.port}", client))
+            rows.append(("redis", f"redis-cli -p {self._redis.port}"))
         if self._collector:
-            rows.append(("traces", self._collector.url, "takaro trace <trace id>"))
-        rows.append(("data", str(self._settings.data_dir), "delete it to start afresh"))
+            rows.append(("traces", f"{self._collector.url}/traces"))
+        rows.append(("data", f"{self._settings.data_dir}   delete it to start afresh"))
+        rows.append(("clients", "make psql   make redis-cli"))
         return rows
 
     @contextmanager

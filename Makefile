@@ -1,0 +1,76 @@
+# Needs Python 3.11 or newer with pip, and make. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# uv of this machine, else one of our own in .local/.
+UV := $(or $(shell command -v uv 2>/dev/null),$(CURDIR)/.local/uv/bin/uv)
+export UV
+export PYTHONUNBUFFERED := 1
+RUN := "$(UV)" run --frozen
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
+
+.PHONY: run
+run: $(UV) ## Run everything here: Postgres, Redis, migrations, three services; Ctrl-C stops it
+	@$(RUN) --no-dev python -m takaro_local
+
+.PHONY: test
+test: $(UV) ## Run every test (ARGS='-k name' for some)
+	@$(RUN) pytest $(ARGS)
+
+.PHONY: check
+check: $(UV) ## Format, lint, strict types, import rule
+	@$(RUN) ruff format --check .
+	@$(RUN) ruff check .
+	@$(RUN) mypy
+	@$(RUN) lint-imports
+
+.PHONY: fmt
+fmt: $(UV) ## Format the code and mend what the linter can
+	@$(RUN) ruff check --fix-only .
+	@$(RUN) ruff format .
+
+.PHONY: migrate
+migrate: $(UV) ## Apply missing migrations to DATABASE_URL as one batch
+	@$(RUN) --no-dev takaro migrate $(ARGS)
+
+.PHONY: rollback
+rollback: $(UV) ## Take the last batch of migrations back (ARGS=--force where rows would be lost)
+	@$(RUN) --no-dev takaro rollback $(ARGS)
+
+.PHONY: psql
+psql: $(UV) ## Open psql on the local stack (ARGS='-c "SELECT 1"' for one query)
+	@$(RUN) --no-dev python -m takaro_local.clients psql $(ARGS)
+
+.PHONY: redis-cli
+redis-cli: $(UV) ## Open a Redis client on the local stack (ARGS='XLEN chat.events' for one command)
+	@$(RUN) --no-dev python -m takaro_local.clients redis-cli $(ARGS)
+
+.PHONY: up
+up: .env ## Run everything with Docker Compose
+	@docker compose up --build --detach --wait
+
+.PHONY: down
+down: ## Stop what `make up` started; its data stays
+	@docker compose down
+
+.PHONY: clean
+clean: ## Remove caches and the virtual environment; .local/ (the stack's data) stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Compose's services take bearer tokens: a secret of this machine's own signs them.
+.env:
+	@umask 077 && python3 -c 'import secrets; print("JWT_SECRET=" + secrets.token_urlsafe(48))' > .env
+	@echo "wrote .env with a new JWT_SECRET"
+
+# pip's --target works without a virtual environment, and where the system's Python is managed by others.
+$(CURDIR)/.local/uv/bin/uv:
+	@echo "uv is missing: installing it into .local/uv"
+	@python3 -m pip install --quiet --disable-pip-version-check --target "$(CURDIR)/.local/uv" uv \
+		|| { python3 -m venv "$(CURDIR)/.local/uv" && "$(CURDIR)/.local/uv/bin/pip" install --quiet uv; } \
+		|| { echo "could not install uv: this needs Python with pip or venv" >&2; exit 1; }
