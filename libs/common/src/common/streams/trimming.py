@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 log = structlog.get_logger()
 
 SILENT = Gauge(
-    "takaro_stream_group_silent_seconds", "Time since a lagging group last read", ["stream", "group"]
+    "takaro_stream_group_silent_seconds", "Time since a lagging group read", ["stream", "group"]
 )
 LAG = Gauge("takaro_stream_group_lag", "Entries a group has not read yet", ["stream", "group"])
 PENDING = Gauge("takaro_stream_group_pending", "Entries read and not acknowledged", ["stream", "group"])

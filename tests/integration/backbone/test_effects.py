@@ -1,0 +1,124 @@
+"""Exactly one effect and one fact for each event, whatever was delivered and however often."""
+
+from uuid import uuid4
+
+from tests.integration.backbone.probe import COMMANDS, Probe, Refuse, Rejected, World, refuse
+from tests.support.wait import eventually
+
+
+async def test_entries_published_before_the_first_start_are_handled(world: World, probe: Probe) -> None:
+    for value in range(250):
+        await world.note(f"s{value % 7}", value)
+    async with world.running(probe):
+        await eventually(lambda: _count(world, 250))
+        await eventually(lambda: _facts(world, 250))
+    for subject in range(7):
+        values = await world.effects(f"s{subject}")
+        assert values == sorted(values)
+    for fact in await world.facts():
+        assert {"id", "source", "subject", "time", "sequence", "type"} <= fact.keys()
+    assert await world.pending() == 0
+
+
+async def test_the_same_event_twice_has_one_effect_and_one_fact(world: World, probe: Probe) -> None:
+    event_id = str(uuid4())
+    for _ in range(3):
+        await world.note("s", 1, id=event_id)
+    async with world.running(probe):
+        await world.note("s", 1, id=event_id)
+        await world.note("s", 2)
+        await eventually(lambda: _facts(world, 2))
+    assert await world.effects() == [1, 2]
+    assert await world.dead() == []
+
+
+async def test_the_same_id_with_other_content_is_rejected_once(world: World, probe: Probe) -> None:
+    event_id = str(uuid4())
+    await world.note("s", 1, id=event_id)
+    await world.note("s", 2, id=event_id)
+    async with world.running(probe):
+        await eventually(lambda: _rejections(world, 1))
+    [dead] = await world.dead()
+    assert dead["dead-kind"] == "invalid"
+    assert dead["dead-reason"].startswith("id_reused")
+    assert await world.effects() == [1]
+
+
+async def test_a_rejected_command_leaves_a_dead_letter_and_a_fact_only(world: World, probe: Probe) -> None:
+    probe.router.each(Refuse, refuse, key=lambda command: command.data.subject)
+    entry = {"type": Refuse.type, "data": '{"subject": "s"}'}
+    entry_id = await world.redis.xadd(COMMANDS, entry)  # type: ignore[arg-type]
+    await world.note("s", 1)
+    async with world.running(probe):
+        [fact] = await eventually(lambda: _rejections(world, 1))
+        await eventually(lambda: _count(world, 1))
+    assert fact["data"] == {
+        "commandId": entry_id,
+        "commandType": Refuse.type,
+        "code": "subject_not_found",
+        "reason": "no such subject",
+    }
+    [dead] = await world.dead()
+    assert dead["dead-id"] == entry_id
+    assert dead["dead-stream"] == COMMANDS
+    assert dead["dead-group"] == "probe"
+
+
+async def test_a_bad_entry_never_holds_up_a_batch(world: World, probe: Probe) -> None:
+    bad: list[dict[str, str]] = [
+        {"type": "probe.note.v1", "data": "{"},
+        {"type": "probe.note.v1", "data": '{"subject": "s"}'},
+        {"type": "probe.note.v1", "data": '{"subject": "a\\u0000", "value": 1}'},
+        {"type": "probe.unheard_of.v1", "data": "{}"},
+        {"data": "{}"},
+        {"hello": "world"},
+        {"__data__": "no json"},
+        {"type": "probe.note.v1", "data": '{"subject": "s", "value": NaN}'},
+    ]
+    for i, fields in enumerate(bad):
+        await world.redis.xadd(COMMANDS, fields)  # type: ignore[arg-type]
+        await world.note("good", i)
+    async with world.running(probe):
+        await eventually(lambda: _count(world, len(bad)))
+        await eventually(lambda: _dead(world, len(bad)))
+        await eventually(lambda: _unread(world))
+    assert await world.pending() == 0
+
+
+async def test_flat_entries_and_faststream_entries_are_both_read(world: World, probe: Probe) -> None:
+    from faststream.redis import RedisBroker
+
+    await world.redis.xadd(COMMANDS, {"type": "probe.note.v1", "data": '{"subject": "s", "value": 1}'})
+    async with RedisBroker(world.redis_url) as broker:
+        data = {"subject": "s", "value": 2}
+        await broker.publish({"type": "probe.note.v1", "id": str(uuid4()), "data": data}, stream=COMMANDS)
+        await broker.publish(data | {"value": 3}, stream=COMMANDS, headers={"ce_type": "probe.note.v1"})
+    async with world.running(probe):
+        await eventually(lambda: _count(world, 3))
+    assert await world.effects() == [1, 2, 3]
+
+
+async def _count(world: World, count: int) -> bool:
+    assert len(await world.effects()) == count
+    return True
+
+
+async def _facts(world: World, count: int) -> bool:
+    assert len(await world.facts()) == count
+    return True
+
+
+async def _rejections(world: World, count: int) -> list[dict[str, object]]:
+    facts = await world.facts(Rejected.type)
+    assert len(facts) == count
+    return facts
+
+
+async def _dead(world: World, count: int) -> bool:
+    assert len(await world.dead()) == count
+    return True
+
+
+async def _unread(world: World) -> bool:
+    assert await world.pending() == 0
+    return True
