@@ -1,7 +1,9 @@
-"""``python -m takaro_local.clients psql|redis-cli [arguments]``: the stack's database clients, on its settings."""
+"""``python -m takaro_local.clients psql|redis-cli [arguments]``: database clients on the stack's settings."""
 
 import os
+import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -26,7 +28,7 @@ def redis_cli(settings: LocalSettings) -> Sequence[str]:
     url = settings.redis_url or f"redis://{HOST}:{settings.redis_port}"
     if own := shutil.which("redis-cli") or shutil.which("valkey-cli"):
         return [own, "-u", url]
-    return [os.environ.get("UV", "uv"), "tool", "run", _IREDIS, "--url", url]
+    return [os.environ.get("UV", "uv"), "tool", "run", "--quiet", _IREDIS, "--url", url]
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -34,8 +36,12 @@ def main(arguments: Sequence[str]) -> None:
     clients = {"psql": psql, "redis-cli": redis_cli}
     if not arguments or arguments[0] not in clients:
         sys.exit(f"usage: python -m takaro_local.clients {'|'.join(clients)} [arguments]")
-    command = [*clients[arguments[0]](LocalSettings.read(surroundings())), *arguments[1:]]
-    os.execvp(command[0], command)  # noqa: S606 (no shell is the point)
+    name, *rest = arguments
+    command = [*clients[name](LocalSettings.read(surroundings()))]
+    if rest and _IREDIS in command:
+        # iredis shows the answer to a command on its command line on terminals only; to its input always.
+        sys.exit(subprocess.run(command, input=shlex.join(rest), text=True, check=False).returncode)
+    os.execvp(command[0], [*command, *rest])  # noqa: S606 (no shell is the point)
 
 
 if __name__ == "__main__":
