@@ -1,7 +1,7 @@
 """A pool on a migrated database, and rows as the Node application leaves them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 import asyncpg
@@ -48,7 +48,7 @@ async def node_message(connection: Any, conversation_id: UUID, content: str) -> 
     """Insert a message exactly as the Node application does, `created_at` left to its default."""
     row = await connection.fetchrow(NODE_MESSAGE, content, conversation_id, 30, "user", 12, None)
     assert row is not None
-    return row
+    return cast("asyncpg.Record", row)
 
 
 async def facts(pool: Pool, subject: UUID) -> list[tuple[int, str, dict[str, Any]]]:

@@ -5,5 +5,4 @@ from chat.settings import ChatSettings
 from common.service import run
 
 if __name__ == "__main__":
-    settings = ChatSettings()
-    run(build(settings), settings)
+    run(build, ChatSettings)

@@ -19,10 +19,11 @@ def build(settings: ChatSettings) -> FastAPI:
     return create_app(
         ServiceSpec(
             settings=settings,
+            title="Takaro chat",
             required_revision=REQUIRED_REVISION,
             routers=[create_conversations_router(catalogue), messages, custom_agents],
             streams={contracts.COMMANDS_STREAM: create_command_router(catalogue)},
             facts_stream=contracts.FACTS_STREAM,
-            contracts=contracts.TYPES,
+            facts=contracts.FACTS,
         )
     )
