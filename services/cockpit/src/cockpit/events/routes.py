@@ -1,15 +1,13 @@
 """HTTP of a session's events: server-sent events."""
 
 from typing import Annotated
-from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Path, Request
+from fastapi import APIRouter, Header, Request
 from starlette.responses import StreamingResponse
 
+from cockpit.edge import CallerParam, ResourcesParam, SessionId
 from cockpit.events.feed import follow
 from cockpit.sessions.use_cases import get_session
-from common.auth import Caller, require_caller
-from common.service import Resources, get_resources
 from common.sse import event_stream
 
 router = APIRouter(prefix="/api/cockpit/sessions", tags=["events"])
@@ -21,9 +19,9 @@ _LONGEST_ID = 18
 @router.get("/{session_id}/events", response_class=StreamingResponse)
 async def get_events(
     request: Request,
-    session_id: Annotated[UUID, Path()],
-    caller: Annotated[Caller, Depends(require_caller)],
-    resources: Annotated[Resources, Depends(get_resources)],
+    session_id: SessionId,
+    caller: CallerParam,
+    resources: ResourcesParam,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
     """``connected``, the last 50 ``event`` s (or all since ``Last-Event-ID``), then each as it happens.

@@ -1,26 +1,22 @@
 """HTTP of a session's mock game server."""
 
-from typing import Annotated
-from uuid import UUID
+from fastapi import APIRouter
 
-from fastapi import APIRouter, Depends, Path
-
+from cockpit.edge import CallerParam, ResourcesParam, SessionId
 from cockpit.servers import use_cases
 from cockpit.servers.models import CommandBody
 from cockpit.sessions.use_cases import get_session
-from common.auth import Caller, require_caller
 from common.http import JSONAnswer, data
 from common.postgres import transaction
-from common.service import Resources, get_resources
 
 router = APIRouter(prefix="/api/cockpit/sessions/{session_id}/mock-server", tags=["mock server"])
 
 
 @router.post("/start")
 async def start(
-    session_id: Annotated[UUID, Path()],
-    caller: Annotated[Caller, Depends(require_caller)],
-    resources: Annotated[Resources, Depends(get_resources)],
+    session_id: SessionId,
+    caller: CallerParam,
+    resources: ResourcesParam,
 ) -> JSONAnswer:
     """Start the caller's server in this session, or move it here."""
     async with transaction(resources.pool) as connection:
@@ -31,9 +27,9 @@ async def start(
 
 @router.post("/stop")
 async def stop(
-    session_id: Annotated[UUID, Path()],
-    caller: Annotated[Caller, Depends(require_caller)],
-    resources: Annotated[Resources, Depends(get_resources)],
+    session_id: SessionId,
+    caller: CallerParam,
+    resources: ResourcesParam,
 ) -> JSONAnswer:
     """Stop the server of this session; nothing to do when none runs."""
     async with transaction(resources.pool) as connection:
@@ -44,9 +40,9 @@ async def stop(
 
 @router.get("/status")
 async def get_status(
-    session_id: Annotated[UUID, Path()],
-    caller: Annotated[Caller, Depends(require_caller)],
-    resources: Annotated[Resources, Depends(get_resources)],
+    session_id: SessionId,
+    caller: CallerParam,
+    resources: ResourcesParam,
 ) -> JSONAnswer:
     """Whether the server runs, its id, and how many players are online."""
     async with resources.pool.acquire() as connection:
@@ -57,10 +53,10 @@ async def get_status(
 
 @router.post("/command")
 async def command(
-    session_id: Annotated[UUID, Path()],
+    session_id: SessionId,
     body: CommandBody,
-    caller: Annotated[Caller, Depends(require_caller)],
-    resources: Annotated[Resources, Depends(get_resources)],
+    caller: CallerParam,
+    resources: ResourcesParam,
 ) -> JSONAnswer:
     """Run a console line; ``success`` is false when the console refused it, ``result`` is what it printed."""
     async with transaction(resources.pool) as connection:

@@ -1,26 +1,22 @@
 """HTTP of the sessions: the session of a conversation, its players, the player its user tests as."""
 
-from typing import Annotated
-from uuid import UUID
+from fastapi import APIRouter
 
-from fastapi import APIRouter, Depends, Path
-
+from cockpit.edge import CallerParam, ConversationId, ResourcesParam, SessionId
 from cockpit.servers.use_cases import list_players
 from cockpit.sessions import use_cases
 from cockpit.sessions.models import SelectPlayerBody
-from common.auth import Caller, require_caller
 from common.http import JSONAnswer, data
 from common.postgres import transaction
-from common.service import Resources, get_resources
 
 router = APIRouter(prefix="/api/cockpit/sessions", tags=["sessions"])
 
 
 @router.get("/{conversation_id}")
 async def get_session(
-    conversation_id: Annotated[UUID, Path()],
-    caller: Annotated[Caller, Depends(require_caller)],
-    resources: Annotated[Resources, Depends(get_resources)],
+    conversation_id: ConversationId,
+    caller: CallerParam,
+    resources: ResourcesParam,
 ) -> JSONAnswer:
     """Get or create the session of one of the caller's conversations."""
     async with transaction(resources.pool) as connection:
@@ -30,9 +26,9 @@ async def get_session(
 
 @router.get("/{session_id}/players")
 async def get_players(
-    session_id: Annotated[UUID, Path()],
-    caller: Annotated[Caller, Depends(require_caller)],
-    resources: Annotated[Resources, Depends(get_resources)],
+    session_id: SessionId,
+    caller: CallerParam,
+    resources: ResourcesParam,
 ) -> JSONAnswer:
     """The players of the session's running server, and which one is selected."""
     async with resources.pool.acquire() as connection:
@@ -51,10 +47,10 @@ async def get_players(
 
 @router.post("/{session_id}/select-player")
 async def select_player(
-    session_id: Annotated[UUID, Path()],
+    session_id: SessionId,
     body: SelectPlayerBody,
-    caller: Annotated[Caller, Depends(require_caller)],
-    resources: Annotated[Resources, Depends(get_resources)],
+    caller: CallerParam,
+    resources: ResourcesParam,
 ) -> JSONAnswer:
     """Select a player by id (or game id), or nobody."""
     async with transaction(resources.pool) as connection:
