@@ -24,26 +24,29 @@ def chunk_text(text: str, *, size: int = 1000, overlap: int = 200) -> list[str]:
     text of up to ``size`` characters is one chunk; white space alone gives none. The same text gives the same
     chunks.
 
-    Raises ``ValueError`` unless ``size`` > ``overlap`` ≥ 0 and ``overlap`` is at most half of ``size``, which
-    keeps the number of chunks within reason.
+    Raises ``ValueError`` unless ``size`` > ``overlap`` ≥ 0.
     """
-    if size < 1 or overlap < 0 or overlap * 2 > size:
-        raise ValueError(f"chunk overlap must be from 0 to half of the chunk size, not {overlap} of {size}")
+    if not 0 <= overlap < size:
+        raise ValueError(f"the overlap must be from 0 to less than the chunk size, not {overlap} of {size}")
     chunks: list[str] = []
     start = 0
     while start < len(text):
         if len(text) - start <= size:
             chunks.append(text[start:])
             break
-        end = _end(text, start, start + size, size)
+        end = _end(text, start, size, overlap)
         chunks.append(text[start:end])
         start = _next_start(text, start, end, overlap)
     return [chunk for chunk in chunks if not chunk.isspace()]
 
 
-def _end(text: str, start: int, limit: int, size: int) -> int:
-    """The end of the chunk from ``start``: the last good boundary before ``limit``, else ``limit``."""
-    earliest = start + max(1, int(size * _LEAST_FILL))
+def _end(text: str, start: int, size: int, overlap: int) -> int:
+    """The end of the chunk from ``start``: the last good boundary within ``size``, else all of ``size``.
+
+    Each chunk brings at least half of ``size - overlap`` that is new, or a large overlap would crawl.
+    """
+    limit = start + size
+    earliest = start + max(int(size * _LEAST_FILL), (size + overlap) // 2)
     for boundary in _BOUNDARIES:
         last = None
         for match in boundary.finditer(text, earliest, limit):

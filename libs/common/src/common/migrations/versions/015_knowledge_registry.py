@@ -30,7 +30,7 @@ def upgrade() -> None:
             version varchar(50) NOT NULL DEFAULT 'latest',
             extensions jsonb NOT NULL DEFAULT '[".md", ".txt"]',
             include jsonb NOT NULL DEFAULT '[]',
-            exclude jsonb NOT NULL DEFAULT '[]',
+            "exclude" jsonb NOT NULL DEFAULT '[]',
             chunk_size integer NOT NULL DEFAULT 1000,
             chunk_overlap integer NOT NULL DEFAULT 200,
             refresh_schedule varchar(255),
@@ -40,7 +40,7 @@ def upgrade() -> None:
             updated_at timestamptz NOT NULL DEFAULT now(),
             CONSTRAINT knowledge_bases_origin_check CHECK (origin IN ('settings', 'job', 'api')),
             CONSTRAINT knowledge_bases_chunks_check
-                CHECK (chunk_size > 0 AND chunk_overlap >= 0 AND chunk_overlap * 2 <= chunk_size)
+                CHECK (chunk_size > 0 AND chunk_overlap >= 0 AND chunk_overlap < chunk_size)
         )
     """)
     # What the rows of one version of a base were made with: a search must use the same model.
@@ -50,6 +50,7 @@ def upgrade() -> None:
             version varchar(50) NOT NULL,
             model varchar(255) NOT NULL,
             fingerprint char(64) NOT NULL,
+            definition char(64) NOT NULL,
             commit_sha varchar(40),
             chunk_count integer NOT NULL,
             synced_at timestamptz NOT NULL DEFAULT now(),

@@ -1,0 +1,90 @@
+"""A knowledge base inside the service, and its JSON at the edges."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic.alias_generators import to_camel
+
+from common.contracts.storable import Text
+
+Origin: TypeAlias = Literal["settings", "job", "api"]
+
+Pattern = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
+
+
+@dataclass(slots=True, frozen=True)
+class KnowledgeBase:
+    """What is to be indexed. Chunk sizes in characters."""
+
+    id: str
+    name: str
+    description: str
+    source: str
+    version: str
+    extensions: tuple[str, ...]
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    chunk_size: int
+    chunk_overlap: int
+    refresh_schedule: str | None
+    origin: Origin
+
+
+@dataclass(slots=True, frozen=True)
+class BaseView:
+    """A base as ``GET /api/knowledge-bases`` shows it. ``document_count`` counts source files."""
+
+    id: str
+    name: str
+    description: str
+    version: str
+    document_count: int
+    last_commit_sha: str | None
+    last_synced_at: datetime | None
+    refresh_schedule: str | None
+    source: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {to_camel(name): getattr(self, name) for name in self.__slots__}
+
+
+class Definition(BaseModel):
+    """One entry of the settings file."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+    id: Annotated[Text, StringConstraints(min_length=1, max_length=255)]
+    name: Annotated[Text, StringConstraints(min_length=1, max_length=255)] | None = None
+    description: Text = ""
+    source: Annotated[Text, StringConstraints(min_length=1, max_length=2000)]
+    version: Annotated[Text, StringConstraints(min_length=1, max_length=50)] = "latest"
+    extensions: list[Pattern] = Field(default_factory=lambda: [".md", ".txt"])
+    include: list[Pattern] = Field(default_factory=list)
+    exclude: list[Pattern] = Field(default_factory=list)
+    chunk_size: Annotated[int, Field(ge=20, le=8000)] = 1000
+    chunk_overlap: Annotated[int, Field(ge=0)] = 200
+    refresh_schedule: Annotated[Text, StringConstraints(min_length=9, max_length=255)] | None = None
+
+    @model_validator(mode="after")
+    def _overlap_fits(self) -> "Definition":
+        if self.chunk_overlap >= self.chunk_size:
+            raise ValueError("chunkOverlap must be less than chunkSize")
+        return self
+
+    def base(self, origin: Origin) -> KnowledgeBase:
+        return KnowledgeBase(
+            id=self.id,
+            name=self.name or self.id,
+            description=self.description,
+            source=self.source,
+            version=self.version,
+            extensions=tuple(self.extensions),
+            include=tuple(self.include),
+            exclude=tuple(self.exclude),
+            chunk_size=self.chunk_size,
+            chunk_overlap=self.chunk_overlap,
+            refresh_schedule=self.refresh_schedule,
+            origin=origin,
+        )

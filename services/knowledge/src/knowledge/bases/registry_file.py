@@ -1,0 +1,47 @@
+"""The settings file of knowledge bases: YAML or JSON, ``{"knowledgeBases": [{id, source, …}]}``."""
+
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from knowledge.bases.models import Definition, KnowledgeBase
+from knowledge.sources.location import FolderLocation, parse_source
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
+
+    knowledge_bases: list[Definition]
+
+
+def read_registry_file(path: Path) -> list[KnowledgeBase]:
+    """The bases that ``path`` declares. A source without a scheme is a path relative to the file.
+
+    Raises ``ValueError`` that names the file and what is wrong with it.
+    """
+    try:
+        # JSON is YAML, so one parser reads both.
+        file = _File.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        bases = [_absolute(definition, path).base("settings") for definition in file.knowledge_bases]
+        for base in bases:
+            parse_source(base.source)
+    except (OSError, yaml.YAMLError, ValidationError) as error:
+        raise ValueError(f"KNOWLEDGE_BASES_FILE {path}: {error}") from error
+    if len({base.id for base in bases}) != len(bases):
+        raise ValueError(f"KNOWLEDGE_BASES_FILE {path}: two knowledge bases share one id")
+    return bases
+
+
+def folders_of(bases: list[KnowledgeBase]) -> list[Path]:
+    """The folders that the settings file names: an operator who lists one allows it."""
+    locations = (parse_source(base.source) for base in bases)
+    return [location.path for location in locations if isinstance(location, FolderLocation)]
+
+
+def _absolute(definition: Definition, file: Path) -> Definition:
+    if "://" in definition.source:
+        return definition
+    folder = (file.resolve().parent / definition.source).resolve()
+    return definition.model_copy(update={"source": folder.as_uri()})

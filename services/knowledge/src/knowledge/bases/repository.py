@@ -1,0 +1,127 @@
+"""SQL of the registry. Functions take a connection, run one statement and never commit."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from common.postgres import Connection
+from knowledge.bases.models import BaseView, KnowledgeBase
+
+GET_BASE = """
+SELECT id, name, description, source, version, extensions, include, exclude, chunk_size, chunk_overlap,
+       refresh_schedule, origin
+FROM knowledge_bases WHERE id = $1
+"""
+
+
+async def get_base(connection: Connection, base_id: str) -> KnowledgeBase | None:
+    row = await connection.fetchrow(GET_BASE, base_id)
+    return _base(row) if row else None
+
+
+UPSERT_BASE = """
+INSERT INTO knowledge_bases AS known (id, name, description, source, version, extensions, include, exclude,
+    chunk_size, chunk_overlap, refresh_schedule, origin, event_sequence)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, description = excluded.description,
+    source = excluded.source, version = excluded.version, extensions = excluded.extensions,
+    include = excluded.include, exclude = excluded.exclude, chunk_size = excluded.chunk_size,
+    chunk_overlap = excluded.chunk_overlap, refresh_schedule = excluded.refresh_schedule,
+    origin = excluded.origin, event_sequence = known.event_sequence + 1, updated_at = now()
+WHERE (known.name, known.description, known.source, known.version, known.extensions, known.include,
+       known.exclude, known.chunk_size, known.chunk_overlap, known.origin)
+      IS DISTINCT FROM (excluded.name, excluded.description, excluded.source, excluded.version,
+       excluded.extensions, excluded.include, excluded.exclude, excluded.chunk_size, excluded.chunk_overlap,
+       excluded.origin)
+   OR known.refresh_schedule IS DISTINCT FROM excluded.refresh_schedule
+RETURNING event_sequence
+"""
+
+
+async def upsert_base(connection: Connection, base: KnowledgeBase) -> int | None:
+    """Store ``base``; the sequence of the fact to tell, or ``None`` when nothing changed."""
+    sequence: int | None = await connection.fetchval(
+        UPSERT_BASE,
+        base.id,
+        base.name,
+        base.description,
+        base.source,
+        base.version,
+        list(base.extensions),
+        list(base.include),
+        list(base.exclude),
+        base.chunk_size,
+        base.chunk_overlap,
+        base.refresh_schedule,
+        base.origin,
+    )
+    return sequence
+
+
+UPDATE_SEQUENCE = """
+UPDATE knowledge_bases SET event_sequence = event_sequence + 1 WHERE id = $1 RETURNING event_sequence
+"""
+
+
+async def update_sequence(connection: Connection, base_id: str) -> int:
+    """The next sequence of the base's facts; its row stays locked to the commit."""
+    sequence: int = await connection.fetchval(UPDATE_SEQUENCE, base_id)
+    return sequence
+
+
+LIST_BASES = """
+SELECT base.id, base.name, base.description, base.version, base.refresh_schedule, base.source,
+       state.last_commit_sha, state.last_synced_at,
+       (SELECT count(DISTINCT chunk.metadata ->> 'sourceFile') FROM knowledge_embeddings AS chunk
+        WHERE chunk.knowledge_base_id = base.id AND chunk.version = base.version) AS document_count
+FROM knowledge_bases AS base
+LEFT JOIN knowledge_sync_state AS state ON state.knowledge_base_id = base.id
+WHERE $1::text IS NULL OR base.id = $1
+ORDER BY base.id
+"""
+
+
+async def list_bases(connection: Connection, base_id: str | None = None) -> Sequence[BaseView]:
+    """Every base, or the one with ``base_id``, as HTTP shows them."""
+    return [BaseView(**dict(row)) for row in await connection.fetch(LIST_BASES, base_id)]
+
+
+LIST_AGENTS = """
+SELECT id FROM custom_agents WHERE knowledge_bases @> jsonb_build_array($1::text) ORDER BY id
+"""
+
+
+async def list_agents(connection: Connection, base_id: str) -> Sequence[Any]:
+    """Ids of the custom agents that name the base. Only chat writes that table."""
+    return [row["id"] for row in await connection.fetch(LIST_AGENTS, base_id)]
+
+
+LIST_NEVER_SYNCED = """
+SELECT base.id FROM knowledge_bases AS base
+WHERE NOT EXISTS (SELECT FROM knowledge_sync_state AS state WHERE state.knowledge_base_id = base.id)
+  AND NOT EXISTS (SELECT FROM knowledge_syncs AS sync
+                  WHERE sync.knowledge_base_id = base.id AND sync.status IN ('requested', 'queued', 'running')
+                    AND sync.created_at > now() - interval '10 minutes')
+ORDER BY base.id
+"""
+
+
+async def list_never_synced(connection: Connection) -> Sequence[str]:
+    """Bases without a first sync, and without one under way."""
+    return [row["id"] for row in await connection.fetch(LIST_NEVER_SYNCED)]
+
+
+LOCK_REGISTRY = "SELECT pg_advisory_xact_lock(hashtextextended('knowledge.registry', 0))"
+
+
+async def lock_registry(connection: Connection) -> None:
+    """Two processes that start at once seed the registry one after the other."""
+    await connection.execute(LOCK_REGISTRY)
+
+
+def _base(row: asyncpg.Record) -> KnowledgeBase:
+    fields: dict[str, Any] = dict(row)
+    return KnowledgeBase(
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    )

@@ -1,0 +1,92 @@
+"""Turns requested syncs into jobs: the outbox of the queue.
+
+A request commits with whatever asked for it. This adds its job, under an id made from the request's, so that
+adding it twice is adding it once, and then marks it as queued.
+"""
+
+import structlog
+from bullmq import Queue
+from opentelemetry.trace import SpanKind
+
+from common.errors import is_transient
+from common.notifications import Notifications
+from common.postgres import Pool
+from common.telemetry import current_traceparent, span
+from knowledge.bases import repository as bases
+from knowledge.queue.connection import producer_client
+from knowledge.queue.models import PREFIX, QUEUE, job_data_of, trace_options
+from knowledge.sync import repository
+from knowledge.sync.models import SyncRequest
+from knowledge.sync.requests import CHANNEL
+
+log = structlog.get_logger()
+
+POLL_SECONDS = 1.0
+BATCH = 50
+
+_OPTIONS = {
+    "sync": {"removeOnComplete": {"count": 100}, "removeOnFail": {"count": 50}},
+    "immediate-sync": {"removeOnComplete": True, "removeOnFail": {"count": 5}},
+}
+"""What the Node producer uses, by job name."""
+_RETRIES = {"attempts": 3, "backoff": {"type": "exponential", "delay": 5000}}
+
+
+class Dispatcher:
+    """One or many, in any number of processes: what they do is idempotent."""
+
+    def __init__(self, pool: Pool, redis_url: str, notifications: Notifications) -> None:
+        self._pool, self._redis_url, self._notifications = pool, redis_url, notifications
+
+    async def run(self) -> None:
+        """Dispatch for ever, until cancelled."""
+        client = producer_client(self._redis_url)
+        queue = Queue(QUEUE, {"connection": client, "prefix": PREFIX})
+        try:
+            async with self._notifications.subscribe(CHANNEL) as requested:
+                while True:
+                    try:
+                        while await self._dispatch(queue) == BATCH:
+                            pass
+                    except Exception as error:
+                        if not is_transient(error):
+                            raise
+                        log.warning("syncs wait for their queue", error=repr(error))
+                    await requested.wait(POLL_SECONDS)
+        finally:
+            await client.aclose()
+
+    async def _dispatch(self, queue: Queue) -> int:
+        async with self._pool.acquire() as connection:
+            requests = await repository.list_requested(connection, BATCH)
+        for request in requests:
+            await self._enqueue(queue, request)
+        return len(requests)
+
+    async def _enqueue(self, queue: Queue, request: SyncRequest) -> None:
+        name = "immediate-sync" if request.reason == "startup" else "sync"
+        with span(
+            f"send {QUEUE}",
+            parent=request.traceparent,
+            root=True,
+            kind=SpanKind.PRODUCER,
+            attributes={
+                "messaging.system": "bullmq",
+                "messaging.operation.name": "send",
+                "messaging.operation.type": "send",
+                "messaging.destination.name": QUEUE,
+                "messaging.message.id": request.job_id,
+            },
+        ):
+            async with self._pool.acquire() as connection:
+                base = await bases.get_base(connection, request.knowledge_base_id)
+                assert base is not None, "a request references its base"
+            options = {
+                "jobId": request.job_id,
+                **_OPTIONS[name],
+                **_RETRIES,
+                **trace_options(current_traceparent()),
+            }
+            await queue.add(name, job_data_of(base, request.mode), options)
+            async with self._pool.acquire() as connection:
+                await repository.update_queued(connection, request.id)

@@ -1,0 +1,69 @@
+"""What a job of ``kb-sync`` does: find its base, sync it, answer as the Node application expects."""
+
+import time
+from typing import Any
+from uuid import UUID, uuid5
+
+import structlog
+from bullmq import Job
+
+from knowledge.bases.models import KnowledgeBase
+from knowledge.bases.use_cases import register_from_job
+from knowledge.queue.models import JobData, parse_job
+from knowledge.sync import metrics
+from knowledge.sync.lease import BaseBusy
+from knowledge.sync.reading import Progress
+from knowledge.sync.requests import sync_id_of
+from knowledge.sync.use_cases import SyncDeps, SyncRun, sync_base
+
+log = structlog.get_logger()
+
+_JOBS = UUID("2d6d1a35-7c55-5f0e-8a4b-0f7f1f2a9c31")
+"""Namespace of the ids of syncs that jobs of the Node application stand for."""
+
+
+async def run_job(deps: SyncDeps, job: Job) -> dict[str, Any]:
+    """Run the sync that ``job`` asks for. Raises as :func:`knowledge.sync.use_cases.sync_base` does, and
+    ``Invalid`` for a job that can't be understood."""
+    data = parse_job(job.name, job.data)
+    base = await register_from_job(deps.pool, data.base())
+    await _warn_of_difference(job, data, base)
+    ours = sync_id_of(str(job.id))
+    run = SyncRun(
+        id=ours or uuid5(_JOBS, f"{job.id}\n{job.timestamp}"),
+        base=base,
+        mode=data.mode,
+        reason="job",
+        job_id=str(job.id),
+    )
+
+    async def watch(progress: Progress) -> None:
+        await job.updateProgress(
+            {
+                "filesRead": progress.files_read,
+                "filesToRead": progress.files_to_read,
+                "chunksEmbedded": progress.chunks_embedded,
+            }
+        )
+
+    started = time.monotonic()
+    try:
+        result = await sync_base(deps, run, watch)
+    except BaseBusy:
+        raise
+    except Exception:
+        metrics.SYNCS.labels("failed").inc()
+        raise
+    metrics.SYNCS.labels(result.type).inc()
+    metrics.SYNC_SECONDS.observe(time.monotonic() - started)
+    metrics.CHUNKS_WRITTEN.inc(result.chunks_created)
+    return result.to_job_result()
+
+
+async def _warn_of_difference(job: Job, data: JobData, base: KnowledgeBase) -> None:
+    """Say so in the job's log when the registry's definition was used instead of the job's."""
+    wanted = data.base()
+    if (base.source, base.version) != (wanted.source, wanted.version):
+        message = f"{base.id} is defined by {base.origin}: {base.source} (version {base.version}) is synced"
+        log.warning("job differs from the registry", job=job.id, knowledge_base=base.id, used=base.source)
+        await job.log(message)

@@ -1,0 +1,160 @@
+"""The worker of ``kb-sync``: BullMQ's Python port, with what it lacks beside Node's (PITFALLS, BullMQ)."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from bullmq import Job, Worker
+from bullmq.custom_errors import DelayedError, UnrecoverableError
+from opentelemetry.trace import SpanKind
+
+from common.errors import PermanentError, TakaroError
+from common.telemetry import links_to, span
+from knowledge.queue.connection import worker_client
+from knowledge.queue.models import PREFIX, QUEUE, traceparent_of
+from knowledge.sync.lease import BaseBusy
+
+log = structlog.get_logger()
+
+BUSY_DELAY_MS = 1000
+"""When a job whose base is being synced comes back."""
+
+Handler = Callable[[Job], Awaitable[dict[str, Any]]]
+
+
+class KeepingWorker(Worker):  # type: ignore[misc]
+    """Keeps the data of repeatables that BullMQ 5 made.
+
+    Those leave ``bull:kb-sync:repeat:<key>`` without a ``data`` field, from which the next iteration would be
+    made with ``{}``. The iteration in hand still has its data, so they are put there first.
+    """
+
+    async def _scheduleNextIteration(self, job: Job) -> None:  # noqa: N802 (BullMQ's name)
+        if job.data:
+            key = self.backend.toKey(f"repeat:{job.repeatJobKey}")
+            if await self.client.exists(key):
+                await self.client.hsetnx(key, "data", json.dumps(job.data, separators=(",", ":")))
+        await super()._scheduleNextIteration(job)
+
+
+class QueueWorker:
+    """Runs jobs with ``handler``; made anew whenever BullMQ's own worker ends."""
+
+    def __init__(
+        self,
+        redis_url: str,
+        handler: Handler,
+        *,
+        concurrency: int,
+        grace_seconds: float,
+        lock_seconds: float = 30.0,
+    ) -> None:
+        self._redis_url, self._handler = redis_url, handler
+        self._concurrency, self._grace = concurrency, grace_seconds
+        self._lock_ms = int(lock_seconds * 1000)
+        self._worker: KeepingWorker | None = None
+        self._running_jobs: set[asyncio.Task[dict[str, Any]]] = set()
+
+    @property
+    def running(self) -> bool:
+        """Whether jobs are being taken."""
+        return self._worker is not None and bool(self._worker.running)
+
+    async def run(self) -> None:
+        """Take jobs for ever, until cancelled: then finish or release what is in flight."""
+        while True:
+            client = worker_client(self._redis_url)
+            options = {
+                "connection": client,
+                "prefix": PREFIX,
+                "concurrency": self._concurrency,
+                "autorun": False,
+                "lockDuration": self._lock_ms,
+                "stalledInterval": self._lock_ms,
+                "runRetryDelay": 1000,
+            }
+            worker = KeepingWorker(QUEUE, self._process, options)
+            worker.on("error", _log_error)
+            self._worker = worker
+            running = asyncio.create_task(worker.run())
+            try:
+                await asyncio.shield(running)
+                log.error("queue worker ended, and is started again", queue=QUEUE)
+            except Exception as error:
+                log.warning("queue worker failed, and is started again", queue=QUEUE, error=repr(error))
+            finally:
+                await self._close(worker, running)
+                with suppress(Exception):
+                    await client.aclose()
+            await asyncio.sleep(1)
+
+    async def _process(self, job: Job, token: str) -> dict[str, Any]:
+        """Run one job. Nothing but ordinary errors leaves here: a ``CancelledError`` would end the worker."""
+        traceparent = traceparent_of(job.opts)
+        # The iterations of a repeatable all carry the context of whoever made it: they link to that trace.
+        repeated = bool(job.repeatJobKey)
+        with span(
+            f"process {QUEUE}",
+            parent=None if repeated else traceparent,
+            root=True,
+            links=links_to([traceparent]) if repeated else (),
+            kind=SpanKind.CONSUMER,
+            attributes={
+                "messaging.system": "bullmq",
+                "messaging.operation.name": "process",
+                "messaging.operation.type": "process",
+                "messaging.destination.name": QUEUE,
+                "messaging.message.id": job.id,
+                "bullmq.job.name": job.name,
+            },
+        ):
+            task = asyncio.ensure_future(self._handler(job))
+            self._running_jobs.add(task)
+            try:
+                return await task
+            except BaseBusy:
+                await job.moveToDelayed(_now_ms() + BUSY_DELAY_MS, token)
+                raise DelayedError from None
+            except asyncio.CancelledError:
+                log.info("job released for another worker", job=job.id)
+                await job.moveToDelayed(_now_ms(), token)
+                raise DelayedError from None
+            except PermanentError as error:
+                raise UnrecoverableError(error.reason) from error
+            except TakaroError as error:
+                log.warning("job failed", job=job.id, name=job.name, reason=error.reason)
+                raise
+            except Exception as error:
+                log.error("job failed", job=job.id, name=job.name, exc_info=error)
+                raise
+            finally:
+                task.cancel()
+                self._running_jobs.discard(task)
+
+    async def _close(self, worker: KeepingWorker, running: asyncio.Task[None]) -> None:
+        """Close within the grace period: BullMQ's ``close`` waits without end while Redis is away, and
+        swallows a cancellation."""
+        worker.closing = True
+        if self._running_jobs:
+            await asyncio.wait(self._running_jobs, timeout=self._grace / 2)
+            for task in self._running_jobs:
+                task.cancel()
+        closing = asyncio.create_task(worker.close())
+        await asyncio.wait([closing], timeout=self._grace / 4)
+        if not closing.done():
+            log.warning("queue worker did not close in time", queue=QUEUE)
+        for task in (running, closing):
+            task.cancel()
+        worker.closed = True
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def _log_error(error: object, *_: object) -> None:
+    log.warning("queue worker error", queue=QUEUE, error=repr(error))

@@ -1,0 +1,89 @@
+"""SQL of the search. Functions take a connection, run one statement and never commit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from common.postgres import Connection
+
+
+@dataclass(slots=True, frozen=True)
+class Target:
+    """What a search goes through: a base's current version. ``model`` is ``None`` before its first sync."""
+
+    version: str
+    model: str | None
+    chunk_count: int
+
+
+@dataclass(slots=True, frozen=True)
+class Hit:
+    content: str
+    score: float
+    metadata: dict[str, Any]
+
+
+GET_TARGET = """
+SELECT base.version, made.model,
+       CASE WHEN made.model IS NULL
+            THEN (SELECT count(*) FROM knowledge_embeddings AS chunk
+                  WHERE chunk.knowledge_base_id = base.id AND chunk.version = base.version)
+            ELSE made.chunk_count END AS chunk_count
+FROM knowledge_bases AS base
+LEFT JOIN knowledge_indexes AS made ON made.knowledge_base_id = base.id AND made.version = base.version
+WHERE base.id = $1
+"""
+
+
+async def get_target(connection: Connection, base_id: str) -> Target | None:
+    row = await connection.fetchrow(GET_TARGET, base_id)
+    return Target(**dict(row)) if row else None
+
+
+SEARCH_EXACTLY = """
+SELECT content, metadata, 1 - (embedding <=> $1::real[]::vector) AS score
+FROM knowledge_embeddings WHERE knowledge_base_id = $2 AND version = $3
+ORDER BY (embedding <=> $1::real[]::vector) + 0, id LIMIT $4
+"""
+
+
+async def search_exactly(
+    connection: Connection, query: Sequence[float], base_id: str, version: str, limit: int
+) -> list[Hit]:
+    """Every chunk of the base is compared: ``+ 0`` keeps the planner from the HNSW index, whose recall inside
+    one base of a shared index is poor in the middle sizes."""
+    return _hits(await connection.fetch(SEARCH_EXACTLY, query, base_id, version, limit))
+
+
+SET_HNSW = """
+SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', '100', true)
+"""
+
+
+async def set_hnsw(connection: Connection) -> None:
+    """For this transaction only: go on scanning until enough rows of the base are found."""
+    await connection.execute(SET_HNSW)
+
+
+SEARCH_BY_INDEX = """
+WITH candidate AS MATERIALIZED (
+    SELECT id, content, metadata, embedding <=> $1::real[]::vector AS distance
+    FROM knowledge_embeddings WHERE knowledge_base_id = $2 AND version = $3
+    ORDER BY embedding <=> $1::real[]::vector LIMIT $4 * 4
+)
+SELECT content, metadata, 1 - distance AS score FROM candidate ORDER BY distance, id LIMIT $4
+"""
+
+
+async def search_by_index(
+    connection: Connection, query: Sequence[float], base_id: str, version: str, limit: int
+) -> list[Hit]:
+    """The nearest by the HNSW index: four times as many as asked for, sorted again, for a relaxed scan comes
+    back unsorted now and then."""
+    return _hits(await connection.fetch(SEARCH_BY_INDEX, query, base_id, version, limit))
+
+
+def _hits(rows: Sequence[asyncpg.Record]) -> list[Hit]:
+    return [Hit(row["content"], row["score"], row["metadata"] or {}) for row in rows]

@@ -1,0 +1,45 @@
+"""The knowledge service's settings."""
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field, SecretStr
+
+from common.settings import ServiceSettings
+
+
+class KnowledgeSettings(ServiceSettings):
+    """Read from the environment; ``KNOWLEDGE_<NAME>`` beats ``<NAME>``."""
+
+    service: ClassVar[str] = "knowledge"
+
+    port: int = Field(3102, ge=0, le=65535, description="HTTP port (KNOWLEDGE_PORT)")
+
+    embeddings_provider: Literal["openai", "local", "hashing"] = Field(
+        "openai", description="openai: any API of its form; local: MiniLM on this machine; hashing: no model"
+    )
+    embeddings_base_url: str = Field("https://openrouter.ai/api/v1", description="OpenAI-compatible API")
+    embeddings_api_key: SecretStr | None = Field(None, description="its key")
+    embeddings_model: str = Field("qwen/qwen3-embedding-8b", description="its model; 1,536 dimensions")
+    embeddings_batch_size: int = Field(64, ge=1, le=2048, description="texts in one request")
+    embeddings_timeout_seconds: float = Field(60, gt=0, description="longest wait for one answer")
+    embeddings_cache_days: float = Field(30, gt=0, description="unused embeddings are forgotten after this")
+
+    knowledge_bases_file: Path | None = Field(None, description="YAML or JSON list of knowledge bases")
+    local_sources_root: str = Field(
+        "", description="folders, separated by ':', below which a file:// source may lie"
+    )
+    github_api_url: str = Field("https://api.github.com", description="GitHub's REST API, or Enterprise's")
+    github_raw_url: str = Field("https://raw.githubusercontent.com", description="GitHub's raw content")
+    github_token: SecretStr | None = Field(None, description="for private repositories and a higher limit")
+    http_attempts: int = Field(4, ge=1, le=20, description="tries of a call to GitHub or the embedder")
+    http_retry_seconds: float = Field(0.5, ge=0, description="longest first pause between them; doubles")
+
+    sync_concurrency: int = Field(4, ge=1, le=64, description="knowledge bases that are synced at once")
+    sync_downloads: int = Field(8, ge=1, le=64, description="files of one sync that are read at once")
+    search_exact_rows: int = Field(
+        5000, ge=0, description="bases of up to this many chunks are searched exactly, larger by HNSW"
+    )
+
+    def local_roots(self) -> list[Path]:
+        return [Path(root) for root in self.local_sources_root.split(":") if root]

@@ -1,0 +1,150 @@
+"""Show a sync's outcome to readers: one transaction, from the old rows of a base to the new ones."""
+
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from pgvector.asyncpg import register_vector
+
+from common import outbox
+from common.contracts import Contract
+from common.contracts.knowledge import FACTS_STREAM, SyncCompleted, SyncFailed
+from common.leases import Lease
+from common.postgres import Connection, Pool, transaction
+from knowledge.bases import repository as bases
+from knowledge.bases.models import KnowledgeBase
+from knowledge.sync import repository
+from knowledge.sync.models import FileState, Index, Plan, SyncResult
+
+ROWS_A_COPY = 200
+"""Rows in one COPY: their vectors (6 kB each) are all of the base that is in memory at once."""
+
+TRANSACTION_SECONDS = 3600.0
+
+
+@dataclass(slots=True, frozen=True)
+class Change:
+    """The plan to apply, and what it was made from. ``index.commit`` is the new commit, or ``None`` when
+    some files failed: then the old one stays recorded."""
+
+    base: KnowledgeBase
+    plan: Plan
+    known: dict[str, FileState]
+    index: Index
+    old_commit: str | None
+    result: SyncResult
+
+
+async def apply(pool: Pool, lease: Lease, sync_id: UUID, change: Change) -> SyncResult:
+    """Bring the base's rows, its state and the sync's outcome about at once. Raises ``LeaseLost``.
+
+    Only rows that differ are written: the HNSW index makes each of them cost milliseconds.
+    """
+    base, plan = change.base, change.plan
+    async with pool.acquire() as prepared:
+        await register_vector(prepared)
+        async with prepared.transaction():
+            await repository.set_statement_timeout(prepared, TRANSACTION_SECONDS)
+            await repository.lock_base(prepared, base.id)
+            await lease.hold(prepared)
+            wanted = plan.wanted()
+            existing = await repository.list_chunk_ids(prepared, base.id, base.version)
+            obsolete = existing - wanted
+            if obsolete:
+                await repository.delete_chunks(prepared, obsolete, TRANSACTION_SECONDS)
+            created = await _copy(prepared, change, existing)
+            count = len(existing) - len(obsolete) + created
+            if count != len(wanted):
+                raise RuntimeError(f"{len(wanted)} chunks were planned, but {count} would be in place")
+            await _record_state(prepared, change, count)
+            result = replace(change.result, chunks_created=created, chunks_removed=len(obsolete))
+            await _record_outcome(prepared, sync_id, change, result)
+    return result
+
+
+async def finish_unchanged(pool: Pool, sync_id: UUID, base: KnowledgeBase, result: SyncResult) -> None:
+    """Record a sync that found nothing to do."""
+    async with transaction(pool) as connection:
+        await repository.update_finished(connection, sync_id, result=result.to_job_result(), error=None)
+        await _tell(connection, base.id, _completed(sync_id, base, result))
+
+
+async def finish_failed(pool: Pool, sync_id: UUID, base_id: str, reason: str) -> None:
+    """Record a sync that changed nothing."""
+    async with transaction(pool) as connection:
+        await repository.update_finished(connection, sync_id, result=None, error=reason)
+        await _tell(
+            connection,
+            base_id,
+            SyncFailed(knowledge_base_id=base_id, sync_id=sync_id, reason=reason, failed_files=[]),
+        )
+
+
+def failure_of(plan: Plan) -> str:
+    """What a person reads when files could not be fetched."""
+    failures = plan.failures()
+    first = failures[0]
+    return (
+        f"{len(failures)} of {len(plan.files)} files could not be read; their old content is kept and the "
+        f"commit is not advanced. First: {first.path}: {first.reason}"
+    )
+
+
+async def _copy(connection: Connection, change: Change, existing: set[UUID]) -> int:
+    base, fresh = change.base, [chunk for chunk in change.plan.chunks if chunk.id not in existing]
+    for start in range(0, len(fresh), ROWS_A_COPY):
+        rows = fresh[start : start + ROWS_A_COPY]
+        hashes = [chunk.content_hash for chunk in rows]
+        vectors = await repository.get_cached(connection, change.index.model, hashes)
+        await repository.copy_chunks(connection, base.id, base.version, rows, vectors, TRANSACTION_SECONDS)
+    return len(fresh)
+
+
+async def _record_state(connection: Connection, change: Change, count: int) -> None:
+    base, plan = change.base, change.plan
+    index = replace(change.index, chunk_count=count, commit=change.index.commit or change.old_commit)
+    await repository.upsert_index(connection, base.id, base.version, index)
+    gone = [path for path in change.known if path not in plan.files]
+    if gone:
+        await repository.delete_files(connection, base.id, base.version, gone)
+    changed = [file for path, file in plan.files.items() if change.known.get(path) != file]
+    if changed:
+        await repository.upsert_files(connection, base.id, base.version, changed)
+    if change.index.commit:
+        await repository.upsert_sync_state(connection, base.id, change.index.commit)
+
+
+async def _record_outcome(connection: Connection, sync_id: UUID, change: Change, result: SyncResult) -> None:
+    base, failures = change.base, change.plan.failures()
+    if not failures:
+        await repository.update_finished(connection, sync_id, result=result.to_job_result(), error=None)
+        await _tell(connection, base.id, _completed(sync_id, base, result))
+        return
+    reason = failure_of(change.plan)
+    await repository.update_finished(connection, sync_id, result=result.to_job_result(), error=reason)
+    fact = SyncFailed(
+        knowledge_base_id=base.id,
+        sync_id=sync_id,
+        reason=reason,
+        failed_files=[file.path for file in failures[:100]],
+    )
+    await _tell(connection, base.id, fact)
+
+
+def _completed(sync_id: UUID, base: KnowledgeBase, result: SyncResult) -> SyncCompleted:
+    return SyncCompleted(
+        knowledge_base_id=base.id,
+        sync_id=sync_id,
+        version=base.version,
+        sync_type=result.type,
+        sha=result.sha,
+        added=result.added,
+        modified=result.modified,
+        removed=result.removed,
+        chunks_created=result.chunks_created,
+        chunks_removed=result.chunks_removed,
+    )
+
+
+async def _tell(connection: Connection, base_id: str, fact: Contract) -> None:
+    sequence = await bases.update_sequence(connection, base_id)
+    await outbox.append(connection, [outbox.Fact(FACTS_STREAM, base_id, sequence, fact)])

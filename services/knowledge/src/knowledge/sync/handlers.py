@@ -1,0 +1,30 @@
+"""The stream ``knowledge.commands``."""
+
+from common.contracts.knowledge import KnowledgeCommandRejected, RequestSync
+from common.errors import NotFound
+from common.handlers import Command, Router
+from common.postgres import Connection
+from knowledge.bases import repository as bases
+from knowledge.sync import requests
+
+
+async def request_sync(connection: Connection, command: Command[RequestSync]) -> None:
+    """Ask for the sync; the command's key is the sync's id, so that one command is one sync."""
+    base_id = command.data.knowledge_base_id
+    if await bases.get_base(connection, base_id) is None:
+        raise NotFound(f"Knowledge base not found: {base_id}", code="knowledge_base_not_found")
+    await requests.request_sync(
+        connection,
+        base_id,
+        reason="command",
+        mode=command.data.mode,
+        sync_id=command.key,
+        traceparent=command.traceparent,
+    )
+
+
+def commands() -> Router:
+    """Handlers of ``knowledge.commands``, in order for each base."""
+    router = Router("knowledge", rejected=KnowledgeCommandRejected)
+    router.each(RequestSync, request_sync, key=lambda command: command.data.knowledge_base_id)
+    return router

@@ -1,0 +1,76 @@
+"""One sync of a base at a time: a lease that is held for as long as the sync runs, then given back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+import asyncpg
+import structlog
+
+from common.errors import TransientError, is_transient
+from common.leases import ACQUIRE, LOOK, RELEASE, RENEW, Lease
+from common.postgres import Pool
+
+log = structlog.get_logger()
+
+
+class BaseBusy(TransientError):
+    """Another sync of this base is running."""
+
+    default_code = "sync_running"
+
+
+class SyncLease:
+    """A lease and its renewal. Stop renewing before the last transaction: that one holds the row itself."""
+
+    def __init__(self, pool: Pool, lease: Lease, ttl: timedelta) -> None:
+        self._pool, self._ttl = pool, ttl
+        self.lease = lease
+        self._task = asyncio.create_task(self._renew())
+
+    async def stop_renewing(self) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _renew(self) -> None:
+        while not self.lease.lost.is_set():
+            await asyncio.sleep(self._ttl.total_seconds() / 3)
+            try:
+                epoch = await self._pool.fetchval(RENEW, self.lease.name, self.lease.epoch, self._ttl)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.warning("lease not renewed", lease=self.lease.name, error=repr(error))
+                continue
+            if epoch is None:
+                self.lease.lost.set()
+
+
+@asynccontextmanager
+async def hold_base(pool: Pool, base_id: str, owner: str, ttl_seconds: float) -> AsyncIterator[SyncLease]:
+    """The lease of ``base_id`` for ``owner``, which must be unique to this run. Raises :class:`BaseBusy`."""
+    name, ttl = f"knowledge.sync:{base_id}", timedelta(seconds=ttl_seconds)
+    epoch = await _acquire(pool, name, owner, ttl)
+    if epoch is None:
+        raise BaseBusy(f"another sync of {base_id} is running")
+    held = SyncLease(pool, Lease(name, owner, epoch), ttl)
+    try:
+        yield held
+    finally:
+        await held.stop_renewing()
+        with suppress(Exception):
+            await asyncio.shield(pool.execute(RELEASE, name, epoch, timeout=1))
+
+
+async def _acquire(pool: Pool, name: str, owner: str, ttl: timedelta) -> int | None:
+    """The new epoch, or ``None`` while somebody else holds the lease."""
+    row = await pool.fetchrow(LOOK, name)
+    if row is not None and not row["expired"]:
+        return None
+    try:
+        epoch: int | None = await pool.fetchval(ACQUIRE, name, owner, ttl)
+    except asyncpg.LockNotAvailableError:
+        return None  # its holder is in its last transaction, which keeps the row
+    return epoch

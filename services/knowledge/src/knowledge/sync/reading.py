@@ -1,0 +1,117 @@
+"""Read the files of a sync and embed their chunks, ahead of the transaction that shows them.
+
+Embeddings go to a durable cache at once: a sync that is killed or fails later has lost none of them.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import structlog
+from pgvector.asyncpg import register_vector
+
+from common.postgres import Pool
+from knowledge.bases.models import KnowledgeBase
+from knowledge.embeddings import Embedder
+from knowledge.sources import FileUnreadable, Source, SourceFile
+from knowledge.sources.selection import MAX_FILE_BYTES
+from knowledge.sync import repository, rules
+from knowledge.sync.models import Chunk, FileState
+
+log = structlog.get_logger()
+
+FILES_AT_ONCE = 32
+"""Files whose contents are in memory together."""
+
+
+@dataclass(slots=True)
+class Progress:
+    files_read: int = 0
+    files_to_read: int = 0
+    chunks_embedded: int = 0
+
+
+Report = Callable[[Progress], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Reading:
+    """What came of the files: their states, and the chunks that have no row yet."""
+
+    files: dict[str, FileState] = field(default_factory=dict)
+    chunks: list[Chunk] = field(default_factory=list)
+
+
+class Reader:
+    """Reads files of one base at one commit."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        embedder: Embedder,
+        source: Source,
+        base: KnowledgeBase,
+        fingerprint: str,
+        downloads: int,
+    ) -> None:
+        self._pool, self._embedder, self._source, self._base = pool, embedder, source, base
+        self._fingerprint = fingerprint
+        self._downloads = asyncio.Semaphore(downloads)
+
+    async def read(
+        self,
+        files: Sequence[SourceFile],
+        commit: str,
+        known: dict[str, FileState],
+        existing: Collection[UUID],
+        report: Report,
+    ) -> Reading:
+        """Read ``files``; one that can't be fetched is a failed file, never an error of the whole."""
+        reading, progress = Reading(), Progress(files_to_read=len(files))
+        for start in range(0, len(files), FILES_AT_ONCE):
+            part = files[start : start + FILES_AT_ONCE]
+            outcomes = await asyncio.gather(
+                *(self._read_one(file, commit, known.get(file.path), existing) for file in part)
+            )
+            fresh: list[Chunk] = []
+            for state, chunks in outcomes:
+                reading.files[state.path] = state
+                fresh += [chunk for chunk in chunks if chunk.id not in existing]
+            progress.chunks_embedded += await self._embed_missing(fresh)
+            reading.chunks += fresh
+            progress.files_read += len(part)
+            await report(progress)
+        return reading
+
+    async def _read_one(
+        self, file: SourceFile, commit: str, known: FileState | None, existing: Collection[UUID]
+    ) -> tuple[FileState, list[Chunk]]:
+        if file.size > MAX_FILE_BYTES:
+            reason = f"the file is larger than {MAX_FILE_BYTES // 1024 // 1024} MB"
+            return FileState(file.path, file.content_sha, "unsupported", reason, ()), []
+        try:
+            async with self._downloads:
+                content = await self._source.read(file, commit)
+        except FileUnreadable as error:
+            log.warning("file not read", knowledge_base=self._base.id, path=file.path, reason=str(error))
+            return rules.failed_file(file, str(error), known, existing), []
+        return await asyncio.to_thread(rules.read_file, self._base, self._fingerprint, file, content)
+
+    async def _embed_missing(self, chunks: Sequence[Chunk]) -> int:
+        """Make sure that the cache holds every chunk's embedding; how many had to be bought."""
+        texts = {chunk.content_hash: chunk.content for chunk in chunks}
+        if not texts:
+            return 0
+        model = self._embedder.model
+        async with self._pool.acquire() as connection:
+            await repository.update_cache_used(connection, model, list(texts))
+            cached = await repository.list_cached_hashes(connection, model, list(texts))
+        missing = [content_hash for content_hash in texts if content_hash not in cached]
+        for start in range(0, len(missing), self._embedder.batch_size):
+            batch = missing[start : start + self._embedder.batch_size]
+            vectors = await self._embedder.embed([texts[content_hash] for content_hash in batch])
+            async with self._pool.acquire() as connection:
+                await register_vector(connection)
+                await repository.insert_cached(connection, model, batch, vectors)
+        return len(missing)

@@ -1,0 +1,41 @@
+"""Ask for a sync: a row in the caller's transaction, which the dispatcher turns into a job after its commit."""
+
+from uuid import UUID, uuid4
+
+from common.contracts.knowledge import SyncMode
+from common.postgres import Connection
+from common.telemetry import current_traceparent
+from knowledge.sync import repository
+from knowledge.sync.models import Reason, SyncRequest
+
+CHANNEL = "knowledge_syncs"
+"""Postgres notification channel that wakes the dispatcher."""
+
+_PREFIX = "sync-"
+
+
+async def request_sync(
+    connection: Connection,
+    base_id: str,
+    *,
+    reason: Reason,
+    mode: SyncMode = "incremental",
+    sync_id: UUID | None = None,
+    requested_by: str | None = None,
+    traceparent: str | None = None,
+) -> str:
+    """Record the request and return its job's id. The same ``sync_id`` twice is one request."""
+    sync_id = sync_id or uuid4()
+    job_id = f"{_PREFIX}{sync_id}"
+    request = SyncRequest(sync_id, base_id, mode, reason, job_id, traceparent or current_traceparent())
+    await repository.insert_request(connection, request, requested_by)
+    await repository.notify_requested(connection)
+    return job_id
+
+
+def sync_id_of(job_id: str) -> UUID | None:
+    """The sync that a job of ours stands for; ``None`` for anybody else's."""
+    try:
+        return UUID(job_id.removeprefix(_PREFIX)) if job_id.startswith(_PREFIX) else None
+    except ValueError:
+        return None

@@ -1,0 +1,136 @@
+"""What a sync has to do. Pure.
+
+A chunk's id is a digest of everything in its row and of what made it, so comparing two sets of ids is the
+whole comparison: rows of another model, another chunker or another writer never have a wanted id.
+"""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from uuid import UUID
+
+from common import codec
+from knowledge.bases.models import KnowledgeBase
+from knowledge.sources import SourceFile
+from knowledge.sources.selection import Selection, UnsupportedContent, decode_text
+from knowledge.sync.chunker import chunk_text
+from knowledge.sync.models import Chunk, FileState, Index, Plan
+
+CHUNKER = "windows-1"
+"""Names the chunker's rules: change it with them, and every base is built anew at its next sync."""
+
+
+def selection_of(base: KnowledgeBase) -> Selection:
+    return Selection(base.extensions, base.include, base.exclude)
+
+
+def fingerprint_of(base: KnowledgeBase, model: str) -> str:
+    """64 hex digits for what turns a file into rows: model, chunker, chunk sizes."""
+    return _sha256([CHUNKER, model, base.chunk_size, base.chunk_overlap])
+
+
+def definition_of(base: KnowledgeBase) -> str:
+    """64 hex digits for what says which files belong to the base."""
+    return _sha256([base.source, base.extensions, base.include, base.exclude])
+
+
+def chunk_file(base: KnowledgeBase, fingerprint: str, path: str, content: bytes) -> list[Chunk]:
+    """The chunks of one file. Raises ``UnsupportedContent`` for what is no text."""
+    texts = chunk_text(decode_text(content), size=base.chunk_size, overlap=base.chunk_overlap)
+    chunks = []
+    for index, text in enumerate(texts):
+        content_hash = hashlib.sha256(text.encode()).digest()
+        row = [fingerprint, base.id, base.version, path, index, len(texts), content_hash.hex()]
+        digest = hashlib.sha256(codec.dumps(row)).digest()
+        chunks.append(Chunk(UUID(bytes=digest[:16], version=5), path, index, len(texts), text, content_hash))
+    return chunks
+
+
+def read_file(
+    base: KnowledgeBase, fingerprint: str, file: SourceFile, content: bytes
+) -> tuple[FileState, list[Chunk]]:
+    """The state and the chunks of a file whose content was fetched."""
+    try:
+        chunks = chunk_file(base, fingerprint, file.path, content)
+    except UnsupportedContent as error:
+        return FileState(file.path, file.content_sha, "unsupported", str(error), ()), []
+    ids = tuple(chunk.id for chunk in chunks)
+    return FileState(file.path, file.content_sha, "indexed" if ids else "empty", None, ids), chunks
+
+
+def failed_file(
+    file: SourceFile, reason: str, known: FileState | None, existing: Collection[UUID]
+) -> FileState:
+    """The state of a file that could not be fetched: it keeps the rows it has, and is read again next time."""
+    kept = tuple(chunk_id for chunk_id in known.chunk_ids if chunk_id in existing) if known else ()
+    return FileState(file.path, known.content_sha if known else "", "failed", reason, kept)
+
+
+def files_to_read(
+    listing: Sequence[SourceFile],
+    known: Mapping[str, FileState],
+    existing: Collection[UUID],
+    *,
+    everything: bool,
+) -> list[SourceFile]:
+    """The files whose rows can't be known without their content: new, changed, failed before, or with rows
+    that somebody else has deleted."""
+    return [
+        file
+        for file in listing
+        if everything
+        or (state := known.get(file.path)) is None
+        or state.content_sha != file.content_sha
+        or state.outcome == "failed"
+        or any(chunk_id not in existing for chunk_id in state.chunk_ids)
+    ]
+
+
+def plan_of(
+    listing: Sequence[SourceFile],
+    known: Mapping[str, FileState],
+    read: Mapping[str, FileState],
+    chunks: list[Chunk],
+) -> Plan:
+    """The state to bring about: what was read, and what is known of the rest of the listing."""
+    plan = Plan(files={file.path: read.get(file.path) or known[file.path] for file in listing}, chunks=chunks)
+    for path, state in plan.files.items():
+        if state.outcome == "failed":
+            continue
+        before = known.get(path)
+        if before is None or (before.outcome == "failed" and not before.content_sha):
+            plan.added += 1
+        elif before.chunk_ids != state.chunk_ids or before.content_sha != state.content_sha:
+            plan.modified += 1
+    plan.removed = sum(path not in plan.files for path in known)
+    return plan
+
+
+def is_current(
+    index: Index | None,
+    *,
+    commit: str,
+    fingerprint: str,
+    definition: str,
+    known: Mapping[str, FileState],
+    existing: Collection[UUID],
+) -> bool:
+    """Whether nothing is to be done: the same commit, the same rules, and exactly the rows that belong."""
+    return (
+        index is not None
+        and (index.commit, index.fingerprint, index.definition) == (commit, fingerprint, definition)
+        and all(state.outcome != "failed" for state in known.values())
+        and {chunk_id for state in known.values() for chunk_id in state.chunk_ids} == set(existing)
+    )
+
+
+def may_apply_partly(index: Index | None, fingerprint: str, existing: Collection[UUID]) -> bool:
+    """Whether the files that were read may be applied although others failed.
+
+    Not when the rows in place come from another model, chunker or writer: the failed files' old rows would
+    then stand beside new ones of another making.
+    """
+    return not existing or (index is not None and index.fingerprint == fingerprint)
+
+
+def _sha256(parts: Sequence[object]) -> str:
+    return hashlib.sha256(codec.dumps(parts)).hexdigest()

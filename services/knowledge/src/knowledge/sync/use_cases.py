@@ -1,0 +1,184 @@
+"""Sync one knowledge base with its source."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import httpx
+import structlog
+
+from common import outbox
+from common.contracts.knowledge import FACTS_STREAM, SyncMode, SyncProgressed, SyncStarted
+from common.errors import TakaroError, TransientError
+from common.postgres import Pool, transaction
+from common.telemetry import current_traceparent, tracer
+from knowledge.bases import repository as bases
+from knowledge.bases.models import KnowledgeBase
+from knowledge.embeddings import Embedder
+from knowledge.sources import Source
+from knowledge.sources.folder import FolderSource
+from knowledge.sources.github import GitHubAccess, GitHubSource
+from knowledge.sources.location import GitHubLocation, parse_source
+from knowledge.sync import applying, repository, rules
+from knowledge.sync.lease import SyncLease, hold_base
+from knowledge.sync.models import Index, Reason, SyncResult
+from knowledge.sync.reading import Progress, Reader
+
+log = structlog.get_logger()
+
+FACT_INTERVAL_SECONDS = 1.0
+"""Progress is told at most this often."""
+
+
+class FilesUnreadable(TransientError):
+    """Some files could not be fetched. What could be read is in place; the commit has not advanced."""
+
+    default_code = "files_unreadable"
+
+
+@dataclass(slots=True, frozen=True)
+class SyncDeps:
+    """What a sync needs from the composition root."""
+
+    pool: Pool
+    http: httpx.AsyncClient
+    embedder: Embedder
+    github: GitHubAccess
+    local_roots: tuple[Path, ...]
+    instance: str
+    lease_ttl_seconds: float
+    downloads: int
+
+
+@dataclass(slots=True, frozen=True)
+class SyncRun:
+    """One run of a sync: ``id`` is the row in ``knowledge_syncs``."""
+
+    id: UUID
+    base: KnowledgeBase
+    mode: SyncMode
+    reason: Reason
+    job_id: str
+
+
+Watch = Callable[[Progress], Awaitable[None]]
+
+
+async def sync_base(deps: SyncDeps, run: SyncRun, watch: Watch) -> SyncResult:
+    """Bring the rows of ``run.base`` in line with its source, all at once for readers.
+
+    Raises :class:`BaseBusy` while another sync of the base runs (nothing was recorded then),
+    :class:`FilesUnreadable`, and what source and embedder raise; a failure that changed nothing is recorded.
+    """
+    owner = f"{deps.instance}/{uuid4()}"
+    async with hold_base(deps.pool, run.base.id, owner, deps.lease_ttl_seconds) as held:
+        await _start(deps.pool, run)
+        try:
+            return await _sync(deps, run, held, watch)
+        except FilesUnreadable:
+            raise
+        except Exception as error:
+            reason = error.reason if isinstance(error, TakaroError) else repr(error)
+            await applying.finish_failed(deps.pool, run.id, run.base.id, reason)
+            raise
+
+
+async def _sync(deps: SyncDeps, run: SyncRun, held: SyncLease, watch: Watch) -> SyncResult:
+    base, model = run.base, deps.embedder.model
+    fingerprint, definition = rules.fingerprint_of(base, model), rules.definition_of(base)
+    source = open_source(deps, base)
+    with tracer().start_as_current_span("knowledge.list_source"):
+        commit = await source.newest_commit()
+    async with deps.pool.acquire() as connection:
+        index = await repository.get_index(connection, base.id, base.version)
+        known = await repository.list_files(connection, base.id, base.version)
+        existing = await repository.list_chunk_ids(connection, base.id, base.version)
+    if run.mode != "full" and rules.is_current(
+        index, commit=commit, fingerprint=fingerprint, definition=definition, known=known, existing=existing
+    ):
+        result = SyncResult("skipped", commit)
+        await applying.finish_unchanged(deps.pool, run.id, base, result)
+        return result
+
+    anew = index is None or index.fingerprint != fingerprint
+    with tracer().start_as_current_span("knowledge.list_source"):
+        selection = rules.selection_of(base)
+        listing = [file for file in await source.list_files(commit) if selection.takes(file.path)]
+    to_read = rules.files_to_read(listing, known, existing, everything=anew or run.mode == "full")
+    with tracer().start_as_current_span("knowledge.read_and_embed") as span:
+        span.set_attribute("knowledge.files", len(to_read))
+        reader = Reader(deps.pool, deps.embedder, source, base, fingerprint, deps.downloads)
+        reading = await reader.read(to_read, commit, known, existing, _reporter(deps.pool, run, watch))
+    plan = rules.plan_of(listing, known, reading.files, reading.chunks)
+
+    failed = bool(plan.failures())
+    if failed and not rules.may_apply_partly(index, fingerprint, existing):
+        raise TransientError(applying.failure_of(plan), code="files_unreadable")
+    change = applying.Change(
+        base=base,
+        plan=plan,
+        known=known,
+        index=Index(model, fingerprint, definition, None if failed else commit, 0),
+        old_commit=index.commit if index else None,
+        result=SyncResult(
+            "full" if anew or run.mode == "full" else "incremental",
+            commit,
+            plan.added,
+            plan.modified,
+            plan.removed,
+        ),
+    )
+    await held.stop_renewing()
+    with tracer().start_as_current_span("knowledge.apply"):
+        result = await applying.apply(deps.pool, held.lease, run.id, change)
+    if failed:
+        raise FilesUnreadable(applying.failure_of(plan))
+    log.info("knowledge base synced", knowledge_base=base.id, **result.to_job_result())
+    return result
+
+
+def open_source(deps: SyncDeps, base: KnowledgeBase) -> Source:
+    """The source of ``base``. Raises ``PermanentError`` for one that can't be."""
+    location = parse_source(base.source)
+    if isinstance(location, GitHubLocation):
+        return GitHubSource(deps.http, deps.github, location)
+    return FolderSource(location.path, deps.local_roots, rules.selection_of(base))
+
+
+async def _start(pool: Pool, run: SyncRun) -> None:
+    async with transaction(pool) as connection:
+        await repository.upsert_started(
+            connection, run.id, run.base.id, run.mode, run.reason, run.job_id, current_traceparent()
+        )
+        sequence = await bases.update_sequence(connection, run.base.id)
+        fact = SyncStarted(
+            knowledge_base_id=run.base.id, sync_id=run.id, version=run.base.version, mode=run.mode
+        )
+        await outbox.append(connection, [outbox.Fact(FACTS_STREAM, run.base.id, sequence, fact)])
+
+
+def _reporter(pool: Pool, run: SyncRun, watch: Watch) -> Watch:
+    """Report to ``watch`` and as a fact, at most once a second, and at the end."""
+    last = time.monotonic()
+
+    async def report(progress: Progress) -> None:
+        nonlocal last
+        done = progress.files_read == progress.files_to_read
+        if not done and time.monotonic() - last < FACT_INTERVAL_SECONDS:
+            return
+        last = time.monotonic()
+        fact = SyncProgressed(
+            knowledge_base_id=run.base.id,
+            sync_id=run.id,
+            files_read=progress.files_read,
+            files_to_read=progress.files_to_read,
+            chunks_embedded=progress.chunks_embedded,
+        )
+        async with transaction(pool) as connection:
+            sequence = await bases.update_sequence(connection, run.base.id)
+            await outbox.append(connection, [outbox.Fact(FACTS_STREAM, run.base.id, sequence, fact)])
+        await watch(progress)
+
+    return report
