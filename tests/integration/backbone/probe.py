@@ -19,6 +19,7 @@ from common.notifications import Notifications
 from common.outbox import Fact
 from common.postgres import Connection
 from common.settings import ServiceSettings
+from tests.support.wait import eventually
 
 COMMANDS, FACTS = "probe.commands", "probe.events"
 
@@ -138,7 +139,7 @@ class World:
         return [row["value"] for row in rows if subject in (None, row["subject"])]
 
     async def facts(self, type_: str = Noted.type) -> list[dict[str, Any]]:
-        entries = await self.redis.xrange(FACTS)
+        entries: Any = await self.redis.xrange(FACTS)
         return [
             {**fields, "data": orjson.loads(fields["data"])}
             for _, fields in entries
@@ -146,10 +147,36 @@ class World:
         ]
 
     async def dead(self) -> list[dict[str, str]]:
-        return [fields for _, fields in await self.redis.xrange(f"{COMMANDS}.dead")]
+        entries: Any = await self.redis.xrange(f"{COMMANDS}.dead")
+        return [fields for _, fields in entries]
 
     async def pending(self) -> int:
-        return int((await self.redis.xpending(COMMANDS, "probe"))["pending"])
+        summary: Any = await self.redis.xpending(COMMANDS, "probe")
+        return int(summary["pending"])
+
+    async def expect(
+        self,
+        *,
+        effects: int | None = None,
+        facts: int | None = None,
+        dead: int | None = None,
+        pending: int | None = None,
+        timeout: float = 10,
+    ) -> None:
+        """Wait until there are as many as said, or fail with what there is."""
+
+        async def check() -> bool:
+            if effects is not None:
+                assert len(await self.effects()) == effects
+            if facts is not None:
+                assert len(await self.facts()) == facts
+            if dead is not None:
+                assert len(await self.dead()) == dead
+            if pending is not None:
+                assert await self.pending() == pending
+            return True
+
+        await eventually(check, timeout=timeout)
 
     def settings(self, instance: str = "probe-1", **changes: Any) -> ProbeSettings:
         return ProbeSettings(

@@ -10,8 +10,8 @@ async def test_entries_published_before_the_first_start_are_handled(world: World
     for value in range(250):
         await world.note(f"s{value % 7}", value)
     async with world.running(probe):
-        await eventually(lambda: _count(world, 250))
-        await eventually(lambda: _facts(world, 250))
+        await world.expect(effects=250)
+        await world.expect(facts=250)
     for subject in range(7):
         values = await world.effects(f"s{subject}")
         assert values == sorted(values)
@@ -27,7 +27,7 @@ async def test_the_same_event_twice_has_one_effect_and_one_fact(world: World, pr
     async with world.running(probe):
         await world.note("s", 1, id=event_id)
         await world.note("s", 2)
-        await eventually(lambda: _facts(world, 2))
+        await world.expect(facts=2)
     assert await world.effects() == [1, 2]
     assert await world.dead() == []
 
@@ -51,7 +51,7 @@ async def test_a_rejected_command_leaves_a_dead_letter_and_a_fact_only(world: Wo
     await world.note("s", 1)
     async with world.running(probe):
         [fact] = await eventually(lambda: _rejections(world, 1))
-        await eventually(lambda: _count(world, 1))
+        await world.expect(effects=1)
     assert fact["data"] == {
         "commandId": entry_id,
         "commandType": Refuse.type,
@@ -79,9 +79,9 @@ async def test_a_bad_entry_never_holds_up_a_batch(world: World, probe: Probe) ->
         await world.redis.xadd(COMMANDS, fields)  # type: ignore[arg-type]
         await world.note("good", i)
     async with world.running(probe):
-        await eventually(lambda: _count(world, len(bad)))
-        await eventually(lambda: _dead(world, len(bad)))
-        await eventually(lambda: _unread(world))
+        await world.expect(effects=len(bad))
+        await world.expect(dead=len(bad))
+        await world.expect(pending=0)
     assert await world.pending() == 0
 
 
@@ -94,31 +94,11 @@ async def test_flat_entries_and_faststream_entries_are_both_read(world: World, p
         await broker.publish({"type": "probe.note.v1", "id": str(uuid4()), "data": data}, stream=COMMANDS)
         await broker.publish(data | {"value": 3}, stream=COMMANDS, headers={"ce_type": "probe.note.v1"})
     async with world.running(probe):
-        await eventually(lambda: _count(world, 3))
+        await world.expect(effects=3)
     assert await world.effects() == [1, 2, 3]
-
-
-async def _count(world: World, count: int) -> bool:
-    assert len(await world.effects()) == count
-    return True
-
-
-async def _facts(world: World, count: int) -> bool:
-    assert len(await world.facts()) == count
-    return True
 
 
 async def _rejections(world: World, count: int) -> list[dict[str, object]]:
     facts = await world.facts(Rejected.type)
     assert len(facts) == count
     return facts
-
-
-async def _dead(world: World, count: int) -> bool:
-    assert len(await world.dead()) == count
-    return True
-
-
-async def _unread(world: World) -> bool:
-    assert await world.pending() == 0
-    return True
