@@ -6,14 +6,17 @@ Exit status: 0 done or nothing to do, 1 failed on the way, 2 refused with nothin
 import contextlib
 import sys
 from collections.abc import Iterator
+from datetime import UTC
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from common.migrations import run
 from common.migrations.errors import ForceNeeded, MigrationFailed, MigrationRefused
+from common.migrations.history import Applied
 from common.migrations.settings import MigrationSettings
 from common.migrations.state import Kind, State
 
@@ -69,7 +72,9 @@ def _start(database_url: str | None) -> tuple[Console, MigrationSettings]:
     settings = MigrationSettings()
     if database_url:
         settings = settings.model_copy(update={"database_url": database_url})
-    return Console(soft_wrap=True), settings
+    # Into a pipe or a log there is no width to fold names at.
+    width = None if sys.stdout.isatty() else 120
+    return Console(soft_wrap=True, width=width), settings
 
 
 def _reporter(console: Console) -> run.Report:
@@ -80,30 +85,34 @@ def _reporter(console: Console) -> run.Report:
 
 
 def _print_plan(console: Console, plan: run.RollbackPlan) -> None:
-    table = Table(title=f"Batch {plan.batch}, the last", title_justify="left")
-    for heading in ("revision", "applied", "by"):
-        table.add_column(heading)
+    table = _table(f"Batch {plan.batch}, the last", "revision", "applied", "knex's name")
     for row in plan.revisions:
-        table.add_row(
-            row.name, f"{row.applied_at:%Y-%m-%d %H:%M:%S %Z}", "knex" if row.adopted_from else "us"
-        )
+        table.add_row(row.name, _time(row), row.adopted_from or "")
     console.print(table)
 
 
 def _state_table(state: State) -> Table:
-    table = Table(
-        title=f"Schema at {state.applied[-1].revision if state.applied else 'none'}, head "
-        f"{run.head_revision()}",
-        title_justify="left",
+    current = state.applied[-1].revision if state.applied else "none"
+    table = _table(
+        f"Schema at {current}, head {run.head_revision()}", "revision", "batch", "applied", "knex's name"
     )
-    for heading in ("revision", "batch", "applied", "recorded by knex as"):
-        table.add_column(heading)
     for row in state.applied:
-        applied = f"{row.applied_at:%Y-%m-%d %H:%M:%S %Z}"
-        table.add_row(row.name, str(row.batch), applied, row.adopted_from or "")
+        table.add_row(row.name, str(row.batch), _time(row), row.adopted_from or "")
     for revision in state.pending:
         table.add_row(revision.name, "", "missing", "", style="yellow")
     return table
+
+
+def _table(title: str, *headings: str) -> Table:
+    # A narrow terminal folds names and hides none.
+    table = Table(title=title, title_justify="left", box=box.SIMPLE)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def _time(row: Applied) -> str:
+    return f"{row.applied_at.astimezone(UTC):%Y-%m-%d %H:%M}Z"
 
 
 def _on_terminal() -> bool:

@@ -44,6 +44,10 @@ class Chain:
     def get(self, revision: str) -> Revision:
         return self.revisions[self.ids.index(revision)]
 
+    def until(self, revision: str) -> "Chain":
+        """The same revisions up to this one, as an older version of the code knows them."""
+        return Chain(self.directory, self.revisions[: self.ids.index(revision) + 1])
+
     def tables(self) -> tuple[str, ...]:
         """Every table that some revision made, whether a later one dropped it or not."""
         held = {name for revision in self.revisions for name in revision.holds if "." not in name}

@@ -1,0 +1,90 @@
+"""Each revision by itself: reversible, honest about what it holds, and safe to run on a busy database."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from common.migrations.offline import render_sql
+from common.migrations.run import migrate, rollback
+from common.migrations.scripts import Revision, load
+
+from .catalog import catalog, held_by
+
+CHAIN = load()
+
+
+def _migrate_alone(url: str, revision: str) -> None:
+    """Everything before the revision as one batch, the revision as the next."""
+    if position := CHAIN.ids.index(revision):
+        migrate(url, chain=CHAIN.until(CHAIN.ids[position - 1]))
+    migrate(url, chain=CHAIN.until(revision))
+
+
+def test_revisions_form_one_line_of_consecutive_numbers() -> None:
+    assert CHAIN.ids == tuple(f"{number:03}" for number in range(1, len(CHAIN.ids) + 1))
+    assert all(revision.name.startswith(f"{revision.id}_") for revision in CHAIN.revisions)
+
+
+@pytest.mark.parametrize("revision", CHAIN.ids)
+def test_a_revision_taken_back_and_applied_again_leaves_the_same_schema(url: str, revision: str) -> None:
+    if position := CHAIN.ids.index(revision):
+        migrate(url, chain=CHAIN.until(CHAIN.ids[position - 1]))
+    before = catalog(url)
+    migrate(url, chain=CHAIN.until(revision))
+    after = catalog(url)
+    assert before != after
+
+    assert rollback(url) == [revision]
+    assert catalog(url) == before
+
+    assert migrate(url, chain=CHAIN.until(revision)) == [revision]
+    assert catalog(url) == after
+
+
+@pytest.mark.parametrize("revision", CHAIN.revisions, ids=CHAIN.ids)
+def test_a_revision_names_every_table_and_column_that_its_downgrade_drops(
+    url: str, revision: Revision
+) -> None:
+    _migrate_alone(url, revision.id)
+    before = held_by(url)
+    rollback(url)
+    dropped = before - held_by(url)
+    tables = {name for name in dropped if "." not in name}
+
+    assert set(revision.holds) == tables | {name for name in dropped if name.partition(".")[0] not in tables}
+
+
+#: Rules about taste in types. What is left is about locks, rewrites and what can't be undone. A revision's
+#: record is in its transaction, and new tables' indexes and keys block nobody.
+STYLE_RULES = "prefer-text-field,prefer-bigint-over-int,ban-char-field,prefer-robust-stmts"
+
+
+def _squawk(statements: str, folder: Path) -> str:
+    file = folder / "statements.sql"
+    file.write_text(statements)
+    program = Path(sys.executable).with_name("squawk")
+    command = [str(program), "--pg-version", "16", "--reporter", "gcc", "--exclude", STYLE_RULES, str(file)]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    return finished.stdout + finished.stderr
+
+
+def test_our_revisions_block_nobody_for_long(tmp_path: Path) -> None:
+    assert _squawk(render_sql("011"), tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    ("statement", "rule"),
+    [
+        ("ALTER TABLE messages ADD COLUMN x uuid DEFAULT gen_random_uuid()", "adding-field-with-default"),
+        ("CREATE INDEX x ON messages (role)", "require-concurrent-index-creation"),
+        ("ALTER TABLE messages ALTER COLUMN content TYPE varchar(10)", "changing-column-type"),
+        ("ALTER TABLE messages ADD CONSTRAINT x CHECK (token_count > 0)", "constraint-missing-not-valid"),
+    ],
+)
+def test_the_linter_sees_what_would_block(tmp_path: Path, statement: str, rule: str) -> None:
+    limits = "SET lock_timeout = '5s';\nSET statement_timeout = '60s';\n"
+
+    assert rule in _squawk(f"{limits}{statement};\n", tmp_path)
+    assert "require-lock-timeout" in _squawk(f"{statement};\n", tmp_path)
