@@ -36,11 +36,11 @@ fmt: $(UV) ## Format the code and mend what the linter can
 
 .PHONY: migrate
 migrate: $(UV) ## Apply missing migrations to DATABASE_URL as one batch
-	@$(RUN) --no-dev takaro migrate $(ARGS)
+	@$(RUN) --no-dev python -m takaro_local.clients takaro migrate $(ARGS)
 
 .PHONY: rollback
 rollback: $(UV) ## Take the last batch of migrations back (ARGS=--force where rows would be lost)
-	@$(RUN) --no-dev takaro rollback $(ARGS)
+	@$(RUN) --no-dev python -m takaro_local.clients takaro rollback $(ARGS)
 
 .PHONY: psql
 psql: $(UV) ## Open psql on the local stack (ARGS='-c "SELECT 1"' for one query)

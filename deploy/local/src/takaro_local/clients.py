@@ -1,4 +1,4 @@
-"""``python -m takaro_local.clients psql|redis-cli [arguments]``: database clients on the stack's settings."""
+"""``python -m takaro_local.clients psql|redis-cli|takaro …``: clients on the local stack's settings."""
 
 import os
 import shlex
@@ -13,31 +13,39 @@ from takaro_local.settings import LocalSettings, surroundings
 
 #: For machines without redis-cli and valkey-cli; run by uv, so that it is no dependency of ours.
 _IREDIS = "iredis==1.16.1"
+_CLIENTS = ("psql", "redis-cli", "takaro")
 
 
-def psql(settings: LocalSettings) -> Sequence[str]:
-    """The command line of the embedded psql on the stack's database."""
-    url = (
+def database_url(settings: LocalSettings) -> str:
+    """Where the stack's Postgres is, or the one that DATABASE_URL names."""
+    return (
         settings.database_url or f"postgresql://{ROLE}:{PASSWORD}@{HOST}:{settings.postgres_port}/{DATABASE}"
     )
-    return [str(binary("psql")), url]
 
 
-def redis_cli(settings: LocalSettings) -> Sequence[str]:
-    """The command line of the machine's own client, else of iredis, on the stack's Redis."""
-    url = settings.redis_url or f"redis://{HOST}:{settings.redis_port}"
+def redis_url(settings: LocalSettings) -> str:
+    """Where the stack's Redis is, or the one that REDIS_URL names."""
+    return settings.redis_url or f"redis://{HOST}:{settings.redis_port}"
+
+
+def command_line(client: str, settings: LocalSettings) -> Sequence[str]:
+    """The embedded psql; the machine's own Redis client, else iredis; our own command line."""
+    if client == "psql":
+        return [str(binary("psql")), database_url(settings)]
+    if client == "takaro":
+        return ["takaro"]
     if own := shutil.which("redis-cli") or shutil.which("valkey-cli"):
-        return [own, "-u", url]
-    return [os.environ.get("UV", "uv"), "tool", "run", "--quiet", _IREDIS, "--url", url]
+        return [own, "-u", redis_url(settings)]
+    return [os.environ.get("UV", "uv"), "tool", "run", "--quiet", _IREDIS, "--url", redis_url(settings)]
 
 
 def main(arguments: Sequence[str]) -> None:
     """Become the client."""
-    clients = {"psql": psql, "redis-cli": redis_cli}
-    if not arguments or arguments[0] not in clients:
-        sys.exit(f"usage: python -m takaro_local.clients {'|'.join(clients)} [arguments]")
-    name, *rest = arguments
-    command = [*clients[name](LocalSettings.read(surroundings()))]
+    if not arguments or arguments[0] not in _CLIENTS:
+        sys.exit(f"usage: python -m takaro_local.clients {'|'.join(_CLIENTS)} [arguments]")
+    settings = LocalSettings.read(surroundings())
+    os.environ |= {"DATABASE_URL": database_url(settings), "REDIS_URL": redis_url(settings)}
+    command, rest = command_line(arguments[0], settings), arguments[1:]
     if rest and _IREDIS in command:
         # iredis shows the answer to a command on its command line on terminals only; to its input always.
         sys.exit(subprocess.run(command, input=shlex.join(rest), text=True, check=False).returncode)

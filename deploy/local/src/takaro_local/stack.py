@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from common.migrations.run import migrate
 from takaro_local import ports
@@ -15,6 +16,7 @@ from takaro_local.service import Program, ending
 from takaro_local.settings import LocalSettings
 from takaro_local.valkey_server import RedisServer
 
+_KNOWLEDGE_BASES = Path(__file__).parents[2] / "knowledge-bases.yaml"
 SERVICES = ("chat", "knowledge", "cockpit")
 _SERVER_RETRY_SECONDS = 0.5
 _SERVER_POLL_SECONDS = 0.1
@@ -123,6 +125,8 @@ class Stack:
             # Spans leave twice a second: people look at a trace right after the request.
             "OTEL_BSP_SCHEDULE_DELAY": "500",
         }
+        if _KNOWLEDGE_BASES.exists():  # a checkout, not an installed package
+            defaults["KNOWLEDGE_BASES_FILE"] = str(_KNOWLEDGE_BASES)
         settled = {"HOST": HOST, "DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
         settled |= {f"{name}_PORT".upper(): str(getattr(self._settings, f"{name}_port")) for name in SERVICES}
         if self._collector:

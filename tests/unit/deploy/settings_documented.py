@@ -1,0 +1,40 @@
+"""Every setting of the project by its name in the environment."""
+
+from collections.abc import Iterator
+
+from pydantic import AliasChoices, BaseModel
+from pydantic.fields import FieldInfo
+
+from chat.settings import ChatSettings
+from cockpit.settings import CockpitSettings
+from common.migrations.settings import MigrationSettings
+from common.settings import ServiceSettings
+from knowledge.settings import KnowledgeSettings
+from takaro_local.settings import LocalSettings
+
+CLASSES: tuple[type[BaseModel], ...] = (
+    LocalSettings,
+    ChatSettings,
+    KnowledgeSettings,
+    CockpitSettings,
+    MigrationSettings,
+)
+
+
+def environment_names() -> Iterator[tuple[str, FieldInfo]]:
+    """(name, field) of every setting; services' own ports by their own names (``CHAT_PORT``)."""
+    for settings in CLASSES:
+        prefix = str(settings.model_config.get("env_prefix", ""))
+        for name, field in settings.model_fields.items():
+            yield _name(settings, prefix, name, field), field
+
+
+def _name(settings: type[BaseModel], prefix: str, name: str, field: FieldInfo) -> str:
+    alias = field.validation_alias
+    if isinstance(alias, AliasChoices):
+        alias = str(alias.choices[0])
+    if isinstance(alias, str):
+        return alias.upper()
+    if name == "port" and issubclass(settings, ServiceSettings):
+        return f"{settings.service}_port".upper()
+    return f"{prefix}{name}".upper()
