@@ -1,7 +1,7 @@
 """A knowledge base inside the service, and its JSON at the edges."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -47,7 +47,9 @@ class BaseView:
     source: str
 
     def to_json(self) -> dict[str, Any]:
-        return {to_camel(name): getattr(self, name) for name in self.__slots__}
+        return {to_camel(name): getattr(self, name) for name in self.__slots__} | {
+            "lastSyncedAt": _milliseconds(self.last_synced_at)
+        }
 
 
 class Definition(BaseModel):
@@ -88,3 +90,10 @@ class Definition(BaseModel):
             refresh_schedule=self.refresh_schedule,
             origin=origin,
         )
+
+
+def _milliseconds(moment: datetime | None) -> str | None:
+    """``2026-11-22T12:00:00.123Z``, as JavaScript's ``Date`` writes it."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

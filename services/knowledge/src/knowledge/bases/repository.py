@@ -121,7 +121,5 @@ async def lock_registry(connection: Connection) -> None:
 
 
 def _base(row: asyncpg.Record) -> KnowledgeBase:
-    fields: dict[str, Any] = dict(row)
-    return KnowledgeBase(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
-    )
+    lists = {name: tuple(row[name]) for name in ("extensions", "include", "exclude")}
+    return KnowledgeBase(**{**dict(row), **lists})

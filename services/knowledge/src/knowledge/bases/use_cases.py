@@ -31,7 +31,7 @@ async def register(connection: Connection, base: KnowledgeBase) -> bool:
 
 
 async def seed(pool: Pool, bases: Sequence[KnowledgeBase]) -> None:
-    """Bring the registry in line with the settings file, and ask for the first sync of every base without one.
+    """Bring the registry in line with the settings file, and ask for the first sync of each base.
 
     A base that the file no longer names stays: its rows may still be read.
     """

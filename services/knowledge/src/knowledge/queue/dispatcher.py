@@ -5,7 +5,7 @@ adding it twice is adding it once, and then marks it as queued.
 """
 
 import structlog
-from bullmq import Queue
+from bullmq import Queue  # type: ignore[import-untyped]
 from opentelemetry.trace import SpanKind
 
 from common.errors import is_transient
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 POLL_SECONDS = 1.0
 BATCH = 50
 
-_OPTIONS = {
+_OPTIONS: dict[str, dict[str, object]] = {
     "sync": {"removeOnComplete": {"count": 100}, "removeOnFail": {"count": 50}},
     "immediate-sync": {"removeOnComplete": True, "removeOnFail": {"count": 5}},
 }

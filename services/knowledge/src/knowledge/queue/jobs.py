@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import structlog
-from bullmq import Job
+from bullmq import Job  # type: ignore[import-untyped]
 
 from knowledge.bases.models import KnowledgeBase
 from knowledge.bases.use_cases import register_from_job

@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
-from bullmq import Job, Worker
-from bullmq.custom_errors import DelayedError, UnrecoverableError
+from bullmq import Job, Worker  # type: ignore[import-untyped]
+from bullmq.custom_errors import DelayedError, UnrecoverableError  # type: ignore[import-untyped]
 from opentelemetry.trace import SpanKind
 
 from common.errors import PermanentError, TakaroError
@@ -84,7 +84,7 @@ class QueueWorker:
             try:
                 await asyncio.shield(running)
                 log.error("queue worker ended, and is started again", queue=QUEUE)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever ended it, another one takes its place
                 log.warning("queue worker failed, and is started again", queue=QUEUE, error=repr(error))
             finally:
                 await self._close(worker, running)
@@ -141,8 +141,8 @@ class QueueWorker:
         worker.closing = True
         if self._running_jobs:
             await asyncio.wait(self._running_jobs, timeout=self._grace / 2)
-            for task in self._running_jobs:
-                task.cancel()
+            for job in self._running_jobs:
+                job.cancel()
         closing = asyncio.create_task(worker.close())
         await asyncio.wait([closing], timeout=self._grace / 4)
         if not closing.done():

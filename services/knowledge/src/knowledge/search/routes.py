@@ -3,35 +3,34 @@
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from common.auth import Caller, require_caller
 from common.http import data, require_storable
 from common.service import Resources, get_resources
 from knowledge.bases.routes import BaseId
-from knowledge.embeddings import Embedder
 from knowledge.search.use_cases import search
-from knowledge.settings import KnowledgeSettings
 
 MAX_LIMIT = 50
 MAX_QUESTION = 8_000
 
-router = APIRouter(prefix="/api/knowledge-bases", tags=["search"])
 
+def create_router(exact_rows: int) -> APIRouter:
+    """``exact_rows``: bases of up to this many chunks are searched exactly."""
+    router = APIRouter(prefix="/api/knowledge-bases", tags=["search"])
 
-@router.get("/{kb_id}/search")
-async def search_knowledge_base(
-    kb_id: BaseId,
-    q: Annotated[str, Query(min_length=1, max_length=MAX_QUESTION)],
-    request: Request,
-    _: Annotated[Caller, Depends(require_caller)],
-    resources: Annotated[Resources, Depends(get_resources)],
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 5,
-) -> Response:
-    """The chunks nearest to ``q``, best first; ``score`` is the cosine similarity."""
-    require_storable([("q", q)])
-    settings: KnowledgeSettings = request.app.state.knowledge_settings
-    embedder: Embedder = request.app.state.embedder
-    hits = await search(resources.pool, embedder, kb_id, q, limit, settings.search_exact_rows)
-    return data([asdict(hit) for hit in hits])
+    @router.get("/{kb_id}/search")
+    async def search_knowledge_base(
+        kb_id: BaseId,
+        q: Annotated[str, Query(min_length=1, max_length=MAX_QUESTION)],
+        _: Annotated[Caller, Depends(require_caller)],
+        resources: Annotated[Resources, Depends(get_resources)],
+        limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 5,
+    ) -> Response:
+        """The chunks nearest to ``q``, best first; ``score`` is the cosine similarity."""
+        require_storable([("q", q)])
+        hits = await search(resources.pool, resources.extras["embedder"], kb_id, q, limit, exact_rows)
+        return data([asdict(hit) for hit in hits])
+
+    return router

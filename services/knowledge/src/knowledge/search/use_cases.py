@@ -39,8 +39,8 @@ def _check(target: repository.Target | None, model: str) -> repository.Target:
         raise NotFound("Knowledge base not found")
     if target.chunk_count and target.model != model:
         raise Conflict(
-            f"This knowledge base was embedded with {target.model or 'an unknown model'}, and searches are made "
-            f"with {model}: sync it to embed it anew",
+            f"This knowledge base was embedded with {target.model or 'an unknown model'}, and searches "
+            f"are made with {model}: sync it to embed it anew",
             code="model_mismatch",
         )
     return target

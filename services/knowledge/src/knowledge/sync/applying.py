@@ -1,6 +1,7 @@
 """Show a sync's outcome to readers: one transaction, from the old rows of a base to the new ones."""
 
 from dataclasses import dataclass, replace
+from typing import Any, cast
 from uuid import UUID
 
 from pgvector.asyncpg import register_vector
@@ -41,7 +42,7 @@ async def apply(pool: Pool, lease: Lease, sync_id: UUID, change: Change) -> Sync
     """
     base, plan = change.base, change.plan
     async with pool.acquire() as prepared:
-        await register_vector(prepared)
+        await register_vector(cast("Any", prepared))
         async with prepared.transaction():
             await repository.set_statement_timeout(prepared, TRANSACTION_SECONDS)
             await repository.lock_base(prepared, base.id)

@@ -8,7 +8,7 @@ from common.contracts.knowledge import SyncMode, SyncType
 
 Reason: TypeAlias = Literal["http", "command", "startup", "job"]
 Outcome: TypeAlias = Literal["indexed", "empty", "unsupported", "failed"]
-"""``unsupported``: the content is no text, and would be refused again. ``failed``: it could not be fetched."""
+"""``unsupported``: the content is no text, and would be refused again. ``failed``: it wasn't fetched."""
 
 
 @dataclass(slots=True, frozen=True)

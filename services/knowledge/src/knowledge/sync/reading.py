@@ -6,6 +6,7 @@ Embeddings go to a durable cache at once: a sync that is killed or fails later h
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Any, cast
 from uuid import UUID
 
 import structlog
@@ -112,6 +113,6 @@ class Reader:
             batch = missing[start : start + self._embedder.batch_size]
             vectors = await self._embedder.embed([texts[content_hash] for content_hash in batch])
             async with self._pool.acquire() as connection:
-                await register_vector(connection)
+                await register_vector(cast("Any", connection))
                 await repository.insert_cached(connection, model, batch, vectors)
         return len(missing)

@@ -57,7 +57,8 @@ async def update_queued(connection: Connection, sync_id: UUID) -> None:
 
 
 UPSERT_STARTED = """
-INSERT INTO knowledge_syncs AS sync (id, knowledge_base_id, mode, reason, job_id, traceparent, status, started_at)
+INSERT INTO knowledge_syncs AS sync
+    (id, knowledge_base_id, mode, reason, job_id, traceparent, status, started_at)
 VALUES ($1, $2, $3, $4, $5, $6, 'running', clock_timestamp())
 ON CONFLICT (id) DO UPDATE SET status = 'running', started_at = clock_timestamp(), finished_at = NULL,
     error = NULL, result = NULL
@@ -99,7 +100,8 @@ async def get_index(connection: Connection, base_id: str, version: str) -> Index
 
 
 UPSERT_INDEX = """
-INSERT INTO knowledge_indexes (knowledge_base_id, version, model, fingerprint, definition, commit_sha, chunk_count)
+INSERT INTO knowledge_indexes
+    (knowledge_base_id, version, model, fingerprint, definition, commit_sha, chunk_count)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (knowledge_base_id, version) DO UPDATE SET model = excluded.model, synced_at = now(),
     fingerprint = excluded.fingerprint, definition = excluded.definition, commit_sha = excluded.commit_sha,
@@ -186,8 +188,8 @@ async def list_chunk_ids(connection: Connection, base_id: str, version: str) -> 
 DELETE_CHUNKS = "DELETE FROM knowledge_embeddings WHERE id = ANY($1::uuid[])"
 
 
-async def delete_chunks(connection: Connection, chunk_ids: Iterable[UUID], timeout: float) -> None:
-    await connection.execute(DELETE_CHUNKS, list(chunk_ids), timeout=timeout)
+async def delete_chunks(connection: Connection, chunk_ids: Iterable[UUID], seconds: float) -> None:
+    await connection.execute(DELETE_CHUNKS, list(chunk_ids), timeout=seconds)
 
 
 CHUNK_COLUMNS = ("id", "knowledge_base_id", "version", "content", "metadata", "embedding")
@@ -199,7 +201,7 @@ async def copy_chunks(
     version: str,
     chunks: Sequence[Chunk],
     vectors: Mapping[bytes, Any],
-    timeout: float,
+    seconds: float,
 ) -> None:
     """Write rows by binary COPY. ``connection`` knows pgvector's codec; ``vectors`` are by content hash."""
     await connection.copy_records_to_table(
@@ -216,7 +218,7 @@ async def copy_chunks(
             )
             for chunk in chunks
         ],
-        timeout=timeout,
+        timeout=seconds,
     )
 
 

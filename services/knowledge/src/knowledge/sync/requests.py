@@ -1,4 +1,4 @@
-"""Ask for a sync: a row in the caller's transaction, which the dispatcher turns into a job after its commit."""
+"""Ask for a sync: a row in the caller's transaction, which the dispatcher turns into a job afterwards."""
 
 from uuid import UUID, uuid4
 

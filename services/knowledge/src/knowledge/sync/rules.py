@@ -60,7 +60,7 @@ def read_file(
 def failed_file(
     file: SourceFile, reason: str, known: FileState | None, existing: Collection[UUID]
 ) -> FileState:
-    """The state of a file that could not be fetched: it keeps the rows it has, and is read again next time."""
+    """The state of a file that could not be fetched: it keeps its rows, and is read again next time."""
     kept = tuple(chunk_id for chunk_id in known.chunk_ids if chunk_id in existing) if known else ()
     return FileState(file.path, known.content_sha if known else "", "failed", reason, kept)
 

@@ -1,0 +1,115 @@
+"""The composition root of knowledge."""
+
+import asyncio
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from common.contracts import knowledge as contracts
+from common.health import NotReady
+from common.service import Resources, ServiceSpec, create_app
+from knowledge.bases.models import KnowledgeBase
+from knowledge.bases.registry_file import folders_of, read_registry_file
+from knowledge.bases.routes import router as bases
+from knowledge.bases.use_cases import seed
+from knowledge.embeddings import Embedder
+from knowledge.embeddings.providers import make_embedder
+from knowledge.http_retries import Retries
+from knowledge.queue.dispatcher import Dispatcher
+from knowledge.queue.jobs import run_job
+from knowledge.queue.worker import QueueWorker
+from knowledge.search.routes import create_router as create_search_router
+from knowledge.settings import KnowledgeSettings
+from knowledge.sources.github import GitHubAccess
+from knowledge.sync import repository
+from knowledge.sync.handlers import commands
+from knowledge.sync.use_cases import SyncDeps
+
+REQUIRED_REVISION = "015"
+FORGET_INTERVAL_SECONDS = 3600.0
+
+
+def build(settings: KnowledgeSettings) -> FastAPI:
+    """The knowledge service: HTTP, ``knowledge.commands`` and the queue ``kb-sync`` in, ``knowledge.events``
+    out. Raises ``ValueError`` for a settings file of bases that can't be read."""
+    declared = read_registry_file(settings.knowledge_bases_file) if settings.knowledge_bases_file else []
+    roots = (*settings.local_roots(), *folders_of(declared))
+
+    async def make_parts(resources: Resources) -> None:
+        embedder = make_embedder(settings, resources.http)
+        deps = _sync_deps(settings, resources, embedder, roots)
+        resources.extras["embedder"] = embedder
+        resources.extras["worker"] = QueueWorker(
+            settings.redis_url,
+            partial(run_job, deps),
+            concurrency=settings.sync_concurrency,
+            grace_seconds=settings.shutdown_grace_seconds,
+        )
+
+    async def seed_registry(resources: Resources) -> None:
+        await _seed(resources, declared)
+
+    async def work_queue(resources: Resources) -> None:
+        try:
+            await resources.extras["worker"].run()
+        finally:
+            await resources.extras["embedder"].close()
+
+    async def dispatch_syncs(resources: Resources) -> None:
+        await Dispatcher(resources.pool, settings.redis_url, resources.notifications).run()
+
+    async def forget_unused_embeddings(resources: Resources) -> None:
+        while True:
+            await asyncio.sleep(FORGET_INTERVAL_SECONDS)
+            async with resources.pool.acquire() as connection:
+                await repository.delete_cached(connection, timedelta(days=settings.embeddings_cache_days))
+
+    return create_app(
+        ServiceSpec(
+            settings=settings,
+            title="Takaro knowledge",
+            required_revision=REQUIRED_REVISION,
+            routers=[create_search_router(settings.search_exact_rows), bases],
+            streams={contracts.COMMANDS_STREAM: commands()},
+            facts_stream=contracts.FACTS_STREAM,
+            facts=contracts.FACTS,
+            on_start=make_parts,
+            background=[seed_registry, work_queue, dispatch_syncs, forget_unused_embeddings],
+            checks={"queue worker": _check_worker},
+        )
+    )
+
+
+async def _check_worker(resources: Resources) -> str:
+    if not resources.extras["worker"].running:
+        raise NotReady("the worker of kb-sync is not running: is Redis there?")
+    return "running"
+
+
+async def _seed(resources: Resources, declared: list[KnowledgeBase]) -> None:
+    """Once; ``supervise`` repeats it while the database is away or not migrated."""
+    await seed(resources.pool, declared)
+    await asyncio.Event().wait()
+
+
+def _sync_deps(
+    settings: KnowledgeSettings, resources: Resources, embedder: Embedder, roots: tuple[Path, ...]
+) -> SyncDeps:
+    token = settings.github_token
+    return SyncDeps(
+        pool=resources.pool,
+        http=resources.http,
+        embedder=embedder,
+        github=GitHubAccess(
+            settings.github_api_url.rstrip("/"),
+            settings.github_raw_url.rstrip("/"),
+            token.get_secret_value() if token else None,
+            Retries(settings.http_attempts, settings.http_retry_seconds),
+        ),
+        local_roots=roots,
+        instance=settings.instance_name,
+        lease_ttl_seconds=settings.lease_ttl_seconds,
+        downloads=settings.sync_downloads,
+    )

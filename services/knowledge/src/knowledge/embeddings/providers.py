@@ -1,0 +1,29 @@
+"""The embedder that the settings name."""
+
+import httpx
+
+from knowledge.embeddings import Embedder
+from knowledge.embeddings.hashing import HashingEmbedder
+from knowledge.embeddings.minilm import MiniLmEmbedder
+from knowledge.embeddings.openai import OpenAiAccess, OpenAiEmbedder
+from knowledge.http_retries import Retries
+from knowledge.settings import KnowledgeSettings
+
+
+def make_embedder(settings: KnowledgeSettings, http: httpx.AsyncClient) -> Embedder:
+    if settings.embeddings_provider == "hashing":
+        return HashingEmbedder()
+    if settings.embeddings_provider == "local":
+        return MiniLmEmbedder()
+    key = settings.embeddings_api_key
+    return OpenAiEmbedder(
+        http,
+        OpenAiAccess(
+            base_url=settings.embeddings_base_url,
+            model=settings.embeddings_model,
+            api_key=key.get_secret_value() if key else None,
+            batch_size=settings.embeddings_batch_size,
+            timeout_seconds=settings.embeddings_timeout_seconds,
+            retries=Retries(settings.http_attempts, settings.http_retry_seconds),
+        ),
+    )
