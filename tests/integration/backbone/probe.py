@@ -140,11 +140,9 @@ class World:
 
     async def facts(self, type_: str = Noted.type) -> list[dict[str, Any]]:
         entries: Any = await self.redis.xrange(FACTS)
-        return [
-            {**fields, "data": orjson.loads(fields["data"])}
-            for _, fields in entries
-            if fields["type"] == type_
-        ]
+        found = [{**f, "data": orjson.loads(f["data"])} for _, f in entries if f["type"] == type_]
+        # Published at least once: what a consumer does with the id that every fact has.
+        return list({fact["id"]: fact for fact in found}.values())
 
     async def dead(self) -> list[dict[str, str]]:
         entries: Any = await self.redis.xrange(f"{COMMANDS}.dead")
@@ -167,13 +165,17 @@ class World:
 
         async def check() -> bool:
             if effects is not None:
-                assert len(await self.effects()) == effects
+                found = len(await self.effects())
+                assert found == effects, f"{found} effects instead of {effects}"
             if facts is not None:
-                assert len(await self.facts()) == facts
+                found = len(await self.facts())
+                assert found == facts, f"{found} facts instead of {facts}"
             if dead is not None:
-                assert len(await self.dead()) == dead
+                found = len(await self.dead())
+                assert found == dead, f"{found} dead letters instead of {dead}"
             if pending is not None:
-                assert await self.pending() == pending
+                found = await self.pending()
+                assert found == pending, f"{found} pending instead of {pending}"
             return True
 
         await eventually(check, timeout=timeout)
