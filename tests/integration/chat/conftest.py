@@ -1,13 +1,22 @@
 """A pool on a migrated database, and rows as the Node application leaves them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, TypeAlias, cast
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
+import httpx
+import psycopg
 import pytest
+from psycopg import sql
+from redis.asyncio import Redis
 
+from common import codec
 from common.postgres import Pool, prepare_connection
+from tests.support.servers import PostgresServer
+from tests.support.services import Service
+from tests.support.wait import eventually
 
 NewConversation: TypeAlias = Callable[..., Awaitable[UUID]]
 
@@ -58,3 +67,82 @@ async def facts(pool: Pool, subject: UUID) -> list[tuple[int, str, dict[str, Any
         str(subject),
     )
     return [(row["sequence"], row["type"], row["data"]) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def service_database(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
+    """The URL of a migrated database that the tests of a module share with their service."""
+    name = f"chat_{uuid4().hex}"
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
+        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template_database)))
+        yield postgres_server.url_of(name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="module")
+def chat(
+    service_database: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """The chat service as its own process, on a Redis database of its own."""
+    service = Service(
+        "chat",
+        database_url=service_database,
+        redis_url=f"{redis_url}/5",
+        folder=tmp_path_factory.mktemp("chat"),
+    )
+    asyncio.run(service.start())
+    yield service
+    asyncio.run(service.stop())
+
+
+@pytest.fixture
+async def alice(chat: Service) -> AsyncIterator[httpx.AsyncClient]:
+    """A client whose caller is a user that no other test knows."""
+    async with chat.client(f"alice-{uuid4()}") as client:
+        yield client
+
+
+@pytest.fixture
+async def mallory(chat: Service) -> AsyncIterator[httpx.AsyncClient]:
+    """A client whose caller owns nothing of alice's."""
+    async with chat.client(f"mallory-{uuid4()}") as client:
+        yield client
+
+
+@pytest.fixture
+async def service_pool(service_database: str) -> AsyncIterator[Pool]:
+    """A pool on the service's database, to look and to write as the Node application does."""
+    async with asyncpg.create_pool(service_database, min_size=1, init=prepare_connection) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def bus(chat: Service, redis_url: str) -> AsyncIterator[Redis]:
+    """A client (str in, str out) of the service's Redis."""
+    async with Redis.from_url(f"{redis_url}/5", decode_responses=True) as client:
+        yield client
+
+
+async def post(client: httpx.AsyncClient, path: str, **body: Any) -> dict[str, Any]:
+    """POST that must succeed; the answer's ``data``."""
+    answer = await client.post(path, json=body)
+    assert answer.status_code in (200, 201), answer.text
+    return cast("dict[str, Any]", answer.json()["data"])
+
+
+def user_of(client: httpx.AsyncClient) -> str:
+    return client.headers["X-User-Id"]
+
+
+async def published(bus: Redis, subject: str, count: int) -> list[dict[str, Any]]:
+    """The first ``count`` events about ``subject`` in ``chat.events``, once they are there; data decoded."""
+
+    async def look() -> list[dict[str, Any]]:
+        entries = await bus.xrange("chat.events")
+        about = [{**fields} for _, fields in entries if fields["subject"] == subject]
+        assert len(about) >= count, f"{len(about)} of {count} facts about {subject}"
+        return about[:count]
+
+    events = await eventually(look)
+    return [{**event, "data": codec.loads(event["data"])} for event in events]

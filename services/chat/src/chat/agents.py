@@ -96,7 +96,7 @@ class Catalogue:
         known = self._agents.get(ref.agent_id)
         if known is None:
             available = ", ".join(self._agents)
-            raise Invalid(f"Unknown agent: {name}. Available: {available}", code="unknown_agent")
+            raise Invalid(f"Unknown agent: {ref.agent_id}. Available: {available}", code="unknown_agent")
         if version and ref.version and version != ref.version:
             raise _invalid("agentVersion", f"contradicts the version in agentId, {ref.version}")
         return AgentRef(ref.agent_id, version or ref.version or known.default)

@@ -3,11 +3,11 @@
 from typing import Annotated
 from uuid import UUID
 
-from common.service import Resources, get_resources
 from fastapi import Depends, Path
 
 from common.auth import Caller, require_caller
+from common.service import Resources, get_resources
 
 CallerParam = Annotated[Caller, Depends(require_caller)]
 ResourcesParam = Annotated[Resources, Depends(get_resources)]
-ConversationId = Annotated[UUID, Path()]
+ConversationId = Annotated[UUID, Path(alias="conversationId")]

@@ -27,7 +27,7 @@ class SetTitle(Body):
 def conversation_json(conversation: Conversation) -> dict[str, Any]:
     """A conversation as clients know it."""
     return {
-        "id": conversation.id,
+        "id": str(conversation.id),
         "agentId": conversation.agent_id,
         "agentVersion": conversation.agent_version,
         "userId": conversation.user_id,

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Header, Query
+from fastapi import APIRouter, Body, Header, Path, Query
 
 from chat.agents import Catalogue
 from chat.conversations import use_cases
@@ -37,10 +37,10 @@ def create_router(catalogue: Catalogue) -> APIRouter:
         )
         return data(conversation_json(conversation))
 
-    # Declared before /{conversation_id}; `path`, since a compound id holds a slash, percent-encoded or not.
-    @router.get("/by-agent/{agent_id:path}")
+    # Declared before /{conversationId}; `path`, since a compound id holds a slash, percent-encoded or not.
+    @router.get("/by-agent/{agentId:path}")
     async def list_by_agent(
-        agent_id: Text,
+        agent_id: Annotated[Text, Path(alias="agentId")],
         caller: CallerParam,
         resources: ResourcesParam,
         limit: Annotated[int, Query(ge=1, description=f"at most {MAX_LIMIT}")] = DEFAULT_LIMIT,
@@ -51,7 +51,7 @@ def create_router(catalogue: Catalogue) -> APIRouter:
         )
         return data([conversation_json(c) for c in conversations])
 
-    @router.get("/{conversation_id}")
+    @router.get("/{conversationId}")
     async def get_conversation(
         conversation_id: ConversationId, caller: CallerParam, resources: ResourcesParam
     ) -> JSONAnswer:
@@ -59,7 +59,7 @@ def create_router(catalogue: Catalogue) -> APIRouter:
         conversation = await use_cases.get_conversation(resources.pool, caller.user_id, conversation_id)
         return data(conversation_json(conversation))
 
-    @router.patch("/{conversation_id}")
+    @router.patch("/{conversationId}")
     async def set_title(
         conversation_id: ConversationId, body: SetTitle, caller: CallerParam, resources: ResourcesParam
     ) -> JSONAnswer:
@@ -68,7 +68,7 @@ def create_router(catalogue: Catalogue) -> APIRouter:
         conversation = await use_cases.set_title(resources.pool, caller.user_id, change)
         return data(conversation_json(conversation))
 
-    @router.delete("/{conversation_id}")
+    @router.delete("/{conversationId}")
     async def delete_conversation(
         conversation_id: ConversationId, caller: CallerParam, resources: ResourcesParam
     ) -> JSONAnswer:
@@ -76,14 +76,14 @@ def create_router(catalogue: Catalogue) -> APIRouter:
         await use_cases.delete_conversation(resources.pool, caller.user_id, conversation_id)
         return JSONAnswer({"success": True})
 
-    @router.get("/{conversation_id}/state")
+    @router.get("/{conversationId}/state")
     async def get_state(
         conversation_id: ConversationId, caller: CallerParam, resources: ResourcesParam
     ) -> JSONAnswer:
         """State and version; the version is the ``ETag`` too."""
         return _answer(await use_cases.get_state(resources.pool, caller.user_id, conversation_id))
 
-    @router.patch("/{conversation_id}/state")
+    @router.patch("/{conversationId}/state")
     async def patch_state(
         conversation_id: ConversationId,
         patch: Annotated[JsonObject, Body(media_type="application/merge-patch+json")],

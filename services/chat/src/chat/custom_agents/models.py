@@ -59,7 +59,7 @@ def agent_json(agent: CustomAgent) -> dict[str, Any]:
     """A custom agent as clients know it; ``temperature`` is a number."""
     values = agent.values
     return {
-        "id": agent.id,
+        "id": str(agent.id),
         "userId": agent.user_id,
         "name": values.name,
         "description": values.description,

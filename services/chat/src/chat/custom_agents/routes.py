@@ -12,7 +12,7 @@ from common.http import JSONAnswer, data
 
 router = APIRouter(prefix="/api/custom-agents", tags=["custom agents"])
 
-AgentId = Annotated[UUID, Path()]
+AgentId = Annotated[UUID, Path(alias="agentId")]
 
 
 @router.get("")
@@ -29,13 +29,13 @@ async def create_agent(body: CreateAgent, caller: CallerParam, resources: Resour
     return data(agent_json(agent), status=201)
 
 
-@router.get("/{agent_id}")
+@router.get("/{agentId}")
 async def get_agent(agent_id: AgentId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
     """One of the caller's custom agents."""
     return data(agent_json(await use_cases.get_agent(resources.pool, caller.user_id, agent_id)))
 
 
-@router.put("/{agent_id}")
+@router.put("/{agentId}")
 async def update_agent(
     agent_id: AgentId, body: UpdateAgent, caller: CallerParam, resources: ResourcesParam
 ) -> JSONAnswer:
@@ -44,7 +44,7 @@ async def update_agent(
     return data(agent_json(agent))
 
 
-@router.delete("/{agent_id}")
+@router.delete("/{agentId}")
 async def delete_agent(agent_id: AgentId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
     """Delete an agent; the conversations with it stay."""
     await use_cases.delete_agent(resources.pool, caller.user_id, agent_id)

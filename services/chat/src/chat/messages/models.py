@@ -23,8 +23,8 @@ class PostMessage(Body):
 def message_json(message: Message) -> dict[str, Any]:
     """A message as clients know it: ``toolExecutions`` is the column ``tool_calls``, absent when NULL."""
     answer: dict[str, Any] = {
-        "id": message.id,
-        "conversationId": message.conversation_id,
+        "id": str(message.id),
+        "conversationId": str(message.conversation_id),
         "role": message.role,
         "content": message.content,
         "tokenCount": message.token_count,

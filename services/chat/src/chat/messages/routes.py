@@ -7,7 +7,7 @@ from chat.messages import use_cases
 from chat.messages.models import PostMessage, message_json
 from common.http import JSONAnswer, data
 
-router = APIRouter(prefix="/api/conversations/{conversation_id}/messages", tags=["messages"])
+router = APIRouter(prefix="/api/conversations/{conversationId}/messages", tags=["messages"])
 
 
 @router.get("")
