@@ -26,7 +26,8 @@ def test_compound_ids_split_into_base_and_version(name: str, expected: AgentRef)
 
 
 @pytest.mark.parametrize(
-    "name", ["", "/", "module-writer/", "@1", "a" * 101, "module-writer/" + "v" * 51, "custom:", "custom:nope"]
+    "name",
+    ["", "/", "module-writer/", "@1", "a" * 101, "module-writer/" + "v" * 51, "custom:", "custom:nope"],
 )
 def test_what_can_be_no_agent_is_invalid(name: str) -> None:
     with pytest.raises(Invalid):

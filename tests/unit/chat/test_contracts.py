@@ -83,7 +83,10 @@ def test_a_message_that_the_columns_cannot_hold_is_refused(fields: dict[str, Any
     ],
 )
 def test_json_that_would_not_come_back_as_it_went_in_is_refused(tool_calls: bytes) -> None:
-    raw = b'{"conversationId": "%s", "role": "tool", "content": "", "toolCalls": %s}' % (ID.encode(), tool_calls)
+    raw = b'{"conversationId": "%s", "role": "tool", "content": "", "toolCalls": %s}' % (
+        ID.encode(),
+        tool_calls,
+    )
     with pytest.raises(ValidationError):
         AppendMessage.model_validate_json(raw)
 

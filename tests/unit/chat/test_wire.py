@@ -16,7 +16,9 @@ AT = datetime(2026, 11, 22, 12, 0, 0, 123999, UTC)
 
 def test_times_are_written_as_javascript_does() -> None:
     assert json_time(AT) == "2026-11-22T12:00:00.123Z"
-    assert json_time(datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))) == "2026-01-01T00:00:00.000Z"
+    assert (
+        json_time(datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))) == "2026-01-01T00:00:00.000Z"
+    )
     assert json_time(None) is None
 
 
