@@ -1,20 +1,22 @@
 """One cockpit process a test, on its own database, and people who talk to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
 import pytest
+import pytest_asyncio
 from redis.asyncio import Redis
 
 from common import codec
 from common.postgres import Pool, prepare_connection
+from tests.conftest import _database as make_database
+from tests.support.servers import PostgresServer
 from tests.support.services import Service, running
 from tests.support.wait import eventually
 
@@ -27,21 +29,53 @@ insert into "conversations" ("agent_id", "agent_version", "user_id") values ($1,
 ENVIRONMENT = {"SIMULATION_INTERVAL_SECONDS": "0.05", "LEASE_TTL_SECONDS": "1.5"}
 
 
+# What a test may have left; commands and chat's facts were consumed, or concern what is gone.
+FORGET = "TRUNCATE conversations, cockpit_game_servers, outbox CASCADE"
+
+
+@pytest.fixture(scope="package")
+def package_database(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
+    yield from make_database(postgres_server, template_database)
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def process(
+    package_database: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Service]:
+    """One cockpit for all tests of the package: starting it takes longer than most of them."""
+    async with Redis.from_url(redis_url) as redis:
+        await redis.flushall()
+    async with running(
+        "cockpit",
+        database_url=package_database,
+        redis_url=redis_url,
+        folder=tmp_path_factory.mktemp("cockpit"),
+        environment=ENVIRONMENT,
+    ) as service:
+        yield service
+
+
 @pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
+async def pool(package_database: str) -> AsyncIterator[Pool]:
     async with asyncpg.create_pool(
-        database, min_size=1, max_size=12, init=prepare_connection, server_settings={"timezone": "UTC"}
+        package_database,
+        min_size=1,
+        max_size=12,
+        init=prepare_connection,
+        server_settings={"timezone": "UTC"},
     ) as opened:
         yield opened
 
 
 @pytest.fixture
-async def cockpit(database: str, redis_url: str, redis: Redis, tmp_path: Path) -> AsyncIterator[Service]:
-    """A running cockpit; ``redis`` empties the streams before it starts."""
-    async with running(
-        "cockpit", database_url=database, redis_url=redis_url, folder=tmp_path, environment=ENVIRONMENT
-    ) as service:
-        yield service
+async def cockpit(process: Service, pool: Pool, redis_url: str) -> Service:
+    """The running cockpit, which knows nobody yet; started again when the last test left it dead."""
+    if process.exit_code is not None:
+        await process.start()
+    await pool.execute(FORGET)
+    async with Redis.from_url(redis_url) as redis:
+        await redis.xtrim("cockpit.events", maxlen=0, approximate=False)
+    return process
 
 
 @pytest.fixture
@@ -172,12 +206,12 @@ class Streams:
 
     async def facts(self, type: str | None = None) -> list[dict[str, Any]]:
         """Every fact of ``cockpit.events`` (of one type), its ``data`` decoded, in order."""
-        entries = await self.redis.xrange("cockpit.events")
-        assert entries is not None
+        entries: Any = await self.redis.xrange("cockpit.events")
         facts = [{**fields, "data": codec.loads(fields["data"])} for _, fields in entries]
         return [fact for fact in facts if type in (None, fact["type"])]
 
 
 @pytest.fixture
-def streams(redis: Redis) -> Streams:
-    return Streams(redis)
+async def streams(redis_url: str) -> AsyncIterator[Streams]:
+    async with Redis.from_url(redis_url, decode_responses=True) as redis:
+        yield Streams(redis)

@@ -3,8 +3,6 @@
 import asyncio
 from uuid import uuid4
 
-import pytest
-
 from common.postgres import Pool, transaction
 from tests.integration.cockpit.conftest import Cockpit, Converse
 from tests.support.services import Service
@@ -115,6 +113,7 @@ async def test_an_unknown_player_is_not_selected(ann: Cockpit) -> None:
     assert (await ann.get("players"))["selectedPlayerId"] == before
 
 
-@pytest.mark.parametrize("body", [{}, {"playerId": 7}, {"playerId": ""}, {"playerId": "x" * 256}, [], None])
-async def test_a_selection_that_is_none_is_refused(ann: Cockpit, body: object) -> None:
-    await ann.post("select-player", body, status=400)
+async def test_a_selection_that_is_none_is_refused(ann: Cockpit) -> None:
+    bodies: list[object] = [*({"playerId": bad} for bad in (7, "", "x" * 256, "\0")), {}, [], None]
+    for body in bodies:
+        await ann.post("select-player", body, status=400)

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from common.contracts import CommandRejected, Contract, by_type
-from common.contracts.storable import Text
+from common.contracts.storable import Text, check_text
 
 COMMANDS_STREAM = "cockpit.commands"
 FACTS_STREAM = "cockpit.events"
@@ -20,7 +20,11 @@ MAX_COMMAND = 1_000
 
 UserId = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
 PlayerId = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
-ConsoleLine = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_COMMAND)]
+ConsoleLine = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_COMMAND),
+    AfterValidator(check_text),
+]
 Status = Literal["stopped", "starting", "running", "stopping", "error"]
 
 

@@ -40,7 +40,7 @@ async def follow(
             past = (
                 await repository.list_last_events(connection, session_id, REPLAYED) if after is None else ()
             )
-        yield ServerEvent("connected", {"sessionId": session_id, **status.wire()})
+        yield ServerEvent("connected", {"sessionId": str(session_id), **status.wire()})
         for event in past:
             yield _encode(event)
         # An id from the future was another session's, or another database's.

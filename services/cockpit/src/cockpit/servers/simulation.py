@@ -51,17 +51,17 @@ async def _drive(pool: Pool, lease: Lease, interval: timedelta) -> None:
             async with pool.acquire() as connection:
                 orphans = await repository.list_orphans(connection, _BATCH)
             for user_id in orphans:
-                ORPHANS.inc(await _guarded(pool, lease, user_id, stop_orphaned_server))
+                ORPHANS.inc(await advance(pool, lease, user_id, stop_orphaned_server))
         async with pool.acquire() as connection:
             due = await repository.list_due(connection, _BATCH)
         for user_id in due:
-            STEPS.inc(await _guarded(pool, lease, user_id, lambda c, u: simulate(c, u, interval)))
+            STEPS.inc(await advance(pool, lease, user_id, lambda c, u: simulate(c, u, interval)))
         async with pool.acquire() as connection:
             pause = await repository.get_next_tick(connection)
         await asyncio.sleep(_LONGEST_PAUSE if pause is None else min(max(pause, 0.02), _LONGEST_PAUSE))
 
 
-async def _guarded(
+async def advance(
     pool: Pool, lease: Lease, user_id: str, change: Callable[[Connection, str], Awaitable[bool]]
 ) -> bool:
     """One change in a fenced transaction. One server's broken state doesn't stop the others."""

@@ -26,8 +26,8 @@ class Session:
 
     def wire(self) -> dict[str, Any]:
         return {
-            "id": self.id,
-            "conversationId": self.conversation_id,
+            "id": str(self.id),
+            "conversationId": str(self.conversation_id),
             "userId": self.user_id,
             "mockServerGameServerId": self.mock_server_game_server_id,
             "mockServerStatus": self.mock_server_status,
