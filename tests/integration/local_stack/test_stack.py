@@ -1,0 +1,191 @@
+"""``make run``: what it starts, what it says, how it ends."""
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+import pytest_asyncio
+from redis import Redis
+
+from takaro_local.ports import is_free
+from takaro_local.postgres import binary
+from tests.support import database_document
+from tests.support.local_stack import LocalStack
+from tests.support.wait import eventually
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+
+_SERVICES = ("chat", "knowledge", "cockpit")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalStack]:
+    """A running stack: on the ports of the database document where they are free on this machine."""
+    documented = {"POSTGRES_PORT": 5433, "REDIS_PORT": 6379}
+    wanted = {name: port for name, port in documented.items() if is_free(port)}
+    stack = LocalStack(tmp_path_factory.mktemp("stack"), wanted)
+    try:
+        yield await stack.start()
+    finally:
+        stack.end()
+
+
+async def test_the_services_are_ready(stack: LocalStack) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for service in _SERVICES:
+            port = stack.ports[f"{service.upper()}_PORT"]
+            assert (await client.get(f"http://127.0.0.1:{port}/ready")).status_code == 200
+            assert str(port) in stack.said()
+
+
+async def test_the_documents_host_commands_connect(stack: LocalStack) -> None:
+    psql, redis_cli = database_document.host_commands()
+    assert _shell(_on_ports(psql, stack), "SELECT count(*) FROM conversations;").split()[2] == "0"
+    assert _redis(_on_ports(redis_cli, stack) + " PING", stack) == "PONG"
+
+
+async def test_the_documents_compose_commands_mean_the_same_here(stack: LocalStack) -> None:
+    shell, query = database_document.compose_commands("postgres")
+    host = {"PGHOST": "localhost", "PGPORT": str(stack.ports["POSTGRES_PORT"]), "PGPASSWORD": "takaro"}
+    assert "agent_id" in _shell(query, environment=host)
+    assert "takaro" in _shell(shell, "SELECT current_user;", environment=host)
+    for command in database_document.compose_commands("redis"):
+        assert command.startswith("redis-cli")
+        if command not in ("redis-cli", "redis-cli MONITOR"):
+            assert "WRONGTYPE" not in _redis(command, stack)
+
+
+async def test_monitor_shows_commands_as_they_come(stack: LocalStack) -> None:
+    assert "redis-cli MONITOR" in database_document.compose_commands("redis")
+    with Redis(port=stack.ports["REDIS_PORT"], decode_responses=True) as client, client.monitor() as monitor:
+        client.get("seen-by-monitor")
+        await eventually(lambda: "seen-by-monitor" in monitor.next_command()["command"])
+
+
+async def test_a_service_that_dies_is_started_again(stack: LocalStack) -> None:
+    before = stack.child("-m chat")
+    before.kill()
+    await eventually(lambda: "chat was killed by SIGKILL; starting it again" in stack.said())
+    port = stack.ports["CHAT_PORT"]
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        await eventually(lambda: _answers(client), timeout=30)
+    assert stack.child("-m chat").pid != before.pid
+
+
+async def test_a_server_that_dies_is_started_again_with_its_data(stack: LocalStack) -> None:
+    with psycopg.connect(_url(stack)) as connection:
+        connection.execute("CREATE TABLE survives AS SELECT 1 AS one")
+    stack.child("bin/postgres").kill()
+    await eventually(lambda: "postgres is up again" in stack.said(), timeout=30)
+    with psycopg.connect(_url(stack)) as connection:
+        assert connection.execute("SELECT one FROM survives").fetchone() == (1,)
+
+
+async def test_a_taken_port_is_named_with_its_setting_and_process(stack: LocalStack, tmp_path: Path) -> None:
+    taken = stack.ports["POSTGRES_PORT"]
+    second = LocalStack(tmp_path, {"POSTGRES_PORT": taken, "CHAT_PORT": 20999, "COCKPIT_PORT": 20999})
+    second.launch()
+    assert second.wait() == 1
+    pid = stack.child("bin/postgres").pid
+    assert f"port {taken} (POSTGRES_PORT) is taken by postgres (pid {pid})" in second.said()
+    assert "COCKPIT_PORT and CHAT_PORT are both 20999" in second.said()
+
+
+async def test_a_second_stack_on_the_same_data_is_refused(stack: LocalStack) -> None:
+    second = LocalStack(stack.folder)
+    second.own_output = stack.folder / "second.txt"
+    second.logs = stack.folder / "second-logs.txt"
+    second.launch()
+    assert second.wait() == 1
+    assert f"another local stack (pid {stack.pid}) runs on {stack.folder / 'data'}" in second.said()
+
+
+async def test_killed_it_leaves_no_process_and_the_next_start_finds_its_data(tmp_path: Path) -> None:
+    stack = await LocalStack(tmp_path).start()
+    with psycopg.connect(_url(stack)) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
+    stack.end(signal.SIGKILL)
+    await eventually(lambda: not stack.left_over() and stack.ports_are_free(), timeout=20)
+
+    await stack.start()
+    with psycopg.connect(_url(stack)) as connection:
+        assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
+    assert stack.end() == 0
+    assert not stack.left_over()
+    assert stack.ports_are_free()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
+async def test_a_signal_while_it_starts_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    stack = LocalStack(tmp_path)
+    stack.launch()
+    await eventually(lambda: "servers are up" in stack.said(), timeout=30)
+    assert stack.end(number) == 0
+    assert not stack.left_over()
+    assert stack.ports_are_free()
+
+
+async def test_a_database_of_yours_is_used_instead_of_an_embedded_one(
+    tmp_path: Path, empty_database: str, redis_url: str
+) -> None:
+    stack = LocalStack(tmp_path)
+    stack.extra = {"DATABASE_URL": empty_database, "REDIS_URL": redis_url}
+    stack.launch()
+    await eventually(lambda: "migrated in" in stack.said(), timeout=30)
+    assert not stack.end()
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["children.json", "stack.lock"]
+    with psycopg.connect(empty_database) as connection:
+        assert connection.execute("SELECT count(*) FROM conversations").fetchone() == (0,)
+
+
+def _url(stack: LocalStack) -> str:
+    return f"postgresql://takaro:takaro@127.0.0.1:{stack.ports['POSTGRES_PORT']}/takaro_agent"
+
+
+async def _answers(client: httpx.AsyncClient) -> bool:
+    try:
+        return (await client.get("/ready")).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _on_ports(command: str, stack: LocalStack) -> str:
+    """The command as it stands where the document's ports were free, else on the stack's."""
+    for documented, setting in (("5433", "POSTGRES_PORT"), ("6379", "REDIS_PORT")):
+        command = command.replace(documented, str(stack.ports[setting]))
+    return command
+
+
+def _shell(command: str, given: str = "", environment: Mapping[str, str] | None = None) -> str:
+    """What a shell prints for the command, the embedded psql on its PATH, ``given`` as its input."""
+    path = f"{binary('psql').parent}{os.pathsep}{os.environ['PATH']}"
+    result = subprocess.run(
+        ["bash", "-c", command],
+        input=given,
+        env={**os.environ, **(environment or {}), "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def _redis(command: str, stack: LocalStack) -> str:
+    """The answer to a redis-cli command: from the machine's own client, else from ours to the same words."""
+    program, *words = shlex.split(command)
+    port = str(stack.ports["REDIS_PORT"])
+    if shutil.which(program):
+        return _shell(command if "-p" in words else shlex.join([program, "-p", port, *words])).strip()
+    if words[:1] == ["-p"]:
+        port, words = words[1], words[2:]
+    with Redis(port=int(port), decode_responses=True) as client:
+        answer = client.execute_command(*words)
+    return "PONG" if answer is True else str(answer)
