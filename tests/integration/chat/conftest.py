@@ -135,12 +135,17 @@ def user_of(client: httpx.AsyncClient) -> str:
     return client.headers["X-User-Id"]
 
 
+async def entries(bus: Redis, stream: str) -> list[dict[str, str]]:
+    """The fields of all entries of a stream, oldest first."""
+    found = cast("list[tuple[str, dict[str, str]]]", await bus.xrange(stream))
+    return [fields for _, fields in found]
+
+
 async def published(bus: Redis, subject: str, count: int) -> list[dict[str, Any]]:
     """The first ``count`` events about ``subject`` in ``chat.events``, once they are there; data decoded."""
 
     async def look() -> list[dict[str, Any]]:
-        entries = await bus.xrange("chat.events")
-        about = [{**fields} for _, fields in entries if fields["subject"] == subject]
+        about = [{**fields} for fields in await entries(bus, "chat.events") if fields["subject"] == subject]
         assert len(about) >= count, f"{len(about)} of {count} facts about {subject}"
         return about[:count]
 

@@ -9,16 +9,16 @@ from redis.asyncio import Redis
 
 from common import codec
 from common.postgres import Pool
-from tests.integration.chat.conftest import post, published
+from tests.integration.chat.conftest import entries, post, published
 from tests.support.services import Service
 from tests.support.wait import eventually
 
 STREAM = "chat.commands"
 
 
-async def send(bus: Redis, type: str, data: dict[str, Any], **fields: str) -> str:
-    entry_id = await bus.xadd(STREAM, {"type": type, "data": codec.dumps_str(data), **fields})
-    return str(entry_id)
+async def send(bus: Redis, type: str, data: dict[str, Any], **fields: str) -> None:
+    event: dict[Any, Any] = {"type": type, "data": codec.dumps_str(data), **fields}
+    await bus.xadd(STREAM, event)
 
 
 async def create(alice: httpx.AsyncClient) -> str:
@@ -40,7 +40,7 @@ async def rejection(bus: Redis, command_id: str) -> dict[str, Any]:
     """The fact that a command was rejected, once it is told."""
 
     async def look() -> dict[str, Any]:
-        for _, fields in await bus.xrange("chat.events"):
+        for fields in await entries(bus, "chat.events"):
             if fields["type"] == "chat.command.rejected.v1":
                 data: dict[str, Any] = codec.loads(fields["data"])
                 if data["commandId"] == command_id:

@@ -1,6 +1,7 @@
 """State over HTTP: merge patches, versions, and writers at the same time."""
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
@@ -46,7 +47,7 @@ async def test_a_patch_that_changes_nothing_keeps_the_version(alice: httpx.Async
 async def test_an_awaited_version_that_has_passed_is_a_409(
     alice: httpx.AsyncClient, path: str, way: str
 ) -> None:
-    def at(version: int) -> dict[str, dict[str, str]]:
+    def at(version: int) -> dict[str, Any]:
         return {"headers": {way: f'"{version}"'}} if way == "If-Match" else {"params": {way: str(version)}}
 
     assert (await alice.patch(path, json={"a": 1}, **at(0))).status_code == 200
