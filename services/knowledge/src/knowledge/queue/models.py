@@ -95,7 +95,7 @@ def parse_job(name: str, data: object) -> JobData:
 
 
 def traceparent_of(options: dict[str, Any]) -> str | None:
-    """The trace context in a job's option ``tm``: a JSON string ``{"traceparent": "…"}``, bullmq-otel's form."""
+    """The trace context in a job's option ``tm``: a JSON string ``{"traceparent": "…"}``."""
     try:
         context = json.loads(options.get("tm") or "{}")
     except (ValueError, TypeError):

@@ -1,10 +1,7 @@
 """Show a sync's outcome to readers: one transaction, from the old rows of a base to the new ones."""
 
 from dataclasses import dataclass, replace
-from typing import Any, cast
 from uuid import UUID
-
-from pgvector.asyncpg import register_vector
 
 from common import outbox
 from common.contracts import Contract
@@ -13,6 +10,7 @@ from common.leases import Lease
 from common.postgres import Connection, Pool, transaction
 from knowledge.bases import repository as bases
 from knowledge.bases.models import KnowledgeBase
+from knowledge.binary_codecs import register_binary
 from knowledge.sync import repository
 from knowledge.sync.models import FileState, Index, Plan, SyncResult
 
@@ -42,7 +40,7 @@ async def apply(pool: Pool, lease: Lease, sync_id: UUID, change: Change) -> Sync
     """
     base, plan = change.base, change.plan
     async with pool.acquire() as prepared:
-        await register_vector(cast("Any", prepared))
+        await register_binary(prepared)
         async with prepared.transaction():
             await repository.set_statement_timeout(prepared, TRANSACTION_SECONDS)
             await repository.lock_base(prepared, base.id)

@@ -6,14 +6,13 @@ Embeddings go to a durable cache at once: a sync that is killed or fails later h
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
 from uuid import UUID
 
 import structlog
-from pgvector.asyncpg import register_vector
 
 from common.postgres import Pool
 from knowledge.bases.models import KnowledgeBase
+from knowledge.binary_codecs import register_binary
 from knowledge.embeddings import Embedder
 from knowledge.sources import FileUnreadable, Source, SourceFile
 from knowledge.sources.selection import MAX_FILE_BYTES
@@ -113,6 +112,6 @@ class Reader:
             batch = missing[start : start + self._embedder.batch_size]
             vectors = await self._embedder.embed([texts[content_hash] for content_hash in batch])
             async with self._pool.acquire() as connection:
-                await register_vector(cast("Any", connection))
+                await register_binary(connection)
                 await repository.insert_cached(connection, model, batch, vectors)
         return len(missing)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import numpy as np
+from pgvector import Vector
 
 from common.contracts.knowledge import SyncMode
 from common.postgres import Connection
@@ -145,8 +145,8 @@ async def list_files(connection: Connection, base_id: str, version: str) -> dict
 UPSERT_FILES = """
 INSERT INTO knowledge_files (knowledge_base_id, version, path, content_sha, outcome, reason, chunk_ids)
 SELECT $1, $2, file.path, file.content_sha, file.outcome, file.reason,
-       array(SELECT jsonb_array_elements_text(file.chunk_ids)::uuid)
-FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[])
+       file.chunk_ids::uuid[]
+FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
      AS file (path, content_sha, outcome, reason, chunk_ids)
 ON CONFLICT (knowledge_base_id, version, path) DO UPDATE SET content_sha = excluded.content_sha,
     outcome = excluded.outcome, reason = excluded.reason, chunk_ids = excluded.chunk_ids, updated_at = now()
@@ -164,7 +164,7 @@ async def upsert_files(
         [file.content_sha for file in files],
         [file.outcome for file in files],
         [file.reason for file in files],
-        [[str(chunk_id) for chunk_id in file.chunk_ids] for file in files],
+        ["{" + ",".join(map(str, file.chunk_ids)) + "}" for file in files],
     )
 
 
@@ -203,7 +203,7 @@ async def copy_chunks(
     vectors: Mapping[bytes, Any],
     seconds: float,
 ) -> None:
-    """Write rows by binary COPY. ``connection`` knows pgvector's codec; ``vectors`` are by content hash."""
+    """Write rows by binary COPY. ``connection`` has the binary codecs; ``vectors`` are by content hash."""
     await connection.copy_records_to_table(
         "knowledge_embeddings",
         columns=CHUNK_COLUMNS,
@@ -248,7 +248,7 @@ WHERE model = $1 AND content_hash = ANY($2::bytea[])
 
 
 async def get_cached(connection: Connection, model: str, hashes: Sequence[bytes]) -> dict[bytes, Any]:
-    """Embeddings by content hash, as pgvector's ``Vector``; ``connection`` knows pgvector's codec."""
+    """Embeddings by content hash, as pgvector's ``Vector``; ``connection`` has the binary codecs."""
     rows = await connection.fetch(GET_CACHED, model, hashes)
     return {row["content_hash"]: row["embedding"] for row in rows}
 
@@ -263,8 +263,8 @@ ON CONFLICT DO NOTHING
 async def insert_cached(
     connection: Connection, model: str, hashes: Sequence[bytes], vectors: Vectors
 ) -> None:
-    """Keep embeddings for good: they are paid for. ``connection`` knows pgvector's codec."""
-    await connection.execute(INSERT_CACHED, model, hashes, [np.ascontiguousarray(row) for row in vectors])
+    """Keep embeddings for good: they are paid for. ``connection`` has the binary codecs."""
+    await connection.execute(INSERT_CACHED, model, hashes, [Vector(row) for row in vectors])
 
 
 DELETE_CACHED = "DELETE FROM knowledge_embedding_cache WHERE used_at < now() - $1::interval"
