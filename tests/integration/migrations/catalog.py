@@ -93,3 +93,23 @@ def physical_rows(database_url: str, tables: Sequence[str]) -> dict[str, list[tu
     """Each row with its place and the transaction that wrote it: even an UPDATE to the same values shows."""
     with psycopg.connect(database_url) as connection:
         return {table: connection.execute(_ROWS.format(sql.Identifier(table))).fetchall() for table in tables}
+
+
+def history(database_url: str) -> list[tuple[str, int, str | None]]:
+    """Our record: revision, batch, and knex's name of it."""
+    with psycopg.connect(database_url) as connection:
+        return connection.execute(
+            "SELECT revision, batch, adopted_from FROM schema_migrations ORDER BY revision"
+        ).fetchall()
+
+
+def alembic_version(database_url: str) -> list[str]:
+    """Alembic's record."""
+    with psycopg.connect(database_url) as connection:
+        return [version for (version,) in connection.execute("SELECT version_num FROM alembic_version")]
+
+
+def execute(database_url: str, statement: str) -> None:
+    """Run one statement and commit it."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(statement)

@@ -8,7 +8,7 @@ from common.migrations.scripts import load
 from common.migrations.settings import MigrationSettings
 from common.migrations.state import Kind
 
-from .catalog import catalog, physical_rows, table_names
+from .catalog import catalog, history, physical_rows, table_names
 from .conftest import KNEX_NAMES, KnexDatabase
 
 CHAIN = load()
@@ -20,13 +20,6 @@ JS = tuple(f"{name}.js" for name in KNEX_NAMES)
 def _everything(url: str) -> tuple[object, ...]:
     names = sorted(table_names(url))
     return names, catalog(url), physical_rows(url, names)
-
-
-def _history(url: str) -> list[tuple[str, int, str | None]]:
-    with psycopg.connect(url) as connection:
-        return connection.execute(
-            "SELECT revision, batch, adopted_from FROM schema_migrations ORDER BY revision"
-        ).fetchall()
 
 
 @pytest.mark.parametrize("names", [TS, JS, TS[:6] + JS[6:]], ids=["ts", "js", "both"])
@@ -43,9 +36,7 @@ def test_nothing_runs_twice_and_knex_migrations_stays_as_it_was(
     assert lines[0].startswith(
         f"adopted 10 migrations that knex ran, {names[0]} to {names[-1]}, with its batch 1"
     )
-    assert _history(url) == [
-        (revision, 1, name) for revision, name in zip(CHAIN.ids[:10], names, strict=True)
-    ]
+    assert history(url) == [(revision, 1, name) for revision, name in zip(CHAIN.ids[:10], names, strict=True)]
 
     assert migrate(url) == list(CHAIN.ids[10:])
     assert migrate(url) == []
@@ -57,7 +48,7 @@ def test_batches_and_times_carry_over(knex_database: KnexDatabase) -> None:
     url = knex_database(TS, batches=(1, 1, 1, 2, 2, 4, 4, 4, 4, 7))
     migrate(url)
 
-    assert [batch for _, batch, _ in _history(url)] == [1, 1, 1, 2, 2, 4, 4, 4, 4, 7] + [8] * (
+    assert [batch for _, batch, _ in history(url)] == [1, 1, 1, 2, 2, 4, 4, 4, 4, 7] + [8] * (
         len(CHAIN.ids) - 10
     )
     with psycopg.connect(url) as connection:

@@ -6,35 +6,26 @@ import subprocess
 import sys
 
 import psycopg
+import typer
+from typer.testing import CliRunner, Result
 
+from common.cli import migrate as migrate_commands
 from common.migrations.run import migrate, status
 from common.migrations.scripts import load
 
 from .conftest import KnexDatabase
 
 CHAIN = load()
-_PROGRAM = """
-import typer
-from common.cli import migrate
-
 app = typer.Typer()
-app.command("migrate")(migrate.migrate)
-app.command("rollback")(migrate.rollback)
-app.command("schema")(migrate.status)
-app()
-"""
+app.command("migrate")(migrate_commands.migrate)
+app.command("rollback")(migrate_commands.rollback)
+app.command("schema")(migrate_commands.status)
+_PROGRAM = "from tests.integration.migrations.test_command_line import app; app()"
 
 
-def _takaro(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Without a terminal, its input closed: a prompt would fail."""
-    return subprocess.run(
-        [sys.executable, "-c", _PROGRAM, *arguments],
-        env=os.environ | {"DATABASE_URL": url},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=40,
-    )
+def _takaro(url: str, *arguments: str) -> Result:
+    """Without a terminal and with nothing to read: a prompt would abort."""
+    return CliRunner().invoke(app, arguments, env={"DATABASE_URL": url})
 
 
 def _takaro_on_a_terminal(url: str, *arguments: str, answer: str) -> tuple[int, str]:
@@ -65,7 +56,7 @@ def _takaro_on_a_terminal(url: str, *arguments: str, answer: str) -> tuple[int, 
 def test_migrate_prints_what_it_does_and_may_be_run_again(url: str) -> None:
     first, second = _takaro(url, "migrate"), _takaro(url, "migrate")
 
-    assert (first.returncode, second.returncode) == (0, 0)
+    assert (first.exit_code, second.exit_code) == (0, 0)
     assert "applied 001_initial" in first.stdout
     assert f"batch 1 is done: the schema is at {CHAIN.head}" in first.stdout
     assert second.stdout == f"nothing to do: the schema is at {CHAIN.head}, the newest revision\n"
@@ -76,7 +67,7 @@ def test_rollback_names_the_batch_before_it_takes_it_back(url: str) -> None:
     migrate(url, chain=CHAIN.until("012"))
     done = _takaro(url, "rollback")
 
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert done.stdout.index("Batch 2, the last") < done.stdout.index("012_outbox")
     assert done.stdout.index("011_leases") < done.stdout.index("took back 012_outbox")
     assert status(url).applied[-1].revision == "010"
@@ -88,15 +79,15 @@ def test_without_a_terminal_losing_rows_is_refused_unasked(url: str) -> None:
         connection.execute("INSERT INTO conversations (agent_id, agent_version) VALUES ('a', '1')")
     refused = _takaro(url, "rollback")
 
-    assert refused.returncode == 2
+    assert refused.exit_code == 2
     assert "Batch 1, the last" in refused.stdout
     assert "--force" in refused.stderr
     assert "conversations" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert len(status(url).applied) == len(CHAIN.ids)
 
-    assert _takaro(url, "rollback", "--yes").returncode == 2
-    assert _takaro(url, "rollback", "--force").returncode == 0
+    assert _takaro(url, "rollback", "--yes").exit_code == 2
+    assert _takaro(url, "rollback", "--force").exit_code == 0
     assert status(url).applied == ()
     assert "no batch is left" in _takaro(url, "rollback").stdout
 
@@ -126,7 +117,7 @@ def test_refusals_are_messages_with_status_2_and_failures_with_status_1(knex_dat
     refused = _takaro(knex_database(locked=True), "migrate")
     failed = _takaro("postgresql://takaro:secret-word@127.0.0.1:1/nothing", "migrate")
 
-    assert (refused.returncode, failed.returncode) == (2, 1)
+    assert (refused.exit_code, failed.exit_code) == (2, 1)
     assert refused.stderr.startswith("refused: knex_migrations_lock is locked")
     assert failed.stderr.startswith("failed: no connection to the database")
     assert "secret-word" not in failed.stderr

@@ -9,7 +9,7 @@ from common.migrations.session import LOCK_KEY
 from common.migrations.settings import MigrationSettings
 from tests.support.wait import eventually
 
-from .catalog import catalog, table_names
+from .catalog import catalog, execute, table_names
 from .conftest import ChainWith
 from .processes import Migrator, runs
 
@@ -18,11 +18,6 @@ CHAIN = load()
 
 def _applied(url: str) -> list[str]:
     return [row.revision for row in status(url, chain=CHAIN).applied]
-
-
-def _execute(url: str, statement: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement)
 
 
 def _indexes(url: str) -> list[tuple[str, bool]]:
@@ -114,13 +109,13 @@ def test_a_build_that_fails_leaves_no_invalid_index(url: str, chain_with: ChainW
     migrate(url)
     before = catalog(url)
     for _ in range(2):
-        _execute(url, "INSERT INTO conversations (agent_id, agent_version) VALUES ('same', '1')")
+        execute(url, "INSERT INTO conversations (agent_id, agent_version) VALUES ('same', '1')")
     chain = chain_with("create_index_concurrently('added', 'conversations (agent_id)', unique=True)")
 
     with pytest.raises(MigrationFailed, match=r"999_added failed .*could not create unique index"):
         migrate(url, chain=chain)
     assert catalog(url) == before
 
-    _execute(url, "DELETE FROM conversations")
+    execute(url, "DELETE FROM conversations")
     assert migrate(url, chain=chain) == ["999"]
     assert _indexes(url) == [("added", True)]

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import psycopg
 import sqlalchemy
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from common.migrations.errors import MigrationFailed
@@ -38,7 +39,11 @@ def libpq_url(database_url: str) -> str:
 
 @contextlib.contextmanager
 def connect(database_url: str, settings: MigrationSettings) -> Iterator[Raw]:
-    """A connection in autocommit mode with the time limits set; raises ``MigrationFailed`` without one."""
+    """A connection in autocommit mode with the time limits set.
+
+    Raises:
+        MigrationFailed: there is none, or a statement in the block was refused and nobody explained it.
+    """
     url = libpq_url(database_url)
     try:
         connection = psycopg.connect(
@@ -51,7 +56,11 @@ def connect(database_url: str, settings: MigrationSettings) -> Iterator[Raw]:
         # Ends a long statement whose client was killed; not every platform of the server's has it.
         with contextlib.suppress(psycopg.Error):
             connection.execute(_SET, ["client_connection_check_interval", "1s"])
-        yield connection
+        try:
+            yield connection
+        except (psycopg.Error, DBAPIError) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            raise MigrationFailed(f"the database refused: {str(cause).strip()}") from error
 
 
 def set_timeouts(connection: Raw, settings: MigrationSettings) -> None:
