@@ -4,7 +4,7 @@ import asyncio
 from uuid import uuid4
 
 from common.postgres import Pool, transaction
-from tests.integration.cockpit.conftest import Cockpit, Converse
+from tests.integration.cockpit.conftest import Cockpit, Converse, open_cockpit
 from tests.support.services import Service
 from tests.support.wait import eventually
 
@@ -65,6 +65,23 @@ async def test_a_first_read_during_a_deletion_finds_no_conversation(
         answer = await reading
     assert answer.status_code == 404
     assert answer.json() == {"error": "Conversation not found"}
+
+
+async def test_a_session_that_the_node_application_made_is_used(
+    cockpit: Service, converse: Converse, pool: Pool
+) -> None:
+    conversation = await converse("ann")
+    # What knex sends for `db("cockpit_sessions").insert({conversation_id, user_id}).returning("*")`.
+    made = await pool.fetchrow(
+        'insert into "cockpit_sessions" ("conversation_id", "user_id") values ($1, $2) returning *',
+        conversation,
+        "ann",
+    )
+    assert made is not None
+    async with cockpit.client("ann") as client:
+        session = await open_cockpit(client, conversation)
+        assert session.session_id == str(made["id"])
+        assert (await session.start())["status"] == "running"
 
 
 async def test_the_conversation_must_exist_and_be_the_callers(cockpit: Service, converse: Converse) -> None:
