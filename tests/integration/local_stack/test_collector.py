@@ -48,7 +48,7 @@ def tracer(collector: Collector, request: pytest.FixtureRequest) -> Iterator[Tra
 
 
 def test_a_trace_comes_back_as_it_was_exported(tracer: Tracer, client: httpx.Client) -> None:
-    attributes = {"db.query.text": "INSERT …", "n": 3}
+    attributes: dict[str, str | int] = {"db.query.text": "INSERT …", "n": 3}
     with (
         tracer.start_as_current_span("POST /messages", kind=SpanKind.SERVER) as outer,
         tracer.start_as_current_span("INSERT", attributes=attributes) as inner,
