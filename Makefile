@@ -74,3 +74,7 @@ $(CURDIR)/.local/uv/bin/uv:
 	@python3 -m pip install --quiet --disable-pip-version-check --target "$(CURDIR)/.local/uv" uv \
 		|| { python3 -m venv "$(CURDIR)/.local/uv" && "$(CURDIR)/.local/uv/bin/pip" install --quiet uv; } \
 		|| { echo "could not install uv: this needs Python with pip or venv" >&2; exit 1; }
+
+.PHONY: contracts
+contracts: $(UV) ## Publish the event contracts in docs/events; refuses a breaking change
+	@$(RUN) --no-dev takaro contracts

@@ -2,7 +2,7 @@
 
 import typer
 
-from common.cli import migrate, token
+from common.cli import contracts, migrate, token
 
 app = typer.Typer(
     name="takaro",
@@ -14,3 +14,4 @@ app.command("migrate")(migrate.migrate)
 app.command("rollback")(migrate.rollback)
 app.command("schema")(migrate.status)
 app.command("token")(token.token)
+app.command("contracts")(contracts.contracts)

@@ -1,0 +1,117 @@
+"""Contracts only grow, and programs one release apart understand each other."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from common.contracts import Contract
+from common.contracts.publishing import PRODUCERS, breaking_changes, documents, published, schema_of
+
+FOLDER = Path(__file__).parents[2] / "docs" / "events"
+CONTRACTS = [(c, False) for p in PRODUCERS for c in p.commands] + [
+    (c, True) for p in PRODUCERS for c in p.facts
+]
+EACH = pytest.mark.parametrize(("contract", "fact"), CONTRACTS, ids=[c.type for c, _ in CONTRACTS])
+
+
+@pytest.mark.parametrize(("name", "schema", "fact"), list(published()), ids=[n for n, _, _ in published()])
+def test_no_change_breaks_what_was_published(name: str, schema: dict[str, Any], fact: bool) -> None:
+    released = json.loads((FOLDER / "schemas" / f"{name}.json").read_text())
+    assert breaking_changes(released, schema, fact=fact) == []
+
+
+def test_what_is_published_is_current() -> None:
+    for relative, document in documents():
+        assert json.loads((FOLDER / relative).read_text()) == document, "run `make contracts`"
+
+
+def test_nothing_published_was_withdrawn() -> None:
+    names = {path.stem for path in (FOLDER / "schemas").glob("*.json")}
+    assert names == {name for name, _, _ in published()}
+
+
+@EACH
+def test_an_event_of_the_release_before_is_understood(contract: type[Contract], fact: bool) -> None:
+    """It lacks every optional field."""
+    example = _example(schema_of(contract, fact=fact), required_only=True)
+    assert contract.model_validate_json(json.dumps(example))
+
+
+@EACH
+def test_an_event_of_the_release_after_is_understood(contract: type[Contract], fact: bool) -> None:
+    """It has fields that nobody knows yet."""
+    example = _example(schema_of(contract, fact=fact), required_only=False)
+    read = contract.model_validate_json(json.dumps({**example, "addedLater": {"deep": [1]}}))
+    assert "addedLater" not in json.loads(read.to_json())
+
+
+@EACH
+def test_what_we_publish_fits_the_published_schema(contract: type[Contract], fact: bool) -> None:
+    schema = schema_of(contract, fact=fact)
+    event = contract.model_validate_json(json.dumps(_example(schema, required_only=False)))
+    jsonschema.validate(json.loads(event.to_json()), schema)
+
+
+def test_each_kind_of_breaking_change_is_noticed() -> None:
+    contract, _ = CONTRACTS[1]
+    released = schema_of(contract, fact=False)
+    name = released["required"][0]
+
+    removed = copy.deepcopy(released)
+    del removed["properties"][name]
+    removed["required"].remove(name)
+    narrowed = copy.deepcopy(released)
+    narrowed["properties"][name] = {"type": "integer"}
+    demanding = copy.deepcopy(released)
+    demanding["properties"]["extra"] = {"type": "string"}
+    demanding["required"].append("extra")
+    vague = copy.deepcopy(released)
+    vague["required"].remove(name)
+    grown = copy.deepcopy(released)
+    grown["properties"]["extra"] = {"type": "string"}
+
+    assert breaking_changes(released, removed, fact=False) == [f"data.{name} was removed"]
+    assert breaking_changes(released, narrowed, fact=False) == [f"data.{name} changed"]
+    assert breaking_changes(released, demanding, fact=False) == ["data.extra is now required"]
+    assert breaking_changes(released, vague, fact=True) == [f"data.{name} is no longer always there"]
+    assert breaking_changes(released, grown, fact=False) == []
+
+
+def _example(schema: dict[str, Any], *, required_only: bool) -> Any:
+    definitions = schema.get("$defs", {})
+
+    def make(node: dict[str, Any]) -> Any:
+        if "$ref" in node:
+            return make(definitions[node["$ref"].rpartition("/")[2]])
+        if "const" in node:
+            return node["const"]
+        if "enum" in node:
+            return node["enum"][0]
+        if "anyOf" in node:
+            return make(node["anyOf"][0])
+        match node.get("type"):
+            case "object":
+                names = node.get("required", []) if required_only else node.get("properties", {})
+                return {name: make(node["properties"][name]) for name in names}
+            case "array":
+                return [make(node["items"])] if node.get("items") else []
+            case "integer" | "number":
+                return node.get("minimum", 1)
+            case "boolean":
+                return True
+            case "null":
+                return None
+            case "string":
+                formats = {
+                    "uuid": "0b0e7c1e-8a52-4b0c-9d52-3d5c1d3c9f10",
+                    "date-time": "2026-11-22T12:00:00Z",
+                }
+                return formats.get(node.get("format", ""), "x" * node.get("minLength", 1))
+            case _:
+                return {}
+
+    return make(schema)
