@@ -23,6 +23,7 @@ EVENT_NAMESPACE = UUID("6f1d7b1e-0b0c-5d0e-9c53-0d6f2a9b7c11")
 
 MAX_FIELD_BYTES = 1_024
 _TEXT_FIELDS = (b"id", b"source", b"type", b"subject", b"time", b"traceparent")
+_REPLAY_FIELDS = (b"id", b"source", b"replay")
 
 
 class MalformedEntry(ValueError):
@@ -59,7 +60,9 @@ class Event:
 def decode_entry(stream: str, entry_id: str, fields: Fields) -> Event:
     """Read an entry of any writer as an event. Raises :class:`MalformedEntry`."""
     if b"__data__" in fields and b"type" not in fields:
-        fields = _decode_faststream(fields[b"__data__"])
+        # A replayed dead letter has its identity beside FastStream's own field.
+        replayed = {name: fields[name] for name in _REPLAY_FIELDS if name in fields}
+        fields = {**_decode_faststream(fields[b"__data__"]), **replayed}
     data = fields.get(b"data")
     if data is None or b"type" not in fields:
         missing = "type" if b"type" not in fields else "data"

@@ -31,6 +31,13 @@ WHERE known.outcome <> 'rejected'
 RETURNING key
 """
 
+RECORD_REPLAYS = """
+INSERT INTO inbox (consumer, key, event_id, source, type, digest, trace_id, outcome)
+SELECT $1, *, 'replayed' FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[])
+ON CONFLICT DO NOTHING
+RETURNING key
+"""
+
 FORGET_REJECTED = """
 DELETE FROM inbox WHERE consumer = $1 AND key = ANY($2::uuid[]) AND outcome = 'rejected'
 """
@@ -65,7 +72,7 @@ async def claim(connection: Connection, consumer: str, records: Sequence[Record]
 async def list_known(
     connection: Connection, consumer: str, keys: Iterable[UUID], *, rejected_only: bool = False
 ) -> dict[UUID, tuple[bytes, str]]:
-    """Digest and outcome (``handled`` or ``rejected``) of the keys that were seen before."""
+    """Digest and outcome (``handled``, ``rejected``) of the keys that were seen before."""
     rows = await connection.fetch(LIST_REJECTED if rejected_only else LIST_KNOWN, consumer, list(keys))
     return {row["key"]: (row["digest"], row["outcome"]) for row in rows}
 
@@ -73,6 +80,12 @@ async def list_known(
 async def record_rejected(connection: Connection, consumer: str, records: Sequence[Record]) -> set[UUID]:
     """Remember that events were rejected; the keys for which that is news."""
     rows = await connection.fetch(RECORD_REJECTED, consumer, *_columns(records))
+    return {row["key"] for row in rows}
+
+
+async def record_replays(connection: Connection, consumer: str, records: Sequence[Record]) -> set[UUID]:
+    """Remember replays, each by a key of its own; the keys that were new."""
+    rows = await connection.fetch(RECORD_REPLAYS, consumer, *_columns(records))
     return {row["key"] for row in rows}
 
 

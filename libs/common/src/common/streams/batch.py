@@ -47,9 +47,7 @@ class BatchTransaction:
         commands = [
             (i, item.command, item.route) for i, item in enumerate(items) if item.command and item.route
         ]
-        replays = [command.key for _, command, _ in commands if command.event.replay]
-        if replays:
-            await inbox.forget_rejected(connection, self._router.service, replays)
+        await self._forget_replayed(connection, [command for _, command, _ in commands])
         claimable = [(i, command) for i, command, route in commands if not route.natural_key]
         natural = [(i, command) for i, command, route in commands if route.natural_key]
         fresh: set[int] = set()
@@ -74,6 +72,15 @@ class BatchTransaction:
             fresh.update(i for i, c in natural if c.key not in known)
             await self._mark_known(connection, again, rejected)
         return sorted(fresh)
+
+    async def _forget_replayed(self, connection: Connection, commands: Sequence[Command[Any]]) -> None:
+        """Let replayed dead letters be handled anew: once a replay, however often its entry is delivered."""
+        replays = {uuid5(c.key, c.event.replay): c for c in commands if c.event.replay}
+        if not replays:
+            return
+        records = [(key, command.event) for key, command in replays.items()]
+        new = await inbox.record_replays(connection, self._router.service, records)
+        await inbox.forget_rejected(connection, self._router.service, [replays[key].key for key in new])
 
     async def _mark_known(
         self,
@@ -110,9 +117,11 @@ class BatchTransaction:
     async def _record_rejections(
         self, connection: Connection, items: Sequence[Item], rejected: dict[int, Rejection]
     ) -> None:
-        """Remember rejections, and tell the senders of commands: once each."""
-        if self._router.rejected is None or not rejected:
-            return
+        """Remember rejections, and tell the senders of commands: once each.
+
+        On a stream of facts they are remembered too: the dead letter is due again if this process dies
+        before it is written, and its replay must not count as handled already.
+        """
         pending: dict[UUID, tuple[Event, Rejection]] = {}
         for i, rejection in rejected.items():
             event = items[i].event
@@ -127,6 +136,8 @@ class BatchTransaction:
             return
         records = [(key, event) for key, (event, _) in pending.items()]
         news = await inbox.record_rejected(connection, self._router.service, records)
+        if self._router.rejected is None:
+            return
         facts = [
             _rejected_fact(self._router.rejected, self._facts_stream, key, event, rejection)
             for key, (event, rejection) in pending.items()
