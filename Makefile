@@ -7,7 +7,6 @@ MAKEFLAGS += --no-print-directory
 # uv of this machine, else one of our own in .local/.
 UV := $(or $(shell command -v uv 2>/dev/null),$(CURDIR)/.local/uv/bin/uv)
 export UV
-export PYTHONUNBUFFERED := 1
 RUN := "$(UV)" run --frozen
 
 .PHONY: help

@@ -12,6 +12,8 @@ from takaro_local import process
 
 HOST = "127.0.0.1"
 _POLL_SECONDS = 0.02
+#: A longer log starts afresh with the server.
+_LOG_BYTES = 10_000_000
 
 
 class ServerError(Exception):
@@ -85,7 +87,8 @@ class Server(ABC):
     def launch(self) -> None:
         """Start the process; call it from the main thread (see process.guarded)."""
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
-        with self.log_file.open("ab") as log:
+        is_long = self.log_file.exists() and self.log_file.stat().st_size > _LOG_BYTES
+        with self.log_file.open("wb" if is_long else "ab") as log:
             self._child = process.spawn(
                 self.command(),
                 output=log,

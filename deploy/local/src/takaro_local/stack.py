@@ -122,6 +122,7 @@ class Stack:
         defaults = {
             "AUTH_MODE": "dev",
             "EMBEDDINGS_PROVIDER": "local",
+            "PYTHONUNBUFFERED": "1",
             # Spans leave twice a second: people look at a trace right after the request.
             "OTEL_BSP_SCHEDULE_DELAY": "500",
         }
