@@ -1,0 +1,66 @@
+"""Chunks cover the text, stay within their size, and never degenerate."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from knowledge.sync.chunker import chunk_text
+
+TEXTS = st.text(alphabet=st.sampled_from("ab .\n\té🦆"), max_size=4000)
+
+
+def test_a_text_of_1001_characters_is_two_chunks() -> None:
+    """The Node application makes 153 of it: a tail of chunks shifted by one character."""
+    assert [len(chunk) for chunk in chunk_text("x" * 1001)] == [1000, 201]
+    assert len(chunk_text("word " * 200 + "w")) == 2
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"), [(0, 0), (1, 1), (1000, 1), (1800, 2), (1801, 3), (10_000, 13)]
+)
+def test_a_text_without_boundaries_is_cut_at_the_size(length: int, expected: int) -> None:
+    assert len(chunk_text("x" * length)) == expected
+
+
+def test_a_chunk_ends_at_a_paragraph_then_a_line_then_a_sentence() -> None:
+    paragraph = "a" * 650 + "\n\n"
+    assert chunk_text(paragraph + "b" * 900)[0] == paragraph
+    sentences = "One thing. " * 100
+    assert all(chunk.endswith(". ") for chunk in chunk_text(sentences)[:-1])
+
+
+def test_the_next_chunk_begins_at_a_word() -> None:
+    chunks = chunk_text("alphabet " * 500)
+    assert all(chunk.startswith("alphabet") for chunk in chunks)
+
+
+@given(text=TEXTS, size=st.integers(1, 300), share=st.floats(0, 0.99))
+def test_every_text_is_covered_by_chunks_within_bounds(text: str, size: int, share: float) -> None:
+    overlap = int(size * share)
+    chunks = chunk_text(text, size=size, overlap=overlap)
+    position = reached = 0
+    for chunk in chunks:
+        assert 0 < len(chunk) <= size
+        start = text.find(chunk, position)
+        while text[reached:start].strip() and start > reached:  # an earlier occurrence of the same words
+            start = text.rfind(chunk, position, start + len(chunk) - 1)
+        assert start >= 0
+        assert not text[reached:start].strip(), "only white space may be left out"
+        assert start + len(chunk) > reached, "each chunk brings something new"
+        position, reached = start + 1, start + len(chunk)
+    assert not text[reached:].strip()
+    assert chunks == chunk_text(text, size=size, overlap=overlap)
+
+
+@given(length=st.integers(0, 5000), size=st.integers(2, 400), share=st.floats(0, 0.99))
+def test_the_number_of_chunks_is_what_the_sizes_allow(length: int, size: int, share: float) -> None:
+    overlap = int(size * share)
+    for text in ("x" * length, ("word " * length)[:length]):
+        least_new = max(1, (size - overlap) // 2)
+        assert len(chunk_text(text, size=size, overlap=overlap)) <= length // least_new + 1
+
+
+@pytest.mark.parametrize(("size", "overlap"), [(0, 0), (100, 100), (100, -1), (100, 200)])
+def test_impossible_sizes_are_refused(size: int, overlap: int) -> None:
+    with pytest.raises(ValueError, match="overlap"):
+        chunk_text("text", size=size, overlap=overlap)

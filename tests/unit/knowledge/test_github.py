@@ -1,0 +1,154 @@
+"""GitHub's API, over a real repository."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from common.errors import NotFound, TransientError
+from knowledge.http_retries import Retries
+from knowledge.sources import FileUnreadable
+from knowledge.sources.github import GitHubAccess, GitHubSource
+from knowledge.sources.location import GitHubLocation
+from tests.support.github import Answer, FakeGitHub, GitRepository, serve_github
+
+
+@pytest.fixture
+async def github(tmp_path: Path) -> AsyncIterator[FakeGitHub]:
+    repository = GitRepository(tmp_path / "repository")
+    repository.write("docs/a b.md", "first")
+    repository.write("docs/deep/ü.md", "second")
+    repository.write("docs-old/a.md", "old")
+    repository.write("README.md", "read me")
+    repository.commit("docs")
+    async with serve_github(repository) as github:
+        yield github
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        yield client
+
+
+def source(
+    http: httpx.AsyncClient, github: FakeGitHub, path: str = "docs", token: str | None = None
+) -> GitHubSource:
+    access = GitHubAccess(github.api_url, github.raw_url, token, Retries(3, 0.001, 1))
+    return GitHubSource(http, access, GitHubLocation("acme", "handbook", "main", path))
+
+
+async def test_the_commit_is_the_newest_that_touches_the_path(
+    http: httpx.AsyncClient, github: FakeGitHub
+) -> None:
+    touching = github.repository.git("rev-parse", "HEAD")
+    github.repository.write("README.md", "changed")
+    head = github.repository.commit("elsewhere")
+    assert await source(http, github).newest_commit() == touching
+    assert await source(http, github, "").newest_commit() == head
+    assert await source(http, github, "README.md").newest_commit() == head
+
+
+async def test_files_are_listed_by_whole_segments_and_read_at_the_commit(
+    http: httpx.AsyncClient, github: FakeGitHub
+) -> None:
+    docs = source(http, github)
+    commit = await docs.newest_commit()
+    files = {file.path: file for file in await docs.list_files(commit)}
+    assert set(files) == {"docs/a b.md", "docs/deep/ü.md"}
+    github.repository.write("docs/a b.md", "newer")
+    github.repository.commit("later")
+    assert await docs.read(files["docs/a b.md"], commit) == b"first"
+    assert await docs.read(files["docs/deep/ü.md"], commit) == b"second"
+    assert github.calls == {"commits": 1, "trees": 1, "raw": 2}
+
+
+async def test_a_listing_that_github_cuts_off_is_read_folder_by_folder(
+    http: httpx.AsyncClient, github: FakeGitHub
+) -> None:
+    github.truncate_trees = True
+    docs = source(http, github)
+    files = await docs.list_files(await docs.newest_commit())
+    assert {file.path for file in files} == {"docs/a b.md", "docs/deep/ü.md"}
+
+
+async def test_one_file_is_a_source_too(http: httpx.AsyncClient, github: FakeGitHub) -> None:
+    one = source(http, github, "README.md")
+    assert [file.path for file in await one.list_files(await one.newest_commit())] == ["README.md"]
+
+
+async def test_links_and_submodules_are_passed_over(http: httpx.AsyncClient, github: FakeGitHub) -> None:
+    (github.repository.path / "docs" / "link.md").symlink_to("a b.md")
+    github.repository.commit("link")
+    docs = source(http, github)
+    assert {file.path for file in await docs.list_files(await docs.newest_commit())} == {
+        "docs/a b.md",
+        "docs/deep/ü.md",
+    }
+
+
+async def test_a_passing_failure_is_retried_as_the_server_asks(
+    http: httpx.AsyncClient, github: FakeGitHub
+) -> None:
+    answers = [Answer(403, b"slow down", {"Retry-After": "0"}), Answer(502, b"oops")]
+    github.fault = lambda _: answers.pop() if answers else None
+    assert await source(http, github).newest_commit() == github.repository.git("rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "reason"),
+    [
+        (Answer(503, b"down"), TransientError, "HTTP 503 down .3 attempts."),
+        (Answer(429, b"", {"Retry-After": "3600"}), TransientError, "asks to wait 3600 s"),
+        (
+            Answer(403, b"", {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "99999999999"}),
+            TransientError,
+            "wait",
+        ),
+        (Answer(404, b""), NotFound, "does not know"),
+        (Answer(403, b'{"message": "no"}'), Exception, "HTTP 403"),
+        (Answer(200, b"[]"), NotFound, "no commit"),
+        (Answer(200, b"<html>"), TransientError, "no JSON"),
+    ],
+)
+async def test_a_lasting_failure_says_what_happened(
+    http: httpx.AsyncClient, github: FakeGitHub, answer: Answer, error: type[Exception], reason: str
+) -> None:
+    github.fault = lambda _: answer
+    with pytest.raises(error, match=reason):
+        await source(http, github).newest_commit()
+
+
+async def test_a_path_that_has_gone_is_an_error_not_an_empty_base(
+    http: httpx.AsyncClient, github: FakeGitHub
+) -> None:
+    github.repository.git("rm", "-rq", "docs")
+    github.repository.commit("gone")
+    docs = source(http, github)
+    with pytest.raises(NotFound, match="what was indexed is kept"):
+        await docs.list_files(await docs.newest_commit())
+
+
+async def test_content_that_is_not_what_was_listed_is_refused(
+    http: httpx.AsyncClient, github: FakeGitHub
+) -> None:
+    docs = source(http, github)
+    commit = await docs.newest_commit()
+    [file, *_] = await docs.list_files(commit)
+    github.fault = lambda target: Answer(200, b"fir") if "/raw/" in target else None
+    with pytest.raises(FileUnreadable, match="not the one listed"):
+        await docs.read(file, commit)
+    github.fault = lambda target: Answer(500, b"") if "/raw/" in target else None
+    with pytest.raises(FileUnreadable, match="HTTP 500"):
+        await docs.read(file, commit)
+
+
+async def test_the_token_is_sent(http: httpx.AsyncClient, github: FakeGitHub) -> None:
+    github.token = "secret"
+    with pytest.raises(Exception, match="HTTP 401"):
+        await source(http, github).newest_commit()
+    docs = source(http, github, token="secret")
+    commit = await docs.newest_commit()
+    [file, *_] = await docs.list_files(commit)
+    assert await docs.read(file, commit) == b"first"

@@ -1,0 +1,136 @@
+"""Which files belong to a base, and what a source's text names."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from common.errors import Forbidden, Invalid, NotFound
+from knowledge.sources import FileUnreadable
+from knowledge.sources.folder import FolderSource
+from knowledge.sources.location import FolderLocation, GitHubLocation, parse_source
+from knowledge.sources.selection import (
+    Selection,
+    UnsupportedContent,
+    below,
+    decode_text,
+    git_blob_sha,
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("https://github.com/acme/handbook", GitHubLocation("acme", "handbook")),
+        ("https://github.com/acme/handbook/", GitHubLocation("acme", "handbook")),
+        ("https://github.com/acme/handbook.git", GitHubLocation("acme", "handbook")),
+        ("https://github.com/acme/handbook/tree/dev", GitHubLocation("acme", "handbook", "dev")),
+        ("https://github.com/a/b/tree/dev/docs/x/", GitHubLocation("a", "b", "dev", "docs/x")),
+        ("https://github.com/a/b/blob/main/README.md", GitHubLocation("a", "b", "main", "README.md")),
+        (
+            "https://github.com/a/b/tree/feature%2Fx/my%20docs",
+            GitHubLocation("a", "b", "feature/x", "my docs"),
+        ),
+        ("file:///srv/docs", FolderLocation(Path("/srv/docs"))),
+        ("/srv/docs", FolderLocation(Path("/srv/docs"))),
+    ],
+)
+def test_a_source_names_a_place(source: str, expected: object) -> None:
+    assert parse_source(source) == expected
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "",
+        "docs",
+        "ftp://github.com/a/b",
+        "https://example.org/a/b",
+        "https://github.com/a",
+        "https://github.com/a/b/wiki/x",
+        "https://github.com/a/b/tree",
+        "https://github.com/../b",
+        "https://github.com/a/b/tree/main/../../c",
+        "file://host/share",
+    ],
+)
+def test_any_other_source_is_refused(source: str) -> None:
+    with pytest.raises(Invalid):
+        parse_source(source)
+
+
+def test_a_path_prefix_matches_whole_segments() -> None:
+    assert below("docs/a.md", "docs")
+    assert below("docs", "docs")
+    assert not below("docs-old/a.md", "docs")
+    assert not below("a/docs/a.md", "docs")
+    assert below("anything", "")
+
+
+def test_extensions_and_globs_select_files() -> None:
+    selection = Selection((".md",), ("README.md", "docs/**"), ("**/draft-*.md",))
+    taken = ["README.md", "docs/a.md", "docs/b/c.MD"]
+    left = ["x/README.md", "docs/a.txt", "docs/draft-1.md", "docs/b/draft-2.md", "docs-old/a.md"]
+    assert [path for path in taken + left if selection.takes(path)] == taken
+    assert Selection((), ("*/?.md",)).takes("docs/a.md")
+    assert not Selection((), ("*/?.md",)).takes("docs/b/a.md")
+
+
+def test_the_blob_hash_is_git_s(tmp_path: Path) -> None:
+    content = "Grüße\n".encode()
+    (tmp_path / "f").write_bytes(content)
+    hashed = subprocess.run(["git", "hash-object", tmp_path / "f"], capture_output=True, check=True)
+    assert git_blob_sha(content) == hashed.stdout.decode().strip()
+
+
+def test_text_is_decoded_and_binary_refused() -> None:
+    assert decode_text("\ufeffGrüße\r\nund\rmehr".encode()) == "Grüße\nund\nmehr"
+    assert decode_text("Grüße".encode("utf-16")) == "Grüße"
+    assert decode_text(b"caf\xe9") == "caf\ufffd"
+    with pytest.raises(UnsupportedContent, match="binary"):
+        decode_text(b"\x89PNG\x00")
+    with pytest.raises(UnsupportedContent, match="larger"):
+        decode_text(b"x" * (10 * 1024 * 1024 + 1))
+
+
+async def test_a_folder_has_a_commit_of_its_content(tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    (folder / ".git").mkdir(parents=True)
+    (folder / ".git" / "x.md").write_text("no")
+    (folder / "a.md").write_text("one")
+    (folder / "b.png").write_text("no")
+    source = FolderSource(folder, [tmp_path], Selection())
+    first = await source.newest_commit()
+    files = await source.list_files(first)
+    assert len(first) == 40
+    assert [file.path for file in files] == ["a.md"]
+    assert await source.read(files[0], first) == b"one"
+    assert await source.newest_commit() == first
+    (folder / "a.md").write_text("two")
+    with pytest.raises(FileUnreadable, match="changed"):
+        await source.read(files[0], first)
+    assert await source.newest_commit() != first
+
+
+async def test_a_renamed_file_changes_the_commit_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("one")
+    source = FolderSource(tmp_path, [tmp_path], Selection())
+    first = await source.newest_commit()
+    (tmp_path / "a.md").rename(tmp_path / "b.md")
+    assert await source.newest_commit() != first
+
+
+async def test_only_allowed_folders_are_read(tmp_path: Path) -> None:
+    (tmp_path / "allowed").mkdir()
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "a.md").write_text("secret")
+    (tmp_path / "allowed" / "link.md").symlink_to(tmp_path / "secret" / "a.md")
+    (tmp_path / "allowed" / "out").symlink_to(tmp_path / "secret")
+    roots = [tmp_path / "allowed"]
+    inside = FolderSource(tmp_path / "allowed", roots, Selection())
+    assert await inside.list_files(await inside.newest_commit()) == []
+    for path in (tmp_path / "secret", tmp_path / "allowed" / "out", tmp_path / "allowed" / ".." / "secret"):
+        with pytest.raises(Forbidden):
+            await FolderSource(path, roots, Selection()).newest_commit()
+    with pytest.raises(NotFound):
+        await FolderSource(tmp_path / "allowed" / "none", roots, Selection()).newest_commit()
