@@ -19,10 +19,6 @@ RETURNING key
 
 LIST_KNOWN = "SELECT key, digest, outcome FROM inbox WHERE consumer = $1 AND key = ANY($2::uuid[])"
 
-LIST_REJECTED = """
-SELECT key, digest, outcome FROM inbox WHERE consumer = $1 AND key = ANY($2::uuid[]) AND outcome = 'rejected'
-"""
-
 RECORD_REJECTED = """
 INSERT INTO inbox AS known (consumer, key, event_id, source, type, digest, trace_id, outcome)
 SELECT $1, *, 'rejected' FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[])
@@ -70,10 +66,10 @@ async def claim(connection: Connection, consumer: str, records: Sequence[Record]
 
 
 async def list_known(
-    connection: Connection, consumer: str, keys: Iterable[UUID], *, rejected_only: bool = False
+    connection: Connection, consumer: str, keys: Iterable[UUID]
 ) -> dict[UUID, tuple[bytes, str]]:
-    """Digest and outcome (``handled``, ``rejected``) of the keys that were seen before."""
-    rows = await connection.fetch(LIST_REJECTED if rejected_only else LIST_KNOWN, consumer, list(keys))
+    """Digest (empty: any content) and outcome (``handled`` or ``rejected``) of keys that were seen before."""
+    rows = await connection.fetch(LIST_KNOWN, consumer, list(keys))
     return {row["key"]: (row["digest"], row["outcome"]) for row in rows}
 
 

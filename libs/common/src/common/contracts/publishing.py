@@ -62,7 +62,7 @@ def breaking_changes(released: dict[str, Any], current: dict[str, Any], *, fact:
     """What in ``current`` would break a program that was written against ``released``.
 
     Senders of a command must stay accepted, readers of a fact must find what they found: a field is never
-    removed or changed; a new field of a command is optional; a field of a fact that was always there stays so.
+    removed or changed; a new field of a command is optional; a fact's field that was always there stays so.
     """
     old, new = _inlined(released), _inlined(current)
     return list(_compare(old, new, "data", fact=fact))

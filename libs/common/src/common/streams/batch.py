@@ -65,9 +65,8 @@ class BatchTransaction:
                     repeated.append((i, command))
             await self._mark_known(connection, repeated, rejected)
         if natural:
-            known = await inbox.list_known(
-                connection, self._router.service, [c.key for _, c in natural], rejected_only=True
-            )
+            # Rejected before, or handled before what its natural key belonged to was deleted.
+            known = await inbox.list_known(connection, self._router.service, [c.key for _, c in natural])
             again = [(i, c) for i, c in natural if c.key in known]
             fresh.update(i for i, c in natural if c.key not in known)
             await self._mark_known(connection, again, rejected)
@@ -94,7 +93,7 @@ class BatchTransaction:
         known = await inbox.list_known(connection, self._router.service, [c.key for _, c in repeated])
         for i, command in repeated:
             digest, outcome = known[command.key]
-            if digest != command.event.digest():
+            if digest and digest != command.event.digest():
                 rejected[i] = _REUSED
             elif outcome == "rejected":
                 rejected[i] = Rejection("rejected_before", "this command was rejected before")

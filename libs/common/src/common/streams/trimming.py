@@ -15,9 +15,7 @@ from redis.asyncio import Redis
 
 log = structlog.get_logger()
 
-SILENT = Gauge(
-    "takaro_stream_group_silent_seconds", "Time since a lagging group read", ["stream", "group"]
-)
+SILENT = Gauge("takaro_stream_group_silent_seconds", "Time since a lagging group read", ["stream", "group"])
 LAG = Gauge("takaro_stream_group_lag", "Entries a group has not read yet", ["stream", "group"])
 PENDING = Gauge("takaro_stream_group_pending", "Entries read and not acknowledged", ["stream", "group"])
 LENGTH = Gauge("takaro_stream_length", "Entries in the stream", ["stream"])
@@ -25,7 +23,7 @@ LENGTH = Gauge("takaro_stream_length", "Entries in the stream", ["stream"])
 
 @dataclass(slots=True, frozen=True)
 class Need:
-    """The oldest entry that a group still needs (``None``: nothing that exists), and since when it is silent."""
+    """The oldest entry that a group still needs (``None``: none there), and since when it is silent."""
 
     group: str
     oldest: str | None
