@@ -4,9 +4,10 @@ A service starts without its dependencies, says so on ``/ready``, and begins to 
 """
 
 import asyncio
+import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from types import FrameType
@@ -75,8 +76,8 @@ class ServiceSpec:
     on_start: Callable[[Resources], Awaitable[None]] | None = None
 
 
-def get_resources(request: Request) -> Any:
-    """FastAPI dependency: the service's :class:`Resources`."""
+async def get_resources(request: Request) -> Any:
+    """FastAPI dependency: the service's :class:`Resources`. A coroutine: others are run in a thread."""
     return request.app.state.resources
 
 
@@ -209,11 +210,23 @@ def load_settings(settings_class: type[ServiceSettings]) -> Any:
 
 
 class _Server(uvicorn.Server):
-    """Tells open event streams to end as soon as a stop is asked for: uvicorn waits for them otherwise."""
+    """Tells open event streams to end as soon as a stop is asked for: uvicorn waits for them otherwise.
+
+    And ends normally after a stop: uvicorn raises the signal again, which would lose the last spans.
+    """
 
     def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
         super().__init__(config)
         self._stopping = stopping
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for sig, handler in before.items():
+                signal.signal(sig, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._stopping.set()

@@ -1,0 +1,109 @@
+"""Full disks and full memory: a clear refusal, nothing lost, and work goes on alone when there is room."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError
+
+from tests.integration.backbone.probe import Probe, World
+from tests.support.servers import PostgresServer, RedisServer
+from tests.support.services import running
+from tests.support.wait import eventually
+
+
+async def test_facts_wait_while_redis_is_full(world: World, probe: Probe) -> None:
+    async with world.running(probe):
+        await world.note("s", 0)
+        await world.expect(effects=1, facts=1)
+        for value in range(1, 6):
+            await world.note("s", value)
+        await world.expect(effects=6, facts=6)
+        probe.gate.clear()
+        for value in range(6, 11):
+            await world.note("s", value)
+        used: Any = (await world.redis.info("memory"))["used_memory"]
+        await world.redis.config_set("maxmemory", max(1, used // 2))
+        probe.gate.set()
+        with pytest.raises(OutOfMemoryError):
+            await world.note("s", 99)
+        await world.expect(effects=11)
+        waiting = await world.execute("SELECT count(*) AS n FROM outbox")
+        assert waiting[0]["n"] == 5
+        await world.redis.config_set("maxmemory", 0)
+        await world.expect(facts=11, pending=0)
+    assert await world.effects() == list(range(11))
+
+
+async def test_poison_is_buried_when_redis_has_room_again(world: World, probe: Probe) -> None:
+    probe.failing["poison"] = ValueError("boom")
+    async with world.running(probe, max_handler_failures=1):
+        await world.note("s", 0)
+        await world.expect(effects=1)
+        probe.gate.clear()
+        await world.note("poison", 1)
+        await world.note("s", 2)
+        await world.redis.config_set("maxmemory", 1)
+        probe.gate.set()
+        await eventually(lambda: ("poison", 1) in probe.attempts)
+        await world.redis.config_set("maxmemory", 0)
+        await world.expect(dead=1, effects=2, pending=0)
+
+
+async def test_a_full_postgres_answers_503_and_goes_on_when_there_is_room(
+    postgres_on_small_disk: PostgresServer, small_disk: Path, own_redis: RedisServer, tmp_path: Path
+) -> None:
+    async with (
+        running(
+            "chat",
+            database_url=postgres_on_small_disk.url,
+            redis_url=own_redis.url,
+            folder=tmp_path / "chat",
+        ) as chat,
+        chat.client() as client,
+    ):
+        answer = await client.post("/api/conversations", json={"agentId": "module-writer"})
+        conversation = answer.json()["data"]["id"]
+        filler = small_disk / "filler"
+        with filler.open("wb") as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(1 << 16))
+                file.flush()
+        accepted: list[str] = []
+        refused = None
+        for i in range(400):
+            text = f"{i} " + "x" * 20_000
+            answer = await client.post(f"/api/conversations/{conversation}/messages", json={"content": text})
+            if answer.status_code == 200:
+                accepted.append(text)
+                continue
+            refused = answer
+            break
+        assert refused is not None, "the disk was never full"
+        assert refused.status_code == 503
+        assert "error" in refused.json()
+        assert "Retry-After" in refused.headers
+        assert "INSERT" not in refused.text
+        async with Redis.from_url(own_redis.url, decode_responses=True) as redis:
+            queued = uuid4()
+            await redis.xadd(
+                "chat.commands",
+                {
+                    "id": str(queued),
+                    "type": "chat.message.append.v1",
+                    "data": f'{{"conversationId":"{conversation}","role":"user","content":"{"q" * 20_000}"}}',
+                },
+            )
+            filler.unlink()
+
+            async def stored() -> bool:
+                answer = await client.get(f"/api/conversations/{conversation}/messages")
+                contents = [message["content"] for message in answer.json()["data"]]
+                assert contents == [*accepted, "q" * 20_000]
+                return True
+
+            await eventually(stored)
+            assert await redis.xlen("chat.commands.dead") == 0
