@@ -79,7 +79,7 @@ async def create_conversation(
     assert ref.version is not None
     new = NewConversation(uuid4(), ref.agent_id, ref.version, user_id)
     async with transaction(pool) as connection:
-        [outcome] = await create_conversations(connection, [new])
+        [outcome] = await create_conversations(connection, [new], new_ids=True)
         if isinstance(outcome, PermanentError):
             raise outcome
     return Conversation(
@@ -88,18 +88,20 @@ async def create_conversation(
 
 
 async def create_conversations(
-    connection: Connection, conversations: Sequence[NewConversation]
+    connection: Connection, conversations: Sequence[NewConversation], *, new_ids: bool = False
 ) -> list[datetime | PermanentError]:
     """Create conversations with their facts; for each, since when it is there.
 
-    Or why not: its id is taken, or the custom agent isn't its user's.
+    Or why not: its id is taken, or the custom agent isn't its user's. ``new_ids`` says that no id was ever
+    used before, so that each sequence begins at 1.
     """
     custom = [(c, parse(c.agent_id).custom_id) for c in conversations]
     wanted = [(agent_id, c.user_id) for c, agent_id in custom if agent_id]
     owned = await list_owned_ids(connection, wanted) if wanted else set()
     allowed = [c for c, agent_id in custom if agent_id is None or (agent_id, c.user_id) in owned]
     inserted = await repository.insert_conversations(connection, allowed) if allowed else {}
-    sequences = await repository.continue_sequences(connection, list(inserted)) if inserted else {}
+    used_before = [] if new_ids else list(inserted)
+    sequences = await repository.continue_sequences(connection, used_before) if used_before else {}
     outcomes: list[datetime | PermanentError] = []
     facts: list[Fact] = []
     for conversation, agent_id in custom:
@@ -128,17 +130,19 @@ async def get_state(pool: Pool, user_id: str, conversation_id: UUID) -> State:
 async def patch_state(pool: Pool, user_id: str, patch: StatePatch) -> State:
     """Merge a patch into a state. Raises as :func:`check_owner`, and :class:`Conflict` at another version."""
     async with transaction(pool) as connection:
-        await check_owner(connection, user_id, patch.conversation_id)
-        [outcome] = await patch_states(connection, [patch])
+        [outcome] = await patch_states(connection, [patch], owner=user_id)
         if isinstance(outcome, PermanentError):
             raise outcome
         return outcome
 
 
-async def patch_states(connection: Connection, patches: Sequence[StatePatch]) -> list[State | PermanentError]:
+async def patch_states(
+    connection: Connection, patches: Sequence[StatePatch], *, owner: str | None = None
+) -> list[State | PermanentError]:
     """Apply patches in order, each to what the one before left, with a fact for each that changed anything.
 
-    For each the state after it, or why not: no such conversation, or a version that isn't awaited.
+    For each the state after it, or why not: no such conversation, or not ``owner``'s, when given, or a
+    version that isn't awaited.
     """
     locked = await repository.lock_conversations(connection, [p.conversation_id for p in patches])
     changes: dict[UUID, StateChange] = {}
@@ -148,6 +152,8 @@ async def patch_states(connection: Connection, patches: Sequence[StatePatch]) ->
         conversation = locked.get(patch.conversation_id)
         if conversation is None:
             outcomes.append(not_found())
+        elif owner is not None and conversation.user_id != owner:
+            outcomes.append(Forbidden())
         elif patch.versions is not None and conversation.state_version not in patch.versions:
             outcomes.append(
                 Conflict(f"The state is at version {conversation.state_version}", code="version_conflict")

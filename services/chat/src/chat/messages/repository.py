@@ -39,7 +39,7 @@ WITH appended AS (
 ), locked AS MATERIALIZED (
     SELECT id, last_message_at, (SELECT set_config('takaro.message_order', 'caller', true)) AS message_order
     FROM conversations
-    WHERE id = ANY($2::uuid[])
+    WHERE id = ANY($2::uuid[]) AND ($10::text IS NULL OR user_id = $10)
     ORDER BY id
     FOR NO KEY UPDATE
 ), started AS MATERIALIZED (
@@ -76,13 +76,14 @@ FROM inserted AS i JOIN counted AS c ON c.id = i.conversation_id
 
 
 async def insert_messages(
-    connection: Connection, messages: Sequence[NewMessage]
+    connection: Connection, messages: Sequence[NewMessage], owner: str | None = None
 ) -> dict[tuple[UUID, UUID], Placed]:
     """Append messages in the given order; what was inserted, by (id, conversation id).
 
-    Left out: an id that exists, and a conversation that doesn't. The conversations stay locked.
+    Left out: an id that exists, a conversation that doesn't, and one that isn't ``owner``'s, when given.
+    The conversations stay locked.
     """
-    rows = await connection.fetch(INSERT_MESSAGES, *_columns(messages))
+    rows = await connection.fetch(INSERT_MESSAGES, *_columns(messages), owner)
     return {(row["id"], row["conversation_id"]): Placed(row["created_at"], row["sequence"]) for row in rows}
 
 

@@ -24,10 +24,10 @@ async def append_user_message(pool: Pool, user_id: str, conversation_id: UUID, c
     """Store what a person says, with its fact. Raises as :func:`check_owner`."""
     message = NewMessage(uuid4(), conversation_id, "user", content)
     async with transaction(pool) as connection:
-        await check_owner(connection, user_id, conversation_id)
-        [outcome] = await append_messages(connection, [message])
-    if isinstance(outcome, PermanentError):  # deleted since the check
-        raise outcome
+        [outcome] = await append_messages(connection, [message], owner=user_id)
+        if isinstance(outcome, PermanentError):
+            await check_owner(connection, user_id, conversation_id)
+            raise outcome
     assert outcome is not None, "a new id can't have been stored before"
     return Message(
         message.id, conversation_id, "user", content, None, None, None, None, None, outcome.created_at
@@ -35,14 +35,15 @@ async def append_user_message(pool: Pool, user_id: str, conversation_id: UUID, c
 
 
 async def append_messages(
-    connection: Connection, messages: Sequence[NewMessage]
+    connection: Connection, messages: Sequence[NewMessage], *, owner: str | None = None
 ) -> list[Placed | PermanentError | None]:
     """Append messages set-wise, with their facts, in the caller's transaction; an outcome for each, in order.
 
     ``None``: the very same message is stored already, and nothing was done. An error: the conversation
-    doesn't exist (:class:`NotFound`), or the id holds another message (:class:`Conflict`, ``id_reused``).
+    doesn't exist, or isn't ``owner``'s, when given (:class:`NotFound`), or the id holds another message
+    (:class:`Conflict`, ``id_reused``).
     """
-    inserted = await repository.insert_messages(connection, messages)
+    inserted = await repository.insert_messages(connection, messages, owner)
     outcomes: list[Placed | PermanentError | None] = []
     facts: list[Fact] = []
     open_places: list[int] = []
