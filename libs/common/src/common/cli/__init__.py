@@ -2,7 +2,7 @@
 
 import typer
 
-from common.cli import contracts, migrate, token
+from common.cli import contracts, dead, event, events, migrate, outbox, streams, token, trace
 
 app = typer.Typer(
     name="takaro",
@@ -15,3 +15,9 @@ app.command("rollback")(migrate.rollback)
 app.command("schema")(migrate.status)
 app.command("token")(token.token)
 app.command("contracts")(contracts.contracts)
+app.add_typer(events.app, name="events")
+app.add_typer(dead.app, name="dead")
+app.command("streams")(streams.streams)
+app.command("outbox")(outbox.outbox)
+app.command("event")(event.event)
+app.command("trace")(trace.trace)

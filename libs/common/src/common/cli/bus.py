@@ -53,12 +53,16 @@ class Entry:
         return trace_id_of(self.event.traceparent) if self.event else None
 
     @property
+    def order(self) -> tuple[int, int]:
+        return order(self.entry_id)
+
+    @property
     def sequence(self) -> int | None:
         digits = self.fields.get(b"sequence", b"")
         return int(digits) if digits.isdigit() else None
 
     def to_json(self) -> dict[str, Any]:
-        """Keys ``stream, entryId, at`` and the event's own; ``problem`` and ``fields`` where it is no event."""
+        """``stream, entryId, at`` and the event's keys; ``problem`` and ``fields`` where it is none."""
         found: dict[str, Any] = {
             "stream": self.stream,
             "entryId": self.entry_id,
@@ -78,7 +82,7 @@ class Entry:
             "sequence": self.sequence,
             "traceparent": event.traceparent,
             "traceId": self.trace_id,
-            "data": json_ortext(event.data),
+            "data": json_or_text(event.data),
         }
 
 
@@ -108,7 +112,13 @@ def _rank(stream: str) -> tuple[int, str, bool]:
 
 
 async def pages(
-    redis: Redis, stream: str, first: str = "-", last: str = "+", *, size: int = 200, newest_first: bool = False
+    redis: Redis,
+    stream: str,
+    first: str = "-",
+    last: str = "+",
+    *,
+    size: int = 200,
+    newest_first: bool = False,
 ) -> AsyncIterator[Sequence[RawEntry]]:
     """Entries from ``first`` to ``last`` (bounds as XRANGE takes them), ``size`` at a time."""
     while True:
@@ -159,4 +169,3 @@ def trace_id_of(traceparent: str | None) -> str | None:
 
 def text(value: bytes | str) -> str:
     return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
-

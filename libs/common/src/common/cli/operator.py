@@ -43,7 +43,7 @@ def _like_services(name: str) -> str:
 
 
 class OperatorSettings(BaseSettings):
-    """Where the services' Postgres, Redis and traces are, from the environment and ``.env`` as they read it."""
+    """Where Postgres, Redis and traces are, from the environment and ``.env`` as the services read it."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", populate_by_name=True)
 
@@ -115,7 +115,8 @@ def run(work: Callable[[OperatorSettings], Awaitable[None]]) -> None:
     except (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.ReadOnlyError) as error:
         place = _place(settings.bus_url) if settings else "?"
         _end(
-            f"Redis at {place} can't be used ({error}): is it running, and is EVENT_BUS_URL (or REDIS_URL) right?",
+            f"Redis at {place} can't be used ({error}): is it running, and is EVENT_BUS_URL (else REDIS_URL) "
+            "right?",
             FAILED,
             error,
         )

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich import box
 from rich.console import Console
+from rich.highlighter import JSONHighlighter
+from rich.json import JSON
 from rich.table import Table
 from rich.text import Text
 
@@ -75,6 +77,16 @@ def json_or_text(data: bytes) -> Any:
         return codec.loads(data)
     except ValueError:
         return data.decode(errors="backslashreplace")
+
+
+def pretty_json(data: bytes) -> Text:
+    """An event's data, indented and coloured; as it is when it is no JSON."""
+    try:
+        value = codec.loads(data)
+    except ValueError:
+        return Text(printable(data))
+    lines = JSON.from_data(value, ensure_ascii=False).text.plain.splitlines()
+    return JSONHighlighter()("\n".join(printable(line) for line in lines))
 
 
 def age(seconds: float | None) -> str:

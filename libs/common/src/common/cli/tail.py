@@ -19,7 +19,7 @@ AWAY = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoad
 
 
 class Tail:
-    """``cursors``: the last entry of each stream that was given out, so that none comes twice or is left out."""
+    """``cursors``: the last entry given out of each stream, so that none comes twice or is left out."""
 
     def __init__(self, redis: Redis, streams: Sequence[str]) -> None:
         self._redis = redis
@@ -72,15 +72,9 @@ class Tail:
             if failures:
                 say("Redis is back")
                 failures = 0
-            rows = answer.items() if isinstance(answer, dict) else answer or []
-            for name, found in rows:
+            for name, rows in answer:
                 stream = text(name)
-                for entry_id, fields in _entries(found):
+                for raw_id, fields in rows:
+                    entry_id = text(raw_id)
                     self.cursors[stream] = entry_id
                     yield Entry.read(stream, (entry_id, fields))
-
-
-def _entries(found: Any) -> list[RawEntry]:
-    """Entries of one stream of an XREAD answer; RESP3 clients nest them once more."""
-    rows = found[0] if found and isinstance(found[0], list) else found
-    return [(text(entry_id), fields) for entry_id, fields in rows]

@@ -1,128 +1,121 @@
-"""``takaro trace``: one request across the services as a tree, from the collector of the local stack."""
+"""``takaro trace``: one request through all services, as the collector has its spans."""
 
-import json
-import os
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import httpx
 import typer
-from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-Span = Mapping[str, Any]
+from common.cli.operator import Failure, OperatorSettings, Refusal, run
+from common.cli.output import Json, print_json, printable, screen
+from common.telemetry import parse_traceparent
 
-_STYLES = {"chat": "cyan", "knowledge": "magenta", "cockpit": "yellow"}
-#: What tells a span from its siblings of the same name, the first that it has.
-_TELLING = (
-    "messaging.destination.name",
-    "db.query.summary",
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
+_SHOWN = (
+    "cloudevents.event_type",
+    "cloudevents.event_id",
+    "http.route",
+    "http.response.status_code",
     "db.query.text",
-    "db.statement",
-    "url.path",
-    "http.target",
 )
-_TELLING_LENGTH = 60
-#: Linked traces are followed this far: a batch's links lead to each of its messages.
-_LINKED_TRACES = 20
-
-
-class TraceNotFound(Exception):
-    """The collector doesn't know the trace: it never came, or newer ones have taken its place."""
+"""Attributes that say what a span was about, in this order."""
 
 
 def trace(
-    trace_id: Annotated[str, typer.Argument(help="As in a log line's trace_id or a response's traceparent.")],
-    collector: Annotated[
-        str, typer.Option(help="Where the local stack keeps traces.", envvar="TRACE_COLLECTOR_URL")
-    ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="The spans as JSON.")] = False,
+    trace_id: Annotated[str, typer.Argument(metavar="ID", help="A trace id, or a whole traceparent.")],
+    as_json: Json = False,
 ) -> None:
-    """Show a trace, and those linked to it, as a tree."""
+    """Show a trace as a tree of spans: HTTP, transactions, outbox, streams, consumers, jobs, SQL.
+
+    Asks the local stack's collector, or the one at TAKARO_TRACES_URL. --json gives one document.
+    """
+
+    async def work(settings: OperatorSettings) -> None:
+        wanted = _parse_id(trace_id)
+        spans = await fetch(settings.collector_url, wanted)
+        if as_json:
+            print_json({"traceId": wanted, "spans": spans})
+        else:
+            screen().print(render(wanted, spans))
+
+    run(work)
+
+
+def _parse_id(given: str) -> str:
+    context = parse_traceparent(given)
+    found = f"{context.trace_id:032x}" if context else given.lower()
+    if not _TRACE_ID.fullmatch(found):
+        raise Refusal(
+            f"{given} is no trace id (32 hex digits) and no traceparent; `takaro event ID` tells an event's"
+        )
+    return found
+
+
+async def fetch(url: str, trace_id: str) -> list[dict[str, Any]]:
+    """The spans of a trace, in the order they started. Raises :class:`Failure`."""
     try:
-        with httpx.Client(base_url=collector or default_collector(), timeout=10, trust_env=False) as client:
-            traces = fetch_linked(client, trace_id)
-    except (httpx.TransportError, TraceNotFound) as error:
-        typer.echo(f"takaro trace: {error}", err=True)
-        raise typer.Exit(1) from error
-    if as_json:
-        typer.echo(json.dumps(traces))
-        return
-    console = Console()
-    for spans in traces.values():
-        console.print(render(spans))
+        async with httpx.AsyncClient(timeout=5) as client:
+            answer = await client.get(f"{url}/traces/{trace_id}")
+            answer.raise_for_status()
+            spans: list[dict[str, Any]] = answer.json()["data"]
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code != 404:
+            raise Failure(f"the collector at {url} answered {error.response.status_code}") from error
+        raise Failure(
+            f"the collector at {url} has no trace {trace_id}: it keeps the newest 20,000 spans in memory, "
+            "and gets them from services that have OTEL_EXPORTER_OTLP_ENDPOINT set"
+        ) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise Failure(
+            f"no collector at {url} ({error or type(error).__name__}): `make run` starts one; another one's "
+            "address goes into TAKARO_TRACES_URL"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise Failure(f"{url} is no collector of ours: its answer has no spans") from error
+    return spans
 
 
-def default_collector() -> str:
-    """The collector of a local stack on this machine's settings."""
-    return f"http://127.0.0.1:{os.environ.get('OTLP_PORT') or 4318}"
-
-
-def fetch_linked(client: httpx.Client, trace_id: str) -> dict[str, list[Span]]:
-    """The spans of a trace and of those that it links to, by trace id, the asked one first.
-
-    Raises TraceNotFound, or what httpx raises when the collector doesn't answer.
-    """
-    traces: dict[str, list[Span]] = {}
-    wanted = [trace_id.lower()]
-    while wanted and len(traces) < _LINKED_TRACES:
-        identity = wanted.pop(0)
-        if identity in traces or not (spans := _fetch(client, identity)):
-            continue
-        traces[identity] = spans
-        wanted += [link["traceId"] for span in spans for link in span["links"]]
-    if trace_id.lower() not in traces:
-        raise TraceNotFound(f"trace {trace_id} is not known to {client.base_url}")
-    return traces
-
-
-def render(spans: Sequence[Span]) -> Tree:
-    """A trace as a tree: spans under their parents in the order they started.
-
-    A span whose parent isn't there (it belongs to a caller, or hasn't come yet) stands at the top.
-    """
-    known = {span["spanId"] for span in spans}
-    children: dict[str | None, list[Span]] = {}
+def render(trace_id: str, spans: Sequence[dict[str, Any]]) -> Tree:
+    """The spans as a tree: name, service, when it started after the first, how long it took."""
+    ids = {span["spanId"] for span in spans}
+    children = defaultdict(list)
     for span in sorted(spans, key=lambda span: span["startTimeUnixNano"]):
         parent = span["parentSpanId"]
-        children.setdefault(parent if parent in known else None, []).append(span)
-    began = min(span["startTimeUnixNano"] for span in spans)
-    services = ", ".join(sorted({span["service"] for span in spans}))
-    tree = Tree(Text(f"trace {spans[0]['traceId']}  {len(spans)} spans  {services}", style="bold"))
-    _grow(tree, children.get(None, []), children, began)
+        # A span whose parent isn't there (not exported, not arrived yet) stands at the top.
+        children[parent if parent in ids and parent != span["spanId"] else None].append(span)
+    start = min(span["startTimeUnixNano"] for span in spans)
+    services = sorted({span["service"] for span in spans})
+    tree = Tree(
+        Text.assemble(
+            ("trace ", "bold"), trace_id, f"  {len(spans)} spans of {printable(', '.join(services))}"
+        )
+    )
+    waiting = [(tree, span) for span in reversed(children[None])]
+    while waiting:
+        node, span = waiting.pop()
+        branch = node.add(_label(span, start))
+        waiting += [(branch, child) for child in reversed(children[span["spanId"]])]
     return tree
 
 
-def _grow(
-    branch: Tree, spans: Iterable[Span], children: Mapping[str | None, Sequence[Span]], began: int
-) -> None:
-    for span in spans:
-        _grow(branch.add(_line(span, began)), children.get(span["spanId"], ()), children, began)
-
-
-def _line(span: Span, began: int) -> Text:
-    line = Text.assemble(
-        (f"{span['service']} ", _STYLES.get(span["service"], "green")),
-        (span["name"], "bold"),
-        (f" {span['kind']}", "dim"),
-        f" {span['durationMs']:.1f} ms",
-        (f" +{(span['startTimeUnixNano'] - began) / 1e6:.0f} ms", "dim"),
+def _label(span: dict[str, Any], start: int) -> Text:
+    offset = (span["startTimeUnixNano"] - start) / 1e6
+    label = Text.assemble(
+        (printable(span["name"]), "bold"),
+        " ",
+        (printable(span["service"]), "cyan"),
+        (f"  +{offset:.1f} ms  {span['durationMs']:.1f} ms", "green"),
     )
-    if detail := next((str(span["attributes"][key]) for key in _TELLING if span["attributes"].get(key)), ""):
-        shown = " ".join(detail.split())
-        line.append(f" {shown[:_TELLING_LENGTH]}{'…' if len(shown) > _TELLING_LENGTH else ''}", "dim")
-    for link in span["links"]:
-        line.append(f" ↪ {link['traceId'][:8]}", "blue")
+    for name in _SHOWN:
+        if (value := span["attributes"].get(name)) is not None:
+            shown = " ".join(printable(str(value).replace("\n", " ")).split())
+            label.append(f"  {shown if len(shown) <= 80 else shown[:79] + '…'}", "dim")
     if span["status"]["code"] == "error":
-        line.append(f" error {span['status']['message']}".rstrip(), "bold red")
-    return line
-
-
-def _fetch(client: httpx.Client, trace_id: str) -> list[Span]:
-    answer = client.get(f"/traces/{trace_id}")
-    if answer.status_code == httpx.codes.NOT_FOUND:
-        return []
-    answer.raise_for_status()
-    spans: list[Span] = answer.json()["data"]
-    return spans
+        label.append(f"  {printable(span['status']['message']) or 'error'}", "bold red")
+    if span["links"]:
+        label.append(f"  {len(span['links'])} links", "magenta")
+    return label
