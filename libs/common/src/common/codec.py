@@ -4,20 +4,27 @@ UUIDs, dates and dataclasses encode as strings and objects; times are RFC 3339 i
 """
 
 from typing import Any
+from uuid import UUID
 
 import orjson
 
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
 
 
+def _text(value: object) -> str:
+    if isinstance(value, UUID):  # asyncpg's own kind of UUID, which orjson doesn't take for one
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
 def dumps(value: object) -> bytes:
     """Encode ``value`` as compact UTF-8 JSON. Raises ``TypeError`` for what JSON cannot hold."""
-    return orjson.dumps(value, option=_OPTIONS)
+    return orjson.dumps(value, default=_text, option=_OPTIONS)
 
 
 def dumps_str(value: object) -> str:
     """Like :func:`dumps`, as text: what asyncpg wants for ``jsonb``."""
-    return orjson.dumps(value, option=_OPTIONS).decode()
+    return orjson.dumps(value, default=_text, option=_OPTIONS).decode()
 
 
 def loads(raw: bytes | bytearray | memoryview | str) -> Any:
