@@ -8,11 +8,12 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from chat.messages import repository
 from chat.messages.records import NewMessage, Placed
 from chat.messages.repository import list_messages
 from chat.messages.use_cases import append_messages, append_user_message
 from common.postgres import Pool, transaction
-from tests.integration.chat.conftest import NewConversation, node_message
+from tests.integration.chat.conftest import NewConversation, facts, node_message
 from tests.support.wait import eventually
 
 IMPORTED_MESSAGE = """
@@ -136,6 +137,34 @@ async def test_a_writer_waits_for_the_one_before_it(pool: Pool, conversation: Ne
         await eventually(lambda: _somebody_waits(pool))
     await waiting
     assert await read(pool, conversation_id) == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        (repository.INSERT_MESSAGES, ["1", "2", "3"]),
+        (repository.INSERT_MESSAGES.replace("FOR NO KEY UPDATE", ""), ["1", "3", "2"]),
+    ],
+    ids=["locked", "without the lock"],
+)
+async def test_messages_stand_in_the_order_of_their_facts_by_the_row_lock(
+    pool: Pool,
+    conversation: NewConversation,
+    monkeypatch: pytest.MonkeyPatch,
+    statement: str,
+    expected: list[str],
+) -> None:
+    """The second writer begins between two messages of the first, and is told last."""
+    monkeypatch.setattr(repository, "INSERT_MESSAGES", statement)
+    conversation_id = await conversation()
+    async with transaction(pool) as first:
+        await append_messages(first, [NewMessage(uuid4(), conversation_id, "user", "1")])
+        waiting = asyncio.create_task(append(pool, conversation_id, "3"))
+        await eventually(lambda: _somebody_waits(pool))
+        await append_messages(first, [NewMessage(uuid4(), conversation_id, "user", "2")])
+    await waiting
+    assert [data["content"] for _, _, data in await facts(pool, conversation_id)] == ["1", "2", "3"]
+    assert await read(pool, conversation_id) == expected
 
 
 async def _somebody_waits(pool: Pool) -> bool:

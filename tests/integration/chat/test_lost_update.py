@@ -1,0 +1,58 @@
+"""Failure 7, with the mechanism and without: two patches that read the same state."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from chat.conversations import repository
+from chat.conversations.records import LockedConversation, State, StatePatch
+from chat.conversations.use_cases import get_state, patch_state
+from common.postgres import Connection, Pool
+from tests.integration.chat.conftest import NewConversation
+from tests.support.wait import eventually
+
+UNLOCKED = repository.LOCK_CONVERSATIONS.replace("FOR NO KEY UPDATE", "")
+
+
+@pytest.mark.parametrize(
+    ("statement", "kept"),
+    [(repository.LOCK_CONVERSATIONS, {"a": 1, "b": 2}), (UNLOCKED, None)],
+    ids=["locked", "without the lock"],
+)
+async def test_two_patches_that_meet_both_survive_by_the_row_lock(
+    pool: Pool,
+    conversation: NewConversation,
+    monkeypatch: pytest.MonkeyPatch,
+    statement: str,
+    kept: dict[str, Any] | None,
+) -> None:
+    id, readers = await conversation(), 0
+    lock = repository.lock_conversations
+
+    async def read_and_meet(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, LockedConversation]:
+        """Go on once the other has read too, or waits for the lock."""
+        nonlocal readers
+        locked = await lock(connection, ids)
+        readers += 1
+
+        async def met() -> bool:
+            waiting = await pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            return readers == 2 or waiting > 0
+
+        await eventually(met)
+        return locked
+
+    monkeypatch.setattr(repository, "LOCK_CONVERSATIONS", statement)
+    monkeypatch.setattr(repository, "lock_conversations", read_and_meet)
+    await asyncio.gather(
+        patch_state(pool, "alice", StatePatch(id, {"a": 1})),
+        patch_state(pool, "alice", StatePatch(id, {"b": 2})),
+    )
+    after = await get_state(pool, "alice", id)
+    if kept is None:
+        assert len(after.state) == 1, "without the lock one patch is lost: the lock is what keeps both"
+    else:
+        assert after == State(kept, 2)
