@@ -33,6 +33,10 @@ fmt: $(UV) ## Format the code and mend what the linter can
 	@$(RUN) ruff check --fix-only .
 	@$(RUN) ruff format .
 
+.PHONY: demo
+demo: $(UV) ## Follow one real piece of work through all three services (DOCS=path to ask your own Markdown)
+	@DOCS="$(DOCS)" $(RUN) --no-dev python -m takaro_local.demo
+
 .PHONY: migrate
 migrate: $(UV) ## Apply missing migrations to DATABASE_URL as one batch
 	@$(RUN) --no-dev python -m takaro_local.clients takaro migrate $(ARGS)
@@ -77,3 +81,7 @@ $(CURDIR)/.local/uv/bin/uv:
 .PHONY: contracts
 contracts: $(UV) ## Publish the event contracts in docs/events; refuses a breaking change
 	@$(RUN) --no-dev takaro contracts
+
+.PHONY: bench
+bench: $(UV) ## Measure against the Node peer and the raw limits (ONLY=append,latency,backlog)
+	@$(RUN) python -m benchmarks

@@ -1,8 +1,6 @@
 """The local stack's trace collector, fed by the real OTLP exporter."""
 
-import re
 from collections.abc import Iterator
-from io import StringIO
 from threading import Thread
 
 import httpx
@@ -13,9 +11,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode, Tracer
-from rich.console import Console
 
-from common.cli.trace import TraceNotFound, fetch_linked, render
 from takaro_local.collector import Collector
 from takaro_local.spans import SpanStore
 from tests.support.servers import free_port
@@ -68,27 +64,19 @@ def test_a_trace_comes_back_as_it_was_exported(tracer: Tracer, client: httpx.Cli
     assert (summary["traceId"], summary["name"], summary["spans"]) == (identity, "POST /messages", 2)
 
 
-def test_linked_traces_are_fetched_and_drawn(tracer: Tracer, client: httpx.Client) -> None:
+def test_links_of_a_span_come_with_it(tracer: Tracer, client: httpx.Client) -> None:
     with tracer.start_as_current_span("publish") as published:
         pass
     links = [Link(published.get_span_context())]
-    with (
-        tracer.start_as_current_span("batch", links=links) as batch,
-        tracer.start_as_current_span("handle"),
-    ):
+    with tracer.start_as_current_span("batch", links=links) as batch:
         pass
-    traces = fetch_linked(client, f"{batch.get_span_context().trace_id:032x}")
-    console = Console(file=StringIO(), width=120, record=True)
-    for spans in traces.values():
-        console.print(render(spans))
-    branches = re.findall(r"^( *[└├]── chat \w+)", console.export_text(), flags=re.MULTILINE)
-    assert branches == ["└── chat batch", "    └── chat handle", "└── chat publish"]
+    (span,) = client.get(f"/traces/{batch.get_span_context().trace_id:032x}").json()["data"]
+    context = published.get_span_context()
+    assert span["links"] == [{"traceId": f"{context.trace_id:032x}", "spanId": f"{context.span_id:016x}"}]
 
 
 def test_an_unknown_trace_is_said_to_be_unknown(client: httpx.Client) -> None:
     assert client.get("/traces/00").json() == {"error": "Trace not found"}
-    with pytest.raises(TraceNotFound):
-        fetch_linked(client, "00")
 
 
 def test_garbage_is_refused(client: httpx.Client) -> None:
