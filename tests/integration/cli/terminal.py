@@ -1,0 +1,95 @@
+"""``takaro`` as operators run it: a process, with its output, its remarks and its exit status."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+_COMMAND = (sys.executable, "-c", "from common.cli import app; app()")
+
+
+@dataclass(slots=True, frozen=True)
+class Result:
+    """What a command left. ``out`` is its result, ``err`` its remarks and errors."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON document it printed."""
+        return orjson.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        """The JSON lines it printed."""
+        return [orjson.loads(line) for line in self.out.splitlines()]
+
+
+class Terminal:
+    """Runs commands with ``settings`` as their only settings of ours."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        ours = ("DATABASE_URL", "REDIS_URL", "EVENT_BUS_URL", "OTEL_", "OTLP_", "TAKARO_", "AUTH_", "JWT_")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        self._environment = {**inherited, **settings}
+
+    def with_settings(self, **settings: str) -> "Terminal":
+        return Terminal({**self._environment, **settings})
+
+    async def __call__(self, *arguments: str, stdin: str = "", expect: int = 0) -> Result:
+        """Run to the end; fails when the exit status isn't the expected one."""
+        process = await self._start(arguments)
+        out, err = await process.communicate(stdin.encode())
+        result = Result(process.returncode or 0, out.decode(), err.decode())
+        assert result.status == expect, f"status {result.status}: {result.out}\n{result.err}"
+        return result
+
+    @asynccontextmanager
+    async def following(self, *arguments: str) -> AsyncIterator["Following"]:
+        """Run in the background; interrupted as by Ctrl-C at the end, which is no failure."""
+        process = await self._start(arguments)
+        following = Following(process)
+        try:
+            yield following
+            if process.returncode is None:
+                process.send_signal(signal.SIGINT)
+            assert await asyncio.wait_for(process.wait(), 10) == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+
+    async def _start(self, arguments: tuple[str, ...]) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *_COMMAND,
+            *arguments,
+            env=self._environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+
+class Following:
+    """A command that runs on."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def line(self, timeout: float = 15) -> str:
+        """The next line of its output."""
+        assert self._process.stdout is not None
+        return (await asyncio.wait_for(self._process.stdout.readline(), timeout)).decode()
+
+    async def remark(self, timeout: float = 15) -> str:
+        """The next line of its error stream."""
+        assert self._process.stderr is not None
+        return (await asyncio.wait_for(self._process.stderr.readline(), timeout)).decode()
