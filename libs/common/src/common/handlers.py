@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
+from structlog.contextvars import bound_contextvars
+
+from common import telemetry
 from common.contracts import CommandRejected, Contract
 from common.errors import PermanentError
 from common.events import Event
@@ -96,8 +99,9 @@ class Router:
 
 async def _attempt(connection: Connection, handler: EachHandler[M], command: Command[M]) -> Rejection | None:
     try:
-        async with connection.transaction():
-            await handler(connection, command)
+        with bound_contextvars(event_id=command.event.id), telemetry.continuing(command.traceparent):
+            async with connection.transaction():
+                await handler(connection, command)
     except PermanentError as error:
         return Rejection.of(error)
     return None

@@ -7,13 +7,14 @@ order.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import asyncpg
 import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from prometheus_client import Counter, Gauge
 from redis.asyncio import Redis
 
@@ -94,44 +95,60 @@ class Relay:
 
     async def _publish(self, rows: Sequence[asyncpg.Record]) -> None:
         pipeline = self._redis.pipeline(transaction=False)
-        spans = self._spans(rows)
-        for row, traceparent in zip(rows, spans, strict=True):
-            fields: dict[Any, Any] = encode_entry(
-                id=str(row["event_id"]),
-                source=row["source"],
-                type=row["type"],
-                subject=row["subject"],
-                time=row["time"],
-                sequence=row["sequence"],
-                traceparent=traceparent,
-                data=row["data"],
-            )
-            pipeline.xadd(self._stream, fields)
-        await pipeline.execute()
+        with self._send_spans(rows) as spans:
+            for i, row in enumerate(rows):
+                context = telemetry.format_traceparent(spans[i].get_span_context()) if spans else None
+                fields: dict[Any, Any] = encode_entry(
+                    id=str(row["event_id"]),
+                    source=row["source"],
+                    type=row["type"],
+                    subject=row["subject"],
+                    time=row["time"],
+                    sequence=row["sequence"],
+                    traceparent=context or row["traceparent"],
+                    data=row["data"],
+                )
+                pipeline.xadd(self._stream, fields)
+            entry_ids = await pipeline.execute()
+            for span, entry_id in zip(spans, entry_ids, strict=False):
+                span.set_attribute("messaging.message.id", entry_id.decode())
 
-    def _spans(self, rows: Sequence[asyncpg.Record]) -> list[str | None]:
-        """A send span in each fact's own trace; the context that travels with the fact."""
+    @contextmanager
+    def _send_spans(self, rows: Sequence[asyncpg.Record]) -> Iterator[Sequence[Span]]:
+        """A send span in each fact's own trace, whose context travels with the fact; none when unrecorded."""
         if not telemetry.recording():
-            return [row["traceparent"] for row in rows]
-        contexts = []
-        for row in rows:
-            span = telemetry.tracer().start_span(
+            yield ()
+            return
+        common = {
+            "messaging.system": "redis",
+            "messaging.operation.type": "send",
+            "messaging.operation.name": "send",
+            "messaging.destination.name": self._stream,
+        }
+        spans = [
+            telemetry.tracer().start_span(
                 f"send {self._stream}",
                 context=telemetry.context_of(row["traceparent"]),
                 kind=SpanKind.PRODUCER,
                 attributes={
-                    "messaging.system": "redis",
-                    "messaging.operation.type": "send",
-                    "messaging.operation.name": "send",
-                    "messaging.destination.name": self._stream,
+                    **common,
                     "cloudevents.event_id": str(row["event_id"]),
                     "cloudevents.event_type": row["type"],
                     "cloudevents.event_source": row["source"],
                 },
             )
-            contexts.append(telemetry.format_traceparent(span.get_span_context()))
-            span.end()
-        return contexts
+            for row in rows
+        ]
+        try:
+            yield spans
+        except Exception as error:
+            for span in spans:
+                span.set_attribute("error.type", type(error).__qualname__)
+                span.set_status(Status(StatusCode.ERROR, repr(error)))
+            raise
+        finally:
+            for span in spans:
+                span.end()
 
 
 async def count_waiting(connection: Connection, stream: str) -> int:

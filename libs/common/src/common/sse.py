@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from starlette.responses import StreamingResponse
 
 from common import codec
@@ -27,6 +28,12 @@ class ServerEvent:
         return f"{head}event: {self.event}\ndata: ".encode() + codec.dumps(self.data) + b"\n\n"
 
 
+async def _following(events: AsyncIterator[ServerEvent]) -> ServerEvent | None:
+    """The next event. Waiting can take hours: what it polls is no part of the request's trace."""
+    with suppress_instrumentation():
+        return await anext(events, None)
+
+
 def event_stream(
     request: Request, events: AsyncIterator[ServerEvent], *, heartbeat_seconds: float = 30
 ) -> StreamingResponse:
@@ -37,7 +44,7 @@ def event_stream(
     stopping: asyncio.Event = request.app.state.stopping
 
     async def body() -> AsyncIterator[bytes]:
-        following = asyncio.ensure_future(anext(events, None))
+        following = asyncio.create_task(_following(events))
         stop = asyncio.create_task(stopping.wait())
         try:
             while not stop.done():
@@ -49,7 +56,7 @@ def event_stream(
                     if event is None:
                         return
                     yield event.encode()
-                    following = asyncio.ensure_future(anext(events, None))
+                    following = asyncio.create_task(_following(events))
                 elif not done:
                     yield ServerEvent("heartbeat", {}).encode()
         finally:

@@ -17,24 +17,33 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, _get_from_env_or_default
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, TraceFlags
 from opentelemetry.util.types import Attributes
 from structlog.typing import EventDict, WrappedLogger
+
+from common.query_spans import NameQueries, OnlyInTraces
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
 def setup(service: str, instance: str, *, log_level: str = "info") -> TracerProvider:
-    """Configure tracing and JSON logs for this process. Call :func:`shutdown` before it ends."""
+    """Configure tracing and JSON logs for this process. Shut the provider down before it ends.
+
+    Call it before anything is instrumented: attribute names are the stable ones of OpenTelemetry's
+    conventions, unless ``OTEL_SEMCONV_STABILITY_OPT_IN`` says otherwise.
+    """
+    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
     _setup_logs(service, log_level)
     exporting = any(os.environ.get(name) for name in _ENDPOINTS)
     resource = Resource.create(
         {"service.name": os.environ.get("OTEL_SERVICE_NAME", service), "service.instance.id": instance}
     )
-    # None: what OTEL_TRACES_SAMPLER says, else parentbased_always_on.
-    provider = TracerProvider(resource=resource, sampler=None if exporting else ALWAYS_OFF)
+    # What OTEL_TRACES_SAMPLER says, else parentbased_always_on.
+    sampler = OnlyInTraces(_get_from_env_or_default()) if exporting else ALWAYS_OFF
+    provider = TracerProvider(resource=resource, sampler=sampler)
     if exporting:
+        provider.add_span_processor(NameQueries())
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
     return provider
@@ -100,16 +109,39 @@ def span(
         yield current
 
 
+@contextmanager
+def continuing(traceparent: str | None) -> Iterator[None]:
+    """Work inside the span that ``traceparent`` names, for what is logged and recorded; none changes nothing.
+
+    A current span of the same trace stays: it is nearer to the work.
+    """
+    parent = parse_traceparent(traceparent)
+    current = trace.get_current_span().get_span_context()
+    if parent is None or parent.trace_id == current.trace_id:
+        yield
+        return
+    with trace.use_span(trace.NonRecordingSpan(parent)):
+        yield
+
+
 def links_to(traceparents: Sequence[str | None]) -> list[Link]:
     contexts = (parse_traceparent(value) for value in traceparents)
     return [Link(context) for context in contexts if context is not None]
 
 
+def log_fields(traceparent: str | None) -> dict[str, str]:
+    """``trace_id`` and ``span_id`` for a log line about work whose span has ended."""
+    return _ids(parse_traceparent(traceparent))
+
+
+def _ids(context: SpanContext | None) -> dict[str, str]:
+    if context is None or not context.is_valid:
+        return {}
+    return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
+
+
 def _add_trace_ids(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    context = trace.get_current_span().get_span_context()
-    if context.is_valid:
-        event["trace_id"] = f"{context.trace_id:032x}"
-        event["span_id"] = f"{context.span_id:016x}"
+    event.update(_ids(trace.get_current_span().get_span_context()))
     return event
 
 

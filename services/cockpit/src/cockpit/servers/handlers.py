@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from cockpit.servers import repository, use_cases
 from cockpit.sessions.use_cases import get_or_create_session, select_player
+from common import telemetry
 from common.contracts.chat import ConversationDeleted
 from common.contracts.cockpit import (
     CockpitCommandRejected,
@@ -45,9 +46,10 @@ async def on_conversation_deleted(
 ) -> Sequence[Rejection | None]:
     """Stop the servers that ran in these conversations. Their sessions went with the cascade, so a session
     that exists belongs to a later conversation of the same id, and its server is left alone."""
-    conversations = [fact.data.conversation_id for fact in facts]
-    for user_id in await repository.list_orphans_of(connection, conversations):
-        await use_cases.stop_orphaned_server(connection, user_id)
+    traceparents = {fact.data.conversation_id: fact.traceparent for fact in facts}
+    for user_id, conversation_id in await repository.list_orphans_of(connection, list(traceparents)):
+        with telemetry.continuing(traceparents[conversation_id]):  # the request that deleted it, of many
+            await use_cases.stop_orphaned_server(connection, user_id)
     return [None] * len(facts)
 
 

@@ -45,7 +45,7 @@ ORDER BY user_id LIMIT $1
 """
 
 LIST_ORPHANS_OF = """
-SELECT user_id FROM cockpit_game_servers g
+SELECT user_id, conversation_id FROM cockpit_game_servers g
 WHERE conversation_id = ANY($1::uuid[])
   AND NOT EXISTS (SELECT 1 FROM cockpit_sessions s WHERE s.id = g.session_id)
 ORDER BY user_id
@@ -102,9 +102,12 @@ async def list_orphans(connection: Connection, limit: int) -> Sequence[str]:
     return [row["user_id"] for row in await connection.fetch(LIST_ORPHANS, limit)]
 
 
-async def list_orphans_of(connection: Connection, conversation_ids: Sequence[UUID]) -> Sequence[str]:
-    """Users whose server ran in one of these conversations, in a session that is gone."""
-    return [row["user_id"] for row in await connection.fetch(LIST_ORPHANS_OF, list(conversation_ids))]
+async def list_orphans_of(
+    connection: Connection, conversation_ids: Sequence[UUID]
+) -> Sequence[tuple[str, UUID]]:
+    """Users whose server ran in one of these conversations, in a session that is gone, and which it was."""
+    rows = await connection.fetch(LIST_ORPHANS_OF, list(conversation_ids))
+    return [(row["user_id"], row["conversation_id"]) for row in rows]
 
 
 def next_tick(server: GameServer, due: datetime) -> datetime | None:

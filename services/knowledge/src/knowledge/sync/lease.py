@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import asyncpg
 import structlog
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from common.errors import TransientError, is_transient
 from common.leases import ACQUIRE, LOOK, RELEASE, RENEW, Lease
@@ -38,7 +39,8 @@ class SyncLease:
         while not self.lease.lost.is_set():
             await asyncio.sleep(self._ttl.total_seconds() / 3)
             try:
-                epoch = await self._pool.fetchval(RENEW, self.lease.name, self.lease.epoch, self._ttl)
+                with suppress_instrumentation():  # once a second for as long as the sync takes
+                    epoch = await self._pool.fetchval(RENEW, self.lease.name, self.lease.epoch, self._ttl)
             except Exception as error:
                 if not is_transient(error):
                     raise

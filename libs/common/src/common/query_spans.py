@@ -1,0 +1,95 @@
+"""Spans of SQL: only inside a trace, and named by what a query does to which tables.
+
+The driver's instrumentation makes a span of every query. Polls for leases, for facts to relay, for work that
+is due, and readiness checks run for ever and belong to nobody's request: each would be a trace of one span.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import Span, SpanProcessor
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.trace import Link, SpanKind, TraceState
+from opentelemetry.util.types import Attributes
+
+QUERY_TEXT = "db.query.text"
+QUERY_SUMMARY = "db.query.summary"
+
+_POOL_RESET = "SELECT pg_advisory_unlock_all()"
+"""What asyncpg sends when a connection goes back to its pool."""
+_LONGEST_SUMMARY = 255
+
+_LITERAL = re.compile(r"'(?:[^']|'')*'|--[^\n]*")
+_DEFINED_HERE = re.compile(r"\b(\w+)(?: \([^)]*\))? AS (?:NOT )?(?:MATERIALIZED )?\(", re.IGNORECASE)
+_CALL = re.compile(r"SELECT (\w+)\(", re.IGNORECASE)
+_STEP = re.compile(
+    r"\b(?:(?P<read>SELECT)\b"
+    r"|(?P<write>INSERT INTO|DELETE FROM|(?<!FOR )(?<!DO )UPDATE|COPY) (?:ONLY )?(?P<written>[\w.]+)"
+    r"|(?:(?<!DISTINCT )FROM|JOIN) (?:ONLY )?(?P<source>[\w.]+)(?P<called>\()?)",
+    re.IGNORECASE,
+)
+
+
+class OnlyInTraces(Sampler):
+    """Drops calls of ours to others (client spans) that no request, message or job is waiting for."""
+
+    def __init__(self, inner: Sampler) -> None:
+        self._inner = inner
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        if kind is SpanKind.CLIENT:
+            alone = not trace.get_current_span(parent_context).get_span_context().is_valid
+            if alone or str((attributes or {}).get(QUERY_TEXT, "")).startswith(_POOL_RESET):
+                return SamplingResult(Decision.DROP)
+        return self._inner.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
+
+    def get_description(self) -> str:
+        return f"OnlyInTraces{{{self._inner.get_description()}}}"
+
+
+class NameQueries(SpanProcessor):
+    """Names spans of SQL by ``db.query.summary``, as OpenTelemetry's database conventions ask for."""
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        text = (span.attributes or {}).get(QUERY_TEXT)
+        if isinstance(text, str):
+            summary = summary_of(text)
+            span.set_attribute(QUERY_SUMMARY, summary)
+            span.update_name(summary)
+
+
+@lru_cache(maxsize=2048)
+def summary_of(query: str) -> str:
+    """Operations and tables of a query in the order it names them: ``INSERT outbox SELECT conversations``."""
+    plain = " ".join(_LITERAL.sub(" ", query).split())
+    defined = {name.lower() for name in _DEFINED_HERE.findall(plain)}
+    words: list[str] = []
+    pending = ""
+    for step in _STEP.finditer(plain):
+        if step["read"]:
+            pending = "SELECT"
+            continue
+        table = step["written"] or step["source"]
+        if step["called"] or table.lower() in defined:
+            continue
+        operation = step["write"].split()[0].upper() if step["write"] else pending
+        words += [operation, table] if operation else [table]
+        pending = ""
+    if not words:
+        called = _CALL.match(plain)
+        words = (
+            [f"SELECT {called[1]}"] if called else [plain.partition(" ")[0].rstrip(";").upper() or "QUERY"]
+        )
+    return " ".join(words)[:_LONGEST_SUMMARY]
