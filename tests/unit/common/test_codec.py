@@ -22,7 +22,7 @@ def test_times_are_utc() -> None:
 def test_what_is_no_json_is_refused() -> None:
     with pytest.raises(TypeError):
         codec.dumps({"a": object()})
-    with pytest.raises(ValueError, match="NaN|unexpected|expected"):
+    with pytest.raises(ValueError, match=r"NaN|expected"):
         codec.loads("NaN")
 
 
