@@ -123,7 +123,7 @@ def create_app(spec: ServiceSpec) -> FastAPI:
     app.add_middleware(MeasureRequests)
     FastAPIInstrumentor.instrument_app(
         app,
-        excluded_urls="health,ready,metrics,docs,openapi.json,asyncapi",
+        excluded_urls="/health$,/ready$,/metrics$,/docs$,/openapi.json$,/asyncapi",
         exclude_spans=["send", "receive"],
     )
     return app
