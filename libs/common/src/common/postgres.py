@@ -41,6 +41,7 @@ async def create_pool(settings: "ServiceSettings", *, lock_timeout_seconds: floa
         min_size=0,
         max_size=settings.database_pool_size,
         init=prepare_connection,
+        reset=_leave_session,
         timeout=5,
         command_timeout=settings.statement_timeout_seconds + 5,
         max_inactive_connection_lifetime=60,
