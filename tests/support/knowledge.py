@@ -33,6 +33,7 @@ class Jobs:
             state = await job.getState() if job else None
             if state not in ("completed", "failed"):
                 return None
+            job = await self._job(job_id)  # again: the state is newer than what was read before it
             return {"state": state, "result": job.returnvalue, "reason": job.failedReason}
 
         return await eventually(outcome, timeout=timeout)

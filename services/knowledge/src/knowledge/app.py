@@ -46,6 +46,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             partial(run_job, deps),
             concurrency=settings.sync_concurrency,
             grace_seconds=settings.shutdown_grace_seconds,
+            lock_seconds=settings.sync_lock_seconds,
         )
 
     async def seed_registry(resources: Resources) -> None:
@@ -77,9 +78,15 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             facts=contracts.FACTS,
             on_start=make_parts,
             background=[seed_registry, work_queue, dispatch_syncs, forget_unused_embeddings],
-            checks={"queue worker": _check_worker},
+            checks={"registry": _check_registry, "queue worker": _check_worker},
         )
     )
+
+
+async def _check_registry(resources: Resources) -> str:
+    if not resources.extras.get("seeded"):
+        raise NotReady("the registry is not yet in line with KNOWLEDGE_BASES_FILE")
+    return "seeded"
 
 
 async def _check_worker(resources: Resources) -> str:
@@ -91,6 +98,7 @@ async def _check_worker(resources: Resources) -> str:
 async def _seed(resources: Resources, declared: list[KnowledgeBase]) -> None:
     """Once; ``supervise`` repeats it while the database is away or not migrated."""
     await seed(resources.pool, declared)
+    resources.extras["seeded"] = True
     await asyncio.Event().wait()
 
 

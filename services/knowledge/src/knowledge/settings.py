@@ -36,6 +36,9 @@ class KnowledgeSettings(ServiceSettings):
     http_retry_seconds: float = Field(0.5, ge=0, description="longest first pause between them; doubles")
 
     sync_concurrency: int = Field(4, ge=1, le=64, description="knowledge bases that are synced at once")
+    sync_lock_seconds: float = Field(
+        30, ge=1, description="a job whose worker is silent for this long goes to another one"
+    )
     sync_downloads: int = Field(8, ge=1, le=64, description="files of one sync that are read at once")
     search_exact_rows: int = Field(
         5000, ge=0, description="bases of up to this many chunks are searched exactly, larger by HNSW"

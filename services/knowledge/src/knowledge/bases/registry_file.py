@@ -6,6 +6,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
+from common.errors import Invalid
 from knowledge.bases.models import Definition, KnowledgeBase
 from knowledge.sources.location import FolderLocation, parse_source
 
@@ -27,7 +28,7 @@ def read_registry_file(path: Path) -> list[KnowledgeBase]:
         bases = [_absolute(definition, path).base("settings") for definition in file.knowledge_bases]
         for base in bases:
             parse_source(base.source)
-    except (OSError, yaml.YAMLError, ValidationError) as error:
+    except (OSError, yaml.YAMLError, ValidationError, Invalid) as error:
         raise ValueError(f"KNOWLEDGE_BASES_FILE {path}: {error}") from error
     if len({base.id for base in bases}) != len(bases):
         raise ValueError(f"KNOWLEDGE_BASES_FILE {path}: two knowledge bases share one id")

@@ -57,6 +57,7 @@ class QueueWorker:
         self._concurrency, self._grace = concurrency, grace_seconds
         self._lock_ms = int(lock_seconds * 1000)
         self._worker: KeepingWorker | None = None
+        self._stopping = False
         self._running_jobs: set[asyncio.Task[dict[str, Any]]] = set()
 
     @property
@@ -81,11 +82,12 @@ class QueueWorker:
             worker.on("error", _log_error)
             self._worker = worker
             running = asyncio.create_task(worker.run())
+            self._stopping = False
             try:
-                await asyncio.shield(running)
-                log.error("queue worker ended, and is started again", queue=QUEUE)
-            except Exception as error:  # noqa: BLE001 - whatever ended it, another one takes its place
-                log.warning("queue worker failed, and is started again", queue=QUEUE, error=repr(error))
+                # Not `await running`: a cancellation of BullMQ's own would look like one of ours.
+                await asyncio.wait([running])
+                error = None if running.cancelled() else running.exception()
+                log.error("queue worker ended, and is started again", queue=QUEUE, error=repr(error))
             finally:
                 await self._close(worker, running)
                 with suppress(Exception):
@@ -120,6 +122,8 @@ class QueueWorker:
                 await job.moveToDelayed(_now_ms() + BUSY_DELAY_MS, token)
                 raise DelayedError from None
             except asyncio.CancelledError:
+                if not self._stopping:
+                    raise RuntimeError("the job was cancelled") from None
                 log.info("job released for another worker", job=job.id)
                 await job.moveToDelayed(_now_ms(), token)
                 raise DelayedError from None
@@ -138,7 +142,7 @@ class QueueWorker:
     async def _close(self, worker: KeepingWorker, running: asyncio.Task[None]) -> None:
         """Close within the grace period: BullMQ's ``close`` waits without end while Redis is away, and
         swallows a cancellation."""
-        worker.closing = True
+        worker.closing = self._stopping = True
         if self._running_jobs:
             await asyncio.wait(self._running_jobs, timeout=self._grace / 2)
             for job in self._running_jobs:
@@ -147,8 +151,10 @@ class QueueWorker:
         await asyncio.wait([closing], timeout=self._grace / 4)
         if not closing.done():
             log.warning("queue worker did not close in time", queue=QUEUE)
-        for task in (running, closing):
-            task.cancel()
+            # While it closes it asks an absent Redis again and again, and without a pause.
+            worker.cancelProcessing()
+            running.cancel()
+            await asyncio.wait([closing, running], timeout=self._grace / 4)
         worker.closed = True
 
 

@@ -1,0 +1,98 @@
+"""Jobs as the Node application writes them, and the settings file of bases."""
+
+from pathlib import Path
+
+import pytest
+
+from common.errors import Invalid
+from knowledge.bases.registry_file import folders_of, read_registry_file
+from knowledge.queue.models import job_data_of, parse_job, trace_options, traceparent_of
+
+DATA = {"knowledgeBaseId": "kb", "version": "1", "source": "https://github.com/a/b/tree/main/docs"}
+
+
+def test_a_job_has_the_known_defaults() -> None:
+    base = parse_job("sync", DATA).base()
+    assert (base.extensions, base.chunk_size, base.chunk_overlap) == ((".md", ".txt"), 1000, 200)
+    assert parse_job("sync", {**DATA, "extensions": ["md", ".mdx"]}).base().extensions == (".md", ".mdx")
+
+
+def test_our_jobs_are_the_node_application_s() -> None:
+    base = parse_job("sync", DATA).base()
+    data = job_data_of(base, "incremental")
+    assert set(data) == {"knowledgeBaseId", "version", "source", "extensions", "chunkSize", "chunkOverlap"}
+    assert parse_job("immediate-sync", data).base() == base
+    assert parse_job("sync", job_data_of(base, "full")).mode == "full"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ({}, "no data"),
+        (None, "no data"),
+        ([], "invalid job data"),
+        ({**DATA, "knowledgeBaseId": ""}, "knowledgeBaseId"),
+        ({**DATA, "knowledgeBaseId": "a\x00"}, "knowledgeBaseId"),
+        ({**DATA, "version": "x" * 51}, "version"),
+        ({**DATA, "source": "nowhere"}, "neither https://github.com"),
+        ({**DATA, "chunkSize": 0}, "chunkSize"),
+        ({**DATA, "chunkOverlap": 1000}, "chunkOverlap must be less"),
+        ({**DATA, "extensions": "md"}, "extensions"),
+    ],
+)
+def test_what_is_wrong_with_a_job_is_said(data: object, reason: str) -> None:
+    with pytest.raises(Invalid, match=reason):
+        parse_job("sync", data)
+
+
+def test_trace_context_travels_as_a_json_string() -> None:
+    traceparent = f"00-{'1' * 32}-{'2' * 16}-01"
+    assert traceparent_of(dict(trace_options(traceparent))) == traceparent
+    assert trace_options(None) == {}
+    for odd in ({}, {"tm": "no json"}, {"tm": "[]"}, {"tm": '{"traceparent": 1}'}, {"tm": 5}, {"omc": True}):
+        assert traceparent_of(odd) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["knowledgeBases:\n- {id: a, source: docs}", '{"knowledgeBases": [{"id": "a", "source": "docs"}]}'],
+)
+def test_the_settings_file_is_yaml_or_json_with_paths_relative_to_it(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "bases"
+    file.write_text(text)
+    [base] = read_registry_file(file)
+    assert (base.id, base.name, base.origin) == ("a", "a", "settings")
+    assert base.source == (tmp_path / "docs").as_uri()
+    assert folders_of([base]) == [tmp_path / "docs"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "knowledgeBases: [{id: a}]",
+        "knowledgeBases: [{id: a, source: x, typo: 1}]",
+        "knowledgeBases: [{id: a, source: x}, {id: a, source: y}]",
+        "knowledgeBases: [{id: a, source: 'ftp://x'}]",
+        "knowledgeBases: [{id: a, source: x, chunkSize: 100}]",
+    ],
+)
+def test_a_settings_file_that_can_not_be_right_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "bases.yaml"
+    file.write_text(text)
+    with pytest.raises((ValueError, Invalid)) as caught:
+        read_registry_file(file)
+    assert "bases.yaml" in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"none\.yaml"):
+        read_registry_file(tmp_path / "none.yaml")
+
+
+def test_the_local_stack_s_file_names_this_project(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[3]
+    [base] = read_registry_file(root / "deploy" / "local" / "knowledge-bases.yaml")
+    assert base.id == "project-docs"
+    assert base.source == root.as_uri()
