@@ -28,6 +28,8 @@ _QUESTIONS = (
     "How does a service hear about what changed in another one?",
 )
 _SERVICES = {"chat", "knowledge", "cockpit"}
+#: A heading of so many words says what its section is about.
+_TELLING_WORDS = 3
 _COMMAND = "disconnectPlayer 2"
 _COMMAND_EVENTS = {"player-connected", "player-disconnected", "command-executed"}
 _APPEND = "chat.message.append.v1"
@@ -199,8 +201,9 @@ def questions_about(docs: Path) -> Sequence[str]:
         line for file in sorted(docs.rglob("*.md")) for line in file.read_text(errors="replace").splitlines()
     )
     headings = list(dict.fromkeys(line.lstrip("# ").strip() for line in lines if line.startswith("#")))
-    headings = [heading for heading in headings if heading] or [docs.name]
-    return [headings[index * (len(headings) - 1) // 2] for index in range(3)]
+    telling = [heading for heading in headings if len(heading.split()) >= _TELLING_WORDS]
+    chosen = telling or headings or [docs.name]
+    return [chosen[index * (len(chosen) - 1) // 2] for index in range(3)]
 
 
 def main() -> int:

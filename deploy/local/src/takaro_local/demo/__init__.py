@@ -1,0 +1,1 @@
+"""``make demo``: one real piece of work through all three services, each step checked."""

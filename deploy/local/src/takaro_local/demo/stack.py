@@ -1,0 +1,143 @@
+"""The stack that the demo speaks to: the one that runs here, else one of its own on free ports."""
+
+import json
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from takaro_local import process
+from takaro_local.clients import redis_url
+from takaro_local.demo.caller import StepFailedError
+from takaro_local.ports import free_port
+from takaro_local.server import HOST
+from takaro_local.settings import LocalSettings
+
+_READY_SECONDS = 120.0
+#: A running stack is up already, or it is not well.
+_ANSWER_SECONDS = 10.0
+_STOP = ((signal.SIGTERM, 40.0),)
+_DOCS_BASE = "demo-docs"
+_PROJECT_BASE = "project-docs"
+#: What would make our own stack somebody else's.
+_NOT_OURS = ("DATABASE_URL", "REDIS_URL", "EVENT_BUS_URL", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_SERVICES = ("chat", "knowledge", "cockpit")
+
+
+@dataclass(slots=True, frozen=True)
+class Addresses:
+    """Where a stack answers, and the knowledge base to ask. ``urls`` is by service."""
+
+    urls: Mapping[str, str]
+    traces: str
+    redis: str
+    knowledge_base: str
+
+
+@contextmanager
+def stack(environment: Mapping[str, str], docs: Path | None) -> Iterator[tuple[Addresses, str]]:
+    """Addresses of a ready stack and what was found out about it; one of our own is gone afterwards.
+
+    The running stack is used, unless ``docs`` is given: a stack reads only the folders that its settings
+    name. Raises StepFailedError when it isn't ready.
+    """
+    settings = LocalSettings.read(environment)
+    running = _addresses(settings, _PROJECT_BASE)
+    if docs is None and any(_is_ours(name, url) for name, url in running.urls.items()):
+        _wait_ready(running, _ANSWER_SECONDS)
+        ports = ", ".join(f"{name} {url.rpartition(':')[2]}" for name, url in running.urls.items())
+        yield running, f"one runs here ({ports}); all its services say that they are ready"
+        return
+    with tempfile.TemporaryDirectory(prefix="takaro-demo-", ignore_cleanup_errors=True) as folder:
+        yield from _own(dict(environment), Path(folder), docs)
+
+
+def _own(environment: dict[str, str], folder: Path, docs: Path | None) -> Iterator[tuple[Addresses, str]]:
+    for name in _NOT_OURS:
+        environment.pop(name, None)
+    names = [name for name in LocalSettings.model_fields if name.endswith("_port")]
+    environment |= {name.upper(): str(free_port()) for name in names}
+    environment |= {"TAKARO_DATA_DIR": str(folder / "data"), "LOG_FORMAT": "json", "AUTH_MODE": "dev"}
+    if docs is not None:
+        base = {
+            "id": _DOCS_BASE,
+            "name": docs.resolve().name or _DOCS_BASE,
+            "source": docs.resolve().as_uri(),
+        }
+        file = folder / "knowledge-bases.json"
+        file.write_text(json.dumps({"knowledgeBases": [base]}))
+        environment["KNOWLEDGE_BASES_FILE"] = str(file)
+    began = time.monotonic()
+    output = folder / "stack.log"
+    with output.open("wb") as log:
+        child = process.spawn(
+            [sys.executable, "-m", "takaro_local"],
+            output=log,
+            death_signal=signal.SIGTERM,
+            environment=environment,
+        )
+    addresses = _addresses(LocalSettings.read(environment), _DOCS_BASE if docs else _PROJECT_BASE)
+    try:
+        _wait_ready(addresses, _READY_SECONDS, child, output)
+        ports = ", ".join(f"{name} {url.rpartition(':')[2]}" for name, url in addresses.urls.items())
+        yield addresses, f"one of our own was up in {time.monotonic() - began:.1f} s on free ports ({ports})"
+    finally:
+        process.end(child.pid, _STOP)
+        child.wait()
+
+
+def _addresses(settings: LocalSettings, knowledge_base: str) -> Addresses:
+    ports = {name: getattr(settings, f"{name}_port") for name in _SERVICES}
+    urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
+    return Addresses(urls, f"http://{HOST}:{settings.otlp_port}", redis_url(settings), knowledge_base)
+
+
+def _is_ours(name: str, url: str) -> bool:
+    """Whether the service answers there, and not another program."""
+    try:
+        answer = httpx.get(f"{url}/openapi.json", timeout=3, trust_env=False)
+        return bool(answer.json()["info"]["title"] == f"Takaro {name}")
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _wait_ready(
+    addresses: Addresses, seconds: float, child: process.Child | None = None, output: Path | None = None
+) -> None:
+    deadline = time.monotonic() + seconds
+    while problems := _problems(addresses):
+        if child is not None and child.poll() is not None:
+            problems.append(f"the stack ended with {child.returncode}")
+        elif time.monotonic() < deadline:
+            time.sleep(0.1)
+            continue
+        said = (
+            f"\n{_end_of(output)}" if output else "\nIs `make run` well? Without it the demo brings its own."
+        )
+        raise StepFailedError("; ".join(problems) + said)
+
+
+def _problems(addresses: Addresses) -> list[str]:
+    """Which services aren't ready, and what they say."""
+    problems = []
+    paths = {name: f"{url}/ready" for name, url in addresses.urls.items()}
+    paths["the trace collector"] = f"{addresses.traces}/health"
+    for name, path in paths.items():
+        try:
+            answer = httpx.get(path, timeout=5, trust_env=False)
+        except httpx.HTTPError as error:
+            problems.append(f"{name} doesn't answer at {path} ({type(error).__name__})")
+        else:
+            if answer.status_code != 200:
+                problems.append(f"{name} isn't ready: {answer.text[:500]}")
+    return problems
+
+
+def _end_of(output: Path, lines: int = 20) -> str:
+    return "\n".join(output.read_text(errors="replace").splitlines()[-lines:])
