@@ -5,7 +5,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -68,16 +67,6 @@ async def test_monitor_shows_commands_as_they_come(stack: LocalStack) -> None:
     with Redis(port=stack.ports["REDIS_PORT"], decode_responses=True) as client, client.monitor() as monitor:
         client.get("seen-by-monitor")
         await eventually(lambda: "seen-by-monitor" in monitor.next_command()["command"])
-
-
-async def test_the_demo_follows_one_piece_of_work_through_all_three_services(stack: LocalStack) -> None:
-    command = [sys.executable, "-m", "takaro_local.demo"]
-    result = subprocess.run(
-        command, env=stack.environment, capture_output=True, text=True, timeout=90, check=False
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "the demo uses it" in result.stdout
-    assert "every step was checked" in result.stdout
 
 
 async def test_a_service_that_dies_is_started_again(stack: LocalStack) -> None:
