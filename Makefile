@@ -35,7 +35,7 @@ fmt: $(UV) ## Format the code and mend what the linter can
 
 .PHONY: demo
 demo: $(UV) ## Follow one real piece of work through all three services (DOCS=path to ask your own Markdown)
-	@DOCS="$(DOCS)" $(RUN) --no-dev python -m takaro_local.demo
+	@$(RUN) --no-dev python -m takaro_local.demo
 
 .PHONY: migrate
 migrate: $(UV) ## Apply missing migrations to DATABASE_URL as one batch

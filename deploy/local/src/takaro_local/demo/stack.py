@@ -64,6 +64,7 @@ def _own(environment: dict[str, str], folder: Path, docs: Path | None) -> Iterat
     names = [name for name in LocalSettings.model_fields if name.endswith("_port")]
     environment |= {name.upper(): str(free_port()) for name in names}
     environment |= {"TAKARO_DATA_DIR": str(folder / "data"), "LOG_FORMAT": "json", "AUTH_MODE": "dev"}
+    environment |= {"SYNC_AT_START": "false"}  # the demo asks for the sync itself, and follows it
     if docs is not None:
         base = {
             "id": _DOCS_BASE,

@@ -95,8 +95,8 @@ def collect(collector: str, request: Request, wanted: Sequence[Wanted]) -> list[
     return spans
 
 
-def fold(spans: Sequence[Span]) -> list[Span]:
-    """The spans with neighbours of one name, kind and parent drawn as one: ``SELECT … ×40``."""
+def fold(spans: Sequence[Span]) -> list[dict[str, Any]]:
+    """The spans with neighbours of one name, kind and parent drawn as one: ``SELECT leases (40 times)``."""
     parents = {span["parentSpanId"] for span in spans}
     folded: list[dict[str, Any]] = []
     newest: dict[str | None, dict[str, Any]] = {}
@@ -105,7 +105,7 @@ def fold(spans: Sequence[Span]) -> list[Span]:
         alike = last is not None and (last["was"], last["kind"]) == (span["name"], span["kind"])
         if last is not None and alike and span["spanId"] not in parents and last["spanId"] not in parents:
             last["times"] += 1
-            last["name"] = f"{last['was']} ×{last['times']}"
+            last["name"] = f"{last['was']} ({last['times']} times)"
             last["durationMs"] += span["durationMs"]
             continue
         folded.append({**span, "was": span["name"], "times": 1})

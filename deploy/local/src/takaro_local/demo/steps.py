@@ -1,0 +1,229 @@
+"""The steps of the demo: each does something over public interfaces, checks it, and says what it found."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from common.cli.trace import render
+from takaro_local.demo.caller import Caller, Fact, StepFailedError, check, eventually
+from takaro_local.demo.documents import holds
+from takaro_local.demo.screen import Finding, Screen
+from takaro_local.demo.stack import Addresses
+from takaro_local.demo.traces import DELETION, SYNC, Request, collect, fold
+
+_APPEND = "chat.message.append.v1"
+_APPENDED = "chat.message.appended.v1"
+_CLOUD_EVENT = ("id", "source", "type", "subject", "time", "sequence", "traceparent")
+_GREETING = "say Welcome to the server!"
+_EVENTS = {"player-disconnected", "player-connected", "command-executed", "chat-message"}
+#: A sync that tells nothing for this long is taken for stuck.
+_QUIET_SYNC_SECONDS = 180.0
+#: Characters of an answer that are shown.
+_SHOWN = 150
+
+
+class Demo:
+    """One run as one user."""
+
+    def __init__(self, addresses: Addresses, caller: Caller, screen: Screen) -> None:
+        self._caller, self._screen = caller, screen
+        self._traces = addresses.traces
+        self._conversations = f"{addresses.urls['chat']}/api/conversations"
+        self._base = f"{addresses.urls['knowledge']}/api/knowledge-bases/{addresses.knowledge_base}"
+        self._sessions = f"{addresses.urls['cockpit']}/api/cockpit/sessions"
+        self._conversation = self._session = ""
+        self._sync_request = Request.new()
+
+    def run(self, questions: Sequence[str]) -> None:
+        """All steps in order; raises what the first one that fails raises, nothing of it left behind."""
+        try:
+            self._screen.step("conversation", self._create_conversation)
+            self._screen.step("messages", self._append_messages)
+            self._screen.step("state", self._patch_state)
+            self._screen.step("knowledge base", self._sync)
+            for question in questions:
+                self._screen.step("question", partial(self._ask, question))
+            self._screen.step("game server", self._start_server)
+            self._screen.step("console", self._command)
+            self._screen.step("trace: sync", self._show_sync)
+            self._screen.step("trace: deletion", self._delete_conversation)
+        finally:
+            self._clean_up()
+
+    def _create_conversation(self) -> Iterator[Finding]:
+        created = self._caller.post(self._conversations, {"agentId": "module-writer"})
+        self._conversation = str(created["id"])
+        again = self._caller.get(f"{self._conversations}/{self._conversation}")
+        check(again == created and created["userId"] == self._caller.user, f"it reads back as made: {again}")
+        yield f"{created['id']} with {created['agentId']}/{created['agentVersion']}, created over HTTP"
+
+    def _append_messages(self) -> Iterator[Finding]:
+        url = f"{self._conversations}/{self._conversation}/messages"
+        before = self._caller.newest("chat.events")
+        said = [
+            "Write a module that greets new players.",
+            "I look at the hooks first.",
+            "Here it is: it listens to player-connected and says hello.",
+            "Thank you. Try it on the mock server.",
+        ]
+        self._caller.post(url, {"content": said[0]})
+        for content in said[1:3]:
+            message = {"conversationId": self._conversation, "role": "assistant", "content": content}
+            self._caller.send("chat.commands", _APPEND, message)
+        eventually(
+            lambda: self._caller.get(url), lambda messages: len(messages) == 3, "the commands are carried out"
+        )
+        self._caller.post(url, {"content": said[3]})
+        read = [message["content"] for message in self._caller.get(url)]
+        check(read == said, f"messages read back in the order in which they were accepted: {read}")
+        yield "2 over HTTP, 2 by XADD chat.commands; all 4 read back in order"
+        facts = self._facts_of_messages(before, len(said))
+        check([fact.data["content"] for fact in facts] == said, "chat.events tells of them in that order")
+        sequences = [int(fact.attributes["sequence"]) for fact in facts]
+        check(sequences == list(range(sequences[0], sequences[0] + 4)), f"facts are numbered: {sequences}")
+        missing = [name for fact in facts for name in _CLOUD_EVENT if not fact.attributes.get(name)]
+        check(not missing, f"each fact says {', '.join(_CLOUD_EVENT)}; missing: {missing}")
+        yield f"chat.events told of them: {_APPENDED}, sequence {sequences[0]} to {sequences[-1]}"
+
+    def _facts_of_messages(self, after: str, count: int) -> list[Fact]:
+        facts = []
+        for fact in self._caller.facts("chat.events", after):
+            if fact.type == _APPENDED and fact.data["conversationId"] == self._conversation:
+                facts.append(fact)
+            if len(facts) == count:
+                break
+        return facts
+
+    def _patch_state(self) -> Iterator[Finding]:
+        url = f"{self._conversations}/{self._conversation}/state"
+        before = self._caller.get(url)["version"]
+        self._caller.patch(url, {"moduleId": "m-1", "draft": True})
+        after = self._caller.patch(url, {"moduleName": "greeter", "draft": None})
+        wanted = {"moduleId": "m-1", "moduleName": "greeter"}
+        check(after["state"] == wanted, f"two merge patches give {wanted}, not {after['state']}")
+        check(after["version"] == before + 2, f"the version counts both: {before} → {after['version']}")
+        yield f"two merge patches: {after['state']}, version {after['version']}"
+
+    def _sync(self) -> Iterator[Finding]:
+        after = self._caller.newest("knowledge.events")
+        job = self._caller.post(f"{self._base}/sync", trace=self._sync_request.traceparent)
+        check(job["status"] == "queued", f"the job is queued: {job}")
+        done = self._end_of_sync(after, job["jobId"])
+        base = self._caller.get(self._base)
+        check(base["documentCount"] > 0, f"{base['source']} has documents: {base}")
+        check(base["lastCommitSha"] == done.data["sha"], f"the base is at {done.data['sha']}: {base}")
+        check(done.trace_id == self._sync_request.trace_id, "the fact carries the trace of the request")
+        yield f"{base['name']}: {base['documentCount']} documents of {base['source']}"
+        wrote = (
+            f"{done.data['chunksCreated']} chunks written" if done.data["chunksCreated"] else "nothing new"
+        )
+        yield f"sync {done.data['syncType']}, {wrote}, at {done.data['sha'][:12]}; BullMQ job {job['jobId']}"
+
+    def _end_of_sync(self, after: str, job: str) -> Fact:
+        """The end of our sync; any sync's progress is shown meanwhile: ours waits while another one runs."""
+        for fact in self._caller.facts("knowledge.events", after, quiet_seconds=_QUIET_SYNC_SECONDS):
+            if fact.type == "knowledge.sync.progressed.v1":
+                read = f"{fact.data['filesRead']} of {fact.data['filesToRead']} files read"
+                self._screen.progress(f"{read}, {fact.data['chunksEmbedded']} chunks embedded")
+            if str(fact.data.get("syncId")) not in job:
+                continue
+            if fact.type == "knowledge.sync.failed.v1":
+                raise StepFailedError(f"the sync completes, but: {fact.data['reason']}")
+            if fact.type == "knowledge.sync.completed.v1":
+                return fact
+        raise AssertionError("facts end only by an error")
+
+    def _ask(self, question: str) -> Iterator[Finding]:
+        folder = Path(unquote(urlsplit(self._caller.get(self._base)["source"]).path))
+        hits = self._caller.get(f"{self._base}/search", q=question, limit=3)
+        scores = [hit["score"] for hit in hits]
+        check(bool(hits), f"{question!r} finds something")
+        check(scores == sorted(scores, reverse=True) and 0 < scores[0] <= 1, f"best first: {scores}")
+        for hit in hits:
+            source = hit["metadata"]["sourceFile"]
+            file = folder if folder.is_file() else folder / source
+            check(holds(file, hit["content"]), f"what is quoted of {source} stands in {file}")
+        yield question
+        for hit in hits:
+            text = " ".join(hit["content"].split())
+            shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+            yield f"{hit['score']:.3f}  {hit['metadata']['sourceFile']}  {shown}"
+
+    def _start_server(self) -> Iterator[Finding]:
+        session = self._caller.get(f"{self._sessions}/{self._conversation}")["id"]
+        again = self._caller.get(f"{self._sessions}/{self._conversation}")["id"]
+        check(session == again, f"a conversation has one session, not {session} and {again}")
+        url = f"{self._sessions}/{session}"
+        self._caller.post(f"{url}/mock-server/start")
+        status = eventually(
+            lambda: self._caller.get(f"{url}/mock-server/status"),
+            lambda status: status["status"] == "running",
+            "the mock server runs",
+        )
+        players = [player["name"] for player in self._caller.get(f"{url}/players")["players"]]
+        check(len(players) == 5, f"there are five players: {players}")
+        self._session = str(session)
+        yield f"session {session}: {status['gameServerId']} runs; players {', '.join(players)}"
+
+    def _command(self) -> Iterator[Finding]:
+        url = f"{self._sessions}/{self._session}"
+        with self._caller.follow(f"{url}/events") as events:
+            first, _ = next(events)
+            check(first == "connected", f"the event stream opens with connected, not {first}")
+            for command in ("disconnectAll", "connectAll", _GREETING):
+                answer = self._caller.post(f"{url}/mock-server/command", {"command": command})
+                check(answer["success"], f"the console takes {command}: {answer}")
+            yield f"disconnectAll, connectAll, {_GREETING!r} were carried out; their events over SSE:"
+            kinds: set[str] = set()
+            deadline = time.monotonic() + 20
+            while not kinds >= _EVENTS:
+                check(time.monotonic() < deadline, f"{sorted(_EVENTS)} arrive; so far {sorted(kinds)}")
+                name, event = next(events)
+                if name == "event":
+                    kinds.add(event["eventName"])
+                    yield f"{event['eventName']:20} {_meta(event['meta'])}"
+
+    def _show_sync(self) -> Iterator[Finding]:
+        request = self._sync_request
+        spans = collect(self._traces, request, SYNC)
+        yield f"POST …/sync → SQL → BullMQ → worker → SQL → facts: {len(spans)} spans, one trace id"
+        yield render(request.trace_id, fold(spans))
+
+    def _delete_conversation(self) -> Iterator[Finding]:
+        request, before = Request.new(), self._caller.newest("cockpit.events")
+        url = f"{self._conversations}/{self._conversation}"
+        self._caller.delete(url, trace=request.traceparent)
+        stopped = self._caller.fact(
+            "cockpit.events",
+            before,
+            lambda fact: (
+                fact.data.get("conversationId") == self._conversation and fact.data.get("status") == "stopped"
+            ),
+            "the game server stopped with its conversation",
+        )
+        check(stopped.trace_id == request.trace_id, "the fact of cockpit carries the trace of the deletion")
+        self._conversation = ""
+        yield "DELETE at chat stopped the game server at cockpit, by the fact that told of it"
+        spans = collect(self._traces, request, DELETION)
+        services = " and ".join(sorted({span["service"] for span in spans}))
+        yield f"HTTP → SQL → outbox → chat.events → cockpit: {len(spans)} spans of {services}, one trace id"
+        yield render(request.trace_id, fold(spans))
+
+    def _clean_up(self) -> None:
+        """A stack that was here before keeps nothing of a run that failed half-way."""
+        if self._conversation:
+            try:
+                self._caller.delete(f"{self._conversations}/{self._conversation}")
+            except StepFailedError as error:
+                self._screen.say(f"the demo's conversation could not be deleted: {error}")
+
+
+def _meta(meta: Mapping[str, Any]) -> str:
+    """What an event says, on one line."""
+    shown = {
+        key: value.get("name", value) if isinstance(value, dict) else value for key, value in meta.items()
+    }
+    return "  ".join(f"{key}={' '.join(str(value).split())[:80]}" for key, value in shown.items())
