@@ -50,7 +50,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
         )
 
     async def seed_registry(resources: Resources) -> None:
-        await _seed(resources, declared)
+        await _seed(resources, declared, settings.sync_at_start)
 
     async def work_queue(resources: Resources) -> None:
         try:
@@ -95,9 +95,9 @@ async def _check_worker(resources: Resources) -> str:
     return "running"
 
 
-async def _seed(resources: Resources, declared: list[KnowledgeBase]) -> None:
+async def _seed(resources: Resources, declared: list[KnowledgeBase], sync: bool) -> None:
     """Once; ``supervise`` repeats it while the database is away or not migrated."""
-    await seed(resources.pool, declared)
+    await seed(resources.pool, declared, sync=sync)
     resources.extras["seeded"] = True
     await asyncio.Event().wait()
 

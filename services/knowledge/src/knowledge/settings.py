@@ -26,6 +26,7 @@ class KnowledgeSettings(ServiceSettings):
     embeddings_cache_days: float = Field(30, gt=0, description="unused embeddings are forgotten after this")
 
     knowledge_bases_file: Path | None = Field(None, description="YAML or JSON list of knowledge bases")
+    sync_at_start: bool = Field(True, description="whether a base that was never synced is, at the start")
     local_sources_root: str = Field(
         "", description="folders, separated by ':', below which a file:// source may lie"
     )

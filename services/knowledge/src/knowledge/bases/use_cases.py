@@ -30,8 +30,8 @@ async def register(connection: Connection, base: KnowledgeBase) -> bool:
     return True
 
 
-async def seed(pool: Pool, bases: Sequence[KnowledgeBase]) -> None:
-    """Bring the registry in line with the settings file, and ask for the first sync of each base.
+async def seed(pool: Pool, bases: Sequence[KnowledgeBase], *, sync: bool = True) -> None:
+    """Bring the registry in line with the settings file, and ask for the first sync of each base (``sync``).
 
     A base that the file no longer names stays: its rows may still be read.
     """
@@ -40,7 +40,7 @@ async def seed(pool: Pool, bases: Sequence[KnowledgeBase]) -> None:
         for base in bases:
             if await register(connection, base):
                 log.info("knowledge base registered", knowledge_base=base.id, source=base.source)
-        for base_id in await repository.list_never_synced(connection):
+        for base_id in await repository.list_never_synced(connection) if sync else ():
             await requests.request_sync(connection, base_id, reason="startup")
 
 
