@@ -185,3 +185,26 @@ async def test_http_and_stream_patches_at_once_all_survive(alice: httpx.AsyncCli
     await eventually(all_there)
     told = await published(bus, id, 21)
     assert [event["sequence"] for event in told] == [str(i) for i in range(1, 22)]
+
+
+async def test_a_message_read_again_after_its_conversation_was_deleted_is_a_repeat(
+    alice: httpx.AsyncClient, bus: Redis, service_pool: Pool
+) -> None:
+    id, other, event_id, numbered = await create(alice), await create(alice), str(uuid4()), "no-uuid-7"
+    data = {"conversationId": id, "role": "user", "content": "once"}
+    await send(bus, "chat.message.append.v1", data, id=event_id)
+    await send(bus, "chat.message.append.v1", data, id=numbered, source="elsewhere")
+    assert await contents(alice, id, 2) == ["once", "once"]
+    assert (await alice.delete(f"/api/conversations/{id}")).status_code == 200
+
+    dead = await bus.xlen(f"{STREAM}.dead")
+    await send(bus, "chat.message.append.v1", data, id=event_id)
+    await send(bus, "chat.message.append.v1", data, id=numbered, source="elsewhere")
+    await send(
+        bus, "chat.message.append.v1", {"conversationId": other, "role": "user", "content": "after them"}
+    )
+    assert await contents(alice, other, 1) == ["after them"]
+    assert await bus.xlen(f"{STREAM}.dead") == dead
+    assert (
+        await service_pool.fetchval("SELECT count(*) FROM messages WHERE conversation_id = $1", UUID(id)) == 0
+    )

@@ -20,6 +20,7 @@ from chat.conversations.records import (
 )
 from chat.conversations.rules import merge_patch
 from chat.custom_agents.repository import list_owned_ids
+from chat.messages.repository import remember_messages
 from common import codec, outbox
 from common.errors import Conflict, Forbidden, NotFound, PermanentError
 from common.outbox import Fact
@@ -232,7 +233,10 @@ async def delete_conversations(
     connection: Connection, ids: Sequence[tuple[UUID, str | None]]
 ) -> list[PermanentError | None]:
     """Delete conversations, given with their traceparents, and tell it; for each, why not."""
-    gone = await repository.delete_conversations(connection, [conversation_id for conversation_id, _ in ids])
+    doomed = [conversation_id for conversation_id, _ in ids]
+    await repository.lock_conversations(connection, doomed)
+    await remember_messages(connection, doomed)
+    gone = await repository.delete_conversations(connection, doomed)
     outcomes: list[PermanentError | None] = []
     facts: list[Fact] = []
     for conversation_id, traceparent in ids:
