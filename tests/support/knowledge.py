@@ -36,7 +36,9 @@ class Jobs:
             job = await self._job(job_id)  # again: the state is newer than what was read before it
             return {"state": state, "result": job.returnvalue, "reason": job.failedReason}
 
-        return await eventually(outcome, timeout=timeout)
+        finished: dict[str, Any] | None = await eventually(outcome, timeout=timeout)
+        assert finished is not None
+        return finished
 
     async def sync(self, data: object, **options: Any) -> dict[str, Any]:
         """Add a job and wait for its outcome."""

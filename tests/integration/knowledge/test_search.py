@@ -128,7 +128,8 @@ def clustered(generator: np.random.Generator, count: int, *, centre: int) -> np.
     """Unit vectors around a direction of their own."""
     vectors = generator.normal(size=(count, 1536)).astype(np.float32) * 0.05
     vectors[:, centre] += 1
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: np.ndarray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
 
 
 async def insert_vectors(harness: Harness, base_id: str, vectors: np.ndarray) -> None:

@@ -64,7 +64,15 @@ async def synced(client: httpx.AsyncClient, base_id: str = "guide") -> dict[str,
         base: dict[str, Any] = (await client.get(f"/api/knowledge-bases/{base_id}")).json()["data"]
         return base if base["lastCommitSha"] else None
 
-    return await eventually(view, timeout=20)
+    base: dict[str, Any] | None = await eventually(view, timeout=20)
+    assert base is not None
+    return base
+
+
+async def events(redis: Redis) -> list[dict[str, str]]:
+    """What was published on ``knowledge.events``."""
+    entries: Any = await redis.xrange("knowledge.events")
+    return [fields for _, fields in entries]
 
 
 async def test_a_declared_base_is_synced_at_start_and_shown(client: httpx.AsyncClient, docs: Path) -> None:
@@ -186,8 +194,8 @@ async def test_a_command_has_exactly_one_effect(
     await eventually(done, timeout=20)
 
     async def rejected() -> Any:
-        entries = await redis.xrange("knowledge.events")
-        return [e for _, e in entries if e["type"] == "knowledge.command.rejected.v1"]
+        entries = await events(redis)
+        return [entry for entry in entries if entry["type"] == "knowledge.command.rejected.v1"]
 
     [rejection] = await eventually(rejected)
     assert json.loads(rejection["data"])["commandId"] == unknown["id"]
@@ -206,10 +214,10 @@ async def test_facts_are_published_in_the_trace_of_the_request(
     await jobs.finished(job_id)
 
     async def facts() -> list[dict[str, str]] | None:
-        entries = [e for _, e in await redis.xrange("knowledge.events") if job_id[5:] in e["data"]]
+        entries = [entry for entry in await events(redis) if job_id[5:] in entry["data"]]
         return entries if len(entries) == 2 else None
 
-    published = await eventually(facts)
+    published = await eventually(facts) or []
     assert [fact["type"] for fact in published] == [
         "knowledge.sync.started.v1",
         "knowledge.sync.completed.v1",

@@ -6,7 +6,8 @@ const { redis, jobs, wait } = JSON.parse(process.argv[2]);
 const { hostname: host, port } = new URL(redis);
 const connection = { host, port: Number(port), maxRetriesPerRequest: null };
 const queue = new Queue("kb-sync", { connection });
-const events = new QueueEvents("kb-sync", { connection });
+// From the start of the events: by default it misses what happens until its first read is on its way.
+const events = new QueueEvents("kb-sync", { connection, lastEventId: "0-0" });
 await events.waitUntilReady();
 
 const results = await Promise.all(jobs.map(async ({ name, data, opts }) => {

@@ -6,7 +6,7 @@ const { redis, data, key, iterations, wait } = JSON.parse(process.argv[2]);
 const { hostname: host, port } = new URL(redis);
 const connection = { host, port: Number(port), maxRetriesPerRequest: null };
 const queue = new Queue("kb-sync", { connection });
-const events = new QueueEvents("kb-sync", { connection });
+const events = new QueueEvents("kb-sync", { connection, lastEventId: "0-0" });
 await events.waitUntilReady();
 await queue.add("sync", data, {
   repeat: { pattern: "* * * * * *", key },
