@@ -27,13 +27,13 @@ from common.cli.output import (
 )
 from common.events import rfc3339
 
-app = typer.Typer(help="List, show, replay and drop dead letters.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, show, replay and drop dead letters.", no_args_is_help=True, add_completion=False
+)
 
 Ids = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="[ID]...", help="Event ids, entry ids of the dead letters, or original entry ids."
-    ),
+    typer.Argument(metavar="ID", help="Event ids, entry ids of the dead letters, or original entry ids."),
 ]
 Stream = Annotated[str | None, typer.Option(help="Where they come from, such as chat.commands.")]
 Type = Annotated[str | None, typer.Option("--type", metavar="GLOB", help="Such as 'chat.message.*'.")]

@@ -20,7 +20,7 @@ from common.cli.output import Json, parse_moment, preview, print_json, printable
 from common.cli.tail import AWAY, Tail
 from common.streams.validation import explain
 
-app = typer.Typer(help="Follow events, and publish them by hand.", no_args_is_help=True)
+app = typer.Typer(help="Follow events, and publish them by hand.", no_args_is_help=True, add_completion=False)
 
 Wanted = Callable[[Entry], bool]
 
@@ -29,7 +29,7 @@ Wanted = Callable[[Entry], bool]
 def tail(
     streams: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[STREAM]...", help="All but dead letters when none is named."),
+        typer.Argument(metavar="STREAM", help="All but dead letters when none is named."),
     ] = None,
     type_: Annotated[
         str, typer.Option("--type", metavar="GLOB", help="Event types, such as 'chat.message.*'.")
