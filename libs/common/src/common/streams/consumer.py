@@ -3,6 +3,10 @@
 Under the lease: make the group, drain what any consumer has left pending, in id order, then read on. A lost
 connection may have lost a reply that the server counts as delivered, so it is drained for before the next
 read; a lost group is made again at 0, and the inbox knows what comes twice.
+
+The lease fences what is written, not what is read: a process that has lost it may be handed entries before it
+knows. So before a batch is handled, its reader asks whether another consumer holds entries: those were handed
+out earlier, and come first.
 """
 
 import asyncio
@@ -42,7 +46,7 @@ class StreamConsumer:
     def __init__(self, settings: ServiceSettings, processor: Processor, keeper: LeaseKeeper) -> None:
         self._settings, self._processor, self._keeper = settings, processor, keeper
         self._group = processor.group
-        self._consumer = f"{settings.instance_name}-{uuid4().hex[:8]}"
+        self._consumer = ""
         self._disconnected = asyncio.Event()
         self._reader: LogicSubscriber | None = None
         self._broker = self._make_broker()
@@ -82,10 +86,15 @@ class StreamConsumer:
                 await retries
 
     async def _read_until_interrupted(self, lease: Lease) -> None:
-        """Drain, then read until the connection, the group or the lease is lost."""
+        """Drain, then read until the connection, the group or the lease is lost.
+
+        Under a new name each time: what the server still hands to the reader before is another consumer's.
+        """
+        self._consumer = f"{self._settings.instance_name}-{uuid4().hex[:8]}"
         if await self._group.ensure():
             self._processor.parking.clear()
         await self._drain()
+        await self._group.remove_idle_consumers(self._consumer, IDLE_CONSUMER_SECONDS)
         self._disconnected.clear()
         self._reader = reader = self._subscribe(lease)
         await self._broker.connect()
@@ -109,7 +118,9 @@ class StreamConsumer:
             after = pending[-1][0]
             entries = await self._group.claim(self._consumer, [entry_id for entry_id, _ in pending])
             parked = self._processor.parking.ids()
-            await self._processor.process([entry for entry in entries if entry[0] not in parked])
+            left = [entry for entry in entries if entry[0] not in parked]
+            log.info("drained", stream=self._group.stream, group=self._group.name, count=len(left))
+            await self._processor.process(left)
 
     async def _tend(self) -> None:
         """Notice a lost group, and entries that were delivered to a process that is gone."""
@@ -147,7 +158,13 @@ class StreamConsumer:
         )
 
         async def on_batch(entries: list[tuple[str, dict[bytes, bytes]]]) -> None:
+            if self._disconnected.is_set() or lease.lost.is_set():
+                return  # something older comes first: this stays pending, and is drained in its turn
             try:
+                if await self._group.is_held_by_others(self._consumer):
+                    log.warning("others hold entries", stream=self._group.stream, group=self._group.name)
+                    self._disconnected.set()
+                    return
                 await self._processor.process(entries)
             except LeaseLost:
                 lease.lost.set()

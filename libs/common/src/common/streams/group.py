@@ -56,6 +56,11 @@ class Group:
         found = await pipeline.execute()
         return [(rows[0][0].decode(), rows[0][1]) for rows in found if rows]
 
+    async def is_held_by_others(self, consumer: str) -> bool:
+        """Whether any other consumer has entries that it has read and not acknowledged."""
+        summary: Any = await self.redis.xpending(self.stream, self.name)
+        return any(row["name"].decode() != consumer for row in summary["consumers"] if row["pending"])
+
     async def list_idle(self, idle_seconds: float, count: int = 100) -> list[str]:
         """Ids of pending entries that nobody was handed for ``idle_seconds``, in id order."""
         rows: Any = await self.redis.xpending_range(
