@@ -1,0 +1,83 @@
+"""``python -m tests.chaos``: break the services for some minutes and count what became of every command."""
+
+import argparse
+import asyncio
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tests.chaos import run as runs
+from tests.chaos.report import print_report
+from tests.chaos.sabotage import MECHANISMS
+
+
+def main() -> int:
+    """Run each seed; 0 when every one is good."""
+    arguments = _arguments()
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    results = []
+    for seed in arguments.seeds:
+        folder = arguments.folder / f"seed-{seed}"
+        shutil.rmtree(folder, ignore_errors=True)
+        plan = runs.Plan(
+            seed=seed,
+            folder=folder,
+            commands=arguments.commands,
+            conversations=arguments.conversations,
+            seconds=arguments.seconds if arguments.minutes is None else arguments.minutes * 60,
+            processes=arguments.processes,
+            least_kills=arguments.least_kills,
+            least_redeliveries=arguments.least_redeliveries,
+            without=tuple(arguments.without),
+        )
+        result = _run(console, plan)
+        print_report(console, result)
+        (arguments.folder / f"seed-{seed}.json").write_text(json.dumps(result.to_json(), indent=2))
+        results.append(result)
+    console.print(f"reports: {arguments.folder}/seed-*.json, logs beside them")
+    return 0 if all(result.good for result in results) else 1
+
+
+def _run(console: Console, plan: runs.Plan) -> runs.Result:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("starting", total=plan.commands)
+
+        def show(state: runs.Progress) -> None:
+            description = f"seed {plan.seed}: {state.phase}, {state.kills} kills"
+            progress.update(task, completed=state.published, description=description)
+
+        return asyncio.run(runs.run(plan, show))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--minutes", type=float, help="how long each seed's load lasts")
+    parser.add_argument("--seconds", type=float, default=105.0, help="the same in seconds")
+    parser.add_argument("--commands", type=int, default=10_000)
+    parser.add_argument("--conversations", type=int, default=200)
+    parser.add_argument("--processes", type=int, default=3)
+    parser.add_argument("--least-kills", type=int, default=40)
+    parser.add_argument("--least-redeliveries", type=int, default=10)
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        choices=MECHANISMS,
+        metavar="MECHANISM",
+        help=f"switch a mechanism off, and see the run fail: {', '.join(MECHANISMS)}",
+    )
+    parser.add_argument("--folder", type=Path, default=Path(".local/prove"), help="logs, data and reports")
+    arguments = parser.parse_args()
+    arguments.folder = arguments.folder.resolve()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main())

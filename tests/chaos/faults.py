@@ -1,0 +1,197 @@
+"""What is done to the services and their servers while they work, drawn from a seed."""
+
+import asyncio
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import asyncpg
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from takaro_local import process
+from tests.chaos.evidence import COMMANDS, GROUP
+from tests.chaos.fleet import Chat, Fleet
+from tests.chaos.proxy import Proxy
+from tests.support.servers import PostgresServer, RedisServer, Server
+
+LEASE_SECONDS = 3.0
+_GET_HOLDER = "SELECT owner FROM leases WHERE name = 'consumer:chat.commands:chat' AND expires_at > now()"
+
+
+@dataclass(slots=True, frozen=True)
+class Kill:
+    """A process was killed or frozen; ``at`` by the wall clock; ``active`` if it was the consumer."""
+
+    kind: str
+    instance: str
+    at: float
+    active: bool
+
+
+class Faults:
+    """Kills every ``kill_gap`` seconds (from, to), and something worse every ``weather_gap``."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        postgres: PostgresServer,
+        redis: RedisServer,
+        *,
+        seed: int,
+        kill_gap: tuple[float, float],
+        weather_gap: tuple[float, float],
+    ) -> None:
+        self._fleet, self._postgres, self._redis = fleet, postgres, redis
+        self._kill_gap, self._weather_gap = kill_gap, weather_gap
+        self._random = random.Random(f"{seed} kills")
+        self._sky = random.Random(f"{seed} weather")
+        self._later: set[asyncio.Task[None]] = set()
+        self.kills: list[Kill] = []
+        self.weather: Counter[str] = Counter()
+
+    async def run(self) -> None:
+        """Until cancelled. Afterwards :meth:`clear` makes everything well again."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._kill_processes())
+            group.create_task(self._make_weather())
+
+    async def clear(self) -> None:
+        """End what still goes on: servers up, network open. Processes are the fleet's to wake."""
+        for task in self._later:
+            task.cancel()
+        await asyncio.gather(*self._later, return_exceptions=True)
+        for server in (self._postgres, self._redis):
+            if server.exit_code is not None:
+                await _start(server)
+        for proxy in self._proxies():
+            proxy.delay_seconds = 0
+            proxy.speak()
+
+    async def _kill_processes(self) -> None:
+        while True:
+            await asyncio.sleep(self._random.uniform(*self._kill_gap))
+            if victim := await self._choose():
+                kind = "freeze" if self._random.random() < 0.3 else "kill"
+                active = victim.instance == await self._holder()
+                self.kills.append(Kill(kind, victim.instance, time.time(), active))
+                if kind == "freeze":
+                    victim.freeze()
+                    pause = LEASE_SECONDS + self._random.uniform(0.5, 2.5)
+                    self._after(pause, lambda v=victim: _thaw(v))  # type: ignore[misc]
+                else:
+                    await victim.kill()
+                    self._after(self._random.uniform(0, 1.5), lambda v=victim: _launch(v))  # type: ignore[misc]
+
+    async def _choose(self) -> Chat | None:
+        """Half the time whoever consumes, for that is where it hurts; else anyone who runs."""
+        running = [member for member in self._fleet.members if member.runs]
+        holder = await self._holder()
+        active = [member for member in running if member.instance == holder]
+        if active and self._random.random() < 0.5:
+            return active[0]
+        return self._random.choice(running) if running else None
+
+    async def _holder(self) -> str | None:
+        with suppress(OSError, TimeoutError, asyncpg.PostgresError):
+            connection = await asyncpg.connect(self._postgres.url, timeout=1)
+            try:
+                return str(await connection.fetchval(_GET_HOLDER, timeout=1))
+            finally:
+                connection.terminate()
+        return None
+
+    async def _make_weather(self) -> None:
+        while True:
+            kinds: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+                ("redis killed", lambda: self._restart(self._redis, None)),
+                ("redis restarted", lambda: self._restart(self._redis, signal.SIGTERM)),
+                ("postgres killed", lambda: self._restart(self._postgres, None)),
+                ("postgres stopped at once", lambda: self._restart(self._postgres, signal.SIGQUIT)),
+                ("group dropped", self._drop_group),
+                ("group dropped", self._drop_group),
+                ("network slow", self._slow),
+                ("network cut", self._cut),
+                ("network silent", self._silent),
+            ]
+            self._sky.shuffle(kinds)
+            for name, happen in kinds:
+                await asyncio.sleep(self._sky.uniform(*self._weather_gap))
+                self.weather[name] += 1
+                await happen()
+
+    async def _restart(self, server: Server, number: signal.Signals | None) -> None:
+        if number is None:
+            await asyncio.to_thread(server.kill)
+        else:
+            await asyncio.to_thread(process.end, server.pid, ((number, 10.0),))
+        await asyncio.sleep(self._sky.uniform(0, 1.0))
+        await _start(server)
+
+    async def _drop_group(self) -> None:
+        async with Redis.from_url(self._redis.url, socket_timeout=5) as redis:
+            with suppress(RedisError, OSError):
+                await redis.xgroup_destroy(COMMANDS, GROUP)
+
+    async def _slow(self) -> None:
+        proxies = self._pick_proxies()
+        for proxy in proxies:
+            proxy.delay_seconds = self._sky.uniform(0.02, 0.3)
+        await asyncio.sleep(self._sky.uniform(1, 4))
+        for proxy in proxies:
+            proxy.delay_seconds = 0
+
+    async def _cut(self) -> None:
+        for proxy in self._pick_proxies():
+            proxy.cut()
+
+    async def _silent(self) -> None:
+        proxies = self._pick_proxies()
+        for proxy in proxies:
+            proxy.silence()
+        await asyncio.sleep(LEASE_SECONDS + self._sky.uniform(-2, 2))
+        for proxy in proxies:
+            proxy.speak()
+
+    def _proxies(self) -> list[Proxy]:
+        return [proxy for links in self._fleet.links for proxy in (links.postgres, links.redis)]
+
+    def _pick_proxies(self) -> Sequence[Proxy]:
+        """All of one server's, or those of one process: a partition that splits the fleet."""
+        links = self._sky.choice(self._fleet.links)
+        return self._sky.choice(
+            [
+                [each.redis for each in self._fleet.links],
+                [each.postgres for each in self._fleet.links],
+                [links.redis],
+                [links.postgres],
+                [links.redis, links.postgres],
+            ]
+        )
+
+    def _after(self, seconds: float, action: Callable[[], None]) -> None:
+        async def wait() -> None:
+            await asyncio.sleep(seconds)
+            action()
+
+        task = asyncio.create_task(wait())
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+
+def _thaw(chat: Chat) -> None:
+    chat.thaw()
+
+
+def _launch(chat: Chat) -> None:
+    if chat.exit_code is not None:
+        chat.launch()
+
+
+async def _start(server: Server) -> None:
+    server.launch()  # in the main thread; the wait may be anywhere
+    await asyncio.to_thread(server.wait_ready)

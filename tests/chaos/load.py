@@ -1,0 +1,225 @@
+"""The seeded load: messages by the stream, by HTTP and by the Node application's own inserts, on one pace.
+
+All writers but those by HTTP talk to the servers directly, not through the bad network: an answer that they
+got is an acceptance, and what they could not learn they ask again, or count as unknown.
+"""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import httpx
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from common.contracts.chat import AppendMessage
+from tests.chaos.evidence import COMMANDS
+from tests.chaos.fleet import Fleet
+from tests.chaos.ledger import Command, Ledger, Way
+from tests.support.wait import eventually
+
+USER = "prover"
+NODE_CONVERSATIONS = """
+insert into "conversations" ("agent_id", "agent_version", "user_id")
+select 'module-writer', 'grok-fast', $1 from generate_series(1, $2::int) returning "id"
+"""
+# existing-system.md, section 1: what the Node application sends, `created_at` left to its default.
+NODE_MESSAGE = """
+insert into "messages" ("content", "conversation_id", "latency_ms", "role", "token_count", "tool_calls")
+values ($1, $2, $3, $4, $5, $6) returning *
+"""
+_WAYS: tuple[Way, ...] = ("stream", "http", "node")
+_SHARES = (0.6, 0.2, 0.2)
+_WRITERS: dict[Way, int] = {"stream": 4, "http": 6, "node": 4}
+_DUPLICATED = 0.1
+_SLOW_TRANSACTION = 0.2
+
+
+async def create_conversations(database_url: str, count: int) -> list[UUID]:
+    """Conversations as the Node application leaves them."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        return [row["id"] for row in await connection.fetch(NODE_CONVERSATIONS, USER, count)]
+    finally:
+        await connection.close()
+
+
+class Load:
+    """Publishes ``total`` commands over ``seconds``; ``published`` counts them as it goes."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        fleet: Fleet,
+        *,
+        database_url: str,
+        redis_url: str,
+        conversations: Sequence[UUID],
+        total: int,
+        seconds: float,
+        seed: int,
+    ) -> None:
+        self._ledger, self._fleet = ledger, fleet
+        self._database_url, self._redis_url = database_url, redis_url
+        self._conversations = conversations
+        self._total, self._seconds = total, seconds
+        self._random = random.Random(seed)
+        self._seed = seed
+        self._queues: dict[Way, asyncio.Queue[Command | None]] = {way: asyncio.Queue() for way in _WAYS}
+        self.published = 0
+
+    async def run(self) -> None:
+        """Publish everything; ends when each command has its answer, or never will."""
+        async with Redis.from_url(self._redis_url, socket_timeout=5) as redis, asyncio.TaskGroup() as group:
+            group.create_task(self._pace())
+            for way, count in _WRITERS.items():
+                for number in range(count):
+                    rng = random.Random(f"{self._seed} {way} {number}")
+                    writer = {"stream": self._publish, "http": self._post, "node": self._insert}[way]
+                    group.create_task(writer(rng, redis))
+
+    async def _pace(self) -> None:
+        """Hand out commands evenly over time, whatever their order of completion."""
+        started = time.monotonic()
+        for number in range(self._total):
+            [way] = self._random.choices(_WAYS, _SHARES)
+            marker = f"m{self._seed}-{number:06d}"
+            command = Command(marker, self._random.choice(self._conversations), way)
+            if way == "stream":
+                command.event_id = UUID(int=self._random.getrandbits(128), version=4)
+            self._queues[way].put_nowait(self._ledger.add(command))
+            due = started + self._seconds * (number + 1) / self._total
+            if (pause := due - time.monotonic()) > 0:
+                await asyncio.sleep(pause)
+        for way, count in _WRITERS.items():
+            for _ in range(count):
+                self._queues[way].put_nowait(None)
+
+    async def _publish(self, rng: random.Random, redis: Redis) -> None:
+        again: list[Command] = []
+        while command := await self._queues["stream"].get():
+            await publish(redis, command)
+            self.published += 1
+            if rng.random() < _DUPLICATED:
+                if rng.random() < 0.3:
+                    await publish(redis, command)
+                    command.copies += 1
+                else:
+                    again.append(command)
+            if again and rng.random() < 0.05:
+                late = again.pop(0)
+                await publish(redis, late)
+                late.copies += 1
+        for late in again:  # some come much later than what they repeat
+            await publish(redis, late)
+            late.copies += 1
+
+    async def _post(self, rng: random.Random, _: Redis) -> None:
+        async with httpx.AsyncClient(timeout=8, trust_env=False, headers={"X-User-Id": USER}) as client:
+            while command := await self._queues["http"].get():
+                await self._post_one(client, rng, command)
+                self.published += 1
+
+    async def _post_one(self, client: httpx.AsyncClient, rng: random.Random, command: Command) -> None:
+        while command.outcome == "open":
+            try:
+                await post(client, await self._someone(rng), command)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                await asyncio.sleep(0.05)  # it was never sent: somebody else is asked
+
+    async def _someone(self, rng: random.Random) -> str:
+        """The URL of a process that runs, whether or not it answers yet."""
+        members = self._fleet.members
+        running = await eventually(lambda: [member for member in members if member.runs], timeout=60)
+        return rng.choice(running).url
+
+    async def _insert(self, rng: random.Random, _: Redis) -> None:
+        connection: Any = None
+        while command := await self._queues["node"].get():
+            while connection is None or connection.is_closed():
+                try:
+                    connection = await asyncpg.connect(self._database_url, timeout=5)
+                except (OSError, TimeoutError, asyncpg.PostgresError):
+                    await asyncio.sleep(0.1)
+            think = rng.random() * 0.3 if rng.random() < _SLOW_TRANSACTION else 0
+            try:
+                await _insert_thinking(connection, command, think)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                command.close("unknown", repr(error))
+                connection.terminate()
+            self.published += 1
+        if connection is not None:
+            with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await connection.close(timeout=5)
+
+
+async def _insert_thinking(connection: Any, command: Command, think_seconds: float) -> None:
+    """As the Node application does, now and then inside a transaction that began some time before."""
+    if not think_seconds:
+        await insert_as_node(connection, command)
+    else:
+        async with connection.transaction():
+            await connection.execute("select 1", timeout=10)
+            await asyncio.sleep(think_seconds)
+            await insert_as_node(connection, command)
+    command.close("accepted")
+
+
+async def insert_as_node(connection: Any, command: Command) -> None:
+    """One insert of the Node application's; it is accepted when its transaction commits."""
+    command.ask()
+    await connection.execute(
+        NODE_MESSAGE, _content(command), command.conversation, 30, "user", 12, None, timeout=10
+    )
+
+
+async def publish(redis: Redis, command: Command) -> None:
+    """Publish until it is answered: the event id makes that safe."""
+    command.ask()
+    fields: dict[Any, Any] = {
+        "id": str(command.event_id),
+        "type": AppendMessage.type,
+        "source": "prove",
+        "subject": str(command.conversation),
+        "data": json.dumps(
+            {"conversationId": str(command.conversation), "role": "user", "content": _content(command)}
+        ),
+    }
+    while True:
+        try:
+            await redis.xadd(COMMANDS, fields)
+        except (RedisError, OSError):
+            await asyncio.sleep(0.1)
+        else:
+            break
+    if command.outcome == "open":
+        command.close("accepted")
+
+
+def _content(command: Command) -> str:
+    return f"{command.marker} " + "what a person would write to an agent. " * 4
+
+
+async def post(client: httpx.AsyncClient, url: str, command: Command) -> None:
+    """Ask by HTTP, once; raises httpx.ConnectError or ConnectTimeout when it could not even be asked."""
+    command.ask()
+    path = f"{url}/api/conversations/{command.conversation}/messages"
+    try:
+        answer = await client.post(path, json={"content": _content(command)})
+    except (httpx.ConnectError, httpx.ConnectTimeout):
+        raise
+    except httpx.HTTPError as error:
+        command.close("unknown", repr(error))
+        return
+    if answer.status_code == 200:
+        command.close("accepted")
+    elif answer.status_code < 500:
+        command.close("refused", f"{answer.status_code} {answer.text}")
+    else:
+        command.close("unknown", f"{answer.status_code} {answer.text}")

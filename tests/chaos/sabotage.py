@@ -1,0 +1,105 @@
+"""``python -m tests.chaos.sabotage chat --without fencing``: a service with mechanisms taken out.
+
+The product has no switches for this. Each function here replaces exactly what it names, in this process,
+before the service is composed. The insert trigger is not here: it lives in the database (``DROP_TRIGGER``).
+"""
+
+import argparse
+import runpy
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import chat.messages.handlers
+from chat.messages.records import NewMessage
+from common import inbox
+from common.events import Event
+from common.handlers import Command
+from common.leases import Lease
+from common.streams.consumer import StreamConsumer
+from common.streams.group import Group
+from common.streams.processor import Processor
+
+DROP_TRIGGER = "DROP TRIGGER messages_order ON messages"
+
+
+def without_inbox() -> None:
+    """Every delivery is news: nothing is claimed, and a message has a new id each time."""
+
+    async def claim(_: Any, __: str, records: Sequence[tuple[UUID, Event]]) -> set[UUID]:
+        return {key for key, _ in records}
+
+    named = chat.messages.handlers._new_message
+
+    def renamed(command: Command[Any]) -> NewMessage:
+        message = named(command)
+        message.id = uuid4()
+        return message
+
+    inbox.claim = claim  # type: ignore[assignment]
+    chat.messages.handlers._new_message = renamed
+
+
+def without_ack_after_commit() -> None:
+    """Entries are acknowledged as soon as they are read."""
+    process = Processor.process
+
+    async def acknowledge_first(self: Processor, entries: Sequence[tuple[str, Any]]) -> None:
+        await self.source.acknowledge([entry_id for entry_id, _ in entries])
+        await process(self, entries)
+
+    Processor.process = acknowledge_first  # type: ignore[method-assign]
+
+
+def without_drain_before_read() -> None:
+    """What others left pending is neither drained nor looked for."""
+
+    async def nothing(_: StreamConsumer) -> None:
+        return
+
+    StreamConsumer._drain = nothing  # type: ignore[assignment, method-assign]
+    StreamConsumer._tend = nothing  # type: ignore[assignment, method-assign]
+    without_read_fencing()
+
+
+def without_fencing() -> None:
+    """A transaction doesn't ask whether its process still holds the lease."""
+
+    async def hold(_: Lease, __: Any) -> None:
+        return
+
+    Lease.hold = hold  # type: ignore[assignment, method-assign]
+
+
+def without_read_fencing() -> None:
+    """What others were handed earlier is not waited for."""
+
+    async def nobody(_: Group, __: str) -> bool:
+        return False
+
+    Group.is_held_by_others = nobody  # type: ignore[assignment, method-assign]
+
+
+SABOTAGE: dict[str, Callable[[], None]] = {
+    "inbox": without_inbox,
+    "ack-after-commit": without_ack_after_commit,
+    "drain-before-read": without_drain_before_read,
+    "fencing": without_fencing,
+    "read-fencing": without_read_fencing,
+}
+MECHANISMS = (*SABOTAGE, "insert-trigger")
+
+
+def main() -> None:
+    """Take the mechanisms out, then run the service as ``python -m`` would."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("service", choices=["chat"])
+    parser.add_argument("--without", action="append", default=[], choices=SABOTAGE, metavar="MECHANISM")
+    arguments = parser.parse_args()
+    for name in arguments.without:
+        SABOTAGE[name]()
+    runpy.run_module(arguments.service, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
