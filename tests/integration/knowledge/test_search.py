@@ -10,6 +10,7 @@ from pgvector import Vector
 from common.errors import Conflict, NotFound
 from knowledge.binary_codecs import register_binary
 from knowledge.embeddings.minilm import MiniLmEmbedder
+from knowledge.search import repository
 from knowledge.search.use_cases import search
 from tests.integration.knowledge.conftest import CountingEmbedder, Harness
 
@@ -113,6 +114,22 @@ async def test_a_small_base_in_a_large_index_is_never_cut_short(harness: Harness
     assert len(hits) == 15
 
 
+async def test_the_planner_can_not_take_the_index_for_an_exact_search(harness: Harness) -> None:
+    """It would at some thousand rows: recall@10 was 0.10 there. So it must be out of the question."""
+    generator = np.random.default_rng(3)
+    await insert_vectors(harness, "rare", clustered(generator, 200, centre=1))
+    query = [0.1] * 1536
+    async with harness.pool.acquire() as connection, connection.transaction():
+        await connection.execute("ANALYZE knowledge_embeddings")
+        for costly in ("seqscan", "sort", "bitmapscan", "incremental_sort"):
+            await connection.execute(f"SET LOCAL enable_{costly} = off")
+        plans = {}
+        for statement in (repository.SEARCH_EXACTLY, repository.SEARCH_BY_INDEX):
+            rows = await connection.fetch(f"EXPLAIN {statement}", query, "rare", "latest", 5)
+            plans[statement] = "knowledge_embeddings_embedding_idx" in "".join(row[0] for row in rows)
+    assert plans == {repository.SEARCH_EXACTLY: False, repository.SEARCH_BY_INDEX: True}
+
+
 class FixedEmbedder(CountingEmbedder):
     """Answers one vector, whatever is asked."""
 
@@ -134,8 +151,8 @@ def clustered(generator: np.random.Generator, count: int, *, centre: int) -> np.
 
 async def insert_vectors(harness: Harness, base_id: str, vectors: np.ndarray) -> None:
     from knowledge.bases.use_cases import register_from_job
-    from knowledge.sync import repository
     from knowledge.sync.models import Index
+    from knowledge.sync.repository import upsert_index
 
     await register_from_job(harness.pool, harness.base(base_id))
     async with harness.pool.acquire() as connection:
@@ -147,4 +164,4 @@ async def insert_vectors(harness: Harness, base_id: str, vectors: np.ndarray) ->
             timeout=120,
         )
         index = Index("synthetic", "f" * 64, "d" * 64, "0" * 40, len(vectors))
-        await repository.upsert_index(connection, base_id, "latest", index)
+        await upsert_index(connection, base_id, "latest", index)

@@ -6,6 +6,7 @@ import pytest
 
 from common.errors import Invalid
 from knowledge.bases.registry_file import folders_of, read_registry_file
+from knowledge.queue.connection import worker_client
 from knowledge.queue.models import job_data_of, parse_job, trace_options, traceparent_of
 
 DATA = {"knowledgeBaseId": "kb", "version": "1", "source": "https://github.com/a/b/tree/main/docs"}
@@ -96,3 +97,12 @@ def test_the_local_stack_s_file_names_this_project(tmp_path: Path) -> None:
     [base] = read_registry_file(root / "deploy" / "local" / "knowledge-bases.yaml")
     assert base.id == "project-docs"
     assert base.source == root.as_uri()
+
+
+async def test_the_worker_s_client_may_block_and_answers_in_text() -> None:
+    """redis-py's default socket_timeout of 5 s delays pick-up; bytes fail a job after its work."""
+    client = worker_client("redis://localhost:6379")
+    options = client.connection_pool.connection_kwargs
+    assert options["socket_timeout"] is None
+    assert options["decode_responses"] is True
+    await client.aclose()
