@@ -21,6 +21,10 @@ run: $(UV) ## Run everything here: Postgres, Redis, migrations, three services; 
 test: $(UV) ## Run every test (ARGS='-k name' for some)
 	@$(RUN) pytest $(ARGS)
 
+.PHONY: prove
+prove: $(UV) ## Break the services under load and count what became of each command (SEED=1 MINUTES=30)
+	@$(RUN) python -m tests.chaos $(if $(SEED),--seeds $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+
 .PHONY: check
 check: $(UV) ## Format, lint, strict types, import rule
 	@$(RUN) ruff format --check .

@@ -14,6 +14,8 @@ from tests.chaos import run as runs
 from tests.chaos.report import print_report
 from tests.chaos.sabotage import MECHANISMS
 
+COMMANDS_PER_SECOND = 90
+
 
 def main() -> int:
     """Run each seed; 0 when every one is good."""
@@ -26,9 +28,9 @@ def main() -> int:
         plan = runs.Plan(
             seed=seed,
             folder=folder,
-            commands=arguments.commands,
+            commands=arguments.commands or max(10_000, round(arguments.seconds * COMMANDS_PER_SECOND)),
             conversations=arguments.conversations,
-            seconds=arguments.seconds if arguments.minutes is None else arguments.minutes * 60,
+            seconds=arguments.seconds,
             processes=arguments.processes,
             least_kills=arguments.least_kills,
             least_redeliveries=arguments.least_redeliveries,
@@ -59,7 +61,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--minutes", type=float, help="how long each seed's load lasts")
     parser.add_argument("--seconds", type=float, default=105.0, help="the same in seconds")
-    parser.add_argument("--commands", type=int, default=10_000)
+    parser.add_argument("--commands", type=int, help="10,000, or as many as keep that pace for longer")
     parser.add_argument("--conversations", type=int, default=200)
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--least-kills", type=int, default=40)
@@ -74,6 +76,8 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--folder", type=Path, default=Path(".local/prove"), help="logs, data and reports")
     arguments = parser.parse_args()
+    if arguments.minutes is not None:
+        arguments.seconds = arguments.minutes * 60
     arguments.folder = arguments.folder.resolve()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     return arguments
