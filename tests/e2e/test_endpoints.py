@@ -1,0 +1,80 @@
+"""What every service answers to those who operate it and to those who read about it."""
+
+import pytest
+
+from tests.e2e.conftest import NAMES, System
+from tests.support.services import ServiceName
+
+CHECKS: dict[ServiceName, set[str]] = {
+    "chat": {"database", "redis", "consumer chat.commands", "relay chat.events"},
+    "knowledge": {
+        "database",
+        "redis",
+        "consumer knowledge.commands",
+        "relay knowledge.events",
+        "queue worker",
+    },
+    "cockpit": {
+        "database",
+        "redis",
+        "consumer cockpit.commands",
+        "consumer chat.events",
+        "relay cockpit.events",
+    },
+}
+ROUTES = {
+    "chat": "/api/conversations/{conversationId}/messages",
+    "knowledge": "/api/knowledge-bases/{kb_id}/search",
+    "cockpit": "/api/cockpit/sessions/{session_id}/events",
+}
+EVENTS: dict[ServiceName, tuple[str, str]] = {
+    "chat": ("chat.message.append.v1", "chat.message.appended.v1"),
+    "knowledge": ("knowledge.sync.request.v1", "knowledge.sync.completed.v1"),
+    "cockpit": ("cockpit.server.start.v1", "cockpit.game.event.v1"),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_health_needs_no_caller_and_says_ok(system: System, name: ServiceName) -> None:
+    async with system[name].client() as client:
+        answer = await client.get("/health", headers={"X-User-Id": ""})
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_ready_names_what_was_checked(system: System, name: ServiceName) -> None:
+    async with system[name].client() as client:
+        answer = await client.get("/ready")
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "ready"
+    assert answer.json()["checks"].keys() >= CHECKS[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_http_is_documented(system: System, name: ServiceName) -> None:
+    async with system[name].client() as client:
+        document = (await client.get("/openapi.json")).raise_for_status().json()
+        page = (await client.get("/docs")).raise_for_status()
+    assert document["openapi"].startswith("3.")
+    assert document["info"]["title"] == f"Takaro {name}"
+    assert ROUTES[name] in document["paths"]
+    assert "text/html" in page.headers["content-type"]
+    assert "/openapi.json" in page.text
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_events_are_documented(system: System, name: ServiceName) -> None:
+    async with system[name].client() as client:
+        answer = (await client.get("/asyncapi.json")).raise_for_status()
+        page = (await client.get("/asyncapi")).raise_for_status()
+    assert answer.json()["asyncapi"].startswith("3.")
+    assert {f"{name}.commands", f"{name}.events"} <= _addresses(answer.json()["channels"])
+    taken, told = EVENTS[name]
+    assert taken in answer.text
+    assert told in answer.text
+    assert "text/html" in page.headers["content-type"]
+    assert told in page.text
+
+
+def _addresses(channels: dict[str, dict[str, str]]) -> set[str]:
+    return {channel.get("address", key) for key, channel in channels.items()}
