@@ -46,13 +46,10 @@ class SpanStore:
             return sorted(self._traces.get(trace_id.lower(), []), key=lambda span: span["startTimeUnixNano"])
 
     def recent(self, count: int) -> list[dict[str, Any]]:
-        """The newest traces: ``traceId, name, services, spans, startTimeUnixNano``.
-
-        Those that are nothing but queries (a service's own polling) are left out.
-        """
+        """The newest traces: ``traceId, name, services, spans, startTimeUnixNano``."""
         with self._lock:
-            newest = (item for item in reversed(self._traces.items()) if not _only_queries(item[1]))
-            return [_summary(trace_id, spans) for trace_id, spans in islice(newest, count)]
+            newest = islice(reversed(self._traces.items()), count)
+            return [_summary(trace_id, spans) for trace_id, spans in newest]
 
 
 def read_spans(request: ExportTraceServiceRequest) -> Iterator[dict[str, Any]]:
@@ -78,10 +75,6 @@ def _plain(span: Span, service: str) -> dict[str, Any]:
         "links": [{"traceId": link.trace_id.hex(), "spanId": link.span_id.hex()} for link in span.links],
         "status": {"code": _STATUSES.get(span.status.code, "unset"), "message": span.status.message},
     }
-
-
-def _only_queries(spans: list[dict[str, Any]]) -> bool:
-    return all(span["kind"] == "client" and "db.system" in span["attributes"] for span in spans)
 
 
 def _summary(trace_id: str, spans: list[dict[str, Any]]) -> dict[str, Any]:

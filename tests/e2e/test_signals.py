@@ -1,0 +1,365 @@
+"""Which signals each service must emit: spans by name and attributes, metrics, fields of log lines."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from prometheus_client.parser import text_string_to_metric_families
+from redis.asyncio import Redis
+
+from tests.e2e.conftest import BASE, NAMES, USER, Request, Span, System
+from tests.e2e.follow import command, fact_after, newest
+from tests.support.services import ServiceName
+from tests.support.wait import eventually
+
+ANY = object()
+HTTP = {"http.request.method": ANY, "url.path": ANY, "url.scheme": "http", "http.response.status_code": 200}
+SQL = {
+    "db.system.name": "postgresql",
+    "db.namespace": ANY,
+    "db.query.text": ANY,
+    "server.address": "127.0.0.1",
+    "server.port": ANY,
+}
+REDIS = {"messaging.system": "redis", "messaging.message.id": ANY}
+EVENT = {"cloudevents.event_id": ANY, "cloudevents.event_source": ANY}
+BULLMQ = {"messaging.system": "bullmq", "messaging.destination.name": "kb-sync", "messaging.message.id": ANY}
+
+
+def http(route: str, method: str) -> dict[str, Any]:
+    return HTTP | {"http.route": route, "http.request.method": method}
+
+
+def sql(summary: str) -> dict[str, Any]:
+    return SQL | {"db.query.summary": summary}
+
+
+def operation(kind: str, name: str | None = None) -> dict[str, Any]:
+    return {"messaging.operation.type": kind, "messaging.operation.name": name or kind}
+
+
+def send(stream: str, type: str) -> dict[str, Any]:
+    destination = {"messaging.destination.name": stream, "cloudevents.event_type": type}
+    return REDIS | EVENT | operation("send") | destination
+
+
+def process(stream: str, group: str, type: str) -> dict[str, Any]:
+    destination = {"messaging.destination.name": stream, "cloudevents.event_type": type}
+    return REDIS | EVENT | operation("process") | destination | {"messaging.consumer.group.name": group}
+
+
+def batch(stream: str, group: str) -> dict[str, Any]:
+    where = {"messaging.destination.name": stream, "messaging.consumer.group.name": group}
+    return operation("process") | where | {"messaging.batch.message_count": 1, "messaging.system": "redis"}
+
+
+@dataclass(slots=True, frozen=True)
+class Signal:
+    """A span that must be there: in which request's trace, whose, of what kind, and with which attributes."""
+
+    request: str
+    service: str
+    kind: str
+    name: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    below: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.request}-{self.service}-{self.name}".replace(" ", "_")
+
+
+MESSAGES = "/api/conversations/{conversationId}/messages"
+CONVERSATION = "/api/conversations/{conversationId}"
+SYNC = "/api/knowledge-bases/{kb_id}/sync"
+START = "/api/cockpit/sessions/{session_id}/mock-server/start"
+APPENDED, APPEND = "chat.message.appended.v1", "chat.message.append.v1"
+DELETED, CHANGED = "chat.conversation.deleted.v1", "cockpit.server.status_changed.v1"
+REQUEST_SYNC, STARTED = "knowledge.sync.request.v1", "knowledge.sync.started.v1"
+EXECUTE, GAME = "cockpit.server.execute.v1", "cockpit.game.event.v1"
+
+SIGNALS = [
+    # chat: a message over HTTP
+    Signal("post", "chat", "server", f"POST {MESSAGES}", http(MESSAGES, "POST")),
+    Signal("post", "chat", "client", "BEGIN", SQL, f"POST {MESSAGES}"),
+    Signal("post", "chat", "client", "INSERT outbox", sql("INSERT outbox"), f"POST {MESSAGES}"),
+    Signal("post", "chat", "producer", "send chat.events", send("chat.events", APPENDED), f"POST {MESSAGES}"),
+    # chat: a message as a command
+    Signal("append", "chat", "consumer", "process chat.commands", process("chat.commands", "chat", APPEND)),
+    Signal(
+        "append", "chat", "internal", "process chat.commands batch", batch("chat.commands", "chat"),
+        "process chat.commands",
+    ),
+    Signal(
+        "append", "chat", "client", "INSERT outbox", sql("INSERT outbox"), "process chat.commands batch"
+    ),
+    Signal(
+        "append", "chat", "producer", "send chat.events", send("chat.events", APPENDED),
+        "process chat.commands",
+    ),
+    # chat and cockpit: a deletion
+    Signal("delete", "chat", "server", f"DELETE {CONVERSATION}", http(CONVERSATION, "DELETE")),
+    Signal("delete", "chat", "producer", "send chat.events", send("chat.events", DELETED)),
+    Signal(
+        "delete", "cockpit", "consumer", "process chat.events", process("chat.events", "cockpit", DELETED),
+        "send chat.events",
+    ),
+    Signal(
+        "delete", "cockpit", "client", "UPDATE cockpit_game_servers", sql("UPDATE cockpit_game_servers"),
+        "process chat.events batch",
+    ),
+    Signal(
+        "delete", "cockpit", "producer", "send cockpit.events", send("cockpit.events", CHANGED),
+        "process chat.events batch",
+    ),
+    # cockpit: a start over HTTP, a console line as a command
+    Signal("start", "cockpit", "server", f"POST {START}", http(START, "POST")),
+    Signal("start", "cockpit", "client", "COMMIT", SQL, f"POST {START}"),
+    Signal("start", "cockpit", "producer", "send cockpit.events", send("cockpit.events", CHANGED)),
+    Signal(
+        "execute", "cockpit", "consumer", "process cockpit.commands",
+        process("cockpit.commands", "cockpit", EXECUTE),
+    ),
+    Signal("execute", "cockpit", "producer", "send cockpit.events", send("cockpit.events", GAME)),
+    # knowledge: a sync over HTTP
+    Signal("sync", "knowledge", "server", f"POST {SYNC}", http(SYNC, "POST")),
+    Signal("sync", "knowledge", "client", "INSERT knowledge_syncs", sql("INSERT knowledge_syncs")),
+    Signal("sync", "knowledge", "producer", "send kb-sync", BULLMQ | operation("send"), f"POST {SYNC}"),
+    Signal(
+        "sync", "knowledge", "consumer", "process kb-sync",
+        BULLMQ | operation("process") | {"bullmq.job.name": "sync"}, "send kb-sync",
+    ),
+    Signal("sync", "knowledge", "internal", "knowledge.apply", {}, "process kb-sync"),
+    Signal("sync", "knowledge", "client", "UPDATE knowledge_syncs", SQL, "knowledge.apply"),
+    Signal("sync", "knowledge", "producer", "send knowledge.events", send("knowledge.events", STARTED)),
+    # knowledge: a sync as a command
+    Signal(
+        "resync", "knowledge", "consumer", "process knowledge.commands",
+        process("knowledge.commands", "knowledge", REQUEST_SYNC),
+    ),
+    Signal("resync", "knowledge", "producer", "send kb-sync", BULLMQ, "process knowledge.commands"),
+    Signal("resync", "knowledge", "consumer", "process kb-sync", BULLMQ, "send kb-sync"),
+]  # fmt: skip
+
+#: Names that OpenTelemetry's conventions had before they were stable.
+FORMER = {
+    "http.method", "http.status_code", "http.url", "http.target", "http.scheme", "http.host", "net.peer.ip",
+    "net.peer.name", "net.peer.port", "net.transport", "db.system", "db.statement", "db.name", "db.user",
+    "messaging.operation",
+}  # fmt: skip
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def requests(system: System) -> dict[str, Request]:
+    """Six requests, each with a traceparent of its own, whose chains have come to their ends."""
+    sent = {signal.request: Request() for signal in SIGNALS}
+    async with (
+        Redis.from_url(system.redis_url, decode_responses=True) as bus,
+        system["chat"].client(USER) as chat,
+        system["cockpit"].client(USER) as cockpit,
+        system["knowledge"].client(USER) as knowledge,
+    ):
+        created = await chat.post("/api/conversations", json={"agentId": "module-writer"})
+        conversation = created.json()["data"]["id"]
+        url = f"/api/conversations/{conversation}"
+        await chat.post(f"{url}/messages", json={"content": "hi"}, headers=sent["post"].headers)
+        said = {"conversationId": conversation, "role": "assistant", "content": "hello"}
+        await command(bus, "chat.commands", APPEND, said, traceparent=sent["append"].traceparent)
+
+        session = (await cockpit.get(f"/api/cockpit/sessions/{conversation}")).json()["data"]["id"]
+        start = f"/api/cockpit/sessions/{session}/mock-server/start"
+        await cockpit.post(start, headers=sent["start"].headers)
+        line = {"conversationId": conversation, "userId": USER, "command": "say hi"}
+        last = await newest(bus, "cockpit.events")
+        await command(bus, "cockpit.commands", EXECUTE, line, traceparent=sent["execute"].traceparent)
+        await fact_after(bus, "cockpit.events", last, lambda f: f.trace_id == sent["execute"].trace_id)
+
+        last = await newest(bus, "knowledge.events")
+        await knowledge.post(f"/api/knowledge-bases/{BASE}/sync", headers=sent["sync"].headers)
+        await fact_after(bus, "knowledge.events", last, lambda f: f.type == "knowledge.sync.completed.v1")
+        wanted = {"knowledgeBaseId": BASE, "mode": "full"}
+        traceparent = sent["resync"].traceparent
+        last = await newest(bus, "knowledge.events")
+        await command(bus, "knowledge.commands", REQUEST_SYNC, wanted, traceparent=traceparent)
+        await fact_after(bus, "knowledge.events", last, lambda f: f.type == "knowledge.sync.completed.v1")
+
+        await eventually(lambda: _has_messages(chat, url, 2))
+        await chat.delete(url, headers=sent["delete"].headers)
+    return sent
+
+
+@pytest.mark.parametrize("signal", SIGNALS, ids=str)
+async def test_spans(system: System, requests: dict[str, Request], signal: Signal) -> None:
+    wanted = f"{signal.service}: {signal.name}"
+    spans = await system.trace(requests[signal.request], wanted)
+    by_id = {span["spanId"]: span for span in spans}
+    alike = [s for s in spans if (s["service"], s["kind"], s["name"]) == _identity(signal)]
+    assert alike, [(span["service"], span["kind"], span["name"]) for span in spans]
+    problems = [_differences(span, signal, by_id) for span in alike]
+    assert [] in problems, problems
+
+
+async def test_a_request_is_one_trace_from_end_to_end(system: System, requests: dict[str, Request]) -> None:
+    """No span of a chain is outside its trace, and none in it has lost its parent."""
+    services = {
+        "post": {"chat"},
+        "append": {"chat"},
+        "delete": {"chat", "cockpit"},
+        "start": {"cockpit"},
+        "execute": {"cockpit"},
+        "sync": {"knowledge"},
+        "resync": {"knowledge"},
+    }
+    for name, request in requests.items():
+        ends = [f"{s.service}: {s.name}" for s in SIGNALS if s.request == name]
+        spans = await system.trace(request, *ends)
+        assert {span["service"] for span in spans} == services[name]
+        assert all(span["status"]["code"] != "error" for span in spans)
+
+
+async def test_only_stable_names_are_used(system: System, requests: dict[str, Request]) -> None:
+    for request in requests.values():
+        for span in await system.trace(request):
+            assert not FORMER & span["attributes"].keys(), span
+            assert span["kind"] != "client" or span["name"] == span["attributes"]["db.query.summary"]
+
+
+async def test_polling_makes_no_traces(system: System, requests: dict[str, Request]) -> None:
+    """While nothing is asked of it, a service that renews leases, relays and drives emits no span at all."""
+    for request in requests.values():
+        await system.trace(request)
+    renewed = await _leases(system)
+    known = {trace["traceId"] for trace in system.spans.recent(20_000)}
+    for _ in range(3):
+        last = renewed
+
+        async def moved(last: dict[str, Any] = last) -> dict[str, Any] | None:
+            now = await _leases(system)
+            return now if all(now[name] != last[name] for name in last) else None
+
+        found = await eventually(moved, timeout=10)
+        assert found is not None
+        renewed = found
+    fresh = [trace for trace in system.spans.recent(20_000) if trace["traceId"] not in known]
+    assert fresh == []
+
+
+METRICS: dict[ServiceName, set[tuple[str, tuple[str, ...]]]] = {
+    "chat": {
+        ("takaro_stream_entries", ("chat.commands", "chat", "handled")),
+        ("takaro_stream_batch_seconds", ("chat.commands", "chat")),
+        ("takaro_outbox_published", ("chat.events",)),
+        ("takaro_http_request_seconds", (MESSAGES, "POST", "200")),
+        ("takaro_lease_held", ("consumer:chat.commands:chat",)),
+        ("takaro_lease_held", ("relay:chat.events",)),
+    },
+    "knowledge": {
+        ("takaro_stream_entries", ("knowledge.commands", "knowledge", "handled")),
+        ("takaro_outbox_published", ("knowledge.events",)),
+        ("takaro_http_request_seconds", (SYNC, "POST", "200")),
+        ("takaro_knowledge_syncs", ("full",)),
+        ("takaro_knowledge_sync_seconds", ()),
+        ("takaro_knowledge_chunks_written", ()),
+    },
+    "cockpit": {
+        ("takaro_stream_entries", ("cockpit.commands", "cockpit", "handled")),
+        ("takaro_stream_entries", ("chat.events", "cockpit", "handled")),
+        ("takaro_outbox_published", ("cockpit.events",)),
+        ("takaro_http_request_seconds", (START, "POST", "200")),
+        ("takaro_lease_held", ("cockpit-simulation",)),
+        ("takaro_cockpit_simulation_steps", ()),
+    },
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_metrics(system: System, requests: dict[str, Request], name: ServiceName) -> None:
+    async with system[name].client() as client:
+        answer = (await client.get("/metrics")).raise_for_status()
+    assert answer.headers["content-type"].startswith("text/plain")
+    found = {
+        (family.name, frozenset(set(sample.labels.values()) - {sample.labels.get("le")}))
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+    missing = {
+        (metric, labels) for metric, labels in METRICS[name] if (metric, frozenset(labels)) not in found
+    }
+    assert not missing
+    assert any(metric == "process_resident_memory_bytes" for metric, _ in found)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_logs_are_json_with_time_level_service_and_event(
+    system: System, requests: dict[str, Request], name: ServiceName
+) -> None:
+    lines = system[name].logs()
+    assert lines
+    assert all({"time", "level", "service", "event"} <= line.keys() for line in lines)
+    assert {line["service"] for line in lines} == {name}
+
+
+async def test_the_log_of_a_job_names_the_trace_of_the_request(
+    system: System, requests: dict[str, Request]
+) -> None:
+    [line] = _lines(system, "knowledge", requests["sync"].trace_id, "knowledge base synced")
+    spans = await system.trace(requests["sync"], "knowledge: process kb-sync")
+    assert line["span_id"] in {span["spanId"] for span in spans}
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_log_of_a_rejected_command_names_its_trace_span_and_event(
+    system: System, bus: Redis, name: ServiceName
+) -> None:
+    request = Request()
+    event = {"id": f"mine-{name}", "source": "tests", "traceparent": request.traceparent}
+    await command(bus, f"{name}.commands", f"{name}.nonsense.v1", {}, **event)
+    rejected = await fact_after(bus, f"{name}.events", "0", lambda f: f.trace_id == request.trace_id)
+    assert rejected.data["commandId"] == f"mine-{name}"
+    [line] = await eventually(lambda: _lines(system, name, request.trace_id, "entry rejected"))
+    assert line["event_id"] == f"mine-{name}"
+    assert line["span_id"]
+    spans = await system.trace(request, f"{name}: process {name}.commands", f"{name}: send {name}.events")
+    [span] = [span for span in spans if span["name"] == f"process {name}.commands"]
+    assert (span["status"]["code"], span["attributes"]["error.type"]) == ("error", "unknown_type")
+
+
+def _lines(system: System, name: ServiceName, trace_id: str, event: str) -> list[dict[str, Any]]:
+    logs = system[name].logs()
+    return [line for line in logs if line.get("trace_id") == trace_id and line["event"] == event]
+
+
+def _identity(signal: Signal) -> tuple[str, str, str]:
+    return signal.service, signal.kind, signal.name
+
+
+def _differences(span: Span, signal: Signal, by_id: Mapping[str, Span]) -> list[str]:
+    """What of the signal the span lacks."""
+    found = span["attributes"]
+    wrong = [
+        f"{name}={found.get(name)!r}"
+        for name, value in signal.attributes.items()
+        if name not in found or (value is not ANY and found[name] != value)
+    ]
+    above, names = span, []
+    while above := by_id.get(above["parentSpanId"]):  # type: ignore[assignment]
+        names.append(above["name"])
+    if signal.below and signal.below not in names:
+        wrong.append(f"below {signal.below}, but it is below {names}")
+    return wrong
+
+
+async def _has_messages(chat: Any, url: str, count: int) -> bool:
+    return len((await chat.get(f"{url}/messages")).json()["data"]) == count
+
+
+async def _leases(system: System) -> dict[str, Any]:
+    """When each lease of a running service expires; those of finished syncs aren't renewed."""
+    connection = await asyncpg.connect(system.database)
+    try:
+        rows = await connection.fetch("SELECT name, expires_at FROM leases WHERE expires_at > now()")
+    finally:
+        await connection.close()
+    return {row["name"]: row["expires_at"] for row in rows}
