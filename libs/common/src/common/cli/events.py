@@ -68,10 +68,7 @@ def tail(
                 if shown == limit:
                     return
 
-    try:
-        run(work)
-    except KeyboardInterrupt:
-        return  # how one stops following: done, and no failure
+    run(work, until_interrupted=True)
 
 
 async def _entries(

@@ -4,8 +4,9 @@ Exit status: 0 done, 1 failed or nothing found, 2 refused with nothing changed.
 """
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -100,12 +101,15 @@ async def open_database(settings: OperatorSettings) -> AsyncIterator[Connection]
         await connection.close()
 
 
-def run(work: Callable[[OperatorSettings], Awaitable[None]]) -> None:
-    """Do ``work``; explain what goes wrong on the error stream and end with its status."""
+def run(work: Callable[[OperatorSettings], Awaitable[None]], *, until_interrupted: bool = False) -> None:
+    """Do ``work``; explain what goes wrong on the error stream and end with its status.
+
+    With ``until_interrupted`` Ctrl-C is how it is ended, and no failure.
+    """
     settings: OperatorSettings | None = None
     try:
         settings = OperatorSettings()
-        asyncio.run(_awaited(work(settings)))
+        asyncio.run(_done_or_interrupted(work(settings)) if until_interrupted else _done(work(settings)))
     except ValidationError as error:
         _end(f"a setting is wrong: {explain(error.errors(include_url=False))}", REFUSED, error)
     except Failure as error:
@@ -128,8 +132,27 @@ def run(work: Callable[[OperatorSettings], Awaitable[None]]) -> None:
         _end(f"Postgres answered: {error or type(error).__name__}", FAILED, error)
 
 
-async def _awaited(work: Awaitable[None]) -> None:
+async def _done(work: Awaitable[None]) -> None:
     await work
+
+
+async def _done_or_interrupted(work: Awaitable[None]) -> None:
+    """Cancel ``work`` from the event loop, until it has ended.
+
+    The interpreter's own handler cancels a task in the middle of a step; a timeout that the task enters in
+    that very step takes the cancellation for its own, and Ctrl-C is lost (CPython 3.11, ``asyncio.timeout``).
+    """
+    task = asyncio.ensure_future(work)
+    interrupted = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
+    interruption = asyncio.create_task(interrupted.wait())
+    await asyncio.wait({task, interruption}, return_when=asyncio.FIRST_COMPLETED)
+    interruption.cancel()
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.1)
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def _end(message: str, status: int, cause: Exception) -> None:
