@@ -1,0 +1,97 @@
+"""Requests that are handled together stay apart in their traces."""
+
+import json
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from tests.e2e.conftest import USER, Request, System
+from tests.e2e.follow import Fact, fact_after, facts_after, newest
+from tests.support.wait import eventually
+
+COUNT = 25
+
+
+@pytest.fixture
+async def chat(system: System) -> AsyncIterator[httpx.AsyncClient]:
+    async with system["chat"].client(USER) as client:
+        yield client
+
+
+async def test_each_command_of_a_batch_has_a_trace_of_its_own(
+    system: System, bus: Redis, chat: httpx.AsyncClient
+) -> None:
+    conversation = await _converse(chat)
+    before = await newest(bus, "chat.events")
+    requests = [Request() for _ in range(COUNT)]
+    async with bus.pipeline(transaction=True) as pipeline:
+        for number, request in enumerate(requests):
+            said = {"conversationId": conversation, "role": "assistant", "content": str(number)}
+            fields: dict[Any, Any] = {"type": "chat.message.append.v1", "data": json.dumps(said)}
+            pipeline.xadd("chat.commands", fields | {"traceparent": request.traceparent})
+        await pipeline.execute()
+
+    async def told() -> bool:
+        return len(await facts_after(bus, "chat.events", before)) >= COUNT
+
+    await eventually(told)
+    facts = await facts_after(bus, "chat.events", before)
+    assert [fact.trace_id for fact in facts] == [request.trace_id for request in requests]
+    for request in requests:
+        spans = await system.trace(request, "chat: process chat.commands", "chat: send chat.events")
+        by_name = {span["name"]: span for span in spans}
+        assert by_name["send chat.events"]["parentSpanId"] == by_name["process chat.commands"]["spanId"]
+    ours = {request.trace_id for request in requests}
+    assert len(_linked_by_batches(system) & ours) > 1  # written at once: some were handled together
+
+
+async def test_deletions_that_cockpit_hears_of_together_end_in_their_own_traces(
+    system: System, bus: Redis, chat: httpx.AsyncClient
+) -> None:
+    deletions = {}
+    for number in range(4):
+        user = f"player-{number}"
+        async with system["chat"].client(user) as owner, system["cockpit"].client(user) as cockpit:
+            conversation = await _converse(owner)
+            session = (await cockpit.get(f"/api/cockpit/sessions/{conversation}")).json()["data"]["id"]
+            await cockpit.post(f"/api/cockpit/sessions/{session}/mock-server/start")
+            deletions[conversation] = Request()
+    before = await newest(bus, "cockpit.events")
+    async with bus.pipeline(transaction=True) as pipeline:
+        for conversation, request in deletions.items():
+            fields: dict[Any, Any] = {
+                "type": "chat.conversation.delete.v1",
+                "data": json.dumps({"conversationId": conversation}),
+                "traceparent": request.traceparent,
+            }
+            pipeline.xadd("chat.commands", fields)
+        await pipeline.execute()
+    for conversation, request in deletions.items():
+        stopped = await fact_after(bus, "cockpit.events", before, partial(_concerns, conversation))
+        assert stopped.data["status"] == "stopped"
+        assert stopped.trace_id == request.trace_id
+
+
+def _concerns(conversation: str, fact: Fact) -> bool:
+    return bool(fact.data["conversationId"] == conversation)
+
+
+def _linked_by_batches(system: System) -> set[str]:
+    """The traces that traces of batches link to."""
+    batches = [
+        trace["traceId"]
+        for trace in system.spans.recent(1000)
+        if trace["name"] == "process chat.commands batch"
+    ]
+    return {
+        link["traceId"] for batch in batches for span in system.spans.trace(batch) for link in span["links"]
+    }
+
+
+async def _converse(chat: httpx.AsyncClient) -> str:
+    created = await chat.post("/api/conversations", json={"agentId": "module-writer"})
+    return str(created.raise_for_status().json()["data"]["id"])
