@@ -51,19 +51,27 @@ class Node:
         self._node, _ = find_node()
         self._folder = install_packages()
 
+    async def start(
+        self, script: str, argument: object, *, stderr: int | None = None
+    ) -> asyncio.subprocess.Process:
+        """Start ``script`` (a path below ``tests/interop``) with a JSON argument; its streams are the caller's."""
+        return await asyncio.create_subprocess_exec(
+            self._node,
+            str(self._folder / script),
+            json.dumps(argument),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=stderr,
+            limit=2**22,
+            env=_environment(),
+        )
+
     async def run(self, script: str, argument: object, *, timeout: float = 30) -> Any:
         """Run ``script`` (a path below ``tests/interop``) with a JSON argument; the JSON that it prints last.
 
         Raises ``AssertionError`` with what it wrote when it fails.
         """
-        process = await asyncio.create_subprocess_exec(
-            self._node,
-            str(self._folder / script),
-            json.dumps(argument),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=_environment(),
-        )
+        process = await self.start(script, argument, stderr=asyncio.subprocess.PIPE)
         try:
             out, err = await asyncio.wait_for(process.communicate(), timeout)
         except TimeoutError:
