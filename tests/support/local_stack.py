@@ -59,15 +59,14 @@ class LocalStack:
         """Start it and don't wait."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.own_output.open("wb") as own, self.logs.open("wb") as logs:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "takaro_local"],
-                cwd=_ROOT,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=logs,
-                stderr=own,
-                start_new_session=True,
-            )
+            self._spawn(logs.fileno(), own.fileno())
+
+    def launch_on_terminal(self) -> int:
+        """Start it on a terminal of its own and don't wait; gives the terminal's other end."""
+        ours, theirs = os.openpty()
+        self._spawn(theirs, theirs)
+        os.close(theirs)
+        return ours
 
     def end(self, number: signal.Signals = signal.SIGTERM, *, timeout: float = 30) -> int:
         """Send a signal and wait for the stack's own process; gives its exit code."""
@@ -99,6 +98,17 @@ class LocalStack:
     def ports_are_free(self) -> bool:
         """Whether nobody listens on the stack's ports any more."""
         return all(is_free(port) for port in self.ports.values())
+
+    def _spawn(self, stdout: int, stderr: int) -> None:
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "takaro_local"],
+            cwd=_ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
 
     def _is_ready(self) -> bool:
         assert self._child is not None

@@ -132,6 +132,19 @@ async def test_a_signal_while_it_starts_leaves_nothing(tmp_path: Path, number: s
     assert stack.ports_are_free()
 
 
+async def test_a_closed_terminal_ends_it_although_nobody_sends_a_signal(tmp_path: Path) -> None:
+    stack = LocalStack(tmp_path)
+    terminal = stack.launch_on_terminal()
+    shown = b""
+    while b"servers are up" not in shown:
+        shown += os.read(terminal, 65536)
+    assert stack.left_over()
+    os.close(terminal)
+    assert stack.wait() == 0
+    assert not stack.left_over()
+    assert stack.ports_are_free()
+
+
 async def test_a_database_of_yours_is_used_instead_of_an_embedded_one(
     tmp_path: Path, empty_database: str, redis_url: str
 ) -> None:

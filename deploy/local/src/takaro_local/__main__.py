@@ -47,6 +47,7 @@ async def _run(settings: LocalSettings, environment: dict[str, str]) -> int:
             asyncio.get_running_loop().add_signal_handler(number, on_signal)
     starting = asyncio.create_task(stack.start())
     stopping = asyncio.create_task(told_to_stop.wait())
+    watching = asyncio.create_task(screen.watch())
     code = 0
     try:
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -63,6 +64,7 @@ async def _run(settings: LocalSettings, environment: dict[str, str]) -> int:
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
         stopping.cancel()
+        watching.cancel()
         await stack.stop()
         screen.say("stopped")
     return code

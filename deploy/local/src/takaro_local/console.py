@@ -1,6 +1,8 @@
 """What people see: the stack's own lines, the services' logs, and the table of what runs where."""
 
+import asyncio
 import json
+import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -15,6 +17,7 @@ _LEVEL_STYLES = {"debug": "dim", "warning": "yellow", "error": "bold red", "crit
 #: Fields with a place of their own in a line, or that only a machine wants.
 _PLACED = {"time", "timestamp", "level", "event", "service", "logger", "span_id", "exception"}
 _NAME_WIDTH = 10
+_WATCH_SECONDS = 0.5
 
 
 class Screen:
@@ -29,6 +32,18 @@ class Screen:
         self._as_text = (log_format or ("text" if sys.stdout.isatty() else "json")) == "text"
         self._gone = gone
         self._is_gone = False
+
+    async def watch(self) -> None:
+        """Call ``gone`` when the terminal is closed or the pipe's reader ends, although nothing is printed.
+
+        The kernel tells only the session's leader of a closed terminal; a leader like ``make`` tells nobody.
+        """
+        poll = select.poll()
+        for stream in (sys.stdout, sys.stderr):
+            poll.register(stream.fileno(), 0)  # 0: hang-ups and errors only
+        while not poll.poll(0):  # noqa: ASYNC110 (a hang-up is no event of ours)
+            await asyncio.sleep(_WATCH_SECONDS)
+        self._lose()
 
     def say(self, text: str, style: str = "") -> None:
         """A line of the stack itself."""
@@ -59,9 +74,12 @@ class Screen:
             return
         try:
             write()
-        except (OSError, ValueError):
-            self._is_gone = True
-            self._gone()
+        except (OSError, ValueError, SystemExit):  # rich exits on a broken pipe
+            self._lose()
+
+    def _lose(self) -> None:
+        self._is_gone = True
+        self._gone()
 
 
 def readable(name: str, line: str) -> Text:
