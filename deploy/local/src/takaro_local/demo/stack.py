@@ -21,7 +21,7 @@ from takaro_local.settings import LocalSettings
 
 _READY_SECONDS = 120.0
 #: A running stack is up already, or it is not well.
-_ANSWER_SECONDS = 10.0
+_ANSWER_SECONDS = 5.0
 _STOP = ((signal.SIGTERM, 40.0),)
 _DOCS_BASE = "demo-docs"
 _PROJECT_BASE = "project-docs"
