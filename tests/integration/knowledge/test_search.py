@@ -82,32 +82,28 @@ async def test_an_unknown_base_is_not_found_and_an_empty_one_is_empty(harness: H
     assert await search(harness.pool, harness.embedder, "empty", "lever", 5, 5000) == []
 
 
-@pytest.mark.timeout(180)
-@pytest.mark.parametrize("exact_rows", [5000, 50], ids=["exact", "by index"])
-async def test_a_middle_sized_base_among_others_is_searched_as_if_alone(
-    harness: Harness, exact_rows: int
-) -> None:
+async def test_a_middle_sized_base_among_others_is_searched_as_if_alone(harness: Harness) -> None:
     """In a shared index the Node application's search finds 30 % of the true top 10, and too few rows."""
     generator = np.random.default_rng(1)
-    await harness.sync(harness.base("small"))
-    await insert_vectors(harness, "crowd", clustered(generator, 1500, centre=0))
+    await insert_vectors(harness, "crowd", clustered(generator, 900, centre=0))
     own = clustered(generator, 300, centre=1)
     await insert_vectors(harness, "middle", own)
     await harness.pool.execute("ANALYZE knowledge_embeddings")
-    recalls = []
-    for query in [*clustered(generator, 10, centre=0), *clustered(generator, 10, centre=1)]:
-        embedder = FixedEmbedder(query)
-        hits = await search(harness.pool, embedder, "middle", "any", 10, exact_rows)
-        truth = {f"chunk {i}" for i in np.argsort(-(own @ query))[:10]}
-        assert len(hits) == 10, "never fewer rows than there are"
-        recalls.append(len(truth & {hit.content for hit in hits}) / 10)
-    assert sum(recalls) / len(recalls) >= 0.95
+    queries = [*clustered(generator, 10, centre=0), *clustered(generator, 10, centre=1)]
+    for exact_rows in (5000, 50):
+        recalls = []
+        for query in queries:
+            hits = await search(harness.pool, FixedEmbedder(query), "middle", "any", 10, exact_rows)
+            truth = {f"chunk {i}" for i in np.argsort(-(own @ query))[:10]}
+            assert len(hits) == 10, "never fewer rows than there are"
+            recalls.append(len(truth & {hit.content for hit in hits}) / 10)
+        assert sum(recalls) / len(recalls) >= 0.95
 
 
 async def test_a_small_base_in_a_large_index_is_never_cut_short(harness: Harness) -> None:
     """With the index's scan stopped early, the rest comes from comparing every row."""
     generator = np.random.default_rng(2)
-    await insert_vectors(harness, "crowd", clustered(generator, 1000, centre=0))
+    await insert_vectors(harness, "crowd", clustered(generator, 500, centre=0))
     await insert_vectors(harness, "rare", clustered(generator, 20, centre=1))
     [query] = clustered(generator, 1, centre=0)
     hits = await search(harness.pool, FixedEmbedder(query), "rare", "any", 15, exact_rows=0)
