@@ -10,6 +10,7 @@ from typing import Self
 
 import psutil
 
+from takaro_local import process
 from takaro_local.ports import is_free
 from tests.support.servers import free_port
 from tests.support.wait import eventually
@@ -49,7 +50,7 @@ class LocalStack:
             **self.extra,
         }
 
-    async def start(self, *, timeout: float = 50) -> Self:
+    async def start(self, *, timeout: float = 90) -> Self:
         """Start it and wait until it says that it is ready."""
         self.launch()
         await eventually(self._is_ready, timeout=timeout)
@@ -93,7 +94,7 @@ class LocalStack:
 
     def left_over(self) -> list[psutil.Process]:
         """Processes that were started for this data folder and still run."""
-        return [process for process in psutil.process_iter() if _belongs(process, self.folder)]
+        return [found for found in psutil.process_iter() if _belongs(found, self.folder)]
 
     def ports_are_free(self) -> bool:
         """Whether nobody listens on the stack's ports any more."""
@@ -101,7 +102,7 @@ class LocalStack:
 
     def _spawn(self, stdout: int, stderr: int) -> None:
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "takaro_local"],
+            process.guarded([sys.executable, "-m", "takaro_local"], death_signal=signal.SIGTERM),
             cwd=_ROOT,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -118,12 +119,12 @@ class LocalStack:
         return True
 
 
-def _belongs(process: psutil.Process, folder: Path) -> bool:
+def _belongs(candidate: psutil.Process, folder: Path) -> bool:
     try:
         return (
-            process.status() != psutil.STATUS_ZOMBIE
-            and process.environ().get("TAKARO_DATA_DIR") == str(folder / "data")
-            and process.pid != os.getpid()
+            candidate.status() != psutil.STATUS_ZOMBIE
+            and candidate.environ().get("TAKARO_DATA_DIR") == str(folder / "data")
+            and candidate.pid != os.getpid()
         )
     except psutil.Error:
         return False

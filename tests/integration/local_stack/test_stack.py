@@ -20,7 +20,7 @@ from tests.support import database_document
 from tests.support.local_stack import LocalStack
 from tests.support.wait import eventually
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
 _SERVICES = ("chat", "knowledge", "cockpit")
 
