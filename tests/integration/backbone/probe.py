@@ -181,13 +181,13 @@ class World:
         await eventually(check, timeout=timeout)
 
     def settings(self, instance: str = "probe-1", **changes: Any) -> ProbeSettings:
+        quick = {"retry_backoff_seconds": 0.05, "retry_backoff_max_seconds": 0.3}
         return ProbeSettings(
             database_url=self.database,
             redis_url=self.redis_url,
             auth_mode="dev",
             instance_name=instance,
-            retry_backoff_seconds=0.05,
-            **changes,
+            **(quick | changes),
         )
 
     @asynccontextmanager
