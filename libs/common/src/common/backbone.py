@@ -11,22 +11,16 @@ from types import TracebackType
 
 import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-from redis.asyncio import Redis
 
 from common import inbox
 from common.handlers import Router
-from common.health import Check, NotReady
+from common.health import Check
 from common.leases import LeaseKeeper
 from common.notifications import Notifications
 from common.postgres import create_pool
 from common.relay import Relay, count_waiting
 from common.settings import ServiceSettings
-from common.streams.batch import BatchTransaction
-from common.streams.consumer import StreamConsumer
-from common.streams.dead_letters import dead_stream
-from common.streams.group import Group
-from common.streams.processor import Processor
-from common.streams.trimming import trim
+from common.streams.bus import Consumer, check_reading, open_bus
 from common.supervision import supervise
 
 log = structlog.get_logger()
@@ -47,7 +41,7 @@ class Backbone:
     ) -> None:
         self._settings, self._notifications = settings, notifications
         self._streams, self._facts_stream = streams, facts_stream
-        self._consumers: dict[str, StreamConsumer] = {}
+        self._consumers: dict[str, Consumer] = {}
         self._relay: Relay | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -59,10 +53,7 @@ class Backbone:
 
         def consumer(stream: str) -> Check:
             async def check() -> str:
-                status = self._consumers[stream].status
-                if status == "starting":
-                    raise NotReady(f"the consumer of {stream} holds the lease but isn't reading yet")
-                return status
+                return check_reading(self._consumers[stream], stream)
 
             return check
 
@@ -71,15 +62,13 @@ class Backbone:
     async def __aenter__(self) -> None:
         settings = self._settings
         self._pool = await create_pool(settings, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS)
-        self._redis = Redis.from_url(settings.event_bus_url, health_check_interval=15)
+        self._bus = open_bus(settings, self._pool)
+        await self._bus.__aenter__()
         for stream, router in self._streams.items():
-            group = Group(self._redis, stream, settings.service)
-            batch = BatchTransaction(self._pool, router, self._facts_stream)
-            processor = Processor(group, router, batch, settings)
-            keeper = self._keeper(f"consumer:{stream}:{settings.service}")
-            self._consumers[stream] = StreamConsumer(settings, processor, keeper)
-        keeper = self._keeper(f"relay:{self._facts_stream}")
-        self._relay = Relay(self._pool, self._redis, self._notifications, keeper, self._facts_stream)
+            self._consumers[stream] = self._bus.consumer(stream, router, self._facts_stream)
+        lease = f"relay:{self._facts_stream}"
+        keeper = LeaseKeeper(self._pool, lease, settings.instance_name, settings.lease_ttl_seconds)
+        self._relay = Relay(self._pool, self._bus.publisher, self._notifications, keeper, self._facts_stream)
         work = {f"consumer {stream}": consumer.run for stream, consumer in self._consumers.items()}
         work |= {"relay": self._relay.run, "housekeeping": self._keep_house}
         self._tasks = [asyncio.create_task(supervise(name, run), name=name) for name, run in work.items()]
@@ -92,26 +81,16 @@ class Backbone:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        await self._bus.__aexit__(None, None, None)
         await self._pool.close()
-        await self._redis.aclose()
-
-    def _keeper(self, name: str) -> LeaseKeeper:
-        return LeaseKeeper(self._pool, name, self._settings.instance_name, self._settings.lease_ttl_seconds)
 
     async def _keep_house(self) -> None:
         """Trim, prune, measure. Only a service's own streams: each has one owner."""
+        own = [stream for stream, router in self._streams.items() if router.rejected is not None]
         with suppress_instrumentation():
             while True:
                 await asyncio.sleep(HOUSEKEEPING_SECONDS)
-                await self._trim()
+                await self._bus.keep_house(own, self._facts_stream)
                 async with self._pool.acquire() as connection:
                     await count_waiting(connection, self._facts_stream)
                     await inbox.prune(connection, older_than_seconds=self._settings.inbox_retention_seconds)
-
-    async def _trim(self) -> None:
-        retention = self._settings.stream_retention_seconds
-        own = [stream for stream, router in self._streams.items() if router.rejected is not None]
-        for stream in own:
-            await trim(self._redis, stream, retention_seconds=retention, droppable=False)
-            await trim(self._redis, dead_stream(stream), retention_seconds=retention, droppable=True)
-        await trim(self._redis, self._facts_stream, retention_seconds=retention, droppable=True)

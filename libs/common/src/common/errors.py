@@ -70,7 +70,12 @@ class TransientError(TakaroError):
     default_code = "unavailable"
 
 
+class DependencyAway(TransientError):
+    """A whole dependency is away, say the adapters whose libraries have errors of their own for it."""
+
+
 OUTAGES: tuple[type[BaseException], ...] = (
+    DependencyAway,
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,

@@ -18,6 +18,9 @@ from common import codec
 
 Fields: TypeAlias = Mapping[bytes, bytes]
 
+RawEntry: TypeAlias = tuple[str, dict[bytes, bytes]]
+"""An entry's id and its fields, undecoded."""
+
 EVENT_NAMESPACE = UUID("6f1d7b1e-0b0c-5d0e-9c53-0d6f2a9b7c11")
 """Namespace of the version 5 UUIDs made for events whose id is no UUID."""
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Protocol
 
 import structlog
 from prometheus_client import Gauge
@@ -43,6 +44,15 @@ class LeaseLost(TakaroError):
     """Another process has taken over: nothing that the old holder does may commit any more."""
 
     default_code = "lease_lost"
+
+
+class Fence(Protocol):
+    """What a transaction asks before it changes anything: whether its process is still the one to do so."""
+
+    lost: asyncio.Event
+
+    async def hold(self, connection: Connection) -> None:
+        """Keep the right to the commit. Raises :class:`LeaseLost`, and sets ``lost``, when it is gone."""
 
 
 @dataclass(slots=True)
@@ -98,8 +108,11 @@ class LeaseKeeper:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
+            # Again if need be: libraries have been seen to swallow a cancellation.
+            while running := [task for task in tasks if not task.done()]:
+                for task in running:
+                    task.cancel()
+                await asyncio.wait(running, timeout=1)
             results = await asyncio.gather(*tasks, return_exceptions=True)
         for result in results:
             if isinstance(result, LeaseLost):

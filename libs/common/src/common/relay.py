@@ -1,7 +1,7 @@
 """The relay: publishes what the outbox holds, at least once, in order for each subject.
 
-It works under a lease, in one fenced transaction a batch: read in order of position, ``XADD`` in one
-pipeline, delete what was published. Committed rows of a subject are always a prefix of its sequence (outbox),
+It works under a lease, in one fenced transaction a batch: read in order of position, publish in
+one go, delete what was published. Committed rows of a subject are always a prefix of its sequence (outbox),
 so a batch never overtakes a predecessor; nothing is skipped by a "last id", since transactions commit out of
 order.
 """
@@ -9,14 +9,12 @@ order.
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import asyncpg
 import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from prometheus_client import Counter, Gauge
-from redis.asyncio import Redis
 
 from common import backoff, telemetry
 from common.errors import is_transient
@@ -25,6 +23,7 @@ from common.leases import Lease, LeaseKeeper
 from common.notifications import Notifications
 from common.outbox import CHANNEL
 from common.postgres import Connection, Pool, transaction
+from common.publishing import Publisher
 
 log = structlog.get_logger()
 
@@ -47,9 +46,14 @@ class Relay:
     """Publishes the facts of one stream while it holds the lease ``relay:<stream>``."""
 
     def __init__(
-        self, pool: Pool, redis: Redis, notifications: Notifications, keeper: LeaseKeeper, stream: str
+        self,
+        pool: Pool,
+        publisher: Publisher,
+        notifications: Notifications,
+        keeper: LeaseKeeper,
+        stream: str,
     ) -> None:
-        self._pool, self._redis, self._notifications = pool, redis, notifications
+        self._pool, self._publisher, self._notifications = pool, publisher, notifications
         self._keeper, self._stream = keeper, stream
         self.published = 0
 
@@ -94,11 +98,11 @@ class Relay:
         return len(rows)
 
     async def _publish(self, rows: Sequence[asyncpg.Record]) -> None:
-        pipeline = self._redis.pipeline(transaction=False)
         with self._send_spans(rows) as spans:
+            entries = []
             for i, row in enumerate(rows):
                 context = telemetry.format_traceparent(spans[i].get_span_context()) if spans else None
-                fields: dict[Any, Any] = encode_entry(
+                fields = encode_entry(
                     id=str(row["event_id"]),
                     source=row["source"],
                     type=row["type"],
@@ -108,10 +112,10 @@ class Relay:
                     traceparent=context or row["traceparent"],
                     data=row["data"],
                 )
-                pipeline.xadd(self._stream, fields)
-            entry_ids = await pipeline.execute()
+                entries.append(fields)
+            entry_ids = await self._publisher.publish(self._stream, entries)
             for span, entry_id in zip(spans, entry_ids, strict=False):
-                span.set_attribute("messaging.message.id", entry_id.decode())
+                span.set_attribute("messaging.message.id", entry_id)
 
     @contextmanager
     def _send_spans(self, rows: Sequence[asyncpg.Record]) -> Iterator[Sequence[Span]]:
@@ -120,7 +124,7 @@ class Relay:
             yield ()
             return
         common = {
-            "messaging.system": "redis",
+            "messaging.system": self._publisher.system,
             "messaging.operation.type": "send",
             "messaging.operation.name": "send",
             "messaging.destination.name": self._stream,

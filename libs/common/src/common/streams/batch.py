@@ -9,7 +9,7 @@ from common import inbox, outbox
 from common.contracts import CommandRejected
 from common.events import Event
 from common.handlers import Command, Rejection, Router
-from common.leases import Lease
+from common.leases import Fence
 from common.outbox import Fact
 from common.postgres import Connection, Pool, transaction
 from common.streams.validation import Item
@@ -23,7 +23,7 @@ class BatchTransaction:
     def __init__(self, pool: Pool, router: Router, facts_stream: str) -> None:
         self._pool, self._router, self._facts_stream = pool, router, facts_stream
 
-    async def apply(self, items: Sequence[Item], lease: Lease | None) -> dict[int, Rejection]:
+    async def apply(self, items: Sequence[Item], lease: Fence | None) -> dict[int, Rejection]:
         """Handle ``items`` in one transaction; why some of them, by position, were rejected.
 
         Events of one key are handled in order; events of one type together. Any other error than a

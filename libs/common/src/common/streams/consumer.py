@@ -29,6 +29,7 @@ from redis.exceptions import ResponseError
 from common.errors import is_transient
 from common.leases import Lease, LeaseKeeper, LeaseLost
 from common.settings import ServiceSettings
+from common.streams.group import Group
 from common.streams.processor import Processor
 
 log = structlog.get_logger()
@@ -41,11 +42,13 @@ IDLE_CONSUMER_SECONDS = 3_600.0
 
 
 class StreamConsumer:
-    """Reads ``processor.group`` while it holds the lease; stands by otherwise."""
+    """Reads ``group`` while it holds the lease; stands by otherwise."""
 
-    def __init__(self, settings: ServiceSettings, processor: Processor, keeper: LeaseKeeper) -> None:
+    def __init__(
+        self, settings: ServiceSettings, group: Group, processor: Processor, keeper: LeaseKeeper
+    ) -> None:
         self._settings, self._processor, self._keeper = settings, processor, keeper
-        self._group = processor.group
+        self._group = group
         self._consumer = ""
         self._disconnected = asyncio.Event()
         self._reader: LogicSubscriber | None = None

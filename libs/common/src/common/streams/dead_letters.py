@@ -1,15 +1,12 @@
-"""Dead letters: an entry's own fields, with why and when it died, on ``<stream>.dead``.
+"""Dead letters: an entry's own fields, with why and when it died, on ``<stream>.dead``."""
 
-The dead letter and the acknowledgement of the entry are one Redis transaction.
-"""
-
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from common.events import rfc3339
-from common.streams.group import Group, RawEntry
+from common.events import RawEntry, rfc3339
+
+MAX_REASON = 2_000
 
 
 @dataclass(slots=True, frozen=True)
@@ -26,26 +23,16 @@ def dead_stream(stream: str) -> str:
     return f"{stream}.dead"
 
 
-async def bury(group: Group, letters: Sequence[DeadLetter]) -> None:
-    """Move entries to the dead letter stream and acknowledge them."""
-    if not letters:
-        return
-    now = rfc3339(datetime.now(UTC))
-    pipeline = group.redis.pipeline(transaction=True)
-    for letter in letters:
-        entry_id, fields = letter.entry
-        pipeline.xadd(
-            dead_stream(group.stream),
-            {
-                **{name: value for name, value in fields.items() if not name.startswith(b"dead-")},
-                b"dead-stream": group.stream,
-                b"dead-id": entry_id,
-                b"dead-group": group.name,
-                b"dead-reason": letter.reason[:2_000],
-                b"dead-kind": letter.kind,
-                b"dead-failures": str(letter.failures),
-                b"dead-time": now,
-            },
-        )
-    pipeline.xack(group.stream, group.name, *(letter.entry[0] for letter in letters))
-    await pipeline.execute()
+def dead_fields(letter: DeadLetter, stream: str, group: str) -> dict[bytes, bytes]:
+    """The fields of a dead letter: those of the entry, and ``dead-*``."""
+    entry_id, fields = letter.entry
+    return {
+        **{name: value for name, value in fields.items() if not name.startswith(b"dead-")},
+        b"dead-stream": stream.encode(),
+        b"dead-id": entry_id.encode(),
+        b"dead-group": group.encode(),
+        b"dead-reason": letter.reason[:MAX_REASON].encode(errors="replace"),
+        b"dead-kind": letter.kind.encode(),
+        b"dead-failures": str(letter.failures).encode(),
+        b"dead-time": rfc3339(datetime.now(UTC)).encode(),
+    }

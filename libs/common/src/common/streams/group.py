@@ -2,22 +2,30 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-RawEntry: TypeAlias = tuple[str, dict[bytes, bytes]]
-"""An entry's id and its fields, undecoded."""
+from common.events import RawEntry
+from common.streams.dead_letters import DeadLetter, dead_fields, dead_stream
+from common.streams.failures import Failures
 
 
 @dataclass(slots=True, frozen=True)
 class Group:
     """One consumer group of one stream. ``redis`` answers in bytes: fields may hold anything."""
 
+    system: ClassVar[str] = "redis"
+
     redis: Redis
     stream: str
     name: str
+
+    @property
+    def failures(self) -> Failures:
+        """Counted beside the stream, so that they survive a restart."""
+        return Failures(self.redis, self.stream, self.name)
 
     async def ensure(self) -> bool:
         """Create stream and group where they are missing, from the very first entry; whether it did.
@@ -72,6 +80,17 @@ class Group:
         """Acknowledge in one call."""
         if entry_ids:
             await self.redis.xack(self.stream, self.name, *entry_ids)
+
+    async def bury(self, letters: Sequence[DeadLetter]) -> None:
+        """Move entries to the dead letter stream and acknowledge them, in one Redis transaction."""
+        if not letters:
+            return
+        pipeline = self.redis.pipeline(transaction=True)
+        for letter in letters:
+            fields: dict[Any, Any] = dead_fields(letter, self.stream, self.name)
+            pipeline.xadd(dead_stream(self.stream), fields)
+        pipeline.xack(self.stream, self.name, *(letter.entry[0] for letter in letters))
+        await pipeline.execute()
 
     async def remove_idle_consumers(self, keep: str, idle_seconds: float) -> list[str]:
         """Delete consumers that hold nothing and have been silent; their names."""

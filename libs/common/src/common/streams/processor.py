@@ -13,15 +13,16 @@ from typing import TypeVar
 import structlog
 from prometheus_client import Counter, Histogram
 
-from common import backoff
+from common import backoff, telemetry
 from common.errors import is_outage, is_transient
+from common.events import RawEntry
 from common.handlers import Rejection, Router
-from common.leases import Lease, LeaseLost
+from common.leases import Fence, LeaseLost
 from common.settings import ServiceSettings
 from common.streams.batch import BatchTransaction
-from common.streams.dead_letters import DeadLetter, bury
-from common.streams.group import Group, RawEntry
+from common.streams.dead_letters import DeadLetter
 from common.streams.parking import Parking
+from common.streams.source import Source
 from common.streams.tracing import batch_span
 from common.streams.validation import Item, validate
 
@@ -39,23 +40,21 @@ SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 
-FAILURE_MEMORY_SECONDS = 7 * 86_400
-
 
 class Processor:
     """Deals with entries of one stream for one group. ``lease`` must be set before it is used."""
 
     def __init__(
-        self, group: Group, router: Router, batch: BatchTransaction, settings: ServiceSettings
+        self, source: Source, router: Router, batch: BatchTransaction, settings: ServiceSettings
     ) -> None:
-        self.group, self._router, self._batch = group, router, batch
+        self.source, self._router, self._batch = source, router, batch
         self._first, self._longest = settings.retry_backoff_seconds, settings.retry_backoff_max_seconds
         self._max_failures = settings.max_handler_failures
         self._page = settings.stream_batch_size
-        self.parking = Parking(group.stream)
+        self.parking = Parking(source.stream)
         self.in_flight: set[str] = set()
-        self.lease: Lease | None = None
-        self._labels = (group.stream, group.name)
+        self.lease: Fence | None = None
+        self._labels = (source.stream, source.name)
 
     async def process(self, entries: Sequence[RawEntry]) -> None:
         """Deal with entries just read, in their order: each ends acknowledged, dead, or parked.
@@ -69,7 +68,7 @@ class Processor:
             self.in_flight.update(entry_id for entry_id, _ in entries)
             try:
                 ready: list[Item] = []
-                for item in validate(self._router, self.group.stream, entries):
+                for item in validate(self._router, self.source.stream, entries):
                     if item.order_key in self.parking:
                         self.parking.follow(item.order_key, item.entry[0])
                     else:
@@ -84,12 +83,15 @@ class Processor:
         if key is None:
             return False
         lot = self.parking.lot(key)
-        head = list(lot.entry_ids)[: self._page]
-        entries = {e[0]: e for e in await self._patiently(lambda: self.group.fetch(head))}
+        # What has failed is tried alone: its followers are read when it is out of their way.
+        head = list(lot.entry_ids)[: 1 if lot.attempts else self._page]
+        entries = {e[0]: e for e in await self._patiently(lambda: self.source.fetch(head))}
+        gone = [entry_id for entry_id in head if entry_id not in entries]
+        await self._patiently(lambda: self.source.acknowledge(gone))
         for entry_id in head:
             item = None
             if entry_id in entries:
-                [item] = validate(self._router, self.group.stream, [entries[entry_id]])
+                [item] = validate(self._router, self.source.stream, [entries[entry_id]])
             if item is not None and not await self._attempt_alone(item, key):
                 return True
             if key in self.parking:
@@ -110,7 +112,7 @@ class Processor:
 
     async def _apply(self, items: Sequence[Item]) -> dict[int, Rejection]:
         async def attempt() -> dict[int, Rejection]:
-            with batch_span(self.group, items) as span:
+            with batch_span(self.source, items) as span:
                 rejected = await self._batch.apply(items, self.lease)
                 span.finish(rejected)
                 return rejected
@@ -151,13 +153,13 @@ class Processor:
         failures = 0
         if not is_transient(error):
             FAILURES.labels(*self._labels).inc()
-            failures = await self._patiently(lambda: self._count_failure(entry_id))
+            failures = await self._patiently(lambda: self.source.failures.count(entry_id))
             log.error("handler failed", **self._about(item), failures=failures, exc_info=error)
             if failures >= self._max_failures:
                 reason = f"{type(error).__name__}: {error}"
                 letter = DeadLetter(item.entry, "failed", reason, failures)
-                await self._patiently(lambda: bury(self.group, [letter]))
-                await self._patiently(lambda: self._forget_failures(entry_id))
+                await self._patiently(lambda: self.source.bury([letter]))
+                await self._patiently(lambda: self.source.failures.forget(entry_id))
                 HANDLED.labels(*self._labels, "dead").inc()
                 return True
         else:
@@ -179,9 +181,9 @@ class Processor:
             letters.append(DeadLetter(items[i].entry, "invalid", f"{rejection.code}: {rejection.reason}"))
         done = [item.entry[0] for i, item in enumerate(items) if i not in rejected]
         if letters:
-            await self._patiently(lambda: bury(self.group, letters))
+            await self._patiently(lambda: self.source.bury(letters))
         if done:
-            await self._patiently(lambda: self.group.acknowledge(done))
+            await self._patiently(lambda: self.source.acknowledge(done))
         HANDLED.labels(*self._labels, "dead").inc(len(letters))
         HANDLED.labels(*self._labels, "handled").inc(len(done))
 
@@ -197,33 +199,20 @@ class Processor:
                     raise
                 attempt += 1
                 OUTAGES.labels(*self._labels).inc()
-                log.warning("waiting for a dependency", stream=self.group.stream, error=repr(error))
+                log.warning("waiting for a dependency", stream=self.source.stream, error=repr(error))
             await asyncio.sleep(backoff.pause(attempt, first=self._first, longest=min(2.0, self._longest)))
-
-    async def _count_failure(self, entry_id: str) -> int:
-        """Failures survive a restart: they are counted beside the stream."""
-        pipeline = self.group.redis.pipeline(transaction=True)
-        pipeline.hincrby(self._failures_key, entry_id, 1)
-        pipeline.expire(self._failures_key, FAILURE_MEMORY_SECONDS)
-        count, _ = await pipeline.execute()
-        return int(count)
-
-    async def _forget_failures(self, entry_id: str) -> None:
-        await self.group.redis.hdel(self._failures_key, entry_id)
-
-    @property
-    def _failures_key(self) -> str:
-        return f"{self.group.stream}:{self.group.name}:failures"
 
     def _check_lease(self) -> None:
         if self.lease is None or self.lease.lost.is_set():
-            raise LeaseLost(f"the lease of {self.group.stream} is gone")
+            raise LeaseLost(f"the lease of {self.source.stream} is gone")
 
     def _about(self, item: Item) -> dict[str, str]:
         event = item.event
+        traceparent = item.command.traceparent if item.command else event.traceparent if event else None
         return {
-            "stream": self.group.stream,
+            "stream": self.source.stream,
             "entry_id": item.entry[0],
             "event_id": event.id if event else "",
             "event_type": event.type if event else "",
+            **telemetry.log_fields(traceparent),
         }

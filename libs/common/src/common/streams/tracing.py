@@ -4,52 +4,63 @@ Names follow OpenTelemetry's messaging conventions (semantic conventions 1.3x, "
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
+from structlog.contextvars import bound_contextvars
 
 from common import telemetry
+from common.events import Event
 from common.handlers import Rejection
-from common.streams.group import Group
+from common.streams.source import Source
 from common.streams.validation import Item
 
 
 class BatchSpan:
     """The process spans of a batch's messages, ended when the batch has committed."""
 
-    def __init__(self, spans: Sequence[Span | None]) -> None:
+    def __init__(self, spans: Mapping[int, Span]) -> None:
         self._spans = spans
 
     def finish(self, rejected: Mapping[int, Rejection]) -> None:
+        """Mark the messages that will never be carried out."""
         for i, rejection in rejected.items():
-            span = self._spans[i] if self._spans else None
-            if span is not None:
+            if span := self._spans.get(i):
                 span.set_attribute("error.type", rejection.code)
                 span.set_status(Status(StatusCode.ERROR, rejection.reason))
 
 
 @contextmanager
-def batch_span(group: Group, items: Sequence[Item]) -> Iterator[BatchSpan]:
-    """Spans for one attempt at ``items``; commands get the context of theirs, for the facts they cause."""
-    if not telemetry.recording():
-        yield BatchSpan([])
-        return
+def batch_span(source: Source, items: Sequence[Item]) -> Iterator[BatchSpan]:
+    """Spans for one attempt at ``items``; commands get the context of theirs, for the facts they cause.
+
+    What is passed over gets none. A message that is alone in its batch has everything in its own trace: what
+    is logged and recorded meanwhile is about it.
+    """
+    about = {i: item.event for i, item in enumerate(items) if item.event and (item.command or item.rejection)}
+    [only] = about.values() if len(about) == 1 else [None]
+    with bound_contextvars(event_id=only.id) if only else nullcontext():
+        if not about or not telemetry.recording():
+            with telemetry.continuing(only.traceparent if only else None):
+                yield BatchSpan({})
+            return
+        with _recorded(source, items, about) as span:
+            yield span
+
+
+@contextmanager
+def _recorded(source: Source, items: Sequence[Item], about: Mapping[int, Event]) -> Iterator[BatchSpan]:
+    name = f"process {source.stream}"
     common: dict[str, str | int] = {
-        "messaging.system": "redis",
-        "messaging.destination.name": group.stream,
-        "messaging.consumer.group.name": group.name,
+        "messaging.system": source.system,
+        "messaging.destination.name": source.stream,
+        "messaging.consumer.group.name": source.name,
         "messaging.operation.type": "process",
         "messaging.operation.name": "process",
     }
-    name = f"process {group.stream}"
-    tracer = telemetry.tracer()
-    spans: list[Span | None] = []
-    for item in items:
-        if item.command is None:
-            spans.append(None)
-            continue
-        event = item.command.event
-        span = tracer.start_span(
+    spans = {}
+    for i, event in about.items():
+        spans[i] = telemetry.tracer().start_span(
             name,
             context=telemetry.context_of(event.traceparent),
             kind=SpanKind.CONSUMER,
@@ -61,20 +72,25 @@ def batch_span(group: Group, items: Sequence[Item]) -> Iterator[BatchSpan]:
                 "cloudevents.event_source": event.source,
             },
         )
-        item.command.traceparent = telemetry.format_traceparent(span.get_span_context())
-        spans.append(span)
-    links = telemetry.links_to([item.command.traceparent for item in items if item.command])
-    attributes = {**common, "messaging.batch.message_count": len(items)}
-    # A batch of one belongs to its message's trace: its SQL is then seen where people look for it.
-    parent = items[0].command.traceparent if len(items) == 1 and items[0].command else None
+        if command := items[i].command:
+            command.traceparent = telemetry.format_traceparent(spans[i].get_span_context())
+    contexts = [span.get_span_context() for span in spans.values()]
+    parent = telemetry.format_traceparent(contexts[0]) if len(contexts) == 1 else None
     try:
-        with telemetry.span(f"{name} batch", parent=parent, root=True, attributes=attributes, links=links):
+        with telemetry.span(
+            f"{name} batch",
+            parent=parent,
+            root=True,
+            attributes={**common, "messaging.batch.message_count": len(items)},
+            links=[Link(context) for context in contexts],
+        ):
             yield BatchSpan(spans)
     except Exception as error:
-        for span in filter(None, spans):
+        for span in spans.values():
             span.record_exception(error)
+            span.set_attribute("error.type", type(error).__qualname__)
             span.set_status(Status(StatusCode.ERROR, type(error).__name__))
         raise
     finally:
-        for span in filter(None, spans):
+        for span in spans.values():
             span.end()

@@ -7,9 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from common import codec
-from common.events import Event, MalformedEntry, decode_entry
+from common.events import Event, MalformedEntry, RawEntry, decode_entry
 from common.handlers import Command, Rejection, Route, Router
-from common.streams.group import RawEntry
 
 
 @dataclass(slots=True)

@@ -1,0 +1,50 @@
+"""Redis Streams as the event bus: a single active consumer a stream and group, under a lease."""
+
+from collections.abc import Sequence
+from types import TracebackType
+
+from redis.asyncio import Redis
+
+from common.handlers import Router
+from common.leases import LeaseKeeper
+from common.postgres import Pool
+from common.publishing import RedisPublisher
+from common.settings import ServiceSettings
+from common.streams.batch import BatchTransaction
+from common.streams.consumer import StreamConsumer
+from common.streams.dead_letters import dead_stream
+from common.streams.group import Group
+from common.streams.processor import Processor
+from common.streams.trimming import trim
+
+
+class RedisBus:
+    """One connection pool for everything that isn't read by FastStream."""
+
+    def __init__(self, settings: ServiceSettings, pool: Pool) -> None:
+        self._settings, self._pool = settings, pool
+        self._redis = Redis.from_url(settings.event_bus_url, health_check_interval=15)
+        self.publisher = RedisPublisher(self._redis)
+
+    async def __aenter__(self) -> "RedisBus":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._redis.aclose()
+
+    def consumer(self, stream: str, router: Router, facts_stream: str) -> StreamConsumer:
+        settings = self._settings
+        group = Group(self._redis, stream, settings.service)
+        processor = Processor(group, router, BatchTransaction(self._pool, router, facts_stream), settings)
+        lease = f"consumer:{stream}:{settings.service}"
+        keeper = LeaseKeeper(self._pool, lease, settings.instance_name, settings.lease_ttl_seconds)
+        return StreamConsumer(settings, group, processor, keeper)
+
+    async def keep_house(self, command_streams: Sequence[str], facts_stream: str) -> None:
+        retention = self._settings.stream_retention_seconds
+        for stream in command_streams:
+            await trim(self._redis, stream, retention_seconds=retention, droppable=False)
+            await trim(self._redis, dead_stream(stream), retention_seconds=retention, droppable=True)
+        await trim(self._redis, facts_stream, retention_seconds=retention, droppable=True)
