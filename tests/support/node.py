@@ -54,7 +54,7 @@ class Node:
     async def start(
         self, script: str, argument: object, *, stderr: int | None = None
     ) -> asyncio.subprocess.Process:
-        """Start ``script`` (a path below ``tests/interop``) with a JSON argument; its streams are the caller's."""
+        """Start ``script`` (a path below ``tests/interop``) with a JSON argument; the caller ends it."""
         return await asyncio.create_subprocess_exec(
             self._node,
             str(self._folder / script),

@@ -1,7 +1,8 @@
-"""Jobs, both ways: a Node application adds and our worker runs, and the reverse; with each BullMQ for Node."""
+"""Jobs, both ways: a Node application adds and our worker runs, and the reverse; with each BullMQ."""
 
 import asyncio
 import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -175,4 +176,4 @@ async def _runs(side: Side, job_id: str) -> list[dict[str, Any]]:
 
 def gaps(runs: list[dict[str, Any]]) -> list[float]:
     """Milliseconds between one run and the next."""
-    return [later["at"] - earlier["at"] for earlier, later in zip(runs, runs[1:], strict=False)]
+    return [later["at"] - earlier["at"] for earlier, later in pairwise(runs)]

@@ -95,7 +95,7 @@ async def test_workers_of_both_kinds_advance_one_scheduler_in_turn(peer: Peer, o
 async def test_a_legacy_repeatable_runs_three_times_with_its_data(
     peer: Peer, ours: Ours, node: Node, redis: Redis, redis_url: str
 ) -> None:
-    """As the Node application makes it; after us even BullMQ 6, which loses the data by itself, keeps them."""
+    """As the Node application makes it; after us even BullMQ 6, which loses data by itself, keeps them."""
     await add_repeatable(peer)
     assert not await redis.hexists(f"bull:kb-sync:repeat:{KEY}", "data"), "that is what is wrong with it"
     await ours.work()
@@ -116,7 +116,7 @@ async def test_a_legacy_repeatable_runs_three_times_with_its_data(
 async def test_without_our_worker_a_legacy_repeatable_loses_its_data(
     peer: Peer, node: Node, redis: Redis, redis_url: str
 ) -> None:
-    """What the override in our worker is for: Python's own worker, and BullMQ 6's, run ``{}`` from then on."""
+    """What our worker's override is for: the Python port's worker and BullMQ 6's run ``{}`` from then on."""
     await add_repeatable(peer)
     async with plain_python_worker(redis_url) as runs:
         await eventually(lambda: len(runs) >= 2, timeout=20)
