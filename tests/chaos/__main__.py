@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tests.chaos import run as runs
 from tests.chaos.report import print_report
+from tests.chaos.result import Plan, Result
 from tests.chaos.sabotage import MECHANISMS
 
 COMMANDS_PER_SECOND = 90
@@ -25,7 +26,7 @@ def main() -> int:
     for seed in arguments.seeds:
         folder = arguments.folder / f"seed-{seed}"
         shutil.rmtree(folder, ignore_errors=True)
-        plan = runs.Plan(
+        plan = Plan(
             seed=seed,
             folder=folder,
             commands=arguments.commands or max(10_000, round(arguments.seconds * COMMANDS_PER_SECOND)),
@@ -44,7 +45,7 @@ def main() -> int:
     return 0 if all(result.good for result in results) else 1
 
 
-def _run(console: Console, plan: runs.Plan) -> runs.Result:
+def _run(console: Console, plan: Plan) -> Result:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("starting", total=plan.commands)

@@ -4,7 +4,6 @@ import asyncio
 import random
 import signal
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,6 +32,15 @@ class Kill:
     active: bool
 
 
+@dataclass(slots=True)
+class Spell:
+    """Bad weather, by the wall clock."""
+
+    kind: str
+    at: float
+    until: float
+
+
 class Faults:
     """Kills every ``kill_gap`` seconds (from, to), and something worse every ``weather_gap``."""
 
@@ -51,31 +59,29 @@ class Faults:
         self._random = random.Random(f"{seed} kills")
         self._sky = random.Random(f"{seed} weather")
         self._later: set[asyncio.Task[None]] = set()
+        self._enough = asyncio.Event()
         self.kills: list[Kill] = []
-        self.weather: Counter[str] = Counter()
+        self.weather: list[Spell] = []
 
     async def run(self) -> None:
-        """Until cancelled. Afterwards :meth:`clear` makes everything well again."""
+        """Until :meth:`stop`."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._kill_processes())
             group.create_task(self._make_weather())
 
+    def stop(self) -> None:
+        """Begin nothing more: what was begun is done to its end, so that nothing is left half broken."""
+        self._enough.set()
+
     async def clear(self) -> None:
-        """End what still goes on: servers up, network open. Processes are the fleet's to wake."""
+        """After :meth:`run`: nothing is due any more. Processes are the fleet's to wake."""
         for task in self._later:
             task.cancel()
         await asyncio.gather(*self._later, return_exceptions=True)
-        for server in (self._postgres, self._redis):
-            if server.exit_code is not None:
-                await _start(server)
-        for proxy in self._proxies():
-            proxy.delay_seconds = 0
-            proxy.speak()
 
     async def _kill_processes(self) -> None:
-        while True:
-            await asyncio.sleep(self._random.uniform(*self._kill_gap))
-            if victim := await self._choose():
+        while await self._wait(self._random.uniform(*self._kill_gap)):
+            if victim := await self._choose():  # on a slow machine nobody may be up yet
                 kind = "freeze" if self._random.random() < 0.3 else "kill"
                 active = victim.instance == await self._holder()
                 self.kills.append(Kill(kind, victim.instance, time.time(), active))
@@ -87,14 +93,20 @@ class Faults:
                     await victim.kill()
                     self._after(self._random.uniform(0, 1.5), lambda v=victim: _launch(v))  # type: ignore[misc]
 
+    async def _wait(self, seconds: float) -> bool:
+        """Whether to go on after so long."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._enough.wait(), seconds)
+        return not self._enough.is_set()
+
     async def _choose(self) -> Chat | None:
-        """Half the time whoever consumes, for that is where it hurts; else anyone who runs."""
-        running = [member for member in self._fleet.members if member.runs]
+        """Half the time whoever consumes, for that is where it hurts; else anyone who has started."""
+        up = [member for member in self._fleet.members if member.runs and await is_up(member)]
         holder = await self._holder()
-        active = [member for member in running if member.instance == holder]
+        active = [member for member in up if member.instance == holder]
         if active and self._random.random() < 0.5:
             return active[0]
-        return self._random.choice(running) if running else None
+        return self._random.choice(up) if up else None
 
     async def _holder(self) -> str | None:
         with suppress(OSError, TimeoutError, asyncpg.PostgresError):
@@ -106,7 +118,7 @@ class Faults:
         return None
 
     async def _make_weather(self) -> None:
-        while True:
+        while not self._enough.is_set():
             kinds: list[tuple[str, Callable[[], Awaitable[None]]]] = [
                 ("redis killed", lambda: self._restart(self._redis, None)),
                 ("redis restarted", lambda: self._restart(self._redis, signal.SIGTERM)),
@@ -120,15 +132,17 @@ class Faults:
             ]
             self._sky.shuffle(kinds)
             for name, happen in kinds:
-                await asyncio.sleep(self._sky.uniform(*self._weather_gap))
-                self.weather[name] += 1
+                if not await self._wait(self._sky.uniform(*self._weather_gap)):
+                    return
+                spell = Spell(name, time.time(), float("inf"))
+                self.weather.append(spell)
                 await happen()
+                spell.until = time.time()
 
     async def _restart(self, server: Server, number: signal.Signals | None) -> None:
-        if number is None:
-            await asyncio.to_thread(server.kill)
-        else:
+        if number is not None:
             await asyncio.to_thread(process.end, server.pid, ((number, 10.0),))
+        await asyncio.to_thread(server.kill)
         await asyncio.sleep(self._sky.uniform(0, 1.0))
         await _start(server)
 
@@ -181,6 +195,16 @@ class Faults:
         task = asyncio.create_task(wait())
         self._later.add(task)
         task.add_done_callback(self._later.discard)
+
+
+async def is_up(chat: Chat) -> bool:
+    """Whether the process has come so far as to listen."""
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", chat.port), 0.5)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
 
 
 def _thaw(chat: Chat) -> None:

@@ -103,19 +103,23 @@ class Stage:
         return found
 
     async def hand_over(self, old: Chat) -> None:
-        """Take the lease from its holder, who doesn't see it: as after a clock's jump, or a stall."""
+        """Take the lease from its holder, who doesn't see it: as after a clock's jump, or a stall.
+
+        The other process reads then.
+        """
+        [other] = [chat for chat in self.chats if chat is not old]
         await self.database.execute(_EXPIRE)
 
         async def look() -> bool:
-            return await self.holder() is not old
+            return await self.status(other) == "active"
 
         await eventually(look)
 
-    async def stands_by(self, chat: Chat) -> bool:
-        """Whether the process knows that it doesn't consume."""
+    async def status(self, chat: Chat) -> str:
+        """What the process takes itself for: ``active`` or ``standby``, or on its way there."""
         async with chat.client() as client:
             checks = (await client.get("/ready")).json()["checks"]
-        return bool(checks["consumer chat.commands"] == "standby")
+        return str(checks["consumer chat.commands"])
 
     @asynccontextmanager
     async def poisoned(self, command: Command) -> AsyncIterator[None]:

@@ -102,7 +102,7 @@ async def test_what_a_process_still_retries_that_lost_its_lease_changes_nothing(
         await play.handled(await play.publish())
 
         async def settled() -> bool:
-            return await play.stands_by(old) or await play.find(command) is not None
+            return await play.status(old) == "standby" or await play.find(command) is not None
 
         await eventually(settled, timeout=15)
         verdict = await play.verdict()

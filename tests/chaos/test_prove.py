@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.run import Plan, run
+from tests.chaos.result import Plan
+from tests.chaos.run import run
 
 
 @pytest.mark.timeout(150)

@@ -1,0 +1,32 @@
+"""The other process takes over from one that is killed or frozen within 5 s, and stays the one that does."""
+
+import time
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.chaos.stage import stage
+
+TAKEOVER_SECONDS = 5.0
+
+
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+async def test_the_other_process_takes_over_in_time_and_in_order(
+    database: str, redis: Redis, redis_url: str, tmp_path: Path, how: str
+) -> None:
+    async with stage(database, redis, redis_url, tmp_path) as play:
+        active = await play.holder()
+        await play.handled(await play.publish())
+        started = time.monotonic()
+        if how == "killed":
+            await active.kill()
+        else:
+            active.freeze()
+        await play.handled(await play.publish())
+        assert time.monotonic() - started < TAKEOVER_SECONDS
+        active.thaw()  # what it does now is under way together with what its successor does
+        for _ in range(200):
+            await play.publish()
+        verdict = await play.verdict()
+    assert verdict.good, verdict.findings()
