@@ -1,16 +1,38 @@
 """One Postgres and one Redis-compatible server a test session; a migrated database of its own a test."""
 
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 import pytest
+import structlog
 from psycopg import sql
 from redis.asyncio import Redis
 
 from common.migrations.run import migrate
 from tests.support.servers import PostgresServer, RedisServer, free_port
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Temporary files of this session only, and log lines without every local variable.
+
+    pytest's shared folder is made private again by each session that starts: a Postgres that runs as a user
+    of its own loses the way to its data then.
+    """
+    if not config.option.basetemp and not hasattr(config, "workerinput"):
+        config.option.basetemp = tempfile.mkdtemp(prefix="takaro-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ]
+    )
+
 
 _TEMPLATE = "takaro_template"
 _CREATE = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
