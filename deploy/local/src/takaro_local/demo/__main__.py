@@ -42,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             return 1
         _run(screen, docs)
-    except FAILURES:
+    except FAILURES as error:
+        for note in getattr(error, "__notes__", ()):
+            screen.say(note, "dim")
         screen.say(f"not everything holds: {screen.steps} steps did, then this one didn't", "bold red")
         return 1
     except ValidationError as error:

@@ -14,7 +14,7 @@ import httpx
 
 from takaro_local import process
 from takaro_local.clients import redis_url
-from takaro_local.demo.caller import StepFailedError
+from takaro_local.demo.caller import FAILURES, StepFailedError
 from takaro_local.ports import free_port
 from takaro_local.server import HOST
 from takaro_local.settings import LocalSettings
@@ -85,9 +85,13 @@ def _own(environment: dict[str, str], folder: Path, docs: Path | None) -> Iterat
         )
     addresses = _addresses(LocalSettings.read(environment), _DOCS_BASE if docs else _PROJECT_BASE)
     try:
-        _wait_ready(addresses, _READY_SECONDS, child, output)
+        _wait_ready(addresses, _READY_SECONDS, child)
         ports = ", ".join(f"{name} {url.rpartition(':')[2]}" for name, url in addresses.urls.items())
         yield addresses, f"one of our own was up in {time.monotonic() - began:.1f} s on free ports ({ports})"
+    except FAILURES as error:
+        for line in _complaints(output):
+            error.add_note(line)
+        raise
     finally:
         process.end(child.pid, _STOP)
         child.wait()
@@ -108,9 +112,7 @@ def _is_ours(name: str, url: str) -> bool:
         return False
 
 
-def _wait_ready(
-    addresses: Addresses, seconds: float, child: process.Child | None = None, output: Path | None = None
-) -> None:
+def _wait_ready(addresses: Addresses, seconds: float, child: process.Child | None = None) -> None:
     deadline = time.monotonic() + seconds
     while problems := _problems(addresses):
         if child is not None and child.poll() is not None:
@@ -118,10 +120,8 @@ def _wait_ready(
         elif time.monotonic() < deadline:
             time.sleep(0.1)
             continue
-        said = (
-            f"\n{_end_of(output)}" if output else "\nIs `make run` well? Without it the demo brings its own."
-        )
-        raise StepFailedError("; ".join(problems) + said)
+        advice = "" if child else "\nIs `make run` well? Without it the demo brings a stack of its own."
+        raise StepFailedError("; ".join(problems) + advice)
 
 
 def _problems(addresses: Addresses) -> list[str]:
@@ -140,5 +140,11 @@ def _problems(addresses: Addresses) -> list[str]:
     return problems
 
 
-def _end_of(output: Path, lines: int = 20) -> str:
-    return "\n".join(output.read_text(errors="replace").splitlines()[-lines:])
+def _complaints(output: Path, count: int = 15) -> list[str]:
+    """The stack's own last lines, and what its services warned of."""
+    lines = output.read_text(errors="replace").splitlines()
+    return [line[:500] for line in lines if not line.startswith("{") or _warns(line)][-count:]
+
+
+def _warns(line: str) -> bool:
+    return any(f'"level": "{level}"' in line for level in ("warning", "error", "critical"))

@@ -10,6 +10,8 @@ import httpx
 from takaro_local.demo.caller import StepFailedError, eventually
 
 Span = Mapping[str, Any]
+#: More neighbours of one name than this are drawn as one.
+_ALIKE = 3
 
 
 @dataclass(slots=True, frozen=True)
@@ -96,21 +98,24 @@ def collect(collector: str, request: Request, wanted: Sequence[Wanted]) -> list[
 
 
 def fold(spans: Sequence[Span]) -> list[dict[str, Any]]:
-    """The spans with neighbours of one name, kind and parent drawn as one: ``SELECT leases (40 times)``."""
+    """The spans with many neighbours of one name and parent drawn as one: ``SELECT leases (40 times)``."""
     parents = {span["parentSpanId"] for span in spans}
-    folded: list[dict[str, Any]] = []
-    newest: dict[str | None, dict[str, Any]] = {}
+    runs: list[list[Span]] = []
+    newest: dict[str | None, list[Span]] = {}
     for span in sorted(spans, key=lambda span: span["startTimeUnixNano"]):
-        last = newest.get(span["parentSpanId"])
-        alike = last is not None and (last["was"], last["kind"]) == (span["name"], span["kind"])
-        if last is not None and alike and span["spanId"] not in parents and last["spanId"] not in parents:
-            last["times"] += 1
-            last["name"] = f"{last['was']} ({last['times']} times)"
-            last["durationMs"] += span["durationMs"]
+        run = newest.get(span["parentSpanId"])
+        leaves = span["spanId"] not in parents and run is not None and run[-1]["spanId"] not in parents
+        if run is not None and leaves and run[-1]["name"] == span["name"]:
+            run.append(span)
             continue
-        folded.append({**span, "was": span["name"], "times": 1})
-        newest[span["parentSpanId"]] = folded[-1]
-    return folded
+        runs.append([span])
+        newest[span["parentSpanId"]] = runs[-1]
+    return [one for run in runs for one in ([_joined(run)] if len(run) > _ALIKE else map(dict, run))]
+
+
+def _joined(run: Sequence[Span]) -> dict[str, Any]:
+    spent = sum(span["durationMs"] for span in run)
+    return {**run[0], "name": f"{run[0]['name']} ({len(run)} times)", "durationMs": spent}
 
 
 def _is(span: Span, want: Wanted) -> bool:
