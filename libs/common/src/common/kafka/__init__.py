@@ -1,0 +1,1 @@
+"""The event bus on Kafka: the same handlers, relay and promises as on Redis Streams."""
