@@ -14,11 +14,12 @@ import chat.messages.handlers
 from chat.messages.records import NewMessage
 from common import inbox
 from common.events import Event
-from common.handlers import Command
+from common.handlers import Command, Rejection
 from common.leases import Lease
 from common.streams.consumer import StreamConsumer
 from common.streams.group import Group
 from common.streams.processor import Processor
+from common.streams.validation import Item
 
 DROP_TRIGGER = "DROP TRIGGER messages_order ON messages"
 
@@ -41,14 +42,14 @@ def without_inbox() -> None:
 
 
 def without_ack_after_commit() -> None:
-    """Entries are acknowledged as soon as they are read."""
-    process = Processor.process
+    """Entries are acknowledged before they are handled."""
+    apply = Processor._apply
 
-    async def acknowledge_first(self: Processor, entries: Sequence[tuple[str, Any]]) -> None:
-        await self.source.acknowledge([entry_id for entry_id, _ in entries])
-        await process(self, entries)
+    async def acknowledge_first(self: Processor, items: Sequence[Item]) -> dict[int, Rejection]:
+        await self.source.acknowledge([item.entry[0] for item in items])
+        return await apply(self, items)
 
-    Processor.process = acknowledge_first  # type: ignore[method-assign]
+    Processor._apply = acknowledge_first  # type: ignore[method-assign]
 
 
 def without_drain_before_read() -> None:
