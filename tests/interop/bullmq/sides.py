@@ -5,6 +5,7 @@ Both have the same calls, so that one test can be run with either as the produce
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -183,7 +184,7 @@ class Ours:
 
     def __init__(self, redis_url: str, client: Redis) -> None:
         self._redis_url, self._client = redis_url, client
-        self._queue = Queue(QUEUE, {"connection": client})
+        self.queue = Queue(QUEUE, {"connection": client})
         self._runs: list[dict[str, Any]] = []
         self._seen: list[Event] = []
         self._working: asyncio.Task[None] | None = None
@@ -207,15 +208,15 @@ class Ours:
         return events
 
     async def add(self, data: object, *, name: str = "sync", **opts: Any) -> str:
-        return str((await self._queue.add(name, data, opts)).id)
+        return str((await self.queue.add(name, data, opts)).id)
 
     async def snapshot(self, job_id: str) -> dict[str, Any] | None:
-        job = await Job.fromId(self._queue, job_id)
+        job = await Job.fromId(self.queue, job_id)
         if job is None:
             return None
         state = await job.getState()
-        job = await Job.fromId(self._queue, job_id)  # again: the state is newer than what was read before it
-        logs = await self._queue.getJobLogs(job_id)
+        job = await Job.fromId(self.queue, job_id)  # again: the state is newer than what was read before it
+        logs = await self.queue.getJobLogs(job_id)
         fields = (
             *("id", "name", "data", "opts", "returnvalue", "failedReason", "stacktrace", "progress"),
             *("attemptsMade", "attemptsStarted", "stalledCounter", "processedOn", "finishedOn", "timestamp"),
@@ -230,14 +231,14 @@ class Ours:
         return self._runs
 
     async def schedule(self, key: str, repeat: object, data: object, **opts: Any) -> None:
-        await self._queue.upsertJobScheduler(key, repeat, "sync", data, opts)
+        await self.queue.upsertJobScheduler(key, repeat, "sync", data, opts)
 
     async def schedulers(self) -> list[dict[str, Any]]:
-        schedulers: list[dict[str, Any]] = await self._queue.getJobSchedulers()
+        schedulers: list[dict[str, Any]] = await self.queue.getJobSchedulers()
         return schedulers
 
     async def unschedule(self, key: str) -> None:
-        assert await self._queue.removeJobScheduler(key) == 0
+        assert await self.queue.removeJobScheduler(key) == 0
 
     async def work(self, *, concurrency: int = 1) -> None:
         worker = QueueWorker(
@@ -261,7 +262,7 @@ class Ours:
 
 
 async def scripted(job: Job) -> Any:
-    """What a job's data say, as ``scripted`` in ``peer.mjs``."""
+    """What a job's data say, as ``scripted`` in ``peer.mjs``; ``block`` seconds hold up the whole process."""
     script = job.data
     if "progress" in script:
         await job.updateProgress(script["progress"])
@@ -269,6 +270,7 @@ async def scripted(job: Job) -> Any:
         await job.log(line)
     if script.get("hold"):
         await asyncio.Event().wait()
+    time.sleep(script.get("block", 0))  # noqa: ASYNC251 (what a handler must not do)
     if script.get("fail") and job.attemptsMade + 1 != script.get("succeedsAt"):
         raise (Invalid if script.get("final") else TransientError)(script["fail"])
     return script.get("returns")

@@ -1,5 +1,7 @@
 """Bull Board, which people look at the queue with: its API lists, retries and cleans the jobs that we ran."""
 
+from typing import Any
+
 import pytest
 from redis.asyncio import Redis
 
@@ -65,7 +67,8 @@ async def test_our_jobs_and_schedulers_are_listed_retried_and_cleaned(
 
 async def make_older(redis: Redis, state: str) -> None:
     """Let the jobs of a state have finished a minute ago: the board cleans none of the last 5 s."""
-    for job_id, finished_on in await redis.zrange(f"bull:kb-sync:{state}", 0, -1, withscores=True):
+    jobs: Any = await redis.zrange(f"bull:kb-sync:{state}", 0, -1, withscores=True)
+    for job_id, finished_on in jobs:
         earlier = int(finished_on) - 60_000
         await redis.zadd(f"bull:kb-sync:{state}", {job_id: earlier})
-        await redis.hset(f"bull:kb-sync:{job_id}", "finishedOn", earlier)
+        await redis.hset(f"bull:kb-sync:{job_id}", "finishedOn", str(earlier))

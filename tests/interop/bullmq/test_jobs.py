@@ -46,7 +46,8 @@ async def test_results_progress_and_logs_come_back(pair: Pair) -> None:
 
 async def test_failures_say_why_and_are_tried_again_with_back_off(pair: Pair) -> None:
     await pair.worker.work(concurrency=8)
-    add, twice = pair.producer.add, {"attempts": 3, "backoff": {"type": "fixed", "delay": 200}}
+    add = pair.producer.add
+    twice: dict[str, Any] = {"attempts": 3, "backoff": {"type": "fixed", "delay": 200}}
     once = await add({"fail": "the source is away ✗"})
     later = await add({"fail": "not yet", "succeedsAt": 3, "returns": 7}, **twice)
     growing = await add(
@@ -140,11 +141,9 @@ async def test_finished_jobs_stay_in_the_numbers_and_for_the_time_that_was_asked
     await pair.worker.work(concurrency=1)
     add = pair.producer.add
 
-    async def completed() -> set[str]:
-        return set(await redis.zrange("bull:kb-sync:completed", 0, -1))
-
-    async def failed() -> set[str]:
-        return set(await redis.zrange("bull:kb-sync:failed", 0, -1))
+    async def kept(state: str) -> set[str]:
+        jobs: Any = await redis.zrange(f"bull:kb-sync:{state}", 0, -1)
+        return set(jobs)
 
     gone = await add({"returns": 1}, removeOnComplete=True)
     fails_away = await add({"fail": "x"}, removeOnFail=True)
@@ -152,17 +151,17 @@ async def test_finished_jobs_stay_in_the_numbers_and_for_the_time_that_was_asked
     await finished(pair.producer, counted[-1])
     assert await pair.producer.snapshot(gone) is None
     assert await pair.producer.snapshot(fails_away) is None
-    assert await completed() == set(counted[-2:])
+    assert await kept("completed") == set(counted[-2:])
     failing = [await add({"fail": "x"}, removeOnFail={"count": 3}) for n in range(5)]
     await finished(pair.producer, failing[-1])
-    assert await failed() == set(failing[-3:])
+    assert await kept("failed") == set(failing[-3:])
     assert await pair.producer.snapshot(failing[0]) is None
     assert not await redis.exists(f"bull:kb-sync:{failing[0]}", f"bull:kb-sync:{failing[0]}:logs")
 
     await asyncio.sleep(1.1)  # ages are in seconds
     young = await add({"returns": 1}, removeOnComplete={"age": 1, "count": 100})
     await finished(pair.producer, young)
-    assert await completed() == {young}, "older ones went when it came"
+    assert await kept("completed") == {young}, "older ones went when it came"
 
 
 async def runs_of(side: Side, job_id: str) -> list[dict[str, Any]]:

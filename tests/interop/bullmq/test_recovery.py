@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -78,7 +79,7 @@ async def check_recovered(side: Side, job_id: str, redis: Redis) -> None:
     job = await finished(side, job_id)
     assert (job["state"], job["returnvalue"]) == ("completed", "second time")
     assert (job["stalledCounter"], job["attemptsStarted"]) == (1, 2)
-    entries = await redis.xrange("bull:kb-sync:events")
+    entries: Any = await redis.xrange("bull:kb-sync:events")
     assert [fields["jobId"] for _, fields in entries if fields["event"] == "stalled"] == [job_id]
     assert await redis.llen("bull:kb-sync:active") == 0
     assert not await redis.exists(f"bull:kb-sync:{job_id}:lock")

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -83,14 +84,14 @@ async def test_our_worker_goes_on_in_the_trace_of_a_node_producer(
             [sent] = [span for span in added if span["parentSpanId"] == asked["spanId"]]
             assert (asked["name"], sent["kind"]) == ("ask for a sync", "PRODUCER")
 
-            ours = await eventually(lambda job_id=job_id: processing(job_id))
+            ours = await eventually(partial(processing, job_id))
             assert (ours["traceId"], ours["parentSpanId"]) == (sent["traceId"], sent["spanId"]), version
             assert (ours["service"], ours["kind"]) == ("knowledge", "consumer")
             inner = collector.store.trace(ours["traceId"])
             assert {"knowledge.list_source"} <= {span["name"] for span in inner}, "the sync itself is in it"
 
             alone = await peer.add(data, telemetry={"omitContext": True})
-            ours = await eventually(lambda alone=alone: processing(alone))
+            ours = await eventually(partial(processing, alone))
             assert ours["parentSpanId"] is None, "asked not to be joined"
             assert ours["traceId"] not in {span["traceId"] for span in await peer.call("spans")}
 
@@ -98,7 +99,7 @@ async def test_our_worker_goes_on_in_the_trace_of_a_node_producer(
             before = len(await peer.call("spans"))
             await peer.schedule(key, {"every": 60_000}, data)  # its first iteration is due at once
             [scheduled] = (await spans_of(peer, before + 1))[before:]
-            ours = await eventually(lambda key=key: processing(f"repeat:{key}:"))
+            ours = await eventually(partial(processing, f"repeat:{key}:"))
             assert ours["parentSpanId"] is None, "all iterations carry one context: they don't grow one trace"
             assert ours["links"] == [{name: scheduled[name] for name in ("traceId", "spanId")}]
             await peer.unschedule(key)
