@@ -226,6 +226,25 @@ async def test_only_stable_names_are_used(system: System, requests: dict[str, Re
             assert span["kind"] != "client" or span["name"] == span["attributes"]["db.query.summary"]
 
 
+async def test_what_operators_ask_for_is_not_traced_and_a_base_called_docs_is(system: System) -> None:
+    operators, caller = Request(), Request()
+    async with system["knowledge"].client(USER) as knowledge:
+        for path in (
+            "/health",
+            "/ready",
+            "/metrics",
+            "/docs",
+            "/openapi.json",
+            "/asyncapi",
+            "/asyncapi.json",
+        ):
+            (await knowledge.get(path, headers=operators.headers)).raise_for_status()
+        answer = await knowledge.get("/api/knowledge-bases/docs", headers=caller.headers)
+    [root, *_] = await system.trace(caller, "knowledge: GET /api/knowledge-bases/{kb_id}")
+    assert root["attributes"]["http.response.status_code"] == answer.status_code == 404
+    assert system.spans.trace(operators.trace_id) == []
+
+
 async def test_polling_makes_no_traces(system: System, requests: dict[str, Request]) -> None:
     """While nothing is asked of it, a service that renews leases, relays and drives emits no span at all."""
     for request in requests.values():

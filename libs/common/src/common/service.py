@@ -40,6 +40,9 @@ from common.supervision import supervise
 
 log = structlog.get_logger()
 
+_UNTRACED = r"^https?://[^/]+/(health|ready|metrics|docs|openapi\.json|asyncapi(\.json)?)$"
+"""What operators and their machines ask for. Whole paths: a knowledge base may be called ``docs``."""
+
 
 @dataclass(slots=True)
 class Resources:
@@ -123,7 +126,7 @@ def create_app(spec: ServiceSpec) -> FastAPI:
     app.add_middleware(MeasureRequests)
     FastAPIInstrumentor.instrument_app(
         app,
-        excluded_urls="/health$,/ready$,/metrics$,/docs$,/openapi.json$,/asyncapi",
+        excluded_urls=_UNTRACED,
         exclude_spans=["send", "receive"],
     )
     return app
