@@ -28,15 +28,16 @@ async def test_an_entry_with_an_id_an_hour_ahead_disturbs_nothing(world: World, 
     assert await world.effects() == list(range(7))
 
 
-async def test_a_slow_consumer_holds_one_batch_and_no_more(world: World, probe: Probe) -> None:
+async def test_a_slow_consumer_holds_three_batches_and_no_more(world: World, probe: Probe) -> None:
     probe.gate.clear()
     for value in range(2_000):
         await world.note(f"s{value % 10}", value)
     async with world.running(probe, stream_batch_size=50) as backbone:
-        await eventually(lambda: probe.attempts == [] and _in_flight(backbone) == 50)
+        # One is being handled, one is ready, one waits to be.
+        await eventually(lambda: probe.attempts == [] and _in_flight(backbone) == 150)
         await asyncio.sleep(1.5)  # longer than one blocking read: nothing more may have been taken
-        assert _in_flight(backbone) == 50
-        assert await world.pending() == 50
+        assert _in_flight(backbone) == 150
+        assert await world.pending() == 150
         probe.gate.set()
         await world.expect(effects=2_000, pending=0, timeout=30)
 

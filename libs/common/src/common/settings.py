@@ -46,7 +46,7 @@ class ServiceSettings(BaseSettings):
     statement_timeout_seconds: float = Field(30, gt=0, description="Postgres statement_timeout")
     lock_timeout_seconds: float = Field(5, gt=0, description="Postgres lock_timeout")
     lease_ttl_seconds: float = Field(3, gt=0, description="a frozen or dead holder is replaced after this")
-    stream_batch_size: int = Field(100, ge=1, le=10_000, description="entries handled in one transaction")
+    stream_batch_size: int = Field(250, ge=1, le=10_000, description="entries handled in one transaction")
     stream_retention_seconds: float = Field(
         7 * 86_400, gt=0, description="how long facts stay in a stream, and a silent group may hold them"
     )

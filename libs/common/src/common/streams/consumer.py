@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import uuid4
 
 import structlog
@@ -27,12 +27,19 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
 from common.errors import is_transient
+from common.events import RawEntry
 from common.leases import Lease, LeaseKeeper, LeaseLost
 from common.settings import ServiceSettings
 from common.streams.group import Group
 from common.streams.processor import Processor
 
+if TYPE_CHECKING:
+    from common.streams.validation import Item
+
 log = structlog.get_logger()
+
+Handover: TypeAlias = "asyncio.Queue[list[Item]]"
+"""Holds the one batch that is read and validated while another is handled."""
 
 BLOCK_MILLISECONDS = 1_000
 """How long one read waits: below the socket timeout of 5 s, and below the lease's time to live."""
@@ -99,7 +106,9 @@ class StreamConsumer:
         await self._drain()
         await self._group.remove_idle_consumers(self._consumer, IDLE_CONSUMER_SECONDS)
         self._disconnected.clear()
-        self._reader = reader = self._subscribe(lease)
+        handover: Handover = asyncio.Queue(maxsize=1)
+        self._reader = reader = self._subscribe(lease, handover)
+        handling = asyncio.create_task(self._handle(lease, handover))
         await self._broker.connect()
         await reader.start()
         log.info("reading", stream=self._group.stream, group=self._group.name, consumer=self._consumer)
@@ -111,8 +120,12 @@ class StreamConsumer:
                 await self._tend()
         finally:
             self._reader = None
+            self._disconnected.set()
+            self._discard(handover)  # the reader may wait for room: its stop would wait with it
             await reader.stop()
             self._broker.subscribers.clear()
+            self._discard(handover)
+            await self._finish(handling)
 
     async def _drain(self) -> None:
         """Handle what was delivered to anyone and never acknowledged, oldest first."""
@@ -145,7 +158,42 @@ class StreamConsumer:
             if not tried:
                 await asyncio.sleep(0.05)
 
-    def _subscribe(self, lease: Lease) -> LogicSubscriber:
+    async def _handle(self, lease: Lease, handover: Handover) -> None:
+        """Handle one batch while FastStream reads and validates the next; until interrupted."""
+        while not self._disconnected.is_set():
+            items = await handover.get()
+            try:
+                if self._disconnected.is_set():
+                    self._processor.release(items)
+                elif await self._group.is_held_by_others(self._consumer):
+                    log.warning("others hold entries", stream=self._group.stream, group=self._group.name)
+                    self._processor.release(items)
+                    self._disconnected.set()
+                else:
+                    await self._processor.handle(items)
+            except LeaseLost:
+                lease.lost.set()
+                self._disconnected.set()
+            except Exception as error:
+                log.error("batch abandoned", stream=self._group.stream, exc_info=error)
+                self._processor.release(items)
+                self._disconnected.set()  # what it left pending is drained again
+
+    def _discard(self, handover: Handover) -> None:
+        """What waits to be handled stays pending."""
+        while not handover.empty():
+            self._processor.release(handover.get_nowait())
+
+    async def _finish(self, handling: "asyncio.Task[None]") -> None:
+        """Let the batch in hand commit, within half of the grace period."""
+        if not handling.done() and not self._processor.in_flight:
+            handling.cancel()
+        _, unfinished = await asyncio.wait([handling], timeout=self._settings.shutdown_grace_seconds / 2)
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(handling, return_exceptions=True)
+
+    def _subscribe(self, lease: Lease, handover: Handover) -> LogicSubscriber:
         subscriber = self._broker.subscriber(
             stream=StreamSub(
                 self._group.stream,
@@ -160,21 +208,15 @@ class StreamConsumer:
             ack_policy=AckPolicy.MANUAL,
         )
 
-        async def on_batch(entries: list[tuple[str, dict[bytes, bytes]]]) -> None:
+        async def on_batch(entries: list[RawEntry]) -> None:
             if self._disconnected.is_set() or lease.lost.is_set():
                 return  # something older comes first: this stays pending, and is drained in its turn
+            items = self._processor.prepare(entries)
             try:
-                if await self._group.is_held_by_others(self._consumer):
-                    log.warning("others hold entries", stream=self._group.stream, group=self._group.name)
-                    self._disconnected.set()
-                    return
-                await self._processor.process(entries)
-            except LeaseLost:
-                lease.lost.set()
-                self._disconnected.set()
-            except Exception as error:
-                log.error("batch abandoned", stream=self._group.stream, exc_info=error)
-                self._disconnected.set()  # drained again: FastStream itself would swallow the error
+                await handover.put(items)
+            except asyncio.CancelledError:
+                self._processor.release(items)
+                raise
 
         subscriber(on_batch)
         return subscriber

@@ -56,26 +56,38 @@ class Processor:
         self.lease: Fence | None = None
         self._labels = (source.stream, source.name)
 
-    async def process(self, entries: Sequence[RawEntry]) -> None:
-        """Deal with entries just read, in their order: each ends acknowledged, dead, or parked.
+    def prepare(self, entries: Sequence[RawEntry]) -> list[Item]:
+        """Validate entries just read; they are in flight until :meth:`handle` or :meth:`release`."""
+        self.in_flight.update(entry_id for entry_id, _ in entries)
+        return validate(self._router, self.source.stream, entries)
+
+    def release(self, items: Sequence[Item]) -> None:
+        """Leave prepared entries pending: they are read again."""
+        self.in_flight.difference_update(item.entry[0] for item in items)
+
+    async def handle(self, items: Sequence[Item]) -> None:
+        """Deal with prepared entries, in their order: each ends acknowledged, dead, or parked.
 
         Raises :class:`LeaseLost` when another process has taken over.
         """
-        while self.parking.full:
-            self._check_lease()
-            await asyncio.sleep(0.1)
-        with SECONDS.labels(*self._labels).time():
-            self.in_flight.update(entry_id for entry_id, _ in entries)
-            try:
+        try:
+            while self.parking.full:
+                self._check_lease()
+                await asyncio.sleep(0.1)
+            with SECONDS.labels(*self._labels).time():
                 ready: list[Item] = []
-                for item in validate(self._router, self.source.stream, entries):
+                for item in items:
                     if item.order_key in self.parking:
                         self.parking.follow(item.order_key, item.entry[0])
                     else:
                         ready.append(item)
                 await self._settle(ready)
-            finally:
-                self.in_flight.difference_update(entry_id for entry_id, _ in entries)
+        finally:
+            self.release(items)
+
+    async def process(self, entries: Sequence[RawEntry]) -> None:
+        """:meth:`prepare` and :meth:`handle`."""
+        await self.handle(self.prepare(entries))
 
     async def retry_due(self) -> bool:
         """Try one parked key whose time has come; whether there was one."""
