@@ -328,6 +328,21 @@ async def test_the_log_of_a_job_names_the_trace_of_the_request(
     assert line["span_id"] in {span["spanId"] for span in spans}
 
 
+async def test_a_job_that_waits_for_another_sync_of_its_base_is_no_failure(system: System) -> None:
+    connection = await asyncpg.connect(system.database)
+    try:
+        await connection.execute(_OTHER_SYNC, f"knowledge.sync:{BASE}")
+    finally:
+        await connection.close()
+    request = Request()
+    async with system["knowledge"].client(USER) as knowledge:
+        await knowledge.post(f"/api/knowledge-bases/{BASE}/sync", headers=request.headers)
+    spans = await system.trace(request, "knowledge: send knowledge.events")
+    attempts = [span for span in spans if span["name"] == "process kb-sync"]
+    assert len(attempts) > 1
+    assert {span["status"]["code"] for span in attempts} == {"unset"}
+
+
 @pytest.mark.parametrize("name", NAMES)
 async def test_the_log_of_a_rejected_command_names_its_trace_span_and_event(
     system: System, bus: Redis, name: ServiceName
@@ -343,6 +358,12 @@ async def test_the_log_of_a_rejected_command_names_its_trace_span_and_event(
     spans = await system.trace(request, f"{name}: process {name}.commands", f"{name}: send {name}.events")
     [span] = [span for span in spans if span["name"] == f"process {name}.commands"]
     assert (span["status"]["code"], span["attributes"]["error.type"]) == ("error", "unknown_type")
+
+
+_OTHER_SYNC = """
+INSERT INTO leases (name, owner, epoch, expires_at) VALUES ($1, 'tests', 1, now() + interval '0.5 s')
+ON CONFLICT (name) DO UPDATE SET owner = 'tests', expires_at = excluded.expires_at
+"""
 
 
 def _lines(system: System, name: ServiceName, trace_id: str, event: str) -> list[dict[str, Any]]:

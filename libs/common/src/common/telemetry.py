@@ -106,7 +106,11 @@ def span(
     with tracer().start_as_current_span(
         name, context=context, kind=kind, attributes=attributes, links=links
     ) as current:
-        yield current
+        try:
+            yield current
+        except Exception as error:
+            current.set_attribute("error.type", type(error).__qualname__)
+            raise
 
 
 @contextmanager

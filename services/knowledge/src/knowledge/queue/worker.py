@@ -3,8 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import structlog
@@ -96,6 +96,14 @@ class QueueWorker:
 
     async def _process(self, job: Job, token: str) -> dict[str, Any]:
         """Run one job. Nothing but ordinary errors leaves here: a ``CancelledError`` would end the worker."""
+        with self._process_span(job):
+            result = await self._attempt(job, token)
+        if result is None:  # raised outside the span: to come back later is no failure
+            raise DelayedError
+        return result
+
+    @contextmanager
+    def _process_span(self, job: Job) -> Iterator[None]:
         traceparent = traceparent_of(job.opts)
         # The iterations of a repeatable all carry the context of whoever made it: they link to that trace.
         repeated = bool(job.repeatJobKey)
@@ -114,30 +122,34 @@ class QueueWorker:
                 "bullmq.job.name": job.name,
             },
         ):
-            task = asyncio.ensure_future(self._handler(job))
-            self._running_jobs.add(task)
-            try:
-                return await task
-            except BaseBusy:
-                await job.moveToDelayed(_now_ms() + BUSY_DELAY_MS, token)
-                raise DelayedError from None
-            except asyncio.CancelledError:
-                if not self._stopping:
-                    raise RuntimeError("the job was cancelled") from None
-                log.info("job released for another worker", job=job.id)
-                await job.moveToDelayed(_now_ms(), token)
-                raise DelayedError from None
-            except PermanentError as error:
-                raise UnrecoverableError(error.reason) from error
-            except TakaroError as error:
-                log.warning("job failed", job=job.id, name=job.name, reason=error.reason)
-                raise
-            except Exception as error:
-                log.error("job failed", job=job.id, name=job.name, exc_info=error)
-                raise
-            finally:
-                task.cancel()
-                self._running_jobs.discard(task)
+            yield
+
+    async def _attempt(self, job: Job, token: str) -> dict[str, Any] | None:
+        """The job's result; ``None`` for one that was put back."""
+        task = asyncio.ensure_future(self._handler(job))
+        self._running_jobs.add(task)
+        try:
+            return await task
+        except BaseBusy:
+            await job.moveToDelayed(_now_ms() + BUSY_DELAY_MS, token)
+            return None
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise RuntimeError("the job was cancelled") from None
+            log.info("job released for another worker", job=job.id)
+            await job.moveToDelayed(_now_ms(), token)
+            return None
+        except PermanentError as error:
+            raise UnrecoverableError(error.reason) from error
+        except TakaroError as error:
+            log.warning("job failed", job=job.id, name=job.name, reason=error.reason)
+            raise
+        except Exception as error:
+            log.error("job failed", job=job.id, name=job.name, exc_info=error)
+            raise
+        finally:
+            task.cancel()
+            self._running_jobs.discard(task)
 
     async def _close(self, worker: KeepingWorker, running: asyncio.Task[None]) -> None:
         """Close within the grace period: BullMQ's ``close`` waits without end while Redis is away, and
