@@ -27,7 +27,7 @@ from knowledge.sync import repository
 from knowledge.sync.handlers import commands
 from knowledge.sync.use_cases import SyncDeps
 
-REQUIRED_REVISION = "015"
+REQUIRED_REVISION = "017"
 FORGET_INTERVAL_SECONDS = 3600.0
 
 
