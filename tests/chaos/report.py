@@ -42,8 +42,11 @@ def print_report(console: Console, result: Result) -> None:
         f"{result.recovery_median:.2f} s",
         f"median; at most {result.recovery_max:.2f} s, kill to next commit",
     )
-    detail = f"median of {result.takeovers}; at most {result.takeover_max:.2f} s, from the active process"
-    table.add_row("… left alone", f"{result.takeover_median:.2f} s", detail)
+    table.add_row(
+        "… of the active",
+        f"{result.takeover_median:.2f} s",
+        f"median; at most {result.takeover_max:.2f} s; the slowest, and what went on meanwhile, are in the JSON",
+    )
     quiet = "never" if result.quiet_after is None else f"{result.quiet_after:.1f} s"
     table.add_row("quiet after", quiet, "nothing pending, unread or unpublished")
     console.print(table)

@@ -53,7 +53,6 @@ class Result:
     weather: dict[str, int]
     recovery_median: float
     recovery_max: float
-    takeovers: int
     takeover_median: float
     takeover_max: float
     quiet_after: float | None
@@ -86,11 +85,8 @@ def summarise(
     )
     recoveries = _recoveries(faults.kills, commits)
     recovery = [seconds for _, seconds in recoveries]
-    takeover = [
-        seconds for kill, seconds in recoveries if kill.active and not _meanwhile(kill, seconds, faults)
-    ]
+    takeover = [seconds for kill, seconds in recoveries if kill.active]
     kinds = [kill.kind for kill in faults.kills]
-    active = sum(kill.active for kill in faults.kills)
     result = Result(
         seed=plan.seed,
         seconds=seconds,
@@ -103,11 +99,10 @@ def summarise(
         facts=verdict.facts,
         fact_repeats=verdict.fact_repeats,
         redeliveries=redeliveries,
-        kills={kind: kinds.count(kind) for kind in ("kill", "freeze")} | {"of the active": active},
+        kills={kind: kinds.count(kind) for kind in ("kill", "freeze")} | {"of the active": len(takeover)},
         weather=dict(Counter(spell.kind for spell in faults.weather)),
         recovery_median=statistics.median(recovery) if recovery else 0.0,
         recovery_max=max(recovery, default=0.0),
-        takeovers=len(takeover),
         takeover_median=statistics.median(takeover) if takeover else 0.0,
         takeover_max=max(takeover, default=0.0),
         quiet_after=quiet_after,
