@@ -45,7 +45,7 @@ def print_report(console: Console, result: Result) -> None:
     table.add_row(
         "… of the active",
         f"{result.takeover_median:.2f} s",
-        f"median; at most {result.takeover_max:.2f} s; the slowest, and what went on meanwhile, are in the JSON",
+        f"median; at most {result.takeover_max:.2f} s; the JSON tells of the slowest",
     )
     quiet = "never" if result.quiet_after is None else f"{result.quiet_after:.1f} s"
     table.add_row("quiet after", quiet, "nothing pending, unread or unpublished")
