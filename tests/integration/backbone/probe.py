@@ -132,7 +132,11 @@ class World:
             "data": orjson.dumps({"subject": subject, "value": value}),
             **fields,
         }
-        return str(await self.redis.xadd(COMMANDS, entry))
+        return await self.publish(entry)
+
+    async def publish(self, fields: dict[Any, Any]) -> str:
+        """Publish an entry of these fields, whatever they are; its id."""
+        return str(await self.redis.xadd(COMMANDS, fields))
 
     async def effects(self, subject: str | None = None) -> list[int]:
         rows = await self.execute("SELECT subject, value FROM probe_effects ORDER BY id")

@@ -47,7 +47,7 @@ async def test_the_same_id_with_other_content_is_rejected_once(world: World, pro
 async def test_a_rejected_command_leaves_a_dead_letter_and_a_fact_only(world: World, probe: Probe) -> None:
     probe.router.each(Refuse, refuse, key=lambda command: command.data.subject)
     entry = {"type": Refuse.type, "data": '{"subject": "s"}'}
-    entry_id = await world.redis.xadd(COMMANDS, entry)  # type: ignore[arg-type]
+    entry_id = await world.publish(entry)
     await world.note("s", 1)
     async with world.running(probe):
         [fact] = await eventually(lambda: _rejections(world, 1))
@@ -76,7 +76,7 @@ async def test_a_bad_entry_never_holds_up_a_batch(world: World, probe: Probe) ->
         {"type": "probe.note.v1", "data": '{"subject": "s", "value": NaN}'},
     ]
     for i, fields in enumerate(bad):
-        await world.redis.xadd(COMMANDS, fields)  # type: ignore[arg-type]
+        await world.publish(fields)
         await world.note("good", i)
     async with world.running(probe):
         await world.expect(effects=len(bad))
