@@ -23,6 +23,8 @@ log = structlog.get_logger()
 BUSY_DELAY_MS = 1000
 """When a job whose base is being synced comes back."""
 
+_PUT_BACK = object()
+
 Handler = Callable[[Job], Awaitable[dict[str, Any]]]
 
 
@@ -94,11 +96,11 @@ class QueueWorker:
                     await client.aclose()
             await asyncio.sleep(1)
 
-    async def _process(self, job: Job, token: str) -> dict[str, Any]:
+    async def _process(self, job: Job, token: str) -> object:
         """Run one job. Nothing but ordinary errors leaves here: a ``CancelledError`` would end the worker."""
         with self._process_span(job):
             result = await self._attempt(job, token)
-        if result is None:  # raised outside the span: to come back later is no failure
+        if result is _PUT_BACK:  # raised outside the span: to come back later is no failure
             raise DelayedError
         return result
 
@@ -124,21 +126,21 @@ class QueueWorker:
         ):
             yield
 
-    async def _attempt(self, job: Job, token: str) -> dict[str, Any] | None:
-        """The job's result; ``None`` for one that was put back."""
+    async def _attempt(self, job: Job, token: str) -> object:
+        """The job's result, which may be nothing; ``_PUT_BACK`` for one that was put back."""
         task = asyncio.ensure_future(self._handler(job))
         self._running_jobs.add(task)
         try:
             return await task
         except BaseBusy:
             await job.moveToDelayed(_now_ms() + BUSY_DELAY_MS, token)
-            return None
+            return _PUT_BACK
         except asyncio.CancelledError:
             if not self._stopping:
                 raise RuntimeError("the job was cancelled") from None
             log.info("job released for another worker", job=job.id)
             await job.moveToDelayed(_now_ms(), token)
-            return None
+            return _PUT_BACK
         except PermanentError as error:
             raise UnrecoverableError(error.reason) from error
         except TakaroError as error:
