@@ -1,6 +1,6 @@
 """What would stop the queue for good, or lose what is in it (PITFALLS, BullMQ), each kept from coming back.
 
-More stand elsewhere: a ``CancelledError`` out of a handler, a close while Redis is away and a job that outlives
+More stand elsewhere: a ``CancelledError`` out of a handler, a close while Redis is away, a job that outlives
 its lock in ``tests/integration/knowledge/test_worker.py``, legacy repeatables in ``test_schedulers.py``.
 """
 
@@ -67,7 +67,7 @@ async def test_our_worker_runs_nothing_while_paused_and_everything_afterwards(
 
 
 async def test_a_worker_that_idled_takes_its_next_job_at_once(ours: Ours) -> None:
-    """redis-py's ``socket_timeout`` of 5 s would end its blocking wait with an error, and a second's pause."""
+    """redis-py's ``socket_timeout`` of 5 s would end its blocking wait with an error and a second's pause."""
     await ours.work()
     await asyncio.sleep(5.3)  # just past that timeout, and past one wait for a job
     added = time.monotonic()

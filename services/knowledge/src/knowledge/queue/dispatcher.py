@@ -4,6 +4,9 @@ A request commits with whatever asked for it. This adds its job, under an id mad
 adding it twice is adding it once, and then marks it as queued.
 """
 
+import time
+from datetime import timedelta
+
 import structlog
 from bullmq import Queue  # type: ignore[import-untyped]
 from opentelemetry.trace import SpanKind
@@ -14,6 +17,7 @@ from common.postgres import Pool
 from common.telemetry import current_traceparent, span
 from knowledge.bases import repository as bases
 from knowledge.queue.connection import producer_client
+from knowledge.queue.lost_jobs import settle_lost
 from knowledge.queue.models import PREFIX, QUEUE, job_data_of, trace_options
 from knowledge.sync import repository
 from knowledge.sync.models import SyncRequest
@@ -23,6 +27,8 @@ log = structlog.get_logger()
 
 POLL_SECONDS = 1.0
 BATCH = 50
+LOST_AFTER = timedelta(seconds=60)
+"""When a sync that is queued or running is asked after."""
 
 _OPTIONS: dict[str, dict[str, object]] = {
     "sync": {"removeOnComplete": {"count": 100}, "removeOnFail": {"count": 50}},
@@ -35,8 +41,11 @@ _RETRIES = {"attempts": 3, "backoff": {"type": "exponential", "delay": 5000}}
 class Dispatcher:
     """One or many, in any number of processes: what they do is idempotent."""
 
-    def __init__(self, pool: Pool, redis_url: str, notifications: Notifications) -> None:
+    def __init__(
+        self, pool: Pool, redis_url: str, notifications: Notifications, lost_after: timedelta = LOST_AFTER
+    ) -> None:
         self._pool, self._redis_url, self._notifications = pool, redis_url, notifications
+        self._lost_after, self._settled = lost_after, time.monotonic()
 
     async def run(self) -> None:
         """Dispatch for ever, until cancelled."""
@@ -48,6 +57,9 @@ class Dispatcher:
                     try:
                         while await self._dispatch(queue) == BATCH:
                             pass
+                        if time.monotonic() - self._settled >= self._lost_after.total_seconds():
+                            await settle_lost(self._pool, queue, self._lost_after)
+                            self._settled = time.monotonic()
                     except Exception as error:
                         if not is_transient(error):
                             raise

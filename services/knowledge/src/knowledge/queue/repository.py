@@ -1,0 +1,39 @@
+"""SQL of syncs whose job is asked after. Functions take a connection, run one statement and never commit."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from common.postgres import Connection
+from knowledge.sync.models import SyncRequest
+
+LIST_UNFINISHED = """
+SELECT id, knowledge_base_id, mode, reason, job_id, traceparent FROM knowledge_syncs
+WHERE status IN ('queued', 'running') AND coalesce(started_at, created_at) < clock_timestamp() - $1::interval
+ORDER BY created_at LIMIT $2
+"""
+
+
+async def list_unfinished(connection: Connection, older_than: timedelta, limit: int) -> Sequence[SyncRequest]:
+    """Syncs that were queued or started longer ago than that, and are not known to have finished."""
+    rows = await connection.fetch(LIST_UNFINISHED, older_than, limit)
+    return [SyncRequest(**dict(row)) for row in rows]
+
+
+UPDATE_REQUESTED = """
+UPDATE knowledge_syncs SET status = 'requested' WHERE id = $1 AND status IN ('queued', 'running')
+"""
+
+
+async def update_requested(connection: Connection, sync_id: UUID) -> bool:
+    """Whether an unfinished sync was made a request again."""
+    return await connection.execute(UPDATE_REQUESTED, sync_id) == "UPDATE 1"
+
+
+IS_UNFINISHED = """
+SELECT EXISTS (SELECT FROM knowledge_syncs WHERE id = $1 AND status IN ('queued', 'running'))
+"""
+
+
+async def is_unfinished(connection: Connection, sync_id: UUID) -> bool:
+    return bool(await connection.fetchval(IS_UNFINISHED, sync_id))
