@@ -69,15 +69,20 @@ class Parking:
     def lot(self, key: str) -> Lot:
         return self._lots[key]
 
-    def settle(self, key: str, count: int) -> None:
-        """The first ``count`` entries of ``key`` are dealt with; an empty lot is removed."""
-        lot = self._lots[key]
-        for _ in range(count):
-            lot.entry_ids.popleft()
+    def settle(self, key: str, entry_id: str) -> None:
+        """``entry_id``, the first entry of ``key``, is dealt with; an empty lot is removed.
+
+        Nothing happens when it isn't the first any more: the lots were cleared while it was dealt with, and
+        perhaps filled anew.
+        """
+        lot = self._lots.get(key)
+        if lot is None or lot.entry_ids[0] != entry_id:
+            return
+        lot.entry_ids.popleft()
         lot.attempts = 0
         if not lot.entry_ids:
             del self._lots[key]
-        self._resize(-count)
+        self._resize(-1)
 
     def clear(self) -> None:
         self._lots.clear()

@@ -106,8 +106,7 @@ class Processor:
                 [item] = validate(self._router, self.source.stream, [entries[entry_id]])
             if item is not None and not await self._attempt_alone(item, key):
                 return True
-            if key in self.parking:
-                self.parking.settle(key, 1)
+            self.parking.settle(key, entry_id)
         return True
 
     async def _settle(self, items: Sequence[Item]) -> None:
