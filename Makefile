@@ -21,6 +21,14 @@ run: $(UV) ## Run everything here: Postgres, Redis, migrations, three services; 
 test: $(UV) ## Run every test (ARGS='-k name' for some)
 	@$(RUN) pytest $(ARGS)
 
+.PHONY: test-kafka
+test-kafka: $(UV) ## Test on Apache Kafka itself (Java 17; its jars come from Maven Central into .local/kafka)
+	@$(RUN) pytest -m kafka tests/kafka $(ARGS)
+
+.PHONY: kafka-possible
+kafka-possible: $(UV)
+	@$(RUN) python -m tests.kafka.jars
+
 .PHONY: prove
 prove: $(UV) ## Break the services under load and count what became of each command (SEED=1 MINUTES=30)
 	@$(RUN) python -m tests.chaos $(if $(SEED),--seeds $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)

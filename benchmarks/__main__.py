@@ -1,0 +1,35 @@
+"""``make bench`` (ONLY=append,latency): run benchmarks and print what they found beside their targets."""
+
+import asyncio
+import importlib
+import logging
+import os
+import sys
+from pathlib import Path
+
+import structlog
+
+from benchmarks.report import Report
+from benchmarks.world import world
+
+ALL = ("append", "latency", "backlog")
+RESULTS = Path(__file__).parent / "results.json"
+
+
+def main() -> int:
+    """Exit status 1 when a target was missed."""
+    wanted = [name for name in os.environ.get("ONLY", "").split(",") if name] or list(ALL)
+    report = Report()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
+    logging.disable(logging.INFO)
+    for name in wanted:
+        module = importlib.import_module(f"benchmarks.{name}")
+        with world() as servers:
+            asyncio.run(module.run(servers, report))
+    report.print()
+    report.write(RESULTS)
+    return 1 if report.missed() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
