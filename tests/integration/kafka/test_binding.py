@@ -11,9 +11,7 @@ from tests.support.wait import eventually
 DATA = b'{"subject": "s", "value": %d}'
 
 
-async def test_a_type_and_a_value_are_all_that_is_required_of_others(
-    world: KafkaWorld, probe: Probe
-) -> None:
+async def test_a_type_and_a_value_are_all_that_is_required_of_others(world: KafkaWorld, probe: Probe) -> None:
     first = await world.produce(b"s", DATA % 1, [("ce_type", b"probe.note.v1")])
     await world.produce(b"s", DATA % 2, [("type", b"probe.note.v1"), ("x-tenant", b"\xff")])
     async with KafkaBroker(world.servers, logger=None) as broker:

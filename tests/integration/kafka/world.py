@@ -50,6 +50,11 @@ class KafkaWorld(World):
         if there:
             await self.admin.delete_topics(there)
 
+            async def gone() -> bool:
+                return not set(there) & set(await self.admin.list_topics())
+
+            await eventually(gone, interval=0.2)
+
         async def created() -> bool:
             wanted = set(topics) - set(await self.admin.list_topics())
             await self.admin.create_topics([NewTopic(topic, PARTITIONS, 1) for topic in wanted])

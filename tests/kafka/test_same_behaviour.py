@@ -1,0 +1,19 @@
+"""Every case that runs on the stand-in of the plain tests, on Kafka itself."""
+
+from tests.integration.kafka.test_binding import *  # noqa: F403
+from tests.integration.kafka.test_partitions import (
+    test_a_failing_handler_holds_up_its_own_key_only,
+    test_a_member_that_lost_a_partition_changes_nothing,
+    test_no_offset_is_committed_past_an_entry_that_waits,
+    test_partitions_are_shared_and_taken_over_in_order,
+    test_ready_tells_whether_the_consumer_runs,
+)
+from tests.integration.kafka.test_same_behaviour import *  # noqa: F403
+
+__all__ = [
+    "test_a_failing_handler_holds_up_its_own_key_only",
+    "test_a_member_that_lost_a_partition_changes_nothing",
+    "test_no_offset_is_committed_past_an_entry_that_waits",
+    "test_partitions_are_shared_and_taken_over_in_order",
+    "test_ready_tells_whether_the_consumer_runs",
+]
