@@ -39,7 +39,13 @@ _SHARES = (0.6, 0.2, 0.2)
 _WRITERS: dict[Way, int] = {"stream": 4, "http": 6, "node": 4}
 _DUPLICATED = 0.1
 _SLOW_TRANSACTION = 0.2
-_NODE_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_NODE_ERRORS = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # asyncpg's word for a connection that was cut in mid-statement
+)
 
 
 async def create_conversations(database_url: str, count: int) -> list[UUID]:
