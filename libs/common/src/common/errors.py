@@ -99,8 +99,8 @@ OUTAGES: tuple[type[BaseException], ...] = (
 
 ``InsufficientResourcesError`` is class 53 (disk full, out of memory, too many connections),
 ``PostgresSystemError`` class 58 (I/O error); ``OutOfMemoryError`` is Redis at ``maxmemory``.
-``InternalClientError`` is what asyncpg says of a connection that the server cut in mid-statement ("cannot switch
-to state …"), when it is used once more before it is known to be closed.
+``InternalClientError`` is what asyncpg says of a connection that the server cut in mid-statement ("cannot
+switch to state …"), when it is used once more before it is known to be closed.
 """
 
 BUSY: tuple[type[BaseException], ...] = (
