@@ -21,8 +21,10 @@ from tests.support.node import Node
 from tests.support.wait import eventually
 
 QUEUE = "kb-sync"
-LOCK_SECONDS = 0.5
-"""Lock and stalled interval of the tests' workers, so that a dead worker's job is recovered quickly."""
+LOCK_SECONDS = 30.0
+"""Lock and stalled interval of a worker, as in production: a busy machine costs no job its lock."""
+SHORT_LOCK_SECONDS = 0.5
+"""The same, for tests in which a dead worker's job is to be recovered quickly."""
 
 Event = Mapping[str, Any]
 
@@ -56,7 +58,7 @@ class Side(Protocol):
     async def schedule(self, key: str, repeat: object, data: object, **opts: Any) -> None: ...
     async def schedulers(self) -> list[dict[str, Any]]: ...
     async def unschedule(self, key: str) -> None: ...
-    async def work(self, *, concurrency: int = 1) -> None: ...
+    async def work(self, *, concurrency: int = 1, lock_seconds: float = LOCK_SECONDS) -> None: ...
     async def rest(self) -> None: ...
 
 
@@ -144,8 +146,8 @@ class Peer:
     async def unschedule(self, key: str) -> None:
         assert await self.queue("removeJobScheduler", key)
 
-    async def work(self, *, concurrency: int = 1) -> None:
-        lock = int(LOCK_SECONDS * 1000)
+    async def work(self, *, concurrency: int = 1, lock_seconds: float = LOCK_SECONDS) -> None:
+        lock = int(lock_seconds * 1000)
         await self.call("work", concurrency=concurrency, lockDuration=lock, stalledInterval=lock)
 
     async def rest(self) -> None:
@@ -240,9 +242,9 @@ class Ours:
     async def unschedule(self, key: str) -> None:
         assert await self.queue.removeJobScheduler(key) == 0
 
-    async def work(self, *, concurrency: int = 1) -> None:
+    async def work(self, *, concurrency: int = 1, lock_seconds: float = LOCK_SECONDS) -> None:
         worker = QueueWorker(
-            self._redis_url, self._handle, concurrency=concurrency, grace_seconds=2, lock_seconds=LOCK_SECONDS
+            self._redis_url, self._handle, concurrency=concurrency, grace_seconds=2, lock_seconds=lock_seconds
         )
         self._working = asyncio.create_task(worker.run())
         await eventually(lambda: worker.running)

@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from tests.interop.bullmq.sides import NODE_5_66, NODE_6, Ours, Peer, Side, finished, node_application
+from tests.interop.bullmq.sides import (
+    NODE_5_66,
+    NODE_6,
+    SHORT_LOCK_SECONDS,
+    Ours,
+    Peer,
+    Side,
+    finished,
+    node_application,
+)
 from tests.support.node import Node
 from tests.support.wait import eventually
 
@@ -29,19 +38,19 @@ async def test_the_job_of_our_killed_worker_is_recovered_by_node(
         killed.kill()
         await killed.wait()
     await let_go(redis, job_id)
-    await peer.work()
+    await peer.work(lock_seconds=SHORT_LOCK_SECONDS)
     await check_recovered(peer, job_id, redis)
 
 
 async def test_the_job_of_a_killed_node_worker_is_recovered_by_ours(
     peer: Peer, ours: Ours, redis: Redis
 ) -> None:
-    await peer.work()
+    await peer.work(lock_seconds=SHORT_LOCK_SECONDS)
     job_id = await ours.add({"hold": True}, removeOnComplete={"count": 100})
     await active(ours, job_id)
     await peer.kill()
     await let_go(redis, job_id)
-    await ours.work()
+    await ours.work(lock_seconds=SHORT_LOCK_SECONDS)
     await check_recovered(ours, job_id, redis)
 
 
@@ -50,10 +59,10 @@ async def test_a_job_that_ends_two_workers_fails_and_says_why(node: Node, ours: 
     job_id = await ours.add({"hold": True})
     for version in (NODE_5_66, NODE_6):
         async with node_application(node, redis_url, version) as peer:
-            await peer.work()
+            await peer.work(lock_seconds=SHORT_LOCK_SECONDS)
             await active(ours, job_id, run=1 if version is NODE_5_66 else 2)
             await peer.kill()
-    await ours.work()
+    await ours.work(lock_seconds=SHORT_LOCK_SECONDS)
     job = await finished(ours, job_id)
     assert job["state"] == "failed"
     assert "stalled" in job["failedReason"]
