@@ -2,12 +2,18 @@
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
+import pytest
 
 from common.backbone import Backbone
+from common.handlers import Router
+from common.kafka.fencing import PartitionFence
+from common.kafka.partitions import Progress
 from common.leases import LeaseLost
-from tests.integration.backbone.probe import Probe
+from common.notifications import Notifications
+from tests.integration.backbone.probe import COMMANDS, FACTS, Note, Probe
 from tests.integration.kafka.world import KafkaWorld
 from tests.support.tansu import TansuServer
 from tests.support.wait import eventually
@@ -89,8 +95,6 @@ async def test_a_member_that_lost_a_partition_changes_nothing(world: KafkaWorld,
 
 
 async def test_a_taker_waits_for_the_transaction_of_the_holder(world: KafkaWorld, probe: Probe) -> None:
-    from common.kafka.fencing import PartitionFence
-
     one, two = await asyncpg.connect(world.database), await asyncpg.connect(world.database)
     try:
         old = await PartitionFence.take(one, ["p:0", "p:1"], "a")
@@ -162,3 +166,63 @@ def _status(backbone: Backbone) -> str:
 def _fence(backbone: Backbone) -> Any:
     consumer: Any = next(iter(backbone._consumers.values()))
     return consumer._in_force().partitions.fence
+
+
+async def test_a_service_reads_several_topics_in_one_group(world: KafkaWorld, probe: Probe) -> None:
+    """As cockpit does: its own commands, and chat's facts."""
+    await world.recreate(("other.events",))
+    listener = Router("probe")  # of facts: what it doesn't know is somebody else's
+    listener.on(Note, probe.handle, key=lambda command: command.data.subject)
+    settings = world.settings()
+    notifications = Notifications(settings)
+    streams = {COMMANDS: probe.router, "other.events": listener}
+    async with Backbone(settings, notifications, streams, FACTS):
+        for value in range(20):
+            await world.note(f"s{value}", value)
+            headers = [("ce_id", str(uuid4()).encode()), ("ce_type", Note.type.encode())]
+            data = b'{"subject": "t%d", "value": %d}' % (value, value)
+            await world.producer.send_and_wait(
+                "other.events", key=b"t%d" % value, value=data, headers=headers
+            )
+            unknown = [("ce_type", b"other.thing.v1")]
+            await world.producer.send_and_wait("other.events", key=b"t", value=b"{}", headers=unknown)
+        await world.expect(effects=40, facts=40, pending=0, timeout=30)
+    assert await world.dead() == []
+
+
+# Each mechanism switched off: its promise breaks.
+
+
+async def test_with_offsets_committed_past_what_waits_it_is_lost(
+    world: KafkaWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Progress, "low", property(lambda progress: progress.next))
+    probe.failing["poison"] = ValueError("boom")
+    await world.note("poison", 0)
+    async with world.running(probe, max_handler_failures=1_000):
+        for value in range(1, 21):
+            await world.note("s", value)
+        await world.expect(effects=20, pending=0)
+    del probe.failing["poison"]
+    async with world.running(probe) as backbone:
+        await eventually(lambda: _status(backbone) == "active")
+        await world.note("s", 21)
+        await world.expect(effects=21)
+    assert await world.effects("poison") == []
+
+
+async def test_without_the_fence_a_member_that_lost_a_partition_goes_on(
+    world: KafkaWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hold(self: PartitionFence, connection: object) -> None:
+        pass
+
+    monkeypatch.setattr(PartitionFence, "hold", hold)
+    async with world.running(probe, "probe-1") as backbone:
+        await eventually(lambda: _status(backbone) == "active")
+        await world.execute(
+            "UPDATE leases SET owner = 'other', epoch = epoch + 1 WHERE name LIKE 'consumer:%'"
+        )
+        await world.note("s", 1)
+        await world.expect(effects=1)
+        assert not _fence(backbone).lost.is_set()

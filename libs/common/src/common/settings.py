@@ -63,6 +63,10 @@ class ServiceSettings(BaseSettings):
     def _consistent(self) -> "ServiceSettings":
         if not self.event_bus_url:
             self.event_bus_url = self.redis_url
+        if self.event_bus_url.startswith("kafka"):
+            from common.kafka.address import KafkaAddress
+
+            KafkaAddress.parse(self.event_bus_url)
         if not self.instance_name:
             self.instance_name = f"{self.service}@{socket.gethostname()}:{os.getpid()}"
         if self.auth_mode == "dev" and self.host not in LOOPBACK:

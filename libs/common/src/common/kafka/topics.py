@@ -12,6 +12,9 @@ log = structlog.get_logger()
 
 PARTITIONS = 6
 REPLICAS = 3
+RECORD_BYTES = 8 * 1024 * 1024
+"""The largest record: a message of 4 MiB, as HTTP takes it, in its envelope. The default is 1 MiB."""
+CONFIGS = {"max.message.bytes": str(RECORD_BYTES)}
 
 
 async def ensure_topics(address: KafkaAddress, topics: Sequence[str]) -> None:
@@ -27,7 +30,9 @@ async def ensure_topics(address: KafkaAddress, topics: Sequence[str]) -> None:
             return
         replicas = min(REPLICAS, len((await admin.describe_cluster())["brokers"]))
         try:
-            answer = await admin.create_topics([NewTopic(t, PARTITIONS, replicas) for t in missing])
+            answer = await admin.create_topics(
+                [NewTopic(t, PARTITIONS, replicas, topic_configs=CONFIGS) for t in missing]
+            )
         except KafkaError as error:
             log.warning("topics not made", topics=missing, error=repr(error))
             return
