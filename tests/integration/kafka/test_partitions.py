@@ -9,6 +9,7 @@ import pytest
 
 from common.backbone import Backbone
 from common.handlers import Router
+from common.kafka import consumer
 from common.kafka.fencing import PartitionFence
 from common.kafka.partitions import Progress
 from common.leases import LeaseLost
@@ -188,6 +189,22 @@ async def test_a_service_reads_several_topics_in_one_group(world: KafkaWorld, pr
             await world.producer.send_and_wait("other.events", key=b"t", value=b"{}", headers=unknown)
         await world.expect(effects=40, facts=40, pending=0, timeout=30)
     assert await world.dead() == []
+
+
+async def test_a_batch_that_waits_beyond_the_poll_interval_is_handled_in_the_end(
+    world: KafkaWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "MAX_POLL_MILLISECONDS", 1_500)
+    probe.failing["s"] = asyncpg.CannotConnectNowError("starting up")
+    async with world.running(probe) as backbone:
+        await eventually(lambda: _status(backbone) == "active")
+        for value in range(5):
+            await world.note("s", value)
+        await eventually(lambda: len(probe.attempts) >= 1)
+        await eventually(lambda: _status(backbone) == "starting")
+        probe.failing.clear()
+        await world.expect(effects=5, facts=5, pending=0, timeout=30)
+    assert await world.effects() == list(range(5))
 
 
 # Each mechanism switched off: its promise breaks.

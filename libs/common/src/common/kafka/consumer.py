@@ -44,6 +44,9 @@ SESSION_MILLISECONDS = 6_000
 HEARTBEAT_MILLISECONDS = 1_500
 REBALANCE_MILLISECONDS = 15_000
 POLL_MILLISECONDS = 50
+MAX_POLL_MILLISECONDS = 300_000
+"""A batch that takes longer, while a dependency is away, costs the process its partitions meanwhile."""
+
 REVOKE_SECONDS = 3.0
 """How long a rebalance waits for a batch in flight; what isn't committed by then is the next holder's."""
 
@@ -173,6 +176,7 @@ class TopicConsumer:
             session_timeout_ms=SESSION_MILLISECONDS,
             heartbeat_interval_ms=HEARTBEAT_MILLISECONDS,
             rebalance_timeout_ms=REBALANCE_MILLISECONDS,
+            max_poll_interval_ms=MAX_POLL_MILLISECONDS,
             listener=_Listener(self),
             parser=_parse,
             decoder=_decode,
