@@ -91,7 +91,7 @@ async def test_the_outbox_shows_what_waits_and_for_whom(world: World, probe: Pro
     assert "1h" in text
 
 
-@pytest.mark.parametrize("event_id", [str(uuid4()), "order-7"])
+@pytest.mark.parametrize("event_id", [str(uuid4()), "order-7"], ids=["uuid", "text"])
 async def test_an_event_is_followed_to_its_facts(
     world: World, probe: Probe, takaro: Terminal, event_id: str
 ) -> None:

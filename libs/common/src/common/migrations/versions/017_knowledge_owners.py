@@ -1,7 +1,7 @@
 """Knowledge: who owns a base and who sees it, schedules to take back, and what people see of a sync.
 
 A base without an owner is public: those of the settings file and of the Node application's jobs.
-``knowledge_retired_schedules`` is an outbox: the scheduler of a base that is gone, or has no schedule any more,
+``knowledge_retired_schedules`` is an outbox: the scheduler of a base that is gone, or has no schedule now,
 is in Redis until it is removed there too.
 """
 
