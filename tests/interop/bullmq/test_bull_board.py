@@ -26,6 +26,7 @@ async def test_our_jobs_and_schedulers_are_listed_retried_and_cleaned(
     [listed] = (await peer.board("get", "/api/queues", query={"activeQueue": "kb-sync"}))["queues"]
     counts = {state: count for state, count in listed["counts"].items() if count}
     assert counts == {"completed": 1, "failed": 3, "delayed": 1}
+    assert not listed["hasWorkers"], "it can't see the Python port's: the runbook says so"
     by_id = {job["id"]: job for job in listed["jobs"]}
     assert set(by_id) == {done, failed, *doomed, delayed}
     assert by_id[done]["returnValue"] == {"type": "skipped"}

@@ -1,0 +1,31 @@
+"""What takes the processor's time goes on beside the event loop, which renews locks and leases meanwhile."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from knowledge.embeddings import hashing
+from knowledge.sync import rules
+from tests.integration.knowledge.conftest import Harness
+
+
+async def test_cutting_and_embedding_leave_the_event_loops_thread(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: dict[str, set[int]] = defaultdict(set)
+
+    def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            threads[name].add(threading.get_ident())
+            return function(*args)
+
+        return call
+
+    monkeypatch.setattr(rules, "read_file", watched("cut", rules.read_file))
+    monkeypatch.setattr(hashing, "hash_texts", watched("embed", hashing.hash_texts))
+    await harness.sync()
+    assert set(threads) == {"cut", "embed"}
+    assert all(threading.get_ident() not in used for used in threads.values())
