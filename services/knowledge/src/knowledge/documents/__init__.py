@@ -1,0 +1,78 @@
+"""From a file's bytes to the text that is indexed. Which format a file has is told by its name.
+
+What is refused here is refused for good: the same bytes give the same answer. What may go better next time (a
+parser that runs out of time) is :class:`~knowledge.sources.FileUnreadable`.
+"""
+
+from collections.abc import Callable
+from pathlib import PurePosixPath
+from typing import TypeAlias
+
+from knowledge.documents.encoding import decode_text
+from knowledge.documents.html import html_to_document
+from knowledge.documents.markdown import markdown_to_document
+from knowledge.documents.mdx import mdx_to_document
+from knowledge.documents.model import MAX_FILE_BYTES, Document, UnsupportedContent, check_size
+from knowledge.documents.pdf import pdf_to_document
+from knowledge.sources import FileUnreadable
+
+__all__ = [
+    "MAX_FILE_BYTES",
+    "READERS",
+    "Document",
+    "UnsupportedContent",
+    "check_size",
+    "decode_text",
+    "read_document",
+]
+
+READERS = "documents-1"
+"""Names the rules of this package: change it with them, and every base is built anew at its next sync."""
+
+Read: TypeAlias = Callable[[bytes], Document]
+
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\n"
+
+
+def _plain(content: bytes) -> Document:
+    return Document(decode_text(content))
+
+
+_BY_EXTENSION: dict[str, Read] = {
+    ".md": lambda content: markdown_to_document(decode_text(content)),
+    ".markdown": lambda content: markdown_to_document(decode_text(content)),
+    ".mdx": lambda content: mdx_to_document(decode_text(content)),
+    ".html": html_to_document,
+    ".htm": html_to_document,
+    ".xhtml": html_to_document,
+    ".pdf": pdf_to_document,
+}
+
+
+def read_document(name: str, content: bytes, *, max_bytes: int = MAX_FILE_BYTES) -> str:
+    """The text of ``content``, a file called ``name``; ``""`` when there is nothing in it.
+
+    Markdown, MDX, HTML and PDF by extension; everything else, source code too, is text as it is. The text
+    holds no U+0000 and no lone surrogates, and lines end with ``\\n``. Takes time: not for the event loop.
+
+    Raises :class:`UnsupportedContent` for what has no text, and ``FileUnreadable`` when a parser gave up.
+    """
+    check_size(len(content), max_bytes)
+    if not content:
+        return ""
+    if content.startswith(_LFS_POINTER) and len(content) < 1024:
+        raise UnsupportedContent("the file is kept in Git LFS, only its pointer is in the repository")
+    read = _BY_EXTENSION.get(PurePosixPath(name).suffix.lower(), _plain)
+    try:
+        document = read(content)
+    except (UnsupportedContent, FileUnreadable):
+        raise
+    except Exception as error:  # a parser's defect is this file's alone
+        raise FileUnreadable(f"{name}: {type(error).__name__}: {error}"[:300]) from error
+    return _storable(document.to_text())
+
+
+def _storable(text: str) -> str:
+    """Postgres stores neither U+0000 nor half of a surrogate pair; parsers of PDF and HTML can yield both."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,88 @@
+"""HTML to Markdown-like text: the main part of a page, without its navigation, scripts and styles."""
+
+import re
+
+from bs4 import BeautifulSoup, Tag
+from bs4.dammit import EncodingDetector
+from markdownify import MarkdownConverter
+
+from knowledge.documents.encoding import decode_text
+from knowledge.documents.model import Document, UnsupportedContent
+
+_NO_TEXT = (
+    "script, style, noscript, template, svg, math, iframe, object, canvas, form, button, dialog, nav, aside, "
+    "head, [role=navigation], [role=banner], [role=contentinfo], [role=search], [role=complementary], "
+    "[aria-hidden=true]"
+)
+_XML_PROLOGUE = re.compile(r"\A\s*<\?xml[^>]*\?>")
+_BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
+
+
+class _Converter(MarkdownConverter):
+    """Text for search: a link is its words, an image its description."""
+
+    def convert_a(self, el: Tag, text: str, parent_tags: set[str]) -> str:
+        return text
+
+    def convert_img(self, el: Tag, text: str, parent_tags: set[str]) -> str:
+        return str(el.get("alt") or "")
+
+
+_CONVERTER = _Converter(heading_style="ATX", bullets="-", escape_misc=False, escape_asterisks=False,
+                        escape_underscores=False, wrap=False)  # fmt: skip
+
+
+def html_to_document(content: bytes, charset: str | None = None) -> Document:
+    """Title, description and main text of a page. ``charset``: what HTTP said, which beats the page's own.
+
+    Raises :class:`UnsupportedContent` for binary content and for pages that no parser gets through.
+    """
+    source = _XML_PROLOGUE.sub("", _decode(content, charset))
+    if "<" not in source:
+        return Document(source)
+    try:
+        soup = BeautifulSoup(source, "lxml")
+        title = _title(soup)
+        description = _description(soup)
+        main = _main(soup)
+        text = _CONVERTER.convert_soup(main)
+    except RecursionError as error:
+        raise UnsupportedContent("the page is nested too deeply") from error
+    return Document(_BLANK_LINES.sub("\n\n", text).strip("\n"), title, description)
+
+
+def _decode(content: bytes, charset: str | None) -> str:
+    declared = charset or EncodingDetector.find_declared_encoding(content[:4096], is_html=True)
+    if declared and b"\x00" not in content:
+        try:
+            return content.decode(declared, errors="replace").lstrip("\ufeff")
+        except LookupError:
+            pass  # an encoding that nobody knows says nothing
+    return decode_text(content, max_bytes=len(content))
+
+
+def _title(soup: BeautifulSoup) -> str:
+    return " ".join(soup.title.get_text().split()) if soup.title else ""
+
+
+def _description(soup: BeautifulSoup) -> str:
+    for selector in ('meta[name="description" i]', 'meta[property="og:description"]'):
+        tag = soup.select_one(selector)
+        if tag and tag.get("content"):
+            return " ".join(str(tag["content"]).split())
+    return ""
+
+
+def _main(soup: BeautifulSoup) -> Tag:
+    """The part that a reader came for: ``main``, a lone ``article``, else the body less its furniture."""
+    for tag in soup.select(_NO_TEXT):
+        if not tag.decomposed:  # with a parent of it
+            tag.decompose()
+    articles = soup.select("article")
+    main = soup.select_one("main, [role=main]") or (articles[0] if len(articles) == 1 else None)
+    if main and main.get_text(strip=True):
+        return main
+    body = soup.body or soup
+    for tag in body.select(":scope > header, :scope > footer"):
+        tag.decompose()
+    return body

@@ -1,0 +1,39 @@
+"""Markdown: front matter gives title and description, and is no text."""
+
+import re
+import tomllib
+from typing import Any
+
+import yaml
+
+from knowledge.documents.model import Document
+
+_FRONT_MATTER = re.compile(
+    r"\A\s*(---|\+\+\+)[ \t]*\n(.*?)(?:^|\n)\1[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE
+)
+
+
+def markdown_to_document(text: str) -> Document:
+    """The text below the front matter. What stands between two rules but is no mapping is text."""
+    values, body = split_front_matter(text)
+    return Document(body, title=_line(values.get("title")), description=_line(values.get("description")))
+
+
+def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
+    """The values of YAML (``---``) or TOML (``+++``) front matter, and the text after it."""
+    match = _FRONT_MATTER.match(text)
+    if match is None:
+        return {}, text
+    fence, source = match.groups()
+    try:
+        values = yaml.safe_load(source) if fence == "---" else tomllib.loads(source)
+    except (yaml.YAMLError, ValueError, RecursionError):  # YAML's own date 2026-02-31 is a ValueError
+        return {}, text
+    if values is None and not source.strip():
+        return {}, text[match.end() :]
+    return (values, text[match.end() :]) if isinstance(values, dict) else ({}, text)
+
+
+def _line(value: object) -> str:
+    """A title is one line; lists, dates and the rest of YAML are none."""
+    return " ".join(str(value).split()) if isinstance(value, str | int | float) else ""

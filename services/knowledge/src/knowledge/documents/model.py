@@ -1,0 +1,38 @@
+"""What a reader of one format makes of a file."""
+
+from dataclasses import dataclass
+
+MAX_FILE_BYTES = 10 * 1024 * 1024
+"""Larger files are data rather than documents, unless a setting says otherwise."""
+
+
+class UnsupportedContent(ValueError):
+    """The bytes are no text. Deterministic: the same content is refused every time."""
+
+
+@dataclass(slots=True, frozen=True)
+class Document:
+    """A text, and what the file says about itself outside of it."""
+
+    text: str
+    title: str = ""
+    description: str = ""
+
+    def to_text(self) -> str:
+        """The text that is indexed: title and description lead, unless the text begins with them itself."""
+        first, _, rest = self.text.lstrip().partition("\n")
+        titled = first.lstrip("# ").strip().casefold() == self.title.strip().casefold()
+        lead = first if titled and self.title else f"# {self.title}" if self.title else ""
+        described = not self.description or self.description in self.text[:2000]
+        if described and (not lead or titled):
+            return self.text
+        body = rest if lead and titled else self.text
+        parts = [lead, "" if described else self.description, body.strip("\n")]
+        return "\n\n".join(part for part in parts if part.strip())
+
+
+def check_size(size: int, max_bytes: int) -> None:
+    """Raises :class:`UnsupportedContent` for a file of more than ``max_bytes``."""
+    if size > max_bytes:
+        limit = f"{max_bytes // 2**20} MB" if max_bytes >= 2**20 else f"{max_bytes:,} bytes"
+        raise UnsupportedContent(f"the file is larger than {limit}")

@@ -1,0 +1,70 @@
+"""From a base's source to something that can be read."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from knowledge.documents import MAX_FILE_BYTES
+from knowledge.sources import Source
+from knowledge.sources.fetching import Fetcher
+from knowledge.sources.folder import FolderSource
+from knowledge.sources.git_remote import GitMemory, GitSource
+from knowledge.sources.github import GitHubSource
+from knowledge.sources.github_access import GitHubAccess
+from knowledge.sources.location import GitHubLocation, GitLocation, SitemapLocation, parse_source
+from knowledge.sources.selection import Selection
+from knowledge.sources.website import PageMemory, WebsiteSource
+
+
+@dataclass(slots=True, frozen=True)
+class Limits:
+    """Of one file, of all that one sync fetches (bytes), and of a website's pages."""
+
+    file_bytes: int = MAX_FILE_BYTES
+    total_bytes: int = 2 * 1024**3
+    pages: int = 5_000
+
+
+@dataclass(slots=True, frozen=True)
+class Sources:
+    """What sources need from the composition root, and what is remembered from one sync to the next."""
+
+    fetcher: Fetcher
+    github: GitHubAccess
+    local_roots: tuple[Path, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    git_memory: GitMemory = field(default_factory=GitMemory)
+    page_memory: PageMemory = field(default_factory=PageMemory)
+
+    @asynccontextmanager
+    async def open(self, source: str, selection: Selection) -> AsyncIterator[Source]:
+        """The source that ``source`` names; what it fetches is gone afterwards.
+
+        Raises ``PermanentError`` for one that can't be, or may not be read.
+        """
+        location, limits = parse_source(source), self.limits
+        if isinstance(location, GitHubLocation):
+            yield GitHubSource(self.fetcher, self.github, location, limits.file_bytes)
+        elif isinstance(location, GitLocation):
+            async with GitSource(
+                self.fetcher,
+                self.git_memory,
+                location,
+                max_bytes=limits.total_bytes,
+                max_file_bytes=limits.file_bytes,
+            ) as remote:
+                yield remote
+        elif isinstance(location, SitemapLocation):
+            async with WebsiteSource(
+                self.fetcher,
+                self.page_memory,
+                location,
+                selection,
+                max_pages=limits.pages,
+                max_file_bytes=limits.file_bytes,
+                max_bytes=limits.total_bytes,
+            ) as website:
+                yield website
+        else:
+            yield FolderSource(location.path, self.local_roots, selection, limits.file_bytes)

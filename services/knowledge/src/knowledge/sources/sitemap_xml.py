@@ -1,0 +1,96 @@
+"""Sitemaps (sitemaps.org, protocol 0.9): XML, gzipped XML, or a text file of addresses. Pure."""
+
+import zlib
+from dataclasses import dataclass
+from io import BytesIO
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import iterparse
+
+from common.errors import PermanentError
+
+MAX_BYTES = 50 * 1024 * 1024
+"""The protocol's own limit, uncompressed."""
+
+MAX_ENTRIES = 50_000
+
+
+@dataclass(slots=True, frozen=True)
+class Entry:
+    """A page, or a sitemap of an index. ``lastmod`` as it is written; empty when it isn't given."""
+
+    url: str
+    lastmod: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Sitemap:
+    is_index: bool
+    entries: tuple[Entry, ...]
+
+
+def parse_sitemap(content: bytes) -> Sitemap:
+    """Read a sitemap. Raises ``PermanentError`` for what is none, is too large, or has a DTD."""
+    content = _unzipped(content)
+    if not content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        return _of_text(content)
+    entries: list[Entry] = []
+    root: Element | None = None
+    try:
+        for event, element in iterparse(BytesIO(content), events=("start", "end"), forbid_dtd=True):
+            if event == "start":
+                root = element if root is None else root
+                continue
+            if root is not None and element in root:
+                entry = _entry(element)
+                if entry:
+                    entries.append(entry)
+                root.clear()  # its children are read: memory stays flat
+            if len(entries) > MAX_ENTRIES:
+                raise PermanentError(
+                    f"a sitemap has more than {MAX_ENTRIES:,} entries", code="source_too_large"
+                )
+    except (ParseError, DefusedXmlException, ValueError) as error:
+        raise PermanentError(
+            f"the sitemap is no XML that is read here: {error}", code="source_refused"
+        ) from error
+    kind = _local(root.tag) if root is not None else ""
+    if kind not in ("urlset", "sitemapindex"):
+        raise PermanentError(f"the document is no sitemap but <{kind}>", code="source_refused")
+    return Sitemap(kind == "sitemapindex", tuple(entries))
+
+
+def _unzipped(content: bytes) -> bytes:
+    if not content.startswith(b"\x1f\x8b"):
+        return content
+    unzip = zlib.decompressobj(wbits=31)
+    try:
+        plain = unzip.decompress(content, MAX_BYTES + 1)
+    except zlib.error as error:
+        raise PermanentError(f"the sitemap's gzip is damaged: {error}", code="source_refused") from error
+    if len(plain) > MAX_BYTES:
+        raise PermanentError("the sitemap is larger than 50 MB", code="source_too_large")
+    return plain
+
+
+def _of_text(content: bytes) -> Sitemap:
+    lines = [line.strip() for line in content.decode("utf-8-sig", "replace").splitlines() if line.strip()]
+    if (
+        not lines
+        or len(lines) > MAX_ENTRIES
+        or not all(line.startswith(("http://", "https://")) for line in lines)
+    ):
+        raise PermanentError("the document is no sitemap", code="source_refused")
+    return Sitemap(False, tuple(Entry(line) for line in lines))
+
+
+def _entry(element: Element) -> Entry | None:
+    if _local(element.tag) not in ("url", "sitemap"):
+        return None
+    values = {_local(child.tag): (child.text or "").strip() for child in element}
+    return Entry(values["loc"], values.get("lastmod", "")) if values.get("loc") else None
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
