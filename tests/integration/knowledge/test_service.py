@@ -86,11 +86,19 @@ async def test_a_declared_base_is_synced_at_start_and_shown(client: httpx.AsyncC
         "documentCount": 2,
         "refreshSchedule": "0 * * * *",
         "source": docs.as_uri(),
+        "extensions": [".md", ".txt"],
+        "include": [],
+        "exclude": [],
+        "chunkSize": 1000,
+        "chunkOverlap": 200,
+        "public": True,
+        "origin": "settings",
     }
     assert len(sha) == 40
     assert moment.endswith("Z")
-    listed = (await client.get("/api/knowledge-bases")).json()["data"]
-    assert [entry["id"] for entry in listed] == ["guide"]
+    [listed] = (await client.get("/api/knowledge-bases")).json()["data"]
+    assert listed.items() <= {**base, "lastCommitSha": sha, "lastSyncedAt": moment}.items()
+    assert "extensions" not in listed, "the list is the Node application's"
 
 
 async def test_search_answers_content_score_and_metadata(client: httpx.AsyncClient) -> None:

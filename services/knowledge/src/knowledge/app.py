@@ -20,12 +20,15 @@ from knowledge.http_retries import Retries
 from knowledge.queue.dispatcher import Dispatcher
 from knowledge.queue.jobs import run_job
 from knowledge.queue.worker import QueueWorker
+from knowledge.schedules.reconciler import Reconciler
 from knowledge.search.routes import create_router as create_search_router
 from knowledge.settings import KnowledgeSettings
 from knowledge.sources.github import GitHubAccess
 from knowledge.sync import repository
 from knowledge.sync.handlers import commands
+from knowledge.sync.routes import router as syncs
 from knowledge.sync.use_cases import SyncDeps
+from knowledge.webhooks.routes import router as webhooks
 
 REQUIRED_REVISION = "017"
 FORGET_INTERVAL_SECONDS = 3600.0
@@ -43,7 +46,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
         resources.extras["embedder"] = embedder
         resources.extras["worker"] = QueueWorker(
             settings.redis_url,
-            partial(run_job, deps),
+            partial(run_job, deps, jitter_seconds=settings.sync_jitter_seconds),
             concurrency=settings.sync_concurrency,
             grace_seconds=settings.shutdown_grace_seconds,
             lock_seconds=settings.sync_lock_seconds,
@@ -61,6 +64,16 @@ def build(settings: KnowledgeSettings) -> FastAPI:
     async def dispatch_syncs(resources: Resources) -> None:
         await Dispatcher(resources.pool, settings.redis_url, resources.notifications).run()
 
+    async def keep_schedules(resources: Resources) -> None:
+        await Reconciler(
+            resources.pool,
+            settings.redis_url,
+            resources.notifications,
+            instance=settings.instance_name,
+            lease_ttl_seconds=settings.lease_ttl_seconds,
+            interval_seconds=settings.schedules_check_seconds,
+        ).run()
+
     async def forget_unused_embeddings(resources: Resources) -> None:
         while True:
             await asyncio.sleep(FORGET_INTERVAL_SECONDS)
@@ -72,12 +85,12 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             settings=settings,
             title="Takaro knowledge",
             required_revision=REQUIRED_REVISION,
-            routers=[create_search_router(settings.search_exact_rows), bases],
+            routers=[create_search_router(settings.search_exact_rows), syncs, webhooks, bases],
             streams={contracts.COMMANDS_STREAM: commands()},
             facts_stream=contracts.FACTS_STREAM,
             facts=contracts.FACTS,
             on_start=make_parts,
-            background=[seed_registry, work_queue, dispatch_syncs, forget_unused_embeddings],
+            background=[seed_registry, work_queue, dispatch_syncs, keep_schedules, forget_unused_embeddings],
             checks={"registry": _check_registry, "queue worker": _check_worker},
         )
     )

@@ -33,6 +33,9 @@ class KnowledgeSettings(ServiceSettings):
     github_api_url: str = Field("https://api.github.com", description="GitHub's REST API, or Enterprise's")
     github_raw_url: str = Field("https://raw.githubusercontent.com", description="GitHub's raw content")
     github_token: SecretStr | None = Field(None, description="for private repositories and a higher limit")
+    github_webhook_secret: SecretStr | None = Field(
+        None, description="secret of GitHub's push webhooks; without it they are refused"
+    )
     http_attempts: int = Field(4, ge=1, le=20, description="tries of a call to GitHub or the embedder")
     http_retry_seconds: float = Field(0.5, ge=0, description="longest first pause between them; doubles")
 
@@ -41,6 +44,15 @@ class KnowledgeSettings(ServiceSettings):
         30, ge=1, description="a job whose worker is silent for this long goes to another one"
     )
     sync_downloads: int = Field(8, ge=1, le=64, description="files of one sync that are read at once")
+    schedules_check_seconds: float = Field(
+        30, gt=0, description="how often the schedules in Redis are compared with the registry"
+    )
+    sync_jitter_seconds: float = Field(
+        30,
+        ge=0,
+        le=55,
+        description="scheduled syncs begin up to this much after their minute, each at its own",
+    )
     search_exact_rows: int = Field(
         5000, ge=0, description="bases of up to this many chunks are searched exactly, larger by HNSW"
     )

@@ -18,6 +18,7 @@ COMMANDS = {
     "outbox": "outbox",
     "event": "event",
     "trace": "trace",
+    "kb": "kb:app",
 }
 """Module and function (the command's own name when it isn't said), or app, of each command."""
 

@@ -44,6 +44,11 @@ class SyncProgressed(Contract):
     files_read: int
     files_to_read: int
     chunks_embedded: int
+    tokens: int | None = None
+    """Embedded so far, at about four characters each."""
+    rate: float | None = None
+    """Chunks embedded a second, over the whole sync."""
+    seconds_left: float | None = None
 
 
 class SyncCompleted(Contract):
@@ -76,7 +81,8 @@ class SyncFailed(Contract):
 
 
 class BaseUpdated(Contract):
-    """A knowledge base was registered, or its definition changed."""
+    """A knowledge base was registered, or its definition changed; with ``deleted`` it is gone, and its
+    content with it. One that isn't ``public`` is its owner's alone."""
 
     type: ClassVar[str] = "knowledge.base.updated.v1"
 
@@ -85,6 +91,9 @@ class BaseUpdated(Contract):
     version: str
     source: str
     refresh_schedule: str | None
+    public: bool | None = None
+    owner_id: str | None = None
+    deleted: bool = False
 
 
 class KnowledgeCommandRejected(CommandRejected):

@@ -4,19 +4,30 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
 from common.contracts.storable import Text
+from knowledge.bases.cron import check_schedule
 
 Origin: TypeAlias = Literal["settings", "job", "api"]
 
+Name = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
+SourceText = Annotated[Text, StringConstraints(min_length=1, max_length=2000)]
+Version = Annotated[Text, StringConstraints(min_length=1, max_length=50)]
 Pattern = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
+ChunkSize = Annotated[int, Field(ge=20, le=8000)]
+ChunkOverlap = Annotated[int, Field(ge=0, le=8000)]
+Schedule = Annotated[Text, StringConstraints(max_length=255), AfterValidator(check_schedule)]
+
+EXTENSIONS = (".md", ".txt")
+CHUNK_SIZE, CHUNK_OVERLAP = 1000, 200
 
 
 @dataclass(slots=True, frozen=True)
 class KnowledgeBase:
-    """What is to be indexed. Chunk sizes in characters."""
+    """What is to be indexed. Chunk sizes in characters. Without an owner it is public, and only the settings
+    file or the Node application's jobs change it."""
 
     id: str
     name: str
@@ -30,6 +41,23 @@ class KnowledgeBase:
     chunk_overlap: int
     refresh_schedule: str | None
     origin: Origin
+    owner: str | None = None
+    public: bool = True
+
+    def visible_to(self, user_id: str) -> bool:
+        return self.public or self.owner == user_id
+
+    def definition_to_json(self) -> dict[str, Any]:
+        """What :class:`BaseView` leaves out: its files, how they are cut, who sees it."""
+        return {
+            "extensions": self.extensions,
+            "include": self.include,
+            "exclude": self.exclude,
+            "chunkSize": self.chunk_size,
+            "chunkOverlap": self.chunk_overlap,
+            "public": self.public,
+            "origin": self.origin,
+        }
 
 
 @dataclass(slots=True, frozen=True)
@@ -48,7 +76,7 @@ class BaseView:
 
     def to_json(self) -> dict[str, Any]:
         return {to_camel(name): getattr(self, name) for name in self.__slots__} | {
-            "lastSyncedAt": _milliseconds(self.last_synced_at)
+            "lastSyncedAt": milliseconds(self.last_synced_at)
         }
 
 
@@ -57,17 +85,17 @@ class Definition(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
-    id: Annotated[Text, StringConstraints(min_length=1, max_length=255)]
-    name: Annotated[Text, StringConstraints(min_length=1, max_length=255)] | None = None
+    id: Name
+    name: Name | None = None
     description: Text = ""
-    source: Annotated[Text, StringConstraints(min_length=1, max_length=2000)]
-    version: Annotated[Text, StringConstraints(min_length=1, max_length=50)] = "latest"
-    extensions: list[Pattern] = Field(default_factory=lambda: [".md", ".txt"])
+    source: SourceText
+    version: Version = "latest"
+    extensions: list[Pattern] = Field(default_factory=lambda: list(EXTENSIONS))
     include: list[Pattern] = Field(default_factory=list)
     exclude: list[Pattern] = Field(default_factory=list)
-    chunk_size: Annotated[int, Field(ge=20, le=8000)] = 1000
-    chunk_overlap: Annotated[int, Field(ge=0)] = 200
-    refresh_schedule: Annotated[Text, StringConstraints(min_length=9, max_length=255)] | None = None
+    chunk_size: ChunkSize = CHUNK_SIZE
+    chunk_overlap: ChunkOverlap = CHUNK_OVERLAP
+    refresh_schedule: Schedule | None = None
 
     @model_validator(mode="after")
     def _overlap_fits(self) -> "Definition":
@@ -92,7 +120,7 @@ class Definition(BaseModel):
         )
 
 
-def _milliseconds(moment: datetime | None) -> str | None:
+def milliseconds(moment: datetime | None) -> str | None:
     """``2026-11-22T12:00:00.123Z``, as JavaScript's ``Date`` writes it."""
     if moment is None:
         return None

@@ -5,12 +5,13 @@ from typing import Any
 
 import asyncpg
 
+from common.errors import NotFound
 from common.postgres import Connection
 from knowledge.bases.models import BaseView, KnowledgeBase
 
 GET_BASE = """
 SELECT id, name, description, source, version, extensions, include, exclude, chunk_size, chunk_overlap,
-       refresh_schedule, origin
+       refresh_schedule, origin, owner, public
 FROM knowledge_bases WHERE id = $1
 """
 
@@ -22,19 +23,22 @@ async def get_base(connection: Connection, base_id: str) -> KnowledgeBase | None
 
 UPSERT_BASE = """
 INSERT INTO knowledge_bases AS known (id, name, description, source, version, extensions, include, exclude,
-    chunk_size, chunk_overlap, refresh_schedule, origin, event_sequence)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1)
+    chunk_size, chunk_overlap, refresh_schedule, origin, owner, public, event_sequence)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
+    coalesce((SELECT sequence FROM retired_subjects WHERE subject = 'knowledge:' || $1::varchar), 0) + 1)
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, description = excluded.description,
     source = excluded.source, version = excluded.version, extensions = excluded.extensions,
     include = excluded.include, exclude = excluded.exclude, chunk_size = excluded.chunk_size,
     chunk_overlap = excluded.chunk_overlap, refresh_schedule = excluded.refresh_schedule,
-    origin = excluded.origin, event_sequence = known.event_sequence + 1, updated_at = now()
+    origin = excluded.origin, owner = excluded.owner, public = excluded.public,
+    event_sequence = known.event_sequence + 1, updated_at = now()
 WHERE (known.name, known.description, known.source, known.version, known.extensions, known.include,
-       known.exclude, known.chunk_size, known.chunk_overlap, known.origin)
+       known.exclude, known.chunk_size, known.chunk_overlap, known.origin, known.public)
       IS DISTINCT FROM (excluded.name, excluded.description, excluded.source, excluded.version,
        excluded.extensions, excluded.include, excluded.exclude, excluded.chunk_size, excluded.chunk_overlap,
-       excluded.origin)
+       excluded.origin, excluded.public)
    OR known.refresh_schedule IS DISTINCT FROM excluded.refresh_schedule
+   OR known.owner IS DISTINCT FROM excluded.owner
 RETURNING event_sequence
 """
 
@@ -55,6 +59,8 @@ async def upsert_base(connection: Connection, base: KnowledgeBase) -> int | None
         base.chunk_overlap,
         base.refresh_schedule,
         base.origin,
+        base.owner,
+        base.public,
     )
     return sequence
 
@@ -65,8 +71,11 @@ UPDATE knowledge_bases SET event_sequence = event_sequence + 1 WHERE id = $1 RET
 
 
 async def update_sequence(connection: Connection, base_id: str) -> int:
-    """The next sequence of the base's facts; its row stays locked to the commit."""
-    sequence: int = await connection.fetchval(UPDATE_SEQUENCE, base_id)
+    """The next sequence of the base's facts; its row stays locked to the commit. Raises ``NotFound`` when the
+    base was deleted."""
+    sequence: int | None = await connection.fetchval(UPDATE_SEQUENCE, base_id)
+    if sequence is None:
+        raise NotFound("The knowledge base was deleted", code="knowledge_base_deleted")
     return sequence
 
 
@@ -77,14 +86,14 @@ SELECT base.id, base.name, base.description, base.version, base.refresh_schedule
         WHERE chunk.knowledge_base_id = base.id AND chunk.version = base.version) AS document_count
 FROM knowledge_bases AS base
 LEFT JOIN knowledge_sync_state AS state ON state.knowledge_base_id = base.id
-WHERE $1::text IS NULL OR base.id = $1
+WHERE ($2::text IS NULL OR base.id = $2) AND (base.public OR base.owner = $1)
 ORDER BY base.id
 """
 
 
-async def list_bases(connection: Connection, base_id: str | None = None) -> Sequence[BaseView]:
-    """Every base, or the one with ``base_id``, as HTTP shows them."""
-    return [BaseView(**dict(row)) for row in await connection.fetch(LIST_BASES, base_id)]
+async def list_bases(connection: Connection, user_id: str, base_id: str | None = None) -> Sequence[BaseView]:
+    """Every base that the user sees, or of those the one with ``base_id``, as HTTP shows them."""
+    return [BaseView(**dict(row)) for row in await connection.fetch(LIST_BASES, user_id, base_id)]
 
 
 LIST_AGENTS = """
@@ -95,6 +104,26 @@ SELECT id FROM custom_agents WHERE knowledge_bases @> jsonb_build_array($1::text
 async def list_agents(connection: Connection, base_id: str) -> Sequence[Any]:
     """Ids of the custom agents that name the base. Only chat writes that table."""
     return [row["id"] for row in await connection.fetch(LIST_AGENTS, base_id)]
+
+
+LIST_SCHEDULED = """
+SELECT id, name, description, source, version, extensions, include, exclude, chunk_size, chunk_overlap,
+       refresh_schedule, origin, owner, public
+FROM knowledge_bases WHERE refresh_schedule IS NOT NULL ORDER BY id
+"""
+
+
+async def list_scheduled(connection: Connection) -> Sequence[KnowledgeBase]:
+    """The bases that have a schedule."""
+    return [_base(row) for row in await connection.fetch(LIST_SCHEDULED)]
+
+
+LIST_SOURCES = "SELECT id, source FROM knowledge_bases ORDER BY id"
+
+
+async def list_sources(connection: Connection) -> Sequence[tuple[str, str]]:
+    """Id and source of every base."""
+    return [(row["id"], row["source"]) for row in await connection.fetch(LIST_SOURCES)]
 
 
 LIST_NEVER_SYNCED = """

@@ -1,16 +1,18 @@
-"""HTTP of the registry, as in existing-system.md section 3."""
+"""HTTP of the registry, as in existing-system.md section 3, and for the bases that users make."""
 
-from typing import Annotated
+from pathlib import Path as FilePath
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
 from starlette.responses import Response
 
 from common.auth import Caller, require_caller
-from common.errors import NotFound
-from common.http import data
+from common.http import JSONAnswer, data
 from common.postgres import Connection, transaction
 from common.service import Resources, get_resources
-from knowledge.bases import repository
+from knowledge.bases import ownership, repository, rules
+from knowledge.bases.bodies import BaseChange, NewBase
+from knowledge.bases.models import KnowledgeBase
 from knowledge.sync import requests
 
 BaseId = Annotated[str, Path(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]
@@ -21,25 +23,45 @@ router = APIRouter(prefix="/api/knowledge-bases", tags=["knowledge bases"])
 
 
 @router.get("")
-async def list_knowledge_bases(_: Called, resources: Provided) -> Response:
+async def list_knowledge_bases(caller: Called, resources: Provided) -> Response:
+    """The public bases, and the caller's own."""
     async with resources.pool.acquire() as connection:
-        return data([base.to_json() for base in await repository.list_bases(connection)])
+        return data([base.to_json() for base in await repository.list_bases(connection, caller.user_id)])
+
+
+@router.post("")
+async def create_knowledge_base(body: NewBase, caller: Called, resources: Provided) -> Response:
+    """Register a base of the caller's; its first sync is on its way when this answers."""
+    await ownership.create_base(resources.pool, body.base(caller.user_id), _roots(resources))
+    return data(await _view(resources, body.id, caller), status=201)
 
 
 @router.get("/{kb_id}")
-async def get_knowledge_base(kb_id: BaseId, _: Called, resources: Provided) -> Response:
-    async with resources.pool.acquire() as connection:
-        bases = await repository.list_bases(connection, kb_id)
-    if not bases:
-        raise NotFound("Knowledge base not found")
-    return data(bases[0].to_json())
+async def get_knowledge_base(kb_id: BaseId, caller: Called, resources: Provided) -> Response:
+    return data(await _view(resources, kb_id, caller))
+
+
+@router.put("/{kb_id}")
+async def change_knowledge_base(
+    kb_id: BaseId, body: BaseChange, caller: Called, resources: Provided
+) -> Response:
+    """Change the caller's base; what the body leaves out stays as it is."""
+    await ownership.change_base(resources.pool, kb_id, caller.user_id, body.applied_to, _roots(resources))
+    return data(await _view(resources, kb_id, caller))
+
+
+@router.delete("/{kb_id}")
+async def delete_knowledge_base(kb_id: BaseId, caller: Called, resources: Provided) -> Response:
+    """Delete the caller's base with its content and its schedule."""
+    await ownership.delete_base(resources.pool, kb_id, caller.user_id)
+    return JSONAnswer({"success": True})
 
 
 @router.get("/{kb_id}/agents")
-async def list_agents(kb_id: BaseId, _: Called, resources: Provided) -> Response:
+async def list_agents(kb_id: BaseId, caller: Called, resources: Provided) -> Response:
     """Ids of the custom agents that name the base."""
     async with resources.pool.acquire() as connection:
-        await _require_base(connection, kb_id)
+        await require_visible(connection, kb_id, caller)
         return data(await repository.list_agents(connection, kb_id))
 
 
@@ -47,11 +69,25 @@ async def list_agents(kb_id: BaseId, _: Called, resources: Provided) -> Response
 async def request_sync(kb_id: BaseId, caller: Called, resources: Provided) -> Response:
     """Queue a sync. The job is on its way when this answers, even should Redis be away just now."""
     async with transaction(resources.pool) as connection:
-        await _require_base(connection, kb_id)
+        await require_visible(connection, kb_id, caller)
         job_id = await requests.request_sync(connection, kb_id, reason="http", requested_by=caller.user_id)
     return data({"jobId": job_id, "status": "queued"})
 
 
-async def _require_base(connection: Connection, kb_id: str) -> None:
-    if await repository.get_base(connection, kb_id) is None:
-        raise NotFound("Knowledge base not found")
+async def require_visible(connection: Connection, kb_id: str, caller: Caller) -> KnowledgeBase:
+    """The base. Raises ``NotFound``, or ``Forbidden`` for another user's private one."""
+    return rules.check_visible(await repository.get_base(connection, kb_id), caller.user_id)
+
+
+async def _view(resources: Resources, kb_id: str, caller: Caller) -> dict[str, Any]:
+    """A base as the list shows it, and its whole definition."""
+    async with resources.pool.acquire() as connection:
+        base = await require_visible(connection, kb_id, caller)
+        views = await repository.list_bases(connection, caller.user_id, kb_id)
+    rules.check_visible(base if views else None, caller.user_id)  # deleted between the two
+    return views[0].to_json() | base.definition_to_json()
+
+
+def _roots(resources: Resources) -> list[FilePath]:
+    roots: list[FilePath] = resources.settings.local_roots()
+    return roots

@@ -92,7 +92,8 @@ class Dispatcher:
         ):
             async with self._pool.acquire() as connection:
                 base = await bases.get_base(connection, request.knowledge_base_id)
-                assert base is not None, "a request references its base"
+            if base is None:
+                return  # deleted just now, and the request with it
             options = {
                 "jobId": request.job_id,
                 **_OPTIONS[name],

@@ -1,6 +1,7 @@
 """What a job of ``kb-sync`` does: find its base, sync it, answer as the Node application expects."""
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -10,9 +11,11 @@ from bullmq import Job  # type: ignore[import-untyped]
 from knowledge.bases.models import KnowledgeBase
 from knowledge.bases.use_cases import register_from_job
 from knowledge.queue.models import JobData, parse_job
+from knowledge.queue.worker import Postponed
+from knowledge.schedules.rules import due_at
 from knowledge.sync import metrics
 from knowledge.sync.lease import BaseBusy
-from knowledge.sync.reading import Progress
+from knowledge.sync.progress import Progress
 from knowledge.sync.requests import sync_id_of
 from knowledge.sync.use_cases import SyncDeps, SyncRun, sync_base
 
@@ -22,29 +25,32 @@ _JOBS = UUID("2d6d1a35-7c55-5f0e-8a4b-0f7f1f2a9c31")
 """Namespace of the ids of syncs that jobs of the Node application stand for."""
 
 
-async def run_job(deps: SyncDeps, job: Job) -> dict[str, Any]:
-    """Run the sync that ``job`` asks for. Raises as :func:`knowledge.sync.use_cases.sync_base` does, and
-    ``Invalid`` for a job that can't be understood."""
+async def run_job(deps: SyncDeps, job: Job, *, jitter_seconds: float = 0) -> dict[str, Any]:
+    """Run the sync that ``job`` asks for. Raises as :func:`knowledge.sync.use_cases.sync_base` does,
+    ``Invalid`` for a job that can't be understood, ``NotFound`` when its base was deleted, and ``Postponed``
+    for a run of a schedule that is to begin up to ``jitter_seconds`` later."""
     data = parse_job(job.name, job.data)
-    base = await register_from_job(deps.pool, data.base())
-    await _warn_of_difference(job, data, base)
+    due = due_at(str(job.id), job.opts or {}, data.knowledge_base_id, jitter_seconds)
+    if due is not None and due > time.time() * 1000:
+        raise Postponed(due)
     ours = sync_id_of(str(job.id))
+    base = await register_from_job(
+        deps.pool,
+        data.base(),
+        added_at=datetime.fromtimestamp(job.timestamp / 1000, UTC),
+        known_only=ours is not None or data.registered,
+    )
+    await _warn_of_difference(job, data, base)
     run = SyncRun(
         id=ours or uuid5(_JOBS, f"{job.id}\n{job.timestamp}"),
         base=base,
         mode=data.mode,
-        reason="job",
+        reason="schedule" if job.repeatJobKey else "job",
         job_id=str(job.id),
     )
 
     async def watch(progress: Progress) -> None:
-        await job.updateProgress(
-            {
-                "filesRead": progress.files_read,
-                "filesToRead": progress.files_to_read,
-                "chunksEmbedded": progress.chunks_embedded,
-            }
-        )
+        await job.updateProgress(progress.to_json())
 
     started = time.monotonic()
     try:

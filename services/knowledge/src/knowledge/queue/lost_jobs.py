@@ -38,7 +38,7 @@ async def _settle(pool: Pool, queue: Queue, sync: SyncRequest) -> bool:
         return await _give_up(pool, sync, (job and job.failedReason) or "the job failed")
     if state != "unknown":
         return False
-    if sync.reason == "job":  # somebody else's job: it isn't ours to add
+    if sync.reason in ("job", "schedule"):  # somebody else's job: it isn't ours to add
         return await _give_up(pool, sync, "its job is no longer in the queue")
     await queue.remove(sync.job_id)  # what may be left of it would pass for the job itself
     async with pool.acquire() as connection:

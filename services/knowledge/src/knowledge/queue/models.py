@@ -21,7 +21,8 @@ JOB_NAMES = ("sync", "immediate-sync")
 class JobData(BaseModel):
     """``{knowledgeBaseId, version, source, extensions?, chunkSize?, chunkOverlap?}``; sizes in characters.
 
-    ``mode`` is ours, and written only when it is ``full``: the Node application ignores it.
+    ``mode`` and ``registered`` are ours, and the Node application ignores them: ``mode`` is written only when
+    it is ``full``; ``registered`` jobs are for a base that the registry knows, and never register it.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
@@ -35,6 +36,7 @@ class JobData(BaseModel):
     chunk_size: Annotated[int, Field(ge=20, le=8000)] = 1000
     chunk_overlap: Annotated[int, Field(ge=0)] = 200
     mode: SyncMode = "incremental"
+    registered: bool = False
 
     @model_validator(mode="after")
     def _overlap_fits(self) -> "JobData":

@@ -12,7 +12,7 @@ from bullmq import Job, Worker  # type: ignore[import-untyped]
 from bullmq.custom_errors import DelayedError, UnrecoverableError  # type: ignore[import-untyped]
 from opentelemetry.trace import SpanKind
 
-from common.errors import PermanentError, TakaroError
+from common.errors import PermanentError, TakaroError, TransientError
 from common.telemetry import links_to, span
 from knowledge.queue.connection import worker_client
 from knowledge.queue.models import PREFIX, QUEUE, traceparent_of
@@ -24,6 +24,15 @@ BUSY_DELAY_MS = 1000
 """When a job whose base is being synced comes back."""
 
 _PUT_BACK = object()
+
+
+class Postponed(TransientError):
+    """The job is to run later; nothing has failed."""
+
+    def __init__(self, until_ms: int) -> None:
+        super().__init__("the job runs later", code="postponed")
+        self.until_ms = until_ms
+
 
 Handler = Callable[[Job], Awaitable[dict[str, Any]]]
 

@@ -13,6 +13,7 @@ from common.postgres import Connection
 class Target:
     """What a search goes through: a base's current version. ``model`` is ``None`` before its first sync."""
 
+    visible: bool
     version: str
     model: str | None
     chunk_count: int
@@ -26,7 +27,7 @@ class Hit:
 
 
 GET_TARGET = """
-SELECT base.version, made.model,
+SELECT base.public OR base.owner IS NOT DISTINCT FROM $2 AS visible, base.version, made.model,
        CASE WHEN made.model IS NULL
             THEN (SELECT count(*) FROM knowledge_embeddings AS chunk
                   WHERE chunk.knowledge_base_id = base.id AND chunk.version = base.version)
@@ -37,8 +38,9 @@ WHERE base.id = $1
 """
 
 
-async def get_target(connection: Connection, base_id: str) -> Target | None:
-    row = await connection.fetchrow(GET_TARGET, base_id)
+async def get_target(connection: Connection, base_id: str, user_id: str) -> Target | None:
+    """``visible``: whether the user may search it."""
+    row = await connection.fetchrow(GET_TARGET, base_id, user_id)
     return Target(**dict(row)) if row else None
 
 

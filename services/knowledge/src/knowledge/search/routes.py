@@ -24,13 +24,14 @@ def create_router(exact_rows: int) -> APIRouter:
     async def search_knowledge_base(
         kb_id: BaseId,
         q: Annotated[str, Query(min_length=1, max_length=MAX_QUESTION)],
-        _: Annotated[Caller, Depends(require_caller)],
+        caller: Annotated[Caller, Depends(require_caller)],
         resources: Annotated[Resources, Depends(get_resources)],
         limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 5,
     ) -> Response:
         """The chunks nearest to ``q``, best first; ``score`` is the cosine similarity."""
         require_storable([("q", q)])
-        hits = await search(resources.pool, resources.extras["embedder"], kb_id, q, limit, exact_rows)
+        embedder = resources.extras["embedder"]
+        hits = await search(resources.pool, embedder, kb_id, q, limit, exact_rows, user_id=caller.user_id)
         return data([asdict(hit) for hit in hits])
 
     return router

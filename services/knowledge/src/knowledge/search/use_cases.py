@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from common.errors import Conflict, NotFound
+from common.errors import Conflict, Forbidden, NotFound
 from common.postgres import Pool
 from knowledge.embeddings import Embedder
 from knowledge.search import repository
@@ -10,21 +10,28 @@ from knowledge.search.repository import Hit
 
 
 async def search(
-    pool: Pool, embedder: Embedder, base_id: str, question: str, limit: int, exact_rows: int
+    pool: Pool,
+    embedder: Embedder,
+    base_id: str,
+    question: str,
+    limit: int,
+    exact_rows: int,
+    *,
+    user_id: str = "",
 ) -> Sequence[Hit]:
     """The ``limit`` chunks most similar to ``question``, best first; fewer only when the base has fewer.
 
-    Reads one state of the base, before or after a sync. Raises ``NotFound`` for an unknown base and
-    ``Conflict`` for one whose vectors another model made.
+    Reads one state of the base, before or after a sync. Raises ``NotFound`` for an unknown base,
+    ``Forbidden`` for another user's private one, ``Conflict`` for one whose vectors another model made.
     """
     async with pool.acquire() as connection:
-        _check(await repository.get_target(connection, base_id), embedder.model)
+        _check(await repository.get_target(connection, base_id, user_id), embedder.model)
     vector = (await embedder.embed([question], urgent=True))[0].tolist()
     async with (
         pool.acquire() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
-        target = _check(await repository.get_target(connection, base_id), embedder.model)
+        target = _check(await repository.get_target(connection, base_id, user_id), embedder.model)
         if target.chunk_count > exact_rows:
             await repository.set_hnsw(connection)
             hits = await repository.search_by_index(connection, vector, base_id, target.version, limit)
@@ -37,6 +44,8 @@ async def search(
 def _check(target: repository.Target | None, model: str) -> repository.Target:
     if target is None:
         raise NotFound("Knowledge base not found")
+    if not target.visible:
+        raise Forbidden
     if target.chunk_count and target.model != model:
         raise Conflict(
             f"This knowledge base was embedded with {target.model or 'an unknown model'}, and searches "

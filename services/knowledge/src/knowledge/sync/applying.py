@@ -1,6 +1,8 @@
 """Show a sync's outcome to readers: one transaction, from the old rows of a base to the new ones."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from common import outbox
@@ -13,6 +15,7 @@ from knowledge.bases.models import KnowledgeBase
 from knowledge.binary_codecs import register_binary
 from knowledge.sync import repository
 from knowledge.sync.models import FileState, Index, Plan, SyncResult
+from knowledge.sync.report import report_of
 
 ROWS_A_COPY = 200
 """Rows in one COPY: their vectors (6 kB each) are all of the base that is in memory at once."""
@@ -63,14 +66,16 @@ async def apply(pool: Pool, lease: Lease, sync_id: UUID, change: Change) -> Sync
 async def finish_unchanged(pool: Pool, sync_id: UUID, base: KnowledgeBase, result: SyncResult) -> None:
     """Record a sync that found nothing to do."""
     async with transaction(pool) as connection:
-        await repository.update_finished(connection, sync_id, result=result.to_job_result(), error=None)
+        await repository.update_finished(connection, sync_id, result=result.to_record(), error=None)
         await _tell(connection, base.id, _completed(sync_id, base, result))
 
 
-async def finish_failed(pool: Pool, sync_id: UUID, base_id: str, reason: str) -> None:
-    """Record a sync that changed nothing."""
+async def finish_failed(
+    pool: Pool, sync_id: UUID, base_id: str, reason: str, files: Mapping[str, Any] | None = None
+) -> None:
+    """Record a sync that changed nothing; ``files`` say which ones it could not read."""
     async with transaction(pool) as connection:
-        await repository.update_finished(connection, sync_id, result=None, error=reason)
+        await repository.update_finished(connection, sync_id, result=None, error=reason, files=files)
         await _tell(
             connection,
             base_id,
@@ -114,12 +119,14 @@ async def _record_state(connection: Connection, change: Change, count: int) -> N
 
 async def _record_outcome(connection: Connection, sync_id: UUID, change: Change, result: SyncResult) -> None:
     base, failures = change.base, change.plan.failures()
+    files = report_of(change.plan, change.known)
+    record = result.to_record()
     if not failures:
-        await repository.update_finished(connection, sync_id, result=result.to_job_result(), error=None)
+        await repository.update_finished(connection, sync_id, result=record, error=None, files=files)
         await _tell(connection, base.id, _completed(sync_id, base, result))
         return
     reason = failure_of(change.plan)
-    await repository.update_finished(connection, sync_id, result=result.to_job_result(), error=reason)
+    await repository.update_finished(connection, sync_id, result=record, error=reason, files=files)
     fact = SyncFailed(
         knowledge_base_id=base.id,
         sync_id=sync_id,

@@ -1,12 +1,15 @@
 """What a sync works with. Plain data."""
 
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from common.contracts.knowledge import SyncMode, SyncType
+from knowledge.bases.models import milliseconds
 
-Reason: TypeAlias = Literal["http", "command", "startup", "job"]
+Reason: TypeAlias = Literal["http", "command", "startup", "job", "registry", "schedule", "webhook"]
+"""What asked for a sync. ``registry``: a definition that is new or was changed."""
 Outcome: TypeAlias = Literal["indexed", "empty", "unsupported", "failed"]
 """``unsupported``: the content is no text, and would be refused again. ``failed``: it wasn't fetched."""
 
@@ -21,6 +24,48 @@ class SyncRequest:
     reason: Reason
     job_id: str
     traceparent: str | None
+
+
+@dataclass(slots=True, frozen=True)
+class SyncRecord:
+    """A row of ``knowledge_syncs``, as its history shows it."""
+
+    id: UUID
+    job_id: str
+    status: str
+    mode: SyncMode
+    reason: Reason
+    result: dict[str, Any] | None
+    error: str | None
+    files: dict[str, Any] | None
+    progress: dict[str, Any] | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    def to_json(self) -> dict[str, Any]:
+        """``commit`` and the counts are ``null`` until there is a result; ``files`` are those that changed or
+        have no content, ``filesOmitted`` how many more there were."""
+        result, files = self.result or {}, self.files or {}
+        counts = ("added", "modified", "removed", "chunksCreated", "chunksRemoved")
+        done = self.result is not None
+        return {
+            "id": self.id,
+            "jobId": self.job_id,
+            "state": self.status,
+            "mode": self.mode,
+            "trigger": self.reason,
+            "type": result.get("type"),
+            "commit": result.get("sha"),
+            **{name: result.get(name, 0) if done else None for name in counts},
+            "error": self.error,
+            "files": files.get("files", []),
+            "filesOmitted": files.get("omitted", 0),
+            "progress": self.progress,
+            "createdAt": milliseconds(self.created_at),
+            "startedAt": milliseconds(self.started_at),
+            "finishedAt": milliseconds(self.finished_at),
+        }
 
 
 @dataclass(slots=True, frozen=True)
@@ -98,3 +143,7 @@ class SyncResult:
             "removed": self.removed,
             "chunksCreated": self.chunks_created,
         }
+
+    def to_record(self) -> dict[str, object]:
+        """What the sync's history keeps."""
+        return {**self.to_job_result(), "chunksRemoved": self.chunks_removed}

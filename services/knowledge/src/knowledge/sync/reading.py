@@ -18,18 +18,12 @@ from knowledge.sources import FileUnreadable, Source, SourceFile
 from knowledge.sources.selection import MAX_FILE_BYTES
 from knowledge.sync import repository, rules
 from knowledge.sync.models import Chunk, FileState
+from knowledge.sync.progress import Progress
 
 log = structlog.get_logger()
 
 FILES_AT_ONCE = 32
 """Files whose contents are in memory together."""
-
-
-@dataclass(slots=True)
-class Progress:
-    files_read: int = 0
-    files_to_read: int = 0
-    chunks_embedded: int = 0
 
 
 Report = Callable[[Progress], Awaitable[None]]
@@ -78,9 +72,10 @@ class Reader:
             for state, chunks in outcomes:
                 reading.files[state.path] = state
                 fresh += [chunk for chunk in chunks if chunk.id not in existing]
-            progress.chunks_embedded += await self._embed_missing(fresh)
+            await self._embed_missing(fresh, len(part), progress, report)
             reading.chunks += fresh
             progress.files_read += len(part)
+            progress.underway = 0
             await report(progress)
         return reading
 
@@ -98,20 +93,29 @@ class Reader:
             return rules.failed_file(file, str(error), known, existing), []
         return await asyncio.to_thread(rules.read_file, self._base, self._fingerprint, file, content)
 
-    async def _embed_missing(self, chunks: Sequence[Chunk]) -> int:
-        """Make sure that the cache holds every chunk's embedding; how many had to be bought."""
+    async def _embed_missing(
+        self, chunks: Sequence[Chunk], files: int, progress: Progress, report: Report
+    ) -> None:
+        """Make sure that the cache holds every chunk's embedding; buy those that it lacks, and count them.
+
+        ``chunks`` are those of ``files`` files.
+        """
         texts = {chunk.content_hash: chunk.content for chunk in chunks}
         if not texts:
-            return 0
+            return
         model = self._embedder.model
         async with self._pool.acquire() as connection:
             await repository.update_cache_used(connection, model, list(texts))
             cached = await repository.list_cached_hashes(connection, model, list(texts))
         missing = [content_hash for content_hash in texts if content_hash not in cached]
         for start in range(0, len(missing), self._embedder.batch_size):
+            if start:
+                progress.underway = files * start / len(missing)
+                await report(progress)
             batch = missing[start : start + self._embedder.batch_size]
-            vectors = await self._embedder.embed([texts[content_hash] for content_hash in batch])
+            bought = [texts[content_hash] for content_hash in batch]
+            vectors = await self._embedder.embed(bought)
             async with self._pool.acquire() as connection:
                 await register_binary(connection)
                 await repository.insert_cached(connection, model, batch, vectors)
-        return len(missing)
+            progress.add_embedded(bought)

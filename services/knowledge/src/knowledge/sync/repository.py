@@ -10,7 +10,7 @@ from pgvector import Vector
 from common.contracts.knowledge import SyncMode
 from common.postgres import Connection
 from knowledge.embeddings import Vectors
-from knowledge.sync.models import Chunk, FileState, Index, Reason, SyncRequest
+from knowledge.sync.models import Chunk, FileState, Index, Reason, SyncRecord, SyncRequest
 
 INSERT_REQUEST = """
 INSERT INTO knowledge_syncs (id, knowledge_base_id, mode, reason, job_id, requested_by, traceparent)
@@ -61,7 +61,7 @@ INSERT INTO knowledge_syncs AS sync
     (id, knowledge_base_id, mode, reason, job_id, traceparent, status, started_at)
 VALUES ($1, $2, $3, $4, $5, $6, 'running', clock_timestamp())
 ON CONFLICT (id) DO UPDATE SET status = 'running', started_at = clock_timestamp(), finished_at = NULL,
-    error = NULL, result = NULL
+    error = NULL, result = NULL, progress = NULL, files = NULL
 """
 
 
@@ -78,14 +78,40 @@ async def upsert_started(
 
 
 UPDATE_FINISHED = """
-UPDATE knowledge_syncs SET status = $2, result = $3, error = $4, finished_at = clock_timestamp() WHERE id = $1
+UPDATE knowledge_syncs SET status = $2, result = $3, error = $4, files = $5, finished_at = clock_timestamp()
+WHERE id = $1
 """
 
 
 async def update_finished(
-    connection: Connection, sync_id: UUID, *, result: Mapping[str, Any] | None, error: str | None
+    connection: Connection,
+    sync_id: UUID,
+    *,
+    result: Mapping[str, Any] | None,
+    error: str | None,
+    files: Mapping[str, Any] | None = None,
 ) -> None:
-    await connection.execute(UPDATE_FINISHED, sync_id, "failed" if error else "completed", result, error)
+    """``files`` as :func:`knowledge.sync.report.report_of` makes it."""
+    status = "failed" if error else "completed"
+    await connection.execute(UPDATE_FINISHED, sync_id, status, result, error, files)
+
+
+UPDATE_PROGRESS = "UPDATE knowledge_syncs SET progress = $2 WHERE id = $1 AND status = 'running'"
+
+
+async def update_progress(connection: Connection, sync_id: UUID, progress: Mapping[str, Any]) -> None:
+    await connection.execute(UPDATE_PROGRESS, sync_id, progress)
+
+
+LIST_SYNCS = """
+SELECT id, job_id, status, mode, reason, result, error, files, progress, created_at, started_at, finished_at
+FROM knowledge_syncs WHERE knowledge_base_id = $1 ORDER BY created_at DESC, id LIMIT $2
+"""
+
+
+async def list_syncs(connection: Connection, base_id: str, limit: int) -> Sequence[SyncRecord]:
+    """The newest syncs of a base."""
+    return [SyncRecord(**dict(row)) for row in await connection.fetch(LIST_SYNCS, base_id, limit)]
 
 
 GET_INDEX = """

@@ -24,7 +24,9 @@ from knowledge.sources.location import GitHubLocation, parse_source
 from knowledge.sync import applying, repository, rules
 from knowledge.sync.lease import SyncLease, hold_base
 from knowledge.sync.models import Index, Reason, SyncResult
-from knowledge.sync.reading import Progress, Reader
+from knowledge.sync.progress import Progress
+from knowledge.sync.reading import Reader
+from knowledge.sync.report import report_of
 
 log = structlog.get_logger()
 
@@ -33,7 +35,8 @@ FACT_INTERVAL_SECONDS = 1.0
 
 
 class FilesUnreadable(TransientError):
-    """Some files could not be fetched. What could be read is in place; the commit has not advanced."""
+    """Some files could not be fetched. What could be read is in place, unless rows of another model are; the
+    commit has not advanced. The sync's outcome is recorded."""
 
     default_code = "files_unreadable"
 
@@ -115,7 +118,9 @@ async def _sync(deps: SyncDeps, run: SyncRun, held: SyncLease, watch: Watch) -> 
 
     failed = bool(plan.failures())
     if failed and not rules.may_apply_partly(index, fingerprint, existing):
-        raise TransientError(applying.failure_of(plan), code="files_unreadable")
+        reason = applying.failure_of(plan)
+        await applying.finish_failed(deps.pool, run.id, base.id, reason, report_of(plan, known))
+        raise FilesUnreadable(reason)
     change = applying.Change(
         base=base,
         plan=plan,
@@ -149,10 +154,10 @@ def open_source(deps: SyncDeps, base: KnowledgeBase) -> Source:
 
 async def _start(pool: Pool, run: SyncRun) -> None:
     async with transaction(pool) as connection:
+        sequence = await bases.update_sequence(connection, run.base.id)
         await repository.upsert_started(
             connection, run.id, run.base.id, run.mode, run.reason, run.job_id, current_traceparent()
         )
-        sequence = await bases.update_sequence(connection, run.base.id)
         fact = SyncStarted(
             knowledge_base_id=run.base.id, sync_id=run.id, version=run.base.version, mode=run.mode
         )
@@ -160,13 +165,13 @@ async def _start(pool: Pool, run: SyncRun) -> None:
 
 
 def _reporter(pool: Pool, run: SyncRun, watch: Watch) -> Watch:
-    """Report to ``watch`` and as a fact, at most once a second, and at the end."""
+    """Report to ``watch``, in the sync's row and as a fact, at most once a second, and at the end. Raises
+    ``NotFound`` when the base was deleted meanwhile: nothing more is paid for then."""
     last = time.monotonic()
 
     async def report(progress: Progress) -> None:
         nonlocal last
-        done = progress.files_read == progress.files_to_read
-        if not done and time.monotonic() - last < FACT_INTERVAL_SECONDS:
+        if not progress.done and time.monotonic() - last < FACT_INTERVAL_SECONDS:
             return
         last = time.monotonic()
         fact = SyncProgressed(
@@ -175,9 +180,13 @@ def _reporter(pool: Pool, run: SyncRun, watch: Watch) -> Watch:
             files_read=progress.files_read,
             files_to_read=progress.files_to_read,
             chunks_embedded=progress.chunks_embedded,
+            tokens=progress.tokens,
+            rate=progress.rate(),
+            seconds_left=progress.seconds_left(),
         )
         async with transaction(pool) as connection:
             sequence = await bases.update_sequence(connection, run.base.id)
+            await repository.update_progress(connection, run.id, progress.to_json())
             await outbox.append(connection, [outbox.Fact(FACTS_STREAM, run.base.id, sequence, fact)])
         await watch(progress)
 

@@ -1,0 +1,77 @@
+"""Follow one sync to its end, with a bar where there is a terminal."""
+
+import asyncio
+from typing import Any
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn
+
+from common.cli.knowledge_http import KnowledgeClient
+from common.cli.operator import FAILED, Failure
+from common.cli.output import age, complain, print_json, printable, say, screen
+
+POLL_SECONDS = 0.3
+ENDED = ("completed", "failed")
+
+
+async def follow(client: KnowledgeClient, base_id: str, job_id: str, as_json: bool) -> None:
+    """Show the sync's progress on the error stream until it has ended, then its outcome.
+
+    Ends the command with status 1 when the sync failed.
+    """
+    console = screen(errors=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("queued", total=None, told="")
+        told = ""
+        while (sync := await _find(client, base_id, job_id))["state"] not in ENDED:
+            progress = sync["progress"] or {}
+            line = _line(sync)
+            bar.update(
+                task,
+                description=sync["state"],
+                total=progress.get("filesToRead"),
+                completed=progress.get("filesRead", 0),
+                told=line,
+            )
+            if not console.is_terminal and line != told:
+                say(f"{sync['state']}: {line}" if line else sync["state"])
+                told = line
+            await asyncio.sleep(POLL_SECONDS)
+    _tell_outcome(sync, as_json)
+
+
+async def _find(client: KnowledgeClient, base_id: str, job_id: str) -> dict[str, Any]:
+    for sync in await client.call("GET", base_id, "syncs", limit=100):
+        if sync["jobId"] == job_id:
+            found: dict[str, Any] = sync
+            return found
+    raise Failure(f"{job_id} is not among the newest syncs of {base_id}")
+
+
+def _line(sync: dict[str, Any]) -> str:
+    """``12 of 40 files, 310 chunks, 77500 tokens, 8.1 chunks/s, 1m 5s left``."""
+    progress = sync["progress"]
+    if not progress:
+        return ""
+    left = progress["secondsLeft"]
+    return (
+        f"{progress['filesRead']} of {progress['filesToRead']} files, {progress['chunksEmbedded']} chunks, "
+        f"{progress['tokens']} tokens, {progress['rate']} chunks/s" + (f", {age(left)} left" if left else "")
+    )
+
+
+def _tell_outcome(sync: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(sync)
+    elif sync["state"] == "completed":
+        counts = f"{sync['added']} added, {sync['modified']} modified, {sync['removed']} removed"
+        chunks = f"{sync['chunksCreated']} chunks written, {sync['chunksRemoved']} deleted"
+        did = "nothing had changed" if sync["type"] == "skipped" else f"{counts}; {chunks}"
+        typer.echo(f"completed at {sync['commit'][:12]}: {did}")
+    for file in sync["files"]:
+        if file["reason"]:
+            say(f"{file['path']}: {file['outcome']}: {file['reason']}")
+    if sync["state"] == "failed":
+        complain(f"the sync failed: {printable(sync['error'])}")
+        raise typer.Exit(FAILED)

@@ -1,0 +1,75 @@
+"""Bodies of ``POST`` and ``PUT /api/knowledge-bases``."""
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from common.contracts.storable import Text
+from common.http import Body
+from knowledge.bases.models import (
+    CHUNK_OVERLAP,
+    CHUNK_SIZE,
+    EXTENSIONS,
+    ChunkOverlap,
+    ChunkSize,
+    KnowledgeBase,
+    Name,
+    Pattern,
+    Schedule,
+    SourceText,
+    Version,
+)
+
+NewId = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+"""What can stand in a URL, in a Redis key and in a job's id as it is."""
+
+Patterns = Annotated[list[Pattern], Field(max_length=200)]
+Description = Annotated[Text, StringConstraints(max_length=10_000)]
+
+
+class NewBase(Body):
+    """A base to register. Private unless ``public``."""
+
+    id: NewId
+    name: Name
+    description: Description = ""
+    source: SourceText
+    version: Version = "latest"
+    extensions: Patterns = Field(default_factory=lambda: list(EXTENSIONS))
+    include: Patterns = Field(default_factory=list)
+    exclude: Patterns = Field(default_factory=list)
+    chunk_size: ChunkSize = CHUNK_SIZE
+    chunk_overlap: ChunkOverlap = CHUNK_OVERLAP
+    refresh_schedule: Schedule | None = None
+    public: bool = False
+
+    def base(self, owner: str) -> KnowledgeBase:
+        return KnowledgeBase(**_frozen(self.model_dump()), origin="api", owner=owner)
+
+
+class BaseChange(Body):
+    """What is to be different: a field that is left out stays as it is. ``refreshSchedule: null`` ends it."""
+
+    name: Name = ""
+    description: Description = ""
+    source: SourceText = ""
+    version: Version = ""
+    extensions: Patterns = Field(default_factory=list)
+    include: Patterns = Field(default_factory=list)
+    exclude: Patterns = Field(default_factory=list)
+    chunk_size: ChunkSize = CHUNK_SIZE
+    chunk_overlap: ChunkOverlap = CHUNK_OVERLAP
+    refresh_schedule: Schedule | None = None
+    public: bool = False
+
+    def applied_to(self, base: KnowledgeBase) -> KnowledgeBase:
+        return replace(base, **_frozen(self.model_dump(exclude_unset=True)))
+
+
+def _frozen(values: dict[str, Any]) -> dict[str, Any]:
+    """Lists as the tuples that a :class:`KnowledgeBase` holds; extensions with their dot."""
+    frozen = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    if "extensions" in frozen:
+        frozen["extensions"] = tuple(f".{extension.lstrip('.')}" for extension in frozen["extensions"])
+    return frozen

@@ -1,0 +1,69 @@
+"""What a knowledge base may be, and who may do what with it. Pure."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from common.errors import Forbidden, Invalid, NotFound
+from knowledge.bases.models import KnowledgeBase
+from knowledge.sources.location import FolderLocation, parse_source
+
+
+def content_differs(before: KnowledgeBase, after: KnowledgeBase) -> bool:
+    """Whether the two would have other rows."""
+    return _content(before) != _content(after)
+
+
+def check_visible(base: KnowledgeBase | None, user_id: str) -> KnowledgeBase:
+    """``base``. Raises ``NotFound``, or ``Forbidden`` for another user's private one."""
+    if base is None:
+        raise NotFound("Knowledge base not found", code="knowledge_base_not_found")
+    if not base.visible_to(user_id):
+        raise Forbidden
+    return base
+
+
+def check_owned(base: KnowledgeBase | None, user_id: str) -> KnowledgeBase:
+    """``base``. Raises ``NotFound``, or ``Forbidden`` unless the user owns it."""
+    known = check_visible(base, user_id)
+    if known.owner is None:
+        where = "the settings file" if known.origin == "settings" else "jobs of the queue"
+        raise Forbidden(f"Forbidden: {known.id} is defined by {where}", code="not_owned")
+    if known.owner != user_id:
+        raise Forbidden
+    return known
+
+
+def check_definition(base: KnowledgeBase, roots: Sequence[Path]) -> None:
+    """Raises ``Invalid`` with details for a source or chunk sizes that can't be.
+
+    ``roots`` are the folders below which a user's base may lie.
+    """
+    details: dict[str, list[str]] = {}
+    try:
+        location = parse_source(base.source)
+    except Invalid as error:
+        details["source"] = [error.reason]
+    else:
+        if isinstance(location, FolderLocation) and not _is_below(location.path, roots):
+            details["source"] = ["a folder of this machine must lie below LOCAL_SOURCES_ROOT"]
+    if base.chunk_overlap >= base.chunk_size:
+        details["chunkOverlap"] = ["must be less than chunkSize"]
+    if details:
+        raise Invalid("Validation failed", details=details)
+
+
+def _is_below(path: Path, roots: Sequence[Path]) -> bool:
+    resolved = path.resolve()
+    return any(resolved.is_relative_to(root.resolve()) for root in roots)
+
+
+def _content(base: KnowledgeBase) -> tuple[object, ...]:
+    return (
+        base.source,
+        base.version,
+        base.extensions,
+        base.include,
+        base.exclude,
+        base.chunk_size,
+        base.chunk_overlap,
+    )

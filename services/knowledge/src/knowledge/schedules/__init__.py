@@ -1,0 +1,1 @@
+"""Refresh schedules: BullMQ job schedulers kept in step with the registry."""

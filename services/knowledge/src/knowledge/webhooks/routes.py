@@ -1,0 +1,63 @@
+"""HTTP of webhooks. The signature is the caller's authentication."""
+
+from typing import Annotated
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Depends, Header, Request
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from common.errors import Invalid, NotAuthenticated, NotFound
+from common.http import data
+from common.service import Resources, get_resources
+from knowledge.webhooks.payloads import PushPayload
+from knowledge.webhooks.rules import is_signed
+from knowledge.webhooks.use_cases import sync_touched
+
+Delivery = Annotated[str, Header(alias="X-GitHub-Delivery", min_length=1, max_length=100)]
+EventName = Annotated[str, Header(alias="X-GitHub-Event", min_length=1, max_length=100)]
+
+router = APIRouter(prefix="/api/knowledge-bases/webhooks", tags=["webhooks"])
+
+
+@router.post("/github")
+async def receive_from_github(
+    request: Request,
+    resources: Annotated[Resources, Depends(get_resources)],
+    delivery: Delivery = "",
+    event: EventName = "",
+    signature: Annotated[str, Header(alias="X-Hub-Signature-256", max_length=200)] = "",
+) -> Response:
+    """Take a delivery of GitHub's: ``push`` syncs the bases that it touches, other events change nothing."""
+    secret = resources.settings.github_webhook_secret
+    if secret is None:
+        raise NotFound("Webhooks are off: GITHUB_WEBHOOK_SECRET is not set", code="webhooks_off")
+    body = await request.body()
+    if not is_signed(body, signature, secret.get_secret_value()):
+        raise NotAuthenticated(
+            "The signature is missing or wrong: is the webhook's secret GITHUB_WEBHOOK_SECRET?"
+        )
+    if not delivery or not event:
+        raise Invalid("X-GitHub-Delivery and X-GitHub-Event are required")
+    asked: list[tuple[str, str]] = []
+    if event == "push":
+        payload = _parse(body, request.headers.get("content-type", ""))
+        if not payload.deleted:
+            asked = await sync_touched(resources.pool, payload.push(), delivery)
+    syncs = [{"knowledgeBaseId": base_id, "jobId": job_id} for base_id, job_id in asked]
+    return data({"event": event, "syncs": syncs})
+
+
+def _parse(body: bytes, content_type: str) -> PushPayload:
+    """GitHub sends JSON, or a form with the JSON in ``payload``. Raises ``Invalid``."""
+    text: bytes | str = body
+    if content_type.startswith("application/x-www-form-urlencoded"):
+        text = parse_qs(body.decode(errors="replace")).get("payload", [""])[0]
+    try:
+        return PushPayload.model_validate_json(text)
+    except ValidationError as error:
+        details: dict[str, list[str]] = {}
+        for problem in error.errors(include_url=False):
+            where = ".".join(str(part) for part in problem["loc"]) or "body"
+            details.setdefault(where, []).append(problem["msg"])
+        raise Invalid("Validation failed", details=details) from error

@@ -1,0 +1,59 @@
+"""Which bases a push concerns, and whether it is GitHub that says so. Pure."""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from common.errors import PermanentError
+from knowledge.sources.location import GitHubLocation, parse_source
+from knowledge.sources.selection import below
+
+MOST_COMMITS = 2048
+"""GitHub lists no more commits of a push, so a push of that many may have had others.
+https://docs.github.com/en/webhooks/webhook-events-and-payloads#push"""
+
+_BRANCH, _TAG = "refs/heads/", "refs/tags/"
+
+
+@dataclass(slots=True, frozen=True)
+class Push:
+    """``paths`` that a push touched; ``None`` when they can't be told, so that any may be."""
+
+    repository: str
+    ref: str
+    paths: frozenset[str] | None
+
+
+def is_signed(body: bytes, signature: str, secret: str) -> bool:
+    """Whether ``X-Hub-Signature-256`` is the body's. Takes as long for any wrong signature."""
+    expected = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(expected.encode(), signature.encode())
+
+
+def touched_paths(commits: Sequence[tuple[str, ...]], *, rewritten: bool) -> frozenset[str] | None:
+    """The paths of all commits (each: the paths it names), or ``None`` where they don't tell everything.
+
+    They don't after a force-push or for a new branch (``rewritten``), for a push of more commits than are
+    listed, and for a commit that names none: a merge may have changed files while it resolved conflicts.
+    """
+    if rewritten or not commits or len(commits) >= MOST_COMMITS or not all(commits):
+        return None
+    return frozenset(path for commit in commits for path in commit)
+
+
+def concerns(push: Push, source: str) -> bool:
+    """Whether the base with this source may have changed: the same repository and branch (or tag), and a
+    touched path below its own, in whole segments."""
+    try:
+        location = parse_source(source)
+    except PermanentError:
+        return False
+    if not isinstance(location, GitHubLocation):
+        return False
+    at = location
+    if f"{at.owner}/{at.repository}".casefold() != push.repository.casefold():
+        return False
+    if push.ref not in (_BRANCH + at.branch, _TAG + at.branch):
+        return False
+    return push.paths is None or any(below(path, at.path) for path in push.paths)
