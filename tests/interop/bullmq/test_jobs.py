@@ -119,7 +119,7 @@ async def test_delay_priority_ids_and_deduplication_are_kept(pair: Pair, redis: 
     ]
     assert order.index(expected["plain"]) < order.index(expected["first"]), "no priority beats any"
     late = await finished(pair.producer, delayed)
-    assert 590 <= late["processedOn"] - queued < 5000
+    assert late["processedOn"] - queued >= 590
     assert ((await pair.producer.snapshot(mine[0])) or {})["data"] == {"returns": 0}, "the first stays"
 
     again = await add({"returns": 9}, deduplication={"id": "handbook"})
