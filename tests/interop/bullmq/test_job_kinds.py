@@ -55,6 +55,7 @@ async def check_repeatable(peer: Peer, key: str, data: dict[str, Any]) -> None:
     first = await peer.add(data, repeat={"pattern": "0 * * * *", "key": key}, **KEPT)
     await peer.job(first, "promote")  # rather than wait for the hour
     iteration = await finished(peer, first)
+    assert iteration["state"] == "completed", iteration["failedReason"]
     assert iteration["returnvalue"]["type"] == "skipped"
     assert iteration["opts"]["repeat"]["pattern"] == "0 * * * *"
     [repeatable] = await peer.queue("getRepeatableJobs")

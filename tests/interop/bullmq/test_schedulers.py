@@ -1,7 +1,9 @@
 """Job schedulers, made on either side and advanced and removed by the other, and repeatables of BullMQ 5."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from bullmq import Worker  # type: ignore[import-untyped]
 from redis.asyncio import Redis
 
 from knowledge.queue.connection import worker_client
+from knowledge.queue.worker import Postponed, QueueWorker
 from tests.interop.bullmq.conftest import Pair
 from tests.interop.bullmq.sides import (
     NODE_5,
@@ -17,6 +20,7 @@ from tests.interop.bullmq.sides import (
     Ours,
     Peer,
     Side,
+    finished,
     node_application,
 )
 from tests.support.node import Node
@@ -142,6 +146,26 @@ async def test_a_scheduler_over_the_same_key_mends_a_legacy_repeatable(
         runs = await iterations(peer, 2)
         assert [run["data"]["version"] for run in runs[:2]] == ["2", "2"]
         await peer.unschedule(KEY)
+
+
+async def test_a_run_that_is_postponed_begins_later_and_has_not_failed(ours: Ours, redis_url: str) -> None:
+    """As runs of a schedule are, so that a hundred hourly bases don't begin at once."""
+    began: list[float] = []
+
+    async def handle(_: Any) -> dict[str, Any]:
+        began.append(time.time() * 1000)
+        if len(began) == 1:
+            raise Postponed(int(began[0]) + 400)
+        return {}
+
+    worker = asyncio.create_task(QueueWorker(redis_url, handle, concurrency=1, grace_seconds=2).run())
+    job = await finished(ours, await ours.add(DATA))
+    worker.cancel()
+    with suppress(asyncio.CancelledError):
+        await worker
+    assert (job["state"], job["stacktrace"], job["attemptsMade"]) == ("completed", [], 1)
+    first, second = began
+    assert second - first >= 390
 
 
 async def add_repeatable(peer: Peer) -> None:

@@ -144,6 +144,9 @@ class QueueWorker:
         except BaseBusy:
             await job.moveToDelayed(_now_ms() + BUSY_DELAY_MS, token)
             return _PUT_BACK
+        except Postponed as later:
+            await job.moveToDelayed(later.until_ms, token)
+            return _PUT_BACK
         except asyncio.CancelledError:
             if not self._stopping:
                 raise RuntimeError("the job was cancelled") from None
