@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
+from common.publishing import RedisPublisher
 from tests.integration.backbone.probe import Probe, World
 from tests.support.servers import PostgresServer, RedisServer
 from tests.support.services import running
@@ -107,3 +108,23 @@ async def test_a_full_postgres_answers_503_and_goes_on_when_there_is_room(
 
             await eventually(stored)
             assert await redis.xlen("chat.commands.dead") == 0
+
+
+async def test_a_refused_fact_is_never_overtaken(world: World) -> None:
+    """Redis fills up in the middle of a batch: all of it is published, or none of it."""
+    redis = Redis.from_url(world.redis_url)
+    publisher = RedisPublisher(redis)
+    entries: list[dict[Any, Any]] = [{"type": "x", "n": str(n), "data": "y" * 10_000} for n in range(200)]
+    used: Any = (await world.redis.info("memory"))["used_memory"]
+    for room in (0, 200_000, 1_000_000):
+        await world.redis.config_set("maxmemory", used + room)
+        with contextlib.suppress(OutOfMemoryError):
+            await publisher.publish("facts", entries)
+        await world.redis.config_set("maxmemory", 0)
+        assert await world.redis.xlen("facts") in (0, 200)
+        await world.redis.delete("facts")
+    ids = await publisher.publish("facts", entries)
+    stored: Any = await world.redis.xrange("facts")
+    assert [entry_id for entry_id, _ in stored] == list(ids)
+    assert [fields["n"] for _, fields in stored] == [str(n) for n in range(200)]
+    await redis.aclose()

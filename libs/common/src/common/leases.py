@@ -23,6 +23,9 @@ log = structlog.get_logger()
 
 HELD = Gauge("takaro_lease_held", "1 while this process holds the lease", ["lease"])
 
+STOP_SECONDS = 3.0
+"""How long work may take to stop before it is cancelled once more: a batch in hand commits in that time."""
+
 LOOK = """
 SELECT owner, expires_at < clock_timestamp() AS expired FROM leases WHERE name = $1
 """
@@ -112,12 +115,12 @@ class LeaseKeeper:
             while running := [task for task in tasks if not task.done()]:
                 for task in running:
                     task.cancel()
-                await asyncio.wait(running, timeout=1)
+                await asyncio.wait(running, timeout=STOP_SECONDS)
             results = await asyncio.gather(*tasks, return_exceptions=True)
+        if lease.lost.is_set():
+            log.warning("lease lost", lease=lease.name, epoch=lease.epoch)
         for result in results:
-            if isinstance(result, LeaseLost):
-                log.warning("lease lost", lease=lease.name, epoch=lease.epoch)
-            elif isinstance(result, Exception):
+            if isinstance(result, Exception) and not isinstance(result, LeaseLost):
                 log.error("leased work failed", lease=lease.name, exc_info=result)
 
     async def _acquire(self) -> Lease:

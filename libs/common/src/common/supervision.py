@@ -7,6 +7,7 @@ import structlog
 from prometheus_client import Counter
 
 from common import backoff
+from common.errors import is_transient
 
 log = structlog.get_logger()
 
@@ -23,7 +24,10 @@ async def supervise(name: str, work: Callable[[], Awaitable[None]]) -> None:
             await work()
             log.warning("background work ended", task=name)
         except Exception as error:
-            log.error("background work failed", task=name, exc_info=error)
+            if is_transient(error):
+                log.warning("background work interrupted", task=name, error=repr(error))
+            else:
+                log.error("background work failed", task=name, exc_info=error)
         attempt = 1 if loop.time() - started > 60 else attempt + 1
         RESTARTS.labels(name).inc()
         await asyncio.sleep(backoff.pause(attempt, first=0.2, longest=10))

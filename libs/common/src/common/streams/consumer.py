@@ -140,10 +140,8 @@ class StreamConsumer:
 
     async def _tend(self) -> None:
         """Notice a lost group, and entries that were delivered to a process that is gone."""
-        idle = await self._group.list_idle(STRAY_SECONDS)
-        if not idle:
-            return
         known = self._processor.in_flight | self._processor.parking.ids()
+        idle = await self._group.list_idle(STRAY_SECONDS, len(known) + 1)
         strays = [entry_id for entry_id in idle if entry_id not in known]
         if strays:
             log.warning("strays found", stream=self._group.stream, count=len(strays))
@@ -188,10 +186,11 @@ class StreamConsumer:
         """Let the batch in hand commit, within half of the grace period."""
         if not handling.done() and not self._processor.in_flight:
             handling.cancel()
-        _, unfinished = await asyncio.wait([handling], timeout=self._settings.shutdown_grace_seconds / 2)
-        for task in unfinished:
-            task.cancel()
-        await asyncio.gather(handling, return_exceptions=True)
+        try:
+            await asyncio.wait([handling], timeout=self._settings.shutdown_grace_seconds / 2)
+        finally:
+            handling.cancel()
+            await asyncio.gather(handling, return_exceptions=True)
 
     def _subscribe(self, lease: Lease, handover: Handover) -> LogicSubscriber:
         subscriber = self._broker.subscriber(
