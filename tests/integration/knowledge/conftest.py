@@ -20,7 +20,7 @@ from knowledge.queue.models import JobData
 from knowledge.settings import KnowledgeSettings
 from knowledge.sources.github import GitHubAccess
 from knowledge.sync.models import SyncResult
-from knowledge.sync.reading import Progress
+from knowledge.sync.progress import Progress
 from knowledge.sync.use_cases import SyncDeps, SyncRun, sync_base
 from tests.support.github import FakeGitHub, GitRepository, serve_github
 

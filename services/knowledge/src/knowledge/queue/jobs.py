@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 
 import structlog
 from bullmq import Job  # type: ignore[import-untyped]
+from redis.exceptions import RedisError
 
 from knowledge.bases.models import KnowledgeBase
 from knowledge.bases.use_cases import register_from_job
@@ -51,7 +52,10 @@ async def run_job(deps: SyncDeps, job: Job, *, jitter_seconds: float = 0) -> dic
     )
 
     async def watch(progress: Progress) -> None:
-        await job.updateProgress(progress.to_json())
+        try:
+            await job.updateProgress(progress.to_json())
+        except (TypeError, RedisError, OSError) as error:  # TypeError: somebody removed the job
+            log.warning("progress not shown in the job", job=job.id, error=repr(error))
 
     started = time.monotonic()
     try:

@@ -5,6 +5,8 @@ scheduler back that one of them has just removed. A Redis that lost everything h
 one round.
 """
 
+from typing import Any
+
 import structlog
 from bullmq import Job, Queue  # type: ignore[import-untyped]
 
@@ -82,8 +84,8 @@ async def reconcile(pool: Pool, queue: Queue) -> int:
 
 async def _keep(queue: Queue, base: KnowledgeBase) -> bool:
     key = rules.key_of(base.id)
-    scheduler = await queue.getJobScheduler(key)
-    if rules.is_in_step(base, scheduler) and await _has_next(queue, key, scheduler["next"]):
+    scheduler = await _get(queue, key)
+    if scheduler and rules.is_in_step(base, scheduler) and await _has_next(queue, key, scheduler["next"]):
         return False
     try:
         await queue.upsertJobScheduler(
@@ -101,6 +103,14 @@ async def _keep(queue: Queue, base: KnowledgeBase) -> bool:
         return False
     log.info("schedule set", knowledge_base=base.id, schedule=base.refresh_schedule)
     return True
+
+
+async def _get(queue: Queue, key: str) -> dict[str, Any] | None:
+    try:
+        scheduler: dict[str, Any] | None = await queue.getJobScheduler(key)
+    except ValueError:
+        return None  # the Python port can't unpack the answer for a key that isn't in the sorted set
+    return scheduler
 
 
 async def _has_next(queue: Queue, key: str, next_ms: int | None) -> bool:

@@ -1,0 +1,158 @@
+"""Schedules, pushes and progress: what follows from what, without any server."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from knowledge.bases.cron import check_schedule
+from knowledge.queue.models import parse_job
+from knowledge.schedules import rules as schedules
+from knowledge.sync.models import FileState, Plan
+from knowledge.sync.progress import Progress
+from knowledge.sync.report import MOST_FILES, report_of
+from knowledge.webhooks.payloads import PushPayload
+from knowledge.webhooks.rules import MOST_COMMITS, Push, concerns, is_signed
+
+SOURCE = "https://github.com/Acme/handbook/tree/main/docs"
+BASE = parse_job("sync", {"knowledgeBaseId": "kb", "version": "1", "source": SOURCE}).base()
+
+
+@pytest.mark.parametrize("pattern", ["0 * * * *", "*/5 8-18 * * MON-FRI", " 30  4 1,15 * 7 ", "0 0 29 2 *"])
+def test_five_cron_fields_are_a_schedule(pattern: str) -> None:
+    assert check_schedule(pattern) == " ".join(pattern.split())
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["", "hourly", "@hourly", "* * * *", "0 0 * * * *", "60 * * * *", "0 0 30 2 *", "a b c d e", "0 * * * $"],
+)
+def test_what_never_runs_is_no_schedule(pattern: str) -> None:
+    with pytest.raises(ValueError, match="cron"):
+        check_schedule(pattern)
+
+
+def test_scheduled_syncs_are_spread_over_the_jitter_each_at_its_own_moment() -> None:
+    hour = 1_800_000_000_000
+    options = {"repeat": {"pattern": "0 * * * *"}}
+    dues = {name: schedules.due_at(f"repeat:kb-sync-{name}:{hour}", options, name, 30) for name in "abcdefgh"}
+    assert all(hour <= (due or 0) < hour + 30_000 for due in dues.values())
+    assert len(set(dues.values())) == len(dues)
+    assert schedules.due_at(f"repeat:kb-sync-a:{hour}", options, "a", 30) == dues["a"], "always the same"
+    assert schedules.due_at(f"repeat:kb-sync-a:{hour}", options, "a", 0) == hour
+    assert schedules.due_at("17", {}, "a", 30) is None
+    assert schedules.due_at(f"repeat:kb-sync-a:{hour}", {"repeat": {"every": 300}}, "a", 30) is None
+    assert schedules.due_at(f"repeat:x:{hour}", {"repeat": {"pattern": "* * * * * *"}}, "a", 30) is None
+
+
+def test_a_scheduler_is_in_step_only_when_all_of_it_is() -> None:
+    base = replace(BASE, refresh_schedule="0 * * * *")
+    scheduler: dict[str, Any] = {
+        "name": "sync",
+        "pattern": "0 * * * *",
+        "template": {"data": schedules.scheduled_data_of(base), "opts": schedules.JOB_OPTIONS},
+    }
+    assert schedules.is_in_step(base, scheduler)
+    assert not schedules.is_in_step(base, None)
+    for change in ({"pattern": "1 * * * *"}, {"name": "other"}, {"template": None}, {"tz": "Europe/Paris"}):
+        assert not schedules.is_in_step(base, {**scheduler, **change}), change
+    assert not schedules.is_in_step(replace(base, version="2"), scheduler)
+
+
+def test_only_the_secret_s_signature_of_this_very_body_passes() -> None:
+    # https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries#testing
+    signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+    secret = "It's a Secret to Everybody"
+    assert is_signed(b"Hello, World!", signature, secret)
+    assert not is_signed(b"Hello, World", signature, secret)
+    assert not is_signed(b"Hello, World!", signature, "another")
+    for wrong in ("", "sha256=", signature.removeprefix("sha256="), "sha1=ä", signature.upper()):
+        assert not is_signed(b"Hello, World!", wrong, secret)
+
+
+@pytest.mark.parametrize(
+    ("touched", "concerned"),
+    [
+        ("docs/a.md", True),
+        ("docs/deep/b.md", True),
+        ("docs", True),
+        ("docs-old/a.md", False),
+        ("readme.md", False),
+        ("src/docs/a.md", False),
+    ],
+)
+def test_a_push_concerns_bases_whose_path_it_touches_in_whole_segments(touched: str, concerned: bool) -> None:
+    push = Push("acme/Handbook", "refs/heads/main", frozenset({touched}))
+    assert concerns(push, SOURCE) is concerned
+    assert concerns(push, "https://github.com/acme/handbook")
+    assert concerns(replace(push, paths=None), SOURCE), "what isn't known may have been touched"
+    assert not concerns(replace(push, ref="refs/heads/other", paths=None), SOURCE)
+    assert not concerns(replace(push, repository="acme/other", paths=None), SOURCE)
+    for other in ("file:///docs", "nonsense"):
+        assert not concerns(replace(push, paths=None), other)
+
+
+def test_a_branch_with_a_slash_and_a_tag_are_found() -> None:
+    push = Push("acme/handbook", "refs/heads/release/2", None)
+    assert concerns(push, "https://github.com/acme/handbook/tree/release%2F2/docs")
+    assert concerns(replace(push, ref="refs/tags/v1"), "https://github.com/acme/handbook/tree/v1")
+
+
+@pytest.mark.parametrize(
+    ("payload", "paths"),
+    [
+        ({"commits": [{"added": ["a"], "removed": ["b"]}, {"modified": ["c"]}]}, {"a", "b", "c"}),
+        ({"commits": [{"added": ["a"]}, {}]}, None),
+        ({"commits": []}, None),
+        ({"commits": [{"added": ["a"]}], "forced": True}, None),
+        ({"commits": [{"added": ["a"]}], "created": True}, None),
+        ({"commits": [{"added": ["a"]}] * MOST_COMMITS}, None),
+    ],
+)
+def test_the_paths_of_a_push_are_known_only_when_it_names_them_all(payload: Any, paths: Any) -> None:
+    read = PushPayload.model_validate(
+        {"ref": "refs/heads/main", "repository": {"full_name": "a/b"}, **payload}
+    )
+    assert read.push().paths == paths
+
+
+def test_the_report_names_files_in_need_of_a_look_first() -> None:
+    one = (UUID(int=1),)
+    known = {
+        "same.md": FileState("same.md", "1", "indexed", None, one),
+        "changed.md": FileState("changed.md", "1", "indexed", None, one),
+        "gone.md": FileState("gone.md", "1", "indexed", None, one),
+    }
+    plan = Plan(
+        {
+            "same.md": known["same.md"],
+            "changed.md": FileState("changed.md", "2", "indexed", None, (UUID(int=2),)),
+            "new.md": FileState("new.md", "1", "empty", None, ()),
+            "photo.md": FileState("photo.md", "1", "unsupported", "binary", ()),
+            "away.md": FileState("away.md", "", "failed", "HTTP 500", ()),
+        }
+    )
+    report = report_of(plan, known)
+    assert [(file["path"], file["change"], file["outcome"]) for file in report["files"]] == [
+        ("away.md", None, "failed"),
+        ("photo.md", "added", "unsupported"),
+        ("changed.md", "modified", "indexed"),
+        ("gone.md", "removed", "removed"),
+        ("new.md", "added", "empty"),
+    ]
+    assert report["omitted"] == 0
+    many = Plan({str(n): FileState(str(n), "1", "indexed", None, one) for n in range(MOST_FILES + 5)})
+    assert (len(report_of(many, {})["files"]), report_of(many, {})["omitted"]) == (MOST_FILES, 5)
+
+
+def test_progress_tells_rate_and_time_left() -> None:
+    progress = Progress(files_to_read=10)
+    assert progress.seconds_left() is None
+    progress.started -= 10
+    progress.add_embedded(["x" * 8, "y" * 9])
+    assert (progress.chunks_embedded, progress.tokens, progress.rate()) == (2, 2 + 3, 0.2)
+    progress.underway = 4
+    assert progress.seconds_left() == pytest.approx(15, abs=0.5)
+    progress.files_read, progress.underway = 10, 0
+    assert progress.seconds_left() == 0
