@@ -18,7 +18,9 @@ from knowledge.embeddings.hashing import HashingEmbedder
 from knowledge.http_retries import Retries
 from knowledge.queue.models import JobData
 from knowledge.settings import KnowledgeSettings
-from knowledge.sources.github import GitHubAccess
+from knowledge.sources.fetching import Access, Fetcher
+from knowledge.sources.github_access import GitHubAccess
+from knowledge.sources.opening import Sources
 from knowledge.sync.models import SyncResult
 from knowledge.sync.progress import Progress
 from knowledge.sync.use_cases import SyncDeps, SyncRun, sync_base
@@ -116,14 +118,16 @@ async def harness(database: str, tmp_path: Path) -> AsyncIterator[Harness]:
         httpx.AsyncClient(trust_env=False) as http,
         await create_pool(settings) as pool,
     ):
+        access = GitHubAccess(github.api_url, github.raw_url)
+        trusted = Access(trusted_urls=access.trusted_urls())
+        fetcher = Fetcher(http, trusted, Retries(2, 0.001, 1))
         deps = SyncDeps(
             pool=pool,
-            http=http,
             embedder=embedder,
-            github=GitHubAccess(github.api_url, github.raw_url, None, Retries(2, 0.001, 1)),
-            local_roots=(tmp_path,),
+            sources=Sources(fetcher, access, (tmp_path,)),
             instance="test",
             lease_ttl_seconds=3,
             downloads=4,
         )
         yield Harness(pool, deps, github, embedder)
+        await fetcher.close()

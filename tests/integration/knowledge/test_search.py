@@ -29,7 +29,8 @@ QUESTIONS = {
 
 async def test_questions_about_this_project_find_their_page(harness: Harness) -> None:
     base = harness.base("project-docs", source=DOCS.as_uri(), extensions=[".md"])
-    await harness.sync(base, deps=replace(harness.deps, local_roots=(DOCS,)))
+    sources = replace(harness.deps.sources, local_roots=(DOCS,))
+    await harness.sync(base, deps=replace(harness.deps, sources=sources))
     found = {}
     for question, page in QUESTIONS.items():
         hits = await search(harness.pool, harness.embedder, "project-docs", question, 5, 5000)

@@ -287,7 +287,7 @@ async def test_binary_and_odd_files_fail_alone_and_visibly(harness: Harness) -> 
     sha = harness.repository.commit()
     result = await harness.sync()
     assert result.sha == sha
-    assert await harness.text_of("docs/latin.md") == ["caf\ufffd au lait"]
+    assert await harness.text_of("docs/latin.md") == ["café au lait"]
     rows = await harness.pool.fetch("SELECT path, outcome, reason FROM knowledge_files ORDER BY path")
     outcomes = {row["path"]: row["outcome"] for row in rows}
     assert outcomes["docs/image.md"] == "unsupported"

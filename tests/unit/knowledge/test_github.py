@@ -7,9 +7,12 @@ import httpx
 import pytest
 
 from common.errors import NotFound, TransientError
+from knowledge.documents import MAX_FILE_BYTES
 from knowledge.http_retries import Retries
 from knowledge.sources import FileUnreadable
-from knowledge.sources.github import GitHubAccess, GitHubSource
+from knowledge.sources.fetching import Access, Fetcher
+from knowledge.sources.github import GitHubSource
+from knowledge.sources.github_access import GitHubAccess
 from knowledge.sources.location import GitHubLocation
 from tests.support.github import Answer, FakeGitHub, GitRepository, serve_github
 
@@ -35,8 +38,9 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 def source(
     http: httpx.AsyncClient, github: FakeGitHub, path: str = "docs", token: str | None = None
 ) -> GitHubSource:
-    access = GitHubAccess(github.api_url, github.raw_url, token, Retries(3, 0.001, 1))
-    return GitHubSource(http, access, GitHubLocation("acme", "handbook", "main", path))
+    access = GitHubAccess(github.api_url, github.raw_url, token)
+    fetcher = Fetcher(http, Access(trusted_urls=access.trusted_urls()), Retries(3, 0.001, 1))
+    return GitHubSource(fetcher, access, GitHubLocation("acme", "handbook", "main", path), MAX_FILE_BYTES)
 
 
 async def test_the_commit_is_the_newest_that_touches_the_path(

@@ -11,9 +11,7 @@ from knowledge.sources.folder import FolderSource
 from knowledge.sources.location import FolderLocation, GitHubLocation, parse_source
 from knowledge.sources.selection import (
     Selection,
-    UnsupportedContent,
     below,
-    decode_text,
     git_blob_sha,
 )
 
@@ -81,16 +79,6 @@ def test_the_blob_hash_is_git_s(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(content)
     hashed = subprocess.run(["git", "hash-object", tmp_path / "f"], capture_output=True, check=True)
     assert git_blob_sha(content) == hashed.stdout.decode().strip()
-
-
-def test_text_is_decoded_and_binary_refused() -> None:
-    assert decode_text("\ufeffGrüße\r\nund\rmehr".encode()) == "Grüße\nund\nmehr"
-    assert decode_text("Grüße".encode("utf-16")) == "Grüße"
-    assert decode_text(b"caf\xe9") == "caf\ufffd"
-    with pytest.raises(UnsupportedContent, match="binary"):
-        decode_text(b"\x89PNG\x00")
-    with pytest.raises(UnsupportedContent, match="larger"):
-        decode_text(b"x" * (10 * 1024 * 1024 + 1))
 
 
 async def test_a_folder_has_a_commit_of_its_content(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from knowledge.bases.models import KnowledgeBase
 from knowledge.bases.registry_file import folders_of, read_registry_file
 from knowledge.bases.routes import router as bases
 from knowledge.bases.use_cases import seed
-from knowledge.embeddings import Embedder
 from knowledge.embeddings.providers import make_embedder
 from knowledge.http_retries import Retries
 from knowledge.queue.dispatcher import Dispatcher
@@ -23,7 +22,9 @@ from knowledge.queue.worker import QueueWorker
 from knowledge.schedules.reconciler import Reconciler
 from knowledge.search.routes import create_router as create_search_router
 from knowledge.settings import KnowledgeSettings
-from knowledge.sources.github import GitHubAccess
+from knowledge.sources.fetching import Access, Fetcher
+from knowledge.sources.github_access import GitHubAccess
+from knowledge.sources.opening import Limits, Sources
 from knowledge.sync import repository
 from knowledge.sync.handlers import commands
 from knowledge.sync.routes import router as syncs
@@ -42,8 +43,17 @@ def build(settings: KnowledgeSettings) -> FastAPI:
 
     async def make_parts(resources: Resources) -> None:
         embedder = make_embedder(settings, resources.http)
-        deps = _sync_deps(settings, resources, embedder, roots)
+        sources = _sources(settings, resources, roots)
+        deps = SyncDeps(
+            pool=resources.pool,
+            embedder=embedder,
+            sources=sources,
+            instance=settings.instance_name,
+            lease_ttl_seconds=settings.lease_ttl_seconds,
+            downloads=settings.sync_downloads,
+        )
         resources.extras["embedder"] = embedder
+        resources.extras["fetcher"] = sources.fetcher
         resources.extras["worker"] = QueueWorker(
             settings.redis_url,
             partial(run_job, deps, jitter_seconds=settings.sync_jitter_seconds),
@@ -60,6 +70,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             await resources.extras["worker"].run()
         finally:
             await resources.extras["embedder"].close()
+            await resources.extras["fetcher"].close()
 
     async def dispatch_syncs(resources: Resources) -> None:
         await Dispatcher(resources.pool, settings.redis_url, resources.notifications).run()
@@ -115,22 +126,19 @@ async def _seed(resources: Resources, declared: list[KnowledgeBase], sync: bool)
     await asyncio.Event().wait()
 
 
-def _sync_deps(
-    settings: KnowledgeSettings, resources: Resources, embedder: Embedder, roots: tuple[Path, ...]
-) -> SyncDeps:
+def _sources(settings: KnowledgeSettings, resources: Resources, roots: tuple[Path, ...]) -> Sources:
     token = settings.github_token
-    return SyncDeps(
-        pool=resources.pool,
-        http=resources.http,
-        embedder=embedder,
-        github=GitHubAccess(
-            settings.github_api_url.rstrip("/"),
-            settings.github_raw_url.rstrip("/"),
-            token.get_secret_value() if token else None,
-            Retries(settings.http_attempts, settings.http_retry_seconds),
-        ),
+    github = GitHubAccess(
+        settings.github_api_url.rstrip("/"),
+        settings.github_raw_url.rstrip("/"),
+        token.get_secret_value() if token else None,
+    )
+    access = Access(
+        frozenset(settings.source_allowed()), github.trusted_urls(), settings.source_credentials_by_host()
+    )
+    return Sources(
+        fetcher=Fetcher(resources.http, access, Retries(settings.http_attempts, settings.http_retry_seconds)),
+        github=github,
         local_roots=roots,
-        instance=settings.instance_name,
-        lease_ttl_seconds=settings.lease_ttl_seconds,
-        downloads=settings.sync_downloads,
+        limits=Limits(settings.source_max_file_bytes, settings.source_max_bytes, settings.sitemap_max_pages),
     )

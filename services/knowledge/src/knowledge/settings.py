@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, TypeAdapter, ValidationError, field_validator
 
 from common.settings import ServiceSettings
+
+_CREDENTIALS = TypeAdapter(dict[str, str])
 
 
 class KnowledgeSettings(ServiceSettings):
@@ -36,6 +38,22 @@ class KnowledgeSettings(ServiceSettings):
     github_webhook_secret: SecretStr | None = Field(
         None, description="secret of GitHub's push webhooks; without it they are refused"
     )
+    source_allowed_hosts: str = Field(
+        "",
+        description="hosts, separated by commas, which sources may reach although they are private; host or "
+        "host:port",
+    )
+    source_credentials: SecretStr | None = Field(
+        None,
+        description='for Git remotes and websites, as JSON: {"<host>": "<user>:<password>"}; sent there only',
+    )
+    source_max_file_bytes: int = Field(
+        10 * 1024 * 1024, ge=1024, description="larger files are not read; changing it builds each base anew"
+    )
+    source_max_bytes: int = Field(
+        2 * 1024**3, ge=1024, description="of all that one sync fetches from a Git remote or a website"
+    )
+    sitemap_max_pages: int = Field(5000, ge=1, description="pages of one website; more are refused")
     http_attempts: int = Field(4, ge=1, le=20, description="tries of a call to GitHub or the embedder")
     http_retry_seconds: float = Field(0.5, ge=0, description="longest first pause between them; doubles")
 
@@ -56,6 +74,24 @@ class KnowledgeSettings(ServiceSettings):
     search_exact_rows: int = Field(
         5000, ge=0, description="bases of up to this many chunks are searched exactly, larger by HNSW"
     )
+
+    @field_validator("source_credentials")
+    @classmethod
+    def _credentials_by_host(cls, value: SecretStr | None) -> SecretStr | None:
+        """``user:password`` by host; the message must not show what it holds."""
+        if value is not None and value.get_secret_value():
+            try:
+                _CREDENTIALS.validate_json(value.get_secret_value())
+            except ValidationError:
+                raise ValueError('it is no JSON of the form {"<host>": "<user>:<password>"}') from None
+        return value
+
+    def source_credentials_by_host(self) -> dict[str, str]:
+        text = self.source_credentials.get_secret_value() if self.source_credentials else ""
+        return {host.lower(): pair for host, pair in _CREDENTIALS.validate_json(text or "{}").items()}
+
+    def source_allowed(self) -> list[str]:
+        return [host.strip().lower() for host in self.source_allowed_hosts.split(",") if host.strip()]
 
     def local_roots(self) -> list[Path]:
         return [Path(root) for root in self.local_sources_root.split(":") if root]

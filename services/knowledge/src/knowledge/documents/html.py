@@ -9,11 +9,18 @@ from markdownify import MarkdownConverter
 from knowledge.documents.encoding import decode_text
 from knowledge.documents.model import Document, UnsupportedContent
 
-_NO_TEXT = (
-    "script, style, noscript, template, svg, math, iframe, object, canvas, form, button, dialog, nav, aside, "
-    "head, [role=navigation], [role=banner], [role=contentinfo], [role=search], [role=complementary], "
-    "[aria-hidden=true]"
+_NO_TEXT = frozenset(
+    (
+        *("script", "style", "noscript", "template", "svg", "math", "iframe", "object", "canvas"),
+        *("form", "button", "dialog", "nav", "aside", "title"),
+    )
 )
+"""Not ``head``: that is where libxml2, older than ``<main>``, puts it on a page without ``<body>``."""
+
+_NO_TEXT_ROLES = frozenset(("navigation", "banner", "contentinfo", "search", "complementary"))
+MAX_TAGS = 100_000
+"""Pages of more are data, and would take the parser minutes."""
+
 _XML_PROLOGUE = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 
@@ -38,8 +45,11 @@ def html_to_document(content: bytes, charset: str | None = None) -> Document:
     Raises :class:`UnsupportedContent` for binary content and for pages that no parser gets through.
     """
     source = _XML_PROLOGUE.sub("", _decode(content, charset))
-    if "<" not in source:
+    tags = source.count("<")
+    if not tags:
         return Document(source)
+    if tags > MAX_TAGS:
+        raise UnsupportedContent(f"the page has more than {MAX_TAGS:,} tags")
     try:
         soup = BeautifulSoup(source, "lxml")
         title = _title(soup)
@@ -75,14 +85,22 @@ def _description(soup: BeautifulSoup) -> str:
 
 def _main(soup: BeautifulSoup) -> Tag:
     """The part that a reader came for: ``main``, a lone ``article``, else the body less its furniture."""
-    for tag in soup.select(_NO_TEXT):
+    for tag in soup.find_all(_is_no_text):
         if not tag.decomposed:  # with a parent of it
             tag.decompose()
-    articles = soup.select("article")
-    main = soup.select_one("main, [role=main]") or (articles[0] if len(articles) == 1 else None)
+    articles = soup.find_all("article", limit=2)
+    main = soup.find(_is_main) or (articles[0] if len(articles) == 1 else None)
     if main and main.get_text(strip=True):
         return main
     body = soup.body or soup
-    for tag in body.select(":scope > header, :scope > footer"):
+    for tag in body.find_all(["header", "footer"], recursive=False):
         tag.decompose()
     return body
+
+
+def _is_no_text(tag: Tag) -> bool:
+    return tag.name in _NO_TEXT or tag.get("role") in _NO_TEXT_ROLES or tag.get("aria-hidden") == "true"
+
+
+def _is_main(tag: Tag) -> bool:
+    return tag.name == "main" or tag.get("role") == "main"

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from common.errors import Forbidden, NotFound
+from knowledge.documents import MAX_FILE_BYTES
 from knowledge.sources import FileUnreadable, SourceFile
-from knowledge.sources.selection import MAX_FILE_BYTES, Selection, digest_of, git_blob_sha
+from knowledge.sources.selection import Selection, digest_of, git_blob_sha
 
 
 class FolderSource:
@@ -16,8 +17,15 @@ class FolderSource:
     Only files that ``selection`` takes are hashed: a base of a few documents may lie in a large folder.
     """
 
-    def __init__(self, path: Path, roots: Sequence[Path], selection: Selection) -> None:
+    def __init__(
+        self,
+        path: Path,
+        roots: Sequence[Path],
+        selection: Selection,
+        max_file_bytes: int = MAX_FILE_BYTES,
+    ) -> None:
         self._path, self._roots, self._selection = path, roots, selection
+        self._max_file_bytes = max_file_bytes
         self._listed: list[SourceFile] | None = None
 
     async def newest_commit(self) -> str:
@@ -28,6 +36,9 @@ class FolderSource:
         if self._listed is None:
             await self.newest_commit()
         return self._listed or []
+
+    async def prepare(self, files: Sequence[SourceFile], commit: str) -> None:
+        """Everything is here already."""
 
     async def read(self, file: SourceFile, commit: str) -> bytes:
         try:
@@ -42,7 +53,7 @@ class FolderSource:
         return self._path if self._path.is_file() else self._path / relative
 
     def _list(self) -> list[SourceFile]:
-        resolved = self._path.resolve()
+        resolved, limit = self._path.resolve(), self._max_file_bytes
         if not any(resolved.is_relative_to(root.resolve()) for root in self._roots):
             raise Forbidden(
                 f"{self._path} is not below a folder that LOCAL_SOURCES_ROOT or the settings file allow",
@@ -51,9 +62,9 @@ class FolderSource:
         if not resolved.exists():
             raise NotFound(f"{self._path} does not exist; what was indexed is kept", code="source_not_found")
         if resolved.is_file():
-            return [_describe(resolved, resolved.name)]
+            return [_describe(resolved, resolved.name, limit)]
         return [
-            _describe(file, relative)
+            _describe(file, relative, limit)
             for file in _regular_files(resolved)
             if self._selection.takes(relative := file.relative_to(resolved).as_posix())
         ]
@@ -80,11 +91,11 @@ def _storable(name: str) -> bool:
     return True
 
 
-def _describe(path: Path, relative: str) -> SourceFile:
+def _describe(path: Path, relative: str, max_bytes: int) -> SourceFile:
     """A file that can't be read is listed with a hash of its own, and fails alone when it is read."""
     try:
         size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
+        if size > max_bytes:
             return SourceFile(relative, git_blob_sha(f"size {size}".encode()), size)
         content = path.read_bytes()
     except OSError:

@@ -62,7 +62,7 @@ def parse_refs(body: bytes) -> tuple[dict[str, str], list[str]]:
         while position < len(body):
             length = int(body[position : position + 4], 16)
             line = body[position + 4 : position + max(length, 4)]
-            if length and (length < 4 or len(line) != length - 4):
+            if position + 4 > len(body) or (length and (length < 4 or len(line) != length - 4)):
                 raise ValueError("a line is cut off")
             position += max(length, 4)
             if not line or line.startswith((b"#", b"version ")):

@@ -5,42 +5,38 @@ force-pushes included. A content is accepted only when its blob hash is the list
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-import httpx
-
-from common.errors import NotFound, PermanentError, TransientError
-from knowledge.http_retries import Retries, send
-from knowledge.sources import FileUnreadable, SourceFile
+from common.errors import NotFound, PermanentError, TakaroError, TransientError
+from knowledge.sources import FileRefused, FileUnreadable, SourceFile
+from knowledge.sources.fetching import Fetched, Fetcher, TooLarge
+from knowledge.sources.github_access import GitHubAccess, GitHubSite
 from knowledge.sources.location import GitHubLocation
 from knowledge.sources.selection import below, git_blob_sha
 
 _REGULAR_FILES = ("100644", "100755")
-
-
-@dataclass(slots=True, frozen=True)
-class GitHubAccess:
-    """Where GitHub's API and raw content are, and the token for both."""
-
-    api_url: str
-    raw_url: str
-    token: str | None = None
-    retries: Retries = field(default_factory=Retries)
+_JSON = "application/vnd.github+json"
+_RAW = "application/vnd.github.raw+json"
+MAX_LISTING_BYTES = 64 * 1024 * 1024
+"""GitHub cuts a listing off at 7 MB and 100,000 entries; Enterprise lets operators raise that."""
 
 
 class GitHubSource:
-    """A path of a branch of a repository."""
+    """A path of a branch of a repository. Raises ``Forbidden`` for another host than the operator's."""
 
-    def __init__(self, http: httpx.AsyncClient, access: GitHubAccess, location: GitHubLocation) -> None:
-        self._http, self._access, self._at = http, access, location
+    def __init__(
+        self, fetcher: Fetcher, access: GitHubAccess, location: GitHubLocation, max_file_bytes: int
+    ) -> None:
+        self._fetcher, self._access, self._at = fetcher, access, location
+        self._site: GitHubSite = access.site_of(location)
+        self._max_file_bytes = max_file_bytes
 
     async def newest_commit(self) -> str:
         params = {"sha": self._at.branch, "per_page": "1"}
         if self._at.path:
             params["path"] = self._at.path
-        commits = await self._api("commits", params)
+        commits = await self._api("commits", params, conditional=True)
         if not isinstance(commits, list) or not commits:
             raise NotFound(f"no commit of {self._at} touches its path", code="source_not_found")
         sha = commits[0].get("sha") if isinstance(commits[0], dict) else None
@@ -57,25 +53,39 @@ class GitHubSource:
             )
         return files
 
+    async def prepare(self, files: Sequence[SourceFile], commit: str) -> None:
+        """Each file is a request of its own here."""
+
     async def read(self, file: SourceFile, commit: str) -> bytes:
-        at = self._at
-        url = f"{self._access.raw_url}/{at.owner}/{at.repository}/{commit}/{quote(file.path)}"
+        at, site = self._at, self._site
+        if site.raw_url:
+            url = f"{site.raw_url}/{at.owner}/{at.repository}/{commit}/{quote(file.path)}"
+        else:
+            url = self._url(f"git/blobs/{file.content_sha}")
         try:
-            response = await self._get(url, {})
-        except TransientError as error:
+            answer = await self._get(url, accept=_RAW, max_bytes=self._max_file_bytes)
+        except TooLarge as error:
+            raise FileRefused(f"the file is larger than {self._max_file_bytes:,} bytes") from error
+        except TakaroError as error:
             raise FileUnreadable(error.reason) from error
-        if response.status_code != 200:
-            raise FileUnreadable(f"GET {url}: HTTP {response.status_code}")
-        if git_blob_sha(response.content) != file.content_sha:
+        if answer.status != 200:
+            raise FileUnreadable(f"GET {url}: HTTP {answer.status}")
+        if git_blob_sha(answer.content) != file.content_sha:
             raise FileUnreadable(f"GET {url}: the content is not the one listed at this commit")
-        return response.content
+        return answer.content
 
     async def _walk(self, tree: str, prefix: str) -> list[SourceFile]:
         """The files of ``tree``: in one call, or folder by folder where GitHub cuts the answer off."""
-        listing = await self._api(f"git/trees/{tree}", {"recursive": "1"})
+        listing = await self._tree(tree, recursive=True)
         if not listing.get("truncated"):
             return _files(listing, prefix)
-        listing = await self._api(f"git/trees/{tree}", {})
+        listing = await self._tree(tree, recursive=False)
+        if listing.get("truncated"):
+            raise PermanentError(
+                f"{self._at}: the folder {prefix or '/'} has more entries than GitHub lists; "
+                "read the repository as a Git remote (git+https://…) instead",
+                code="source_too_large",
+            )
         files = _files(listing, prefix)
         for entry in listing["tree"]:
             path = prefix + entry["path"]
@@ -83,30 +93,56 @@ class GitHubSource:
                 files += await self._walk(entry["sha"], f"{path}/")
         return files
 
-    async def _api(self, what: str, params: dict[str, str]) -> Any:
-        url = f"{self._access.api_url}/repos/{self._at.owner}/{self._at.repository}/{what}"
-        response = await self._get(url, params)
-        if response.status_code == 404:
+    async def _tree(self, tree: str, *, recursive: bool) -> dict[str, Any]:
+        listing = await self._api(f"git/trees/{tree}", {"recursive": "1"} if recursive else {})
+        if not isinstance(listing, dict) or not isinstance(listing.get("tree"), list):
+            raise TransientError(f"GitHub's tree {tree} of {self._at} is no listing")
+        return listing
+
+    def _url(self, what: str) -> str:
+        return f"{self._site.api_url}/repos/{self._at.owner}/{self._at.repository}/{what}"
+
+    async def _api(self, what: str, params: dict[str, str], *, conditional: bool = False) -> Any:
+        """The JSON of an answer. ``conditional``: asked with the last answer's ETag; an answer that hasn't
+        changed is free of GitHub's rate limit."""
+        url = self._url(what)
+        key = (url, tuple(sorted(params.items())))
+        known = self._access.remembered(key) if conditional else None
+        headers = {"If-None-Match": known[0]} if known else {}
+        try:
+            answer = await self._get(url, params, headers=headers, max_bytes=MAX_LISTING_BYTES)
+        except TooLarge as error:
+            raise PermanentError(str(error), code="source_too_large") from error
+        if answer.status == 304 and known:
+            return known[1]
+        if answer.status == 404:
             raise NotFound(
                 f"GitHub does not know {self._at}, or the token may not see it", code="source_not_found"
             )
-        if response.status_code != 200:
-            words = " ".join(response.text.split())[:200]
-            raise PermanentError(f"GET {url}: HTTP {response.status_code} {words}", code="source_refused")
-        try:
-            return response.json()
-        except ValueError as error:
-            raise TransientError(f"GET {url}: the answer is no JSON") from error
+        if answer.status != 200:
+            words = " ".join(answer.text.split())[:200]
+            raise PermanentError(f"GET {url}: HTTP {answer.status} {words}", code="source_refused")
+        value = answer.json()
+        if conditional and (etag := answer.headers.get("etag")):
+            self._access.remember(key, etag, value)
+        return value
 
-    async def _get(self, url: str, params: dict[str, str]) -> httpx.Response:
-        headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
-        if self._access.token:
-            headers["Authorization"] = f"Bearer {self._access.token}"
-        return await send(
-            lambda: self._http.get(url, params=params, headers=headers, follow_redirects=True),
-            what=f"GET {url}",
-            retries=self._access.retries,
+    async def _get(
+        self,
+        url: str,
+        params: dict[str, str] | None = None,
+        *,
+        max_bytes: int,
+        accept: str = _JSON,
+        headers: dict[str, str] | None = None,
+    ) -> Fetched:
+        self._access.check_limit(self._site)
+        sent = {"Accept": accept, "X-GitHub-Api-Version": "2022-11-28", **(headers or {})}
+        answer = await self._fetcher.get(
+            url, params=params, headers=sent, max_bytes=max_bytes, secrets=self._site.secrets
         )
+        self._access.note_limit(self._site, answer)
+        return answer
 
 
 def _files(listing: dict[str, Any], prefix: str) -> list[SourceFile]:

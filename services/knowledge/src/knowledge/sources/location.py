@@ -3,25 +3,54 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import TypeAlias
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from common.errors import Invalid
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._-]+")
+_BRANCH = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\-][^\x00-\x20\x7f~^:?*\[\\]*")
+GITHUB = "github.com"
+SITEMAP_SCHEMES = ("sitemap+https://", "sitemap+http://")
 
 
 @dataclass(slots=True, frozen=True)
 class GitHubLocation:
-    """``path`` is ``""`` for the whole tree, else without slashes at its ends."""
+    """``path`` is ``""`` for the whole tree, else without slashes at its ends. ``host`` (with its port) is
+    another one than github.com for GitHub Enterprise."""
 
     owner: str
     repository: str
     branch: str = "main"
     path: str = ""
+    host: str = GITHUB
 
     def __str__(self) -> str:
         tree = f"/tree/{self.branch}/{self.path}".rstrip("/")
-        return f"github.com/{self.owner}/{self.repository}{tree}"
+        return f"{self.host}/{self.owner}/{self.repository}{tree}"
+
+
+@dataclass(slots=True, frozen=True)
+class GitLocation:
+    """A Git remote over HTTP(S). ``branch`` is ``""`` for the remote's own default."""
+
+    url: str
+    branch: str = ""
+    path: str = ""
+
+    def __str__(self) -> str:
+        inside = f"#{self.branch}:{self.path}".rstrip(":")
+        return self.url if inside == "#" else self.url + inside
+
+
+@dataclass(slots=True, frozen=True)
+class SitemapLocation:
+    """A website's sitemap, or the index of several."""
+
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
 
 
 @dataclass(slots=True, frozen=True)
@@ -34,29 +63,85 @@ class FolderLocation:
         return self.path.as_uri()
 
 
-def parse_source(source: str) -> GitHubLocation | FolderLocation:
-    """Read ``https://github.com/<owner>/<repo>[/tree|blob/<branch>[/<path>]]``, ``file:///…`` or ``/…``.
+Location: TypeAlias = GitHubLocation | GitLocation | SitemapLocation | FolderLocation
 
-    A branch is one segment (percent-encode a slash in its name). Raises ``Invalid``.
+
+def parse_source(source: str) -> Location:
+    """Read a source:
+
+    - ``https://github.com/<owner>/<repo>[/tree|blob/<branch>[/<path>]]``, and the longer form on the host of
+      a GitHub Enterprise (a slash in the branch's name is ``%2F``);
+    - ``git+https://<host>/<any path>[#<branch>[:<path>]]``, also without ``git+`` when it ends in ``.git``;
+    - ``sitemap+https://<host>/<path>``;
+    - ``file:///<path>`` or ``/<path>``.
+
+    Raises ``Invalid``; that is also for a URL with a password in it, for sources are shown to people.
     """
     if source.startswith("/"):
         return FolderLocation(Path(source))
-    parts = urlsplit(source)
+    try:
+        parts = urlsplit(source)
+        named = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError as error:
+        raise Invalid(f"source {source!r} is no URL: {error}", code="invalid_source") from error
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/"):
         return FolderLocation(Path(unquote(parts.path)))
-    if parts.scheme in ("http", "https") and parts.hostname in ("github.com", "www.github.com"):
-        return _github(source, [segment for segment in parts.path.split("/") if segment])
+    kind, _, scheme = parts.scheme.rpartition("+")
+    if named and scheme in ("http", "https") and kind in ("", "git", "sitemap"):
+        if parts.username is not None or parts.password is not None:
+            raise Invalid(
+                "a source may hold no user or password: it is shown to people. An operator sets them in "
+                "SOURCE_CREDENTIALS or GITHUB_TOKEN",
+                code="invalid_source",
+            )
+        found = _of_http(source, kind, parts._replace(scheme=scheme))
+        if found is not None:
+            return found
     raise Invalid(
-        f"source {source!r} is neither https://github.com/<owner>/<repo>/tree/<branch>/<path> nor file:///<path>",
+        f"source {source!r} is none of https://github.com/<owner>/<repo>/tree/<branch>/<path>, "
+        "git+https://<host>/<repository>#<branch>:<path>, sitemap+https://<host>/sitemap.xml and file:///<path>",
         code="invalid_source",
     )
 
 
-def _github(source: str, segments: list[str]) -> GitHubLocation:
+def _of_http(source: str, kind: str, parts: SplitResult) -> Location | None:
+    if kind == "sitemap":
+        return SitemapLocation(urlunsplit(parts._replace(fragment="")))
+    if kind == "git":
+        return _git(source, parts)
+    segments = [segment for segment in parts.path.split("/") if segment]
+    if parts.hostname in (GITHUB, f"www.{GITHUB}"):
+        return _github(source, segments, GITHUB)
+    if len(segments) >= 4 and segments[2] in ("tree", "blob"):
+        return _github(source, segments, parts.netloc.lower())
+    if parts.path.rstrip("/").endswith(".git"):
+        return _git(source, parts)
+    return None
+
+
+def _github(source: str, segments: list[str], host: str) -> GitHubLocation:
     if len(segments) == 2 or (len(segments) >= 4 and segments[2] in ("tree", "blob")):
         owner, repository = segments[0], segments[1].removesuffix(".git")
         named = [unquote(segment) for segment in segments[3:]]
         dots = any(segment in (".", "..") for segment in [owner, repository, *named])
         if _SEGMENT.fullmatch(owner) and _SEGMENT.fullmatch(repository) and not dots:
-            return GitHubLocation(owner, repository, named[0] if named else "main", "/".join(named[1:]))
+            branch = named[0] if named else "main"
+            return GitHubLocation(owner, repository, branch, "/".join(named[1:]), host)
     raise Invalid(f"source {source!r} names no GitHub repository, branch and path", code="invalid_source")
+
+
+def _git(source: str, parts: SplitResult) -> GitLocation:
+    branch, _, path = unquote(parts.fragment).partition(":")
+    path = path.strip("/")
+    url = urlunsplit(parts._replace(fragment="", path=parts.path.rstrip("/")))
+    bad_path = any(segment in ("", ".", "..") for segment in path.split("/")) if path else False
+    bad_branch = bool(branch) and (
+        not _BRANCH.fullmatch(branch) or ".." in branch or branch.endswith((".lock", "/", "."))
+    )
+    if bad_path or bad_branch or "\x00" in path or not parts.path.strip("/"):
+        raise Invalid(
+            f"source {source!r} names no Git repository, branch and path: it is git+https://<host>/<repository>"
+            "#<branch>:<path>",
+            code="invalid_source",
+        )
+    return GitLocation(url, branch, path)

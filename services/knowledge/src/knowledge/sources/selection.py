@@ -1,17 +1,10 @@
-"""Which of a source's files belong to a base, and what their bytes mean. Pure rules."""
+"""Which of a source's files belong to a base, and the hashes they are known by. Pure rules."""
 
 import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-
-MAX_FILE_BYTES = 10 * 1024 * 1024
-"""Larger files are data rather than documents."""
-
-
-class UnsupportedContent(ValueError):
-    """The bytes are no text. Deterministic: the same content is refused every time."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -46,22 +39,6 @@ def digest_of(files: Sequence[tuple[str, str]]) -> str:
     for path, content_sha in sorted(files):
         digest.update(f"{path}\x00{content_sha}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
-
-
-def decode_text(content: bytes) -> str:
-    """The text of a file: UTF-8 (with or without a mark) or UTF-16 with a mark; stray bytes become U+FFFD.
-
-    Raises :class:`UnsupportedContent` for binary content (U+0000, which Postgres can't store either).
-    """
-    if len(content) > MAX_FILE_BYTES:
-        raise UnsupportedContent(f"the file is larger than {MAX_FILE_BYTES // 1024 // 1024} MB")
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = content.decode("utf-16", errors="replace")
-    else:
-        text = content.decode("utf-8-sig", errors="replace")
-    if "\x00" in text:
-        raise UnsupportedContent("the file is binary")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 @lru_cache(maxsize=512)

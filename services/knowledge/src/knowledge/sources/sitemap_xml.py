@@ -42,11 +42,10 @@ def parse_sitemap(content: bytes) -> Sitemap:
             if event == "start":
                 root = element if root is None else root
                 continue
-            if root is not None and element in root:
-                entry = _entry(element)
-                if entry:
+            if _local(element.tag) in ("url", "sitemap"):
+                if entry := _entry(element):
                     entries.append(entry)
-                root.clear()  # its children are read: memory stays flat
+                element.clear()  # what it holds, images and translations too, is done with
             if len(entries) > MAX_ENTRIES:
                 raise PermanentError(
                     f"a sitemap has more than {MAX_ENTRIES:,} entries", code="source_too_large"
@@ -86,8 +85,6 @@ def _of_text(content: bytes) -> Sitemap:
 
 
 def _entry(element: Element) -> Entry | None:
-    if _local(element.tag) not in ("url", "sitemap"):
-        return None
     values = {_local(child.tag): (child.text or "").strip() for child in element}
     return Entry(values["loc"], values.get("lastmod", "")) if values.get("loc") else None
 

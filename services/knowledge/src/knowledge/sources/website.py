@@ -107,8 +107,11 @@ class WebsiteSource:
     async def newest_commit(self) -> str:
         await self._read_robots()
         entries = await self._list_pages()
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._look_at(path, entry)) for path, entry in entries.items()]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._look_at(path, entry)) for path, entry in entries.items()]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None  # a limit, the same for all
         self._pages = {page.path: page for page in (task.result() for task in tasks)}
         return digest_of([(page.path, page.content_sha) for page in self._pages.values()])
 

@@ -13,9 +13,9 @@ import structlog
 from common.postgres import Pool
 from knowledge.bases.models import KnowledgeBase
 from knowledge.binary_codecs import register_binary
+from knowledge.documents import MAX_FILE_BYTES, UnsupportedContent, check_size
 from knowledge.embeddings import Embedder
-from knowledge.sources import FileUnreadable, Source, SourceFile
-from knowledge.sources.selection import MAX_FILE_BYTES
+from knowledge.sources import FileRefused, FileUnreadable, Source, SourceFile
 from knowledge.sync import repository, rules
 from knowledge.sync.models import Chunk, FileState
 from knowledge.sync.progress import Progress
@@ -48,9 +48,10 @@ class Reader:
         base: KnowledgeBase,
         fingerprint: str,
         downloads: int,
+        max_file_bytes: int = MAX_FILE_BYTES,
     ) -> None:
         self._pool, self._embedder, self._source, self._base = pool, embedder, source, base
-        self._fingerprint = fingerprint
+        self._fingerprint, self._max_file_bytes = fingerprint, max_file_bytes
         self._downloads = asyncio.Semaphore(downloads)
 
     async def read(
@@ -82,16 +83,18 @@ class Reader:
     async def _read_one(
         self, file: SourceFile, commit: str, known: FileState | None, existing: Collection[UUID]
     ) -> tuple[FileState, list[Chunk]]:
-        if file.size > MAX_FILE_BYTES:
-            reason = f"the file is larger than {MAX_FILE_BYTES // 1024 // 1024} MB"
-            return FileState(file.path, file.content_sha, "unsupported", reason, ()), []
         try:
+            check_size(file.size, self._max_file_bytes)
             async with self._downloads:
                 content = await self._source.read(file, commit)
+            return await asyncio.to_thread(
+                rules.read_file, self._base, self._fingerprint, file, content, self._max_file_bytes
+            )
+        except (FileRefused, UnsupportedContent) as error:
+            return rules.unsupported_file(file, str(error)), []
         except FileUnreadable as error:
             log.warning("file not read", knowledge_base=self._base.id, path=file.path, reason=str(error))
             return rules.failed_file(file, str(error), known, existing), []
-        return await asyncio.to_thread(rules.read_file, self._base, self._fingerprint, file, content)
 
     async def _embed_missing(
         self, chunks: Sequence[Chunk], files: int, progress: Progress, report: Report

@@ -10,8 +10,10 @@ from uuid import UUID
 
 from common import codec
 from knowledge.bases.models import KnowledgeBase
+from knowledge.documents import MAX_FILE_BYTES, READERS, UnsupportedContent, read_document
 from knowledge.sources import SourceFile
-from knowledge.sources.selection import Selection, UnsupportedContent, decode_text
+from knowledge.sources.location import SITEMAP_SCHEMES
+from knowledge.sources.selection import Selection
 from knowledge.sync.chunker import chunk_text
 from knowledge.sync.models import Chunk, FileState, Index, Plan
 
@@ -20,12 +22,14 @@ CHUNKER = "windows-1"
 
 
 def selection_of(base: KnowledgeBase) -> Selection:
-    return Selection(base.extensions, base.include, base.exclude)
+    """Which files ``base`` takes. Pages of a website have no extensions to go by: globs alone choose them."""
+    website = base.source.startswith(SITEMAP_SCHEMES)
+    return Selection(() if website else base.extensions, base.include, base.exclude)
 
 
-def fingerprint_of(base: KnowledgeBase, model: str) -> str:
-    """64 hex digits for what turns a file into rows: model, chunker, chunk sizes."""
-    return _sha256([CHUNKER, model, base.chunk_size, base.chunk_overlap])
+def fingerprint_of(base: KnowledgeBase, model: str, max_file_bytes: int = MAX_FILE_BYTES) -> str:
+    """64 hex digits for what turns a file into rows: readers, model, chunker, chunk sizes, largest file."""
+    return _sha256([READERS, CHUNKER, model, base.chunk_size, base.chunk_overlap, max_file_bytes])
 
 
 def definition_of(base: KnowledgeBase) -> str:
@@ -33,9 +37,9 @@ def definition_of(base: KnowledgeBase) -> str:
     return _sha256([base.source, base.extensions, base.include, base.exclude])
 
 
-def chunk_file(base: KnowledgeBase, fingerprint: str, path: str, content: bytes) -> list[Chunk]:
-    """The chunks of one file. Raises ``UnsupportedContent`` for what is no text."""
-    texts = chunk_text(decode_text(content), size=base.chunk_size, overlap=base.chunk_overlap)
+def chunk_file(base: KnowledgeBase, fingerprint: str, path: str, text: str) -> list[Chunk]:
+    """The chunks of one file."""
+    texts = chunk_text(text, size=base.chunk_size, overlap=base.chunk_overlap)
     chunks = []
     for index, text in enumerate(texts):
         content_hash = hashlib.sha256(text.encode()).digest()
@@ -46,15 +50,25 @@ def chunk_file(base: KnowledgeBase, fingerprint: str, path: str, content: bytes)
 
 
 def read_file(
-    base: KnowledgeBase, fingerprint: str, file: SourceFile, content: bytes
+    base: KnowledgeBase,
+    fingerprint: str,
+    file: SourceFile,
+    content: bytes,
+    max_file_bytes: int = MAX_FILE_BYTES,
 ) -> tuple[FileState, list[Chunk]]:
-    """The state and the chunks of a file whose content was fetched."""
+    """The state and the chunks of a file whose content was fetched. Raises ``FileUnreadable``."""
     try:
-        chunks = chunk_file(base, fingerprint, file.path, content)
+        text = read_document(file.name, content, max_bytes=max_file_bytes)
     except UnsupportedContent as error:
-        return FileState(file.path, file.content_sha, "unsupported", str(error), ()), []
+        return unsupported_file(file, str(error)), []
+    chunks = chunk_file(base, fingerprint, file.path, text)
     ids = tuple(chunk.id for chunk in chunks)
     return FileState(file.path, file.content_sha, "indexed" if ids else "empty", None, ids), chunks
+
+
+def unsupported_file(file: SourceFile, reason: str) -> FileState:
+    """The state of a file that has no text: no rows, and it isn't read again until it changes."""
+    return FileState(file.path, file.content_sha, "unsupported", reason, ())
 
 
 def failed_file(

@@ -3,10 +3,8 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import UUID, uuid4
 
-import httpx
 import structlog
 
 from common import outbox
@@ -18,9 +16,7 @@ from knowledge.bases import repository as bases
 from knowledge.bases.models import KnowledgeBase
 from knowledge.embeddings import Embedder
 from knowledge.sources import Source
-from knowledge.sources.folder import FolderSource
-from knowledge.sources.github import GitHubAccess, GitHubSource
-from knowledge.sources.location import GitHubLocation, parse_source
+from knowledge.sources.opening import Sources
 from knowledge.sync import applying, repository, rules
 from knowledge.sync.lease import SyncLease, hold_base
 from knowledge.sync.models import Index, Reason, SyncResult
@@ -46,10 +42,8 @@ class SyncDeps:
     """What a sync needs from the composition root."""
 
     pool: Pool
-    http: httpx.AsyncClient
     embedder: Embedder
-    github: GitHubAccess
-    local_roots: tuple[Path, ...]
+    sources: Sources
     instance: str
     lease_ttl_seconds: float
     downloads: int
@@ -79,7 +73,8 @@ async def sync_base(deps: SyncDeps, run: SyncRun, watch: Watch) -> SyncResult:
     async with hold_base(deps.pool, run.base.id, owner, deps.lease_ttl_seconds) as held:
         await _start(deps.pool, run)
         try:
-            return await _sync(deps, run, held, watch)
+            async with deps.sources.open(run.base.source, rules.selection_of(run.base)) as source:
+                return await _sync(deps, run, held, watch, source)
         except FilesUnreadable:
             raise
         except Exception as error:
@@ -88,10 +83,10 @@ async def sync_base(deps: SyncDeps, run: SyncRun, watch: Watch) -> SyncResult:
             raise
 
 
-async def _sync(deps: SyncDeps, run: SyncRun, held: SyncLease, watch: Watch) -> SyncResult:
-    base, model = run.base, deps.embedder.model
-    fingerprint, definition = rules.fingerprint_of(base, model), rules.definition_of(base)
-    source = open_source(deps, base)
+async def _sync(deps: SyncDeps, run: SyncRun, held: SyncLease, watch: Watch, source: Source) -> SyncResult:
+    base, model, max_file_bytes = run.base, deps.embedder.model, deps.sources.limits.file_bytes
+    fingerprint = rules.fingerprint_of(base, model, max_file_bytes)
+    definition = rules.definition_of(base)
     with tracer().start_as_current_span("knowledge.list_source"):
         commit = await source.newest_commit()
     async with deps.pool.acquire() as connection:
@@ -112,7 +107,8 @@ async def _sync(deps: SyncDeps, run: SyncRun, held: SyncLease, watch: Watch) -> 
     to_read = rules.files_to_read(listing, known, existing, everything=anew or run.mode == "full")
     with tracer().start_as_current_span("knowledge.read_and_embed") as span:
         span.set_attribute("knowledge.files", len(to_read))
-        reader = Reader(deps.pool, deps.embedder, source, base, fingerprint, deps.downloads)
+        await source.prepare([file for file in to_read if file.size <= max_file_bytes], commit)
+        reader = Reader(deps.pool, deps.embedder, source, base, fingerprint, deps.downloads, max_file_bytes)
         reading = await reader.read(to_read, commit, known, existing, _reporter(deps.pool, run, watch))
     plan = rules.plan_of(listing, known, reading.files, reading.chunks)
 
@@ -142,14 +138,6 @@ async def _sync(deps: SyncDeps, run: SyncRun, held: SyncLease, watch: Watch) -> 
         raise FilesUnreadable(applying.failure_of(plan))
     log.info("knowledge base synced", knowledge_base=base.id, **result.to_job_result())
     return result
-
-
-def open_source(deps: SyncDeps, base: KnowledgeBase) -> Source:
-    """The source of ``base``. Raises ``PermanentError`` for one that can't be."""
-    location = parse_source(base.source)
-    if isinstance(location, GitHubLocation):
-        return GitHubSource(deps.http, deps.github, location)
-    return FolderSource(location.path, deps.local_roots, rules.selection_of(base))
 
 
 async def _start(pool: Pool, run: SyncRun) -> None:
