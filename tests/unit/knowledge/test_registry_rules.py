@@ -99,6 +99,24 @@ def test_a_branch_with_a_slash_and_a_tag_are_found() -> None:
     assert concerns(replace(push, ref="refs/tags/v1"), "https://github.com/acme/handbook/tree/v1")
 
 
+def test_a_push_to_github_enterprise_and_one_to_a_git_remote_on_github_are_told_apart_by_host() -> None:
+    payload = {
+        "ref": "refs/heads/trunk",
+        "repository": {
+            "full_name": "acme/handbook",
+            "html_url": "https://git.acme.example/acme/handbook",
+            "default_branch": "trunk",
+        },
+    }
+    push = PushPayload.model_validate(payload).push()
+    assert concerns(push, "https://git.acme.example/acme/handbook/tree/trunk/docs")
+    assert concerns(push, "git+https://git.acme.example/Acme/handbook.git")
+    assert concerns(push, "git+https://git.acme.example/acme/handbook#trunk:docs")
+    assert not concerns(push, "git+https://git.acme.example/acme/handbook#next")
+    assert not concerns(push, "https://github.com/acme/handbook/tree/trunk/docs")
+    assert not concerns(push, "git+https://github.com/acme/handbook")
+
+
 @pytest.mark.parametrize(
     ("payload", "paths"),
     [

@@ -1,9 +1,11 @@
 """What of GitHub's payloads is read. Everything else is ignored."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from knowledge.sources.location import GITHUB
 from knowledge.webhooks.rules import Push, touched_paths
 
 
@@ -13,6 +15,8 @@ class _Payload(BaseModel):
 
 class Repository(_Payload):
     full_name: Annotated[str, Field(min_length=3)]
+    html_url: str = f"https://{GITHUB}"
+    default_branch: str = "main"
 
 
 class PushedCommit(_Payload):
@@ -37,4 +41,6 @@ class PushPayload(_Payload):
     def push(self) -> Push:
         commits = [commit.paths() for commit in self.commits]
         paths = touched_paths(commits, rewritten=self.created or self.forced)
-        return Push(self.repository.full_name, self.ref, paths)
+        at = self.repository
+        host = urlsplit(at.html_url).netloc.lower()
+        return Push(at.full_name, self.ref, paths, host, at.default_branch)

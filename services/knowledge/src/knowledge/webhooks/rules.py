@@ -4,9 +4,10 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from common.errors import PermanentError
-from knowledge.sources.location import GitHubLocation, parse_source
+from knowledge.sources.location import GITHUB, GitHubLocation, GitLocation, parse_source
 from knowledge.sources.selection import below
 
 MOST_COMMITS = 2048
@@ -18,11 +19,14 @@ _BRANCH, _TAG = "refs/heads/", "refs/tags/"
 
 @dataclass(slots=True, frozen=True)
 class Push:
-    """``paths`` that a push touched; ``None`` when they can't be told, so that any may be."""
+    """``paths`` that a push touched; ``None`` when they can't be told, so that any may be. ``host`` is
+    GitHub's, or an Enterprise's with its port."""
 
     repository: str
     ref: str
     paths: frozenset[str] | None
+    host: str = GITHUB
+    default_branch: str = "main"
 
 
 def is_signed(body: bytes, signature: str, secret: str) -> bool:
@@ -49,11 +53,17 @@ def concerns(push: Push, source: str) -> bool:
         location = parse_source(source)
     except PermanentError:
         return False
-    if not isinstance(location, GitHubLocation):
+    if isinstance(location, GitHubLocation):
+        named = (location.host, f"{location.owner}/{location.repository}")
+        branch = location.branch
+    elif isinstance(location, GitLocation):
+        parts = urlsplit(location.url)
+        named = (parts.netloc.lower(), parts.path.strip("/").removesuffix(".git"))
+        branch = location.branch or push.default_branch
+    else:
         return False
-    at = location
-    if f"{at.owner}/{at.repository}".casefold() != push.repository.casefold():
+    if (named[0], named[1].casefold()) != (push.host, push.repository.casefold()):
         return False
-    if push.ref not in (_BRANCH + at.branch, _TAG + at.branch):
+    if push.ref not in (_BRANCH + branch, _TAG + branch):
         return False
-    return push.paths is None or any(below(path, at.path) for path in push.paths)
+    return push.paths is None or any(below(path, location.path) for path in push.paths)
