@@ -12,7 +12,7 @@ from benchmarks.report import Report
 from benchmarks.world import TEXT, World, median
 from tests.support.services import Service
 
-PER_SECOND, SECONDS, ROUNDS = 400, 5, 5
+PER_SECOND, SECONDS, ROUNDS = 700, 5, 5
 
 
 async def run(world: World, report: Report) -> None:

@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -31,15 +31,10 @@ from common.events import RawEntry
 from common.leases import Lease, LeaseKeeper, LeaseLost
 from common.settings import ServiceSettings
 from common.streams.group import Group
+from common.streams.handover import Handover
 from common.streams.processor import Processor
 
-if TYPE_CHECKING:
-    from common.streams.validation import Item
-
 log = structlog.get_logger()
-
-Handover: TypeAlias = "asyncio.Queue[list[Item]]"
-"""Holds the one batch that is read and validated while another is handled."""
 
 BLOCK_MILLISECONDS = 1_000
 """How long one read waits: below the socket timeout of 5 s, and below the lease's time to live."""
@@ -106,7 +101,7 @@ class StreamConsumer:
         await self._drain()
         await self._group.remove_idle_consumers(self._consumer, IDLE_CONSUMER_SECONDS)
         self._disconnected.clear()
-        handover: Handover = asyncio.Queue(maxsize=1)
+        handover = Handover(self._settings.stream_batch_size)
         self._reader = reader = self._subscribe(lease, handover)
         handling = asyncio.create_task(self._handle(lease, handover))
         await self._broker.connect()
@@ -159,7 +154,7 @@ class StreamConsumer:
     async def _handle(self, lease: Lease, handover: Handover) -> None:
         """Handle one batch while FastStream reads and validates the next; until interrupted."""
         while not self._disconnected.is_set():
-            items = await handover.get()
+            items = await handover.take()
             try:
                 if self._disconnected.is_set():
                     self._processor.release(items)
@@ -179,8 +174,7 @@ class StreamConsumer:
 
     def _discard(self, handover: Handover) -> None:
         """What waits to be handled stays pending."""
-        while not handover.empty():
-            self._processor.release(handover.get_nowait())
+        self._processor.release(handover.take_now())
 
     async def _finish(self, handling: "asyncio.Task[None]") -> None:
         """Let the batch in hand commit, within half of the grace period."""
