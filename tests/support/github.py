@@ -1,10 +1,11 @@
-"""A real Git repository behind GitHub's REST API shape: commits, trees, raw content.
+"""A real Git repository behind GitHub's REST API shape: commits (with ETags), trees, blobs, raw content.
 
 Everything is answered by ``git`` itself, so hashes, history and paths are real. Calls are counted, and a test
 can make some of them fail.
 """
 
 import asyncio
+import hashlib
 import json
 import subprocess
 from collections import Counter
@@ -73,18 +74,21 @@ Fault = Callable[[str], Answer | None]
 
 @dataclass
 class FakeGitHub:
-    """Serves ``repository`` as ``acme/handbook``. ``calls`` counts by kind: commits, trees, raw."""
+    """Serves ``repository`` as ``acme/handbook``, below ``prefix``. ``calls`` counts by kind: commits, trees,
+    blobs, raw; ``not_modified`` those answered 304, which cost nothing of a rate limit."""
 
     repository: GitRepository
     url: str = ""
     fault: Fault | None = None
     truncate_trees: bool = False
     token: str | None = None
+    prefix: str = ""
+    not_modified: int = 0
     calls: Counter[str] = field(default_factory=Counter)
 
     @property
     def api_url(self) -> str:
-        return self.url
+        return self.url + self.prefix
 
     @property
     def raw_url(self) -> str:
@@ -95,7 +99,7 @@ class FakeGitHub:
 
     def answer(self, target: str, authorization: str | None) -> Answer:
         parts = urlsplit(target)
-        path, query = unquote(parts.path), parse_qs(parts.query)
+        path, query = unquote(parts.path).removeprefix(self.prefix), parse_qs(parts.query)
         if self.fault and (instead := self.fault(target)):
             return instead
         if self.token and authorization != f"Bearer {self.token}":
@@ -105,6 +109,9 @@ class FakeGitHub:
                 return self._commits(query)
             if path.startswith("/repos/acme/handbook/git/trees/"):
                 return self._tree(path.rsplit("/", 1)[1], "recursive" in query)
+            if path.startswith("/repos/acme/handbook/git/blobs/"):
+                self.calls["blobs"] += 1
+                return Answer(200, self.repository.git_bytes("cat-file", "blob", path.rsplit("/", 1)[1]))
             if path.startswith("/raw/acme/handbook/"):
                 commit, _, file = path.removeprefix("/raw/acme/handbook/").partition("/")
                 self.calls["raw"] += 1
@@ -137,7 +144,9 @@ class FakeGitHub:
 
 
 def _json(value: object) -> Answer:
-    return Answer(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+    body = json.dumps(value).encode()
+    etag = f'W/"{hashlib.sha256(body).hexdigest()}"'
+    return Answer(200, body, {"Content-Type": "application/json", "ETag": etag})
 
 
 @asynccontextmanager
@@ -153,6 +162,9 @@ async def serve_github(repository: GitRepository) -> AsyncIterator[FakeGitHub]:
                 (line.split(": ", 1)[1] for line in head if line.lower().startswith("authoriz")), None
             )
             answer = await asyncio.to_thread(github.answer, head[0].split(" ")[1], token)
+            if f"If-None-Match: {answer.headers.get('ETag')}" in head:
+                github.not_modified += 1
+                answer = Answer(304, b"", answer.headers)
 
             lines = [
                 f"HTTP/1.1 {answer.status} X",

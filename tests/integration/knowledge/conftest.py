@@ -45,8 +45,15 @@ class CountingEmbedder(HashingEmbedder):
 class Harness:
     """Syncs bases in this process, so that a test can look at and break each part."""
 
-    def __init__(self, pool: Pool, deps: SyncDeps, github: FakeGitHub, embedder: CountingEmbedder) -> None:
-        self.pool, self.deps, self.github, self.embedder = pool, deps, github, embedder
+    def __init__(
+        self,
+        pool: Pool,
+        deps: SyncDeps,
+        github: FakeGitHub,
+        embedder: CountingEmbedder,
+        http: httpx.AsyncClient,
+    ) -> None:
+        self.pool, self.deps, self.github, self.embedder, self.http = pool, deps, github, embedder, http
 
     @property
     def repository(self) -> GitRepository:
@@ -129,5 +136,5 @@ async def harness(database: str, tmp_path: Path) -> AsyncIterator[Harness]:
             lease_ttl_seconds=3,
             downloads=4,
         )
-        yield Harness(pool, deps, github, embedder)
+        yield Harness(pool, deps, github, embedder, http)
         await fetcher.close()

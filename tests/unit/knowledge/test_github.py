@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from common.errors import NotFound, TransientError
+from common.errors import Forbidden, NotFound, PermanentError, TransientError
 from knowledge.documents import MAX_FILE_BYTES
 from knowledge.http_retries import Retries
 from knowledge.sources import FileUnreadable
@@ -15,6 +15,7 @@ from knowledge.sources.github import GitHubSource
 from knowledge.sources.github_access import GitHubAccess
 from knowledge.sources.location import GitHubLocation
 from tests.support.github import Answer, FakeGitHub, GitRepository, serve_github
+from tests.support.web import Request, serve
 
 
 @pytest.fixture
@@ -110,6 +111,11 @@ async def test_a_passing_failure_is_retried_as_the_server_asks(
             TransientError,
             "wait",
         ),
+        (
+            Answer(403, b'{"message": "You have exceeded a secondary rate limit"}'),
+            TransientError,
+            "wait 60 s",
+        ),
         (Answer(404, b""), NotFound, "does not know"),
         (Answer(403, b'{"message": "no"}'), Exception, "HTTP 403"),
         (Answer(200, b"[]"), NotFound, "no commit"),
@@ -156,3 +162,95 @@ async def test_the_token_is_sent(http: httpx.AsyncClient, github: FakeGitHub) ->
     commit = await docs.newest_commit()
     [file, *_] = await docs.list_files(commit)
     assert await docs.read(file, commit) == b"first"
+
+
+def sources_of(http: httpx.AsyncClient, access: GitHubAccess, location: GitHubLocation) -> GitHubSource:
+    fetcher = Fetcher(http, Access(trusted_urls=access.trusted_urls()), Retries(1))
+    return GitHubSource(fetcher, access, location, MAX_FILE_BYTES)
+
+
+async def test_an_unchanged_branch_is_asked_for_conditionally(
+    http: httpx.AsyncClient, github: FakeGitHub
+) -> None:
+    access = GitHubAccess(github.api_url, github.raw_url)
+    at = GitHubLocation("acme", "handbook", "main", "docs")
+    first = await sources_of(http, access, at).newest_commit()
+    assert await sources_of(http, access, at).newest_commit() == first
+    assert github.not_modified == 1, "free of the rate limit"
+    github.repository.write("docs/a b.md", "changed")
+    assert await sources_of(http, access, at).newest_commit() == first
+    head = github.repository.commit()
+    assert await sources_of(http, access, at).newest_commit() == head
+
+
+async def test_no_call_is_made_while_the_rate_limit_is_known_to_be_used_up(
+    http: httpx.AsyncClient, github: FakeGitHub
+) -> None:
+    access = GitHubAccess(github.api_url, github.raw_url)
+    at = GitHubLocation("acme", "handbook")
+    last = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "99999999999"}
+    sha = github.repository.git("rev-parse", "HEAD")
+    github.fault = lambda _: Answer(200, f'[{{"sha": "{sha}"}}]'.encode(), last)
+    assert await sources_of(http, access, at).newest_commit() == sha
+    github.fault = None
+    with pytest.raises(TransientError, match="used up for another"):
+        await sources_of(http, access, at).newest_commit()
+    assert github.calls == {}
+
+
+async def test_an_enterprise_is_read_through_its_api_alone(
+    http: httpx.AsyncClient, github: FakeGitHub
+) -> None:
+    github.prefix, github.token = "/api/v3", "secret"
+    access = GitHubAccess(github.api_url, token="secret")
+    at = GitHubLocation("acme", "handbook", "main", "docs", github.url.removeprefix("http://"))
+    docs = sources_of(http, access, at)
+    commit = await docs.newest_commit()
+    files = {file.path: file for file in await docs.list_files(commit)}
+    assert await docs.read(files["docs/deep/ü.md"], commit) == b"second"
+    assert github.calls == {"commits": 1, "trees": 1, "blobs": 1}
+
+
+def test_each_host_has_its_own_api_and_its_own_token() -> None:
+    enterprise = GitHubAccess("https://ghe.example/api/v3", token="secret")
+    site = enterprise.site_of(GitHubLocation("a", "b", host="ghe.example"))
+    assert (site.api_url, site.raw_url) == ("https://ghe.example/api/v3", "")
+    assert site.secrets("https://ghe.example/api/v3/repos") == {"Authorization": "Bearer secret"}
+    assert site.secrets("https://raw.githubusercontent.com/x") == {}
+    assert site.secrets("http://ghe.example/api/v3/repos") == {}, "not in the clear"
+    public = enterprise.site_of(GitHubLocation("a", "b"))
+    assert public.api_url == "https://api.github.com"
+    assert public.secrets("https://api.github.com/repos") == {}
+    cloud = GitHubAccess("https://api.acme.ghe.com", token="secret")
+    assert cloud.site_of(GitHubLocation("a", "b", host="acme.ghe.com")).token == "secret"
+    for access in (enterprise, cloud, GitHubAccess()):
+        with pytest.raises(Forbidden, match="is not the GitHub"):
+            access.site_of(GitHubLocation("a", "b", host="evil.example"))
+
+
+async def test_a_redirect_does_not_take_the_token_along(http: httpx.AsyncClient, github: FakeGitHub) -> None:
+    async def moved(request: Request) -> Answer:
+        return Answer(301, b"", {"Location": github.url + request.target})
+
+    async with serve(moved) as old:
+        access = GitHubAccess(old.url, old.url, "secret")
+        fetcher = Fetcher(
+            http, Access(frozenset({"127.0.0.1"}), trusted_urls=access.trusted_urls()), Retries(1)
+        )
+        github.token = "secret"
+        docs = GitHubSource(fetcher, access, GitHubLocation("acme", "handbook"), MAX_FILE_BYTES)
+        with pytest.raises(PermanentError, match="HTTP 401"):
+            await docs.newest_commit()
+        assert old.requests[0].headers["authorization"] == "Bearer secret"
+
+
+async def test_a_folder_beyond_what_github_lists_is_an_error_not_a_cut(
+    http: httpx.AsyncClient, github: FakeGitHub
+) -> None:
+    docs = source(http, github)
+    commit = await docs.newest_commit()
+    github.fault = lambda target: (
+        Answer(200, b'{"tree": [], "truncated": true}') if "/trees/" in target else None
+    )
+    with pytest.raises(PermanentError, match="more entries than GitHub lists"):
+        await docs.list_files(commit)

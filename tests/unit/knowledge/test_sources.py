@@ -8,7 +8,13 @@ import pytest
 from common.errors import Forbidden, Invalid, NotFound
 from knowledge.sources import FileUnreadable
 from knowledge.sources.folder import FolderSource
-from knowledge.sources.location import FolderLocation, GitHubLocation, parse_source
+from knowledge.sources.location import (
+    FolderLocation,
+    GitHubLocation,
+    GitLocation,
+    SitemapLocation,
+    parse_source,
+)
 from knowledge.sources.selection import (
     Selection,
     below,
@@ -29,6 +35,19 @@ from knowledge.sources.selection import (
             "https://github.com/a/b/tree/feature%2Fx/my%20docs",
             GitHubLocation("a", "b", "feature/x", "my docs"),
         ),
+        (
+            "https://ghe.example:8443/a/b/tree/dev/docs",
+            GitHubLocation("a", "b", "dev", "docs", "ghe.example:8443"),
+        ),
+        ("https://gitlab.example/g/s/b.git", GitLocation("https://gitlab.example/g/s/b.git")),
+        (
+            "https://gitlab.example/g/b.git#main:docs/x/",
+            GitLocation("https://gitlab.example/g/b.git", "main", "docs/x"),
+        ),
+        ("git+https://host/b#feature/x", GitLocation("https://host/b", "feature/x")),
+        ("git+http://host:8080/b#:my%20docs", GitLocation("http://host:8080/b", "", "my docs")),
+        ("git+https://github.com/a/b", GitLocation("https://github.com/a/b")),
+        ("sitemap+https://host/sitemap.xml?x=1", SitemapLocation("https://host/sitemap.xml?x=1")),
         ("file:///srv/docs", FolderLocation(Path("/srv/docs"))),
         ("/srv/docs", FolderLocation(Path("/srv/docs"))),
     ],
@@ -50,6 +69,20 @@ def test_a_source_names_a_place(source: str, expected: object) -> None:
         "https://github.com/../b",
         "https://github.com/a/b/tree/main/../../c",
         "file://host/share",
+        "git+ssh://git@host/a.git",
+        "git+file:///srv/a.git",
+        "git+https://",
+        "git+https://host",
+        "git+https://user:secret@host/a.git",
+        "https://token@host/a.git",
+        "git+https://host/a.git#--upload-pack=x",
+        "git+https://host/a.git#a..b",
+        "git+https://host/a.git#main:../x",
+        "git+https://host/a.git#main:a//b",
+        "git+https://host:port/a.git",
+        "sitemap+ftp://host/sitemap.xml",
+        "sitemap+https://me:pw@host/sitemap.xml",
+        "https://[::1/a.git",
     ],
 )
 def test_any_other_source_is_refused(source: str) -> None:

@@ -63,8 +63,16 @@ def _passing(response: httpx.Response) -> bool:
     if response.status_code in _RETRIED:
         return True
     return response.status_code == 403 and (
-        "retry-after" in response.headers or response.headers.get("x-ratelimit-remaining") == "0"
+        "retry-after" in response.headers
+        or response.headers.get("x-ratelimit-remaining") == "0"
+        or _is_secondary_limit(response)
     )
+
+
+def _is_secondary_limit(response: httpx.Response) -> bool:
+    """GitHub's limit on bursts may come without a header: then a minute is to be waited at least.
+    https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api"""
+    return response.status_code in (403, 429) and b"secondary rate limit" in response.content[:2000]
 
 
 def _asked_pause(response: httpx.Response) -> float | None:
@@ -85,7 +93,7 @@ def _asked_pause(response: httpx.Response) -> float | None:
             return max(0.0, float(reset) - time.time())
         except ValueError:
             return None
-    return None
+    return 60.0 if _is_secondary_limit(response) else None
 
 
 def _words(response: httpx.Response) -> str:

@@ -1,0 +1,162 @@
+"""Bases over every kind of source and format, synced by the use case itself."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.errors import Forbidden
+from knowledge.http_retries import Retries
+from knowledge.sources.fetching import Access, Fetcher
+from knowledge.sources.opening import Limits
+from knowledge.sync.use_cases import FilesUnreadable, SyncDeps
+from tests.integration.knowledge.conftest import Harness
+from tests.integration.knowledge.test_histories import change, seen
+from tests.support.github import Answer
+from tests.support.pdf import make_pdf
+from tests.support.web import Request, git_backend, serve
+
+
+def reaching(harness: Harness, *hosts: str, limits: Limits | None = None) -> SyncDeps:
+    """The harness's parts, with a fetcher that reaches ``hosts`` although they are on loopback."""
+    fetcher = Fetcher(harness.http, Access(frozenset(hosts)), Retries(2, 0.001, 1))
+    sources = replace(harness.deps.sources, fetcher=fetcher, limits=limits or Limits())
+    return replace(harness.deps, sources=sources)
+
+
+async def outcomes(harness: Harness, base_id: str) -> dict[str, tuple[str, str | None]]:
+    rows = await harness.pool.fetch(
+        "SELECT path, outcome, reason FROM knowledge_files WHERE knowledge_base_id = $1", base_id
+    )
+    return {row["path"]: (row["outcome"], row["reason"]) for row in rows}
+
+
+async def test_a_git_remote_ends_where_github_does_at_every_commit(harness: Harness) -> None:
+
+    chance = random.Random(5)
+    harness.repository.git("config", "uploadpack.allowFilter", "true")
+    async with serve(git_backend(harness.repository.path.parent)) as server:
+        deps = reaching(harness, "127.0.0.1")
+        remote = harness.base("remote", source=f"git+{server.url}/repository#main:docs")
+        for step in range(8):
+            change(harness.repository, chance)
+            by_github, by_git = await harness.sync(), await harness.sync(remote, deps=deps)
+            assert (by_git.sha, by_git.added, by_git.modified, by_git.removed) == (
+                by_github.sha,
+                by_github.added,
+                by_github.modified,
+                by_github.removed,
+            ), f"step {step}"
+            assert seen(await harness.content("remote")) == seen(await harness.content())
+        server.requests.clear()
+        assert (await harness.sync(remote, deps=deps)).type == "skipped"
+        assert len(server.requests) == 1
+        await deps.sources.fetcher.close()
+
+
+async def test_a_website_is_followed_page_by_page(harness: Harness) -> None:
+    pages: dict[str, Any] = {"/": "Welcome.", "/levers": "Pull the red lever.", "/buttons": "Press it."}
+
+    async def site(request: Request) -> Answer:
+        if request.path == "/sitemap.xml":
+            urls = "".join(f"<url><loc>{server.url}{path}</loc></url>" for path in pages)
+            return Answer(200, f"<urlset>{urls}</urlset>".encode())
+        page = pages.get(request.path, Answer(404, b""))
+        return page if isinstance(page, Answer) else Answer(200, f"<p>{page}</p>".encode(), html)
+
+    html = {"Content-Type": "text/html"}
+    async with serve(site) as server:
+        deps = reaching(harness, "127.0.0.1")
+        base = harness.base("site", source=f"sitemap+{server.url}/sitemap.xml")
+        first = await harness.sync(base, deps=deps)
+        assert (first.type, first.added) == ("full", 3)
+        assert await harness.text_of("levers", "site") == ["Pull the red lever."]
+        assert await harness.commit_of("site") == first.sha
+        assert (await harness.sync(base, deps=deps)).type == "skipped"
+
+        pages["/levers"], pages["/buttons"] = Answer(500, b"oops"), "Press it twice."
+        with pytest.raises(FilesUnreadable, match=r"levers: GET .*HTTP 500"):
+            await harness.sync(base, deps=deps)
+        assert await harness.text_of("levers", "site") == ["Pull the red lever."], "it keeps its old text"
+        assert await harness.text_of("buttons", "site") == ["Press it twice."]
+        assert await harness.commit_of("site") == first.sha
+
+        pages["/levers"] = Answer(410, b"")
+        second = await harness.sync(base, deps=deps)
+        assert await harness.text_of("levers", "site") == []
+        assert (await outcomes(harness, "site"))["levers"] == ("unsupported", "HTTP 410")
+        assert await harness.commit_of("site") == second.sha
+        del pages["/levers"]
+        assert (await harness.sync(base, deps=deps)).removed == 1
+        await deps.sources.fetcher.close()
+
+
+async def test_each_file_is_read_by_its_format_and_refused_alone(harness: Harness) -> None:
+    write = harness.repository.write
+    write("docs/manual.pdf", make_pdf(["Pull the red lever."], title="Manual"))
+    write("docs/broken.pdf", b"%PDF-1.7 broken")
+    write("docs/page.html", "<html><title>Page</title><body><nav>Menu</nav><p>Press.</p></body></html>")
+    write("docs/page.mdx", "import X from 'x'\n\n# MDX\n\n<X>Turn.</X>\n")
+    write("docs/front.md", "---\ntitle: Front\ndescription: Of matter\n---\nText.")
+    write("docs/code.py", "def pull():\n    pass\n")
+    write("docs/old.txt", "Die Grüße aus München und noch mehr Wörter für die Übung.".encode("cp1252"))
+    write("docs/image.txt", b"\x89PNG\x00\x01")
+    write("docs/large.txt", "x" * 20_000)
+    write("docs/empty.txt", "")
+    harness.repository.commit()
+    deps = replace(harness.deps, sources=replace(harness.deps.sources, limits=Limits(file_bytes=10_000)))
+    base = harness.base(extensions=[".md", ".txt", ".pdf", ".html", ".mdx", ".py"])
+    assert (await harness.sync(base, deps=deps)).type == "full"
+    assert await harness.text_of("docs/manual.pdf") == ["# Manual\n\nPull the red lever."]
+    assert await harness.text_of("docs/page.html") == ["# Page\n\nPress."]
+    assert await harness.text_of("docs/page.mdx") == ["# MDX\n\nTurn.\n"]
+    assert await harness.text_of("docs/front.md") == ["# Front\n\nOf matter\n\nText."]
+    assert await harness.text_of("docs/code.py") == ["def pull():\n    pass\n"]
+    assert await harness.text_of("docs/old.txt") == [
+        "Die Grüße aus München und noch mehr Wörter für die Übung."
+    ]
+    found = await outcomes(harness, "handbook")
+    assert found["docs/empty.txt"] == ("empty", None)
+    assert found["docs/image.txt"] == ("unsupported", "the file is binary")
+    assert found["docs/large.txt"] == ("unsupported", "the file is larger than 10,000 bytes")
+    outcome, reason = found["docs/broken.pdf"]
+    assert outcome == "unsupported"
+    assert "the PDF is damaged" in str(reason)
+    assert (await harness.sync(base, deps=deps)).type == "skipped", "what is refused for good is no failure"
+
+
+async def test_a_parser_that_gives_up_costs_a_file_nothing(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    base = harness.base(extensions=[".md", ".pdf"])
+    harness.repository.write("docs/manual.pdf", make_pdf(["Pull the red lever."]))
+    harness.repository.commit()
+    await harness.sync(base)
+    harness.repository.write("docs/manual.pdf", make_pdf(["Pull the blue lever."]))
+    harness.repository.commit()
+    crashing = tmp_path / "crashing.py"
+    crashing.write_text("import sys; sys.exit(9)")
+    monkeypatch.setattr("knowledge.documents.pdf._PROGRAM", crashing)
+    with pytest.raises(FilesUnreadable, match="its reader ended with 9"):
+        await harness.sync(base)
+    assert await harness.text_of("docs/manual.pdf") == ["Pull the red lever."]
+    monkeypatch.undo()
+    await harness.sync(base)
+    assert await harness.text_of("docs/manual.pdf") == ["Pull the blue lever."]
+
+
+async def test_private_addresses_are_refused_before_a_word_is_said(harness: Harness) -> None:
+    async def secret(_: Request) -> Answer:
+        return Answer(200, b"secret")
+
+    async with serve(secret) as server:
+        for source in (f"git+{server.url}/x", f"sitemap+{server.url}/x", f"{server.url}/a/b/tree/main/x"):
+            with pytest.raises(Forbidden):
+                await harness.sync(harness.base("private", source=source))
+        assert server.requests == []
+    status = await harness.pool.fetchval(
+        "SELECT status || ': ' || error FROM knowledge_syncs ORDER BY created_at DESC LIMIT 1"
+    )
+    assert status.startswith("failed: ")
