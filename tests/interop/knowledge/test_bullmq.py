@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from tests.support.github import GitRepository, serve_github
 from tests.support.knowledge import chunks_of, knowledge_service, state_of
 from tests.support.node import Node
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -118,9 +119,12 @@ async def test_node_reads_the_result_of_a_sync_that_was_asked_for_over_http(
     options = json.loads(await redis.hget(f"bull:kb-sync:{queued['jobId']}", "opts") or "{}")
     assert json.loads(options["tm"])["traceparent"].startswith("00-" + "1" * 32)
     assert result["opts"]["telemetry"]["metadata"] == options["tm"], "Node's own reading of it"
-    entries: Any = await redis.xrange("knowledge.events")
-    facts = [fields for _, fields in entries if queued["jobId"][5:] in fields["data"]]
-    assert facts, "the sync was told of"
+
+    async def told() -> list[dict[str, str]]:
+        entries: Any = await redis.xrange("knowledge.events")
+        return [fields for _, fields in entries if queued["jobId"][5:] in fields["data"]]
+
+    facts = await eventually(told)
     assert all(fact["traceparent"].startswith("00-" + "1" * 32) for fact in facts), "the worker goes on in it"
 
 
