@@ -9,7 +9,9 @@ import httpx
 import pytest
 
 from common.errors import Forbidden, Invalid, TransientError
+from knowledge.app import build
 from knowledge.http_retries import Retries
+from knowledge.settings import KnowledgeSettings
 from knowledge.sources.addresses import is_public
 from knowledge.sources.fetching import Access, AddressRefused, Fetcher, TooLarge
 from tests.support.github import Answer
@@ -214,6 +216,17 @@ async def test_a_password_is_not_sent_in_the_clear() -> None:
         assert fetcher.authorization("https://docs.example.evil/") is None
         with pytest.raises(Forbidden, match="no password"):
             await fetcher.get("https://ada:s3cret@docs.example/", max_bytes=10)
+
+
+def test_credentials_that_can_not_be_read_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_CREDENTIALS", '{"Git.example": "ada:s3cret"}')
+    settings = KnowledgeSettings(auth_mode="dev")
+    assert settings.source_credentials_by_host() == {"git.example": "ada:s3cret"}
+    assert "s3cret" not in repr(settings)
+    monkeypatch.setenv("SOURCE_CREDENTIALS", "ada:s3cret")
+    with pytest.raises(ValueError, match="no JSON") as error:
+        build(KnowledgeSettings(auth_mode="dev"))
+    assert "s3cret" not in str(error.value)
 
 
 async def test_answers_are_bounded_before_and_after_unpacking() -> None:

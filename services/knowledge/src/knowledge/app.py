@@ -37,13 +37,18 @@ FORGET_INTERVAL_SECONDS = 3600.0
 
 def build(settings: KnowledgeSettings) -> FastAPI:
     """The knowledge service: HTTP, ``knowledge.commands`` and the queue ``kb-sync`` in, ``knowledge.events``
-    out. Raises ``ValueError`` for a settings file of bases that can't be read."""
+    out. Raises ``ValueError`` for a settings file of bases, or credentials, that can't be read."""
     declared = read_registry_file(settings.knowledge_bases_file) if settings.knowledge_bases_file else []
     roots = (*settings.local_roots(), *folders_of(declared))
+    access = Access(
+        frozenset(settings.source_allowed()),
+        (settings.github_api_url, settings.github_raw_url),
+        settings.source_credentials_by_host(),
+    )
 
     async def make_parts(resources: Resources) -> None:
         embedder = make_embedder(settings, resources.http)
-        sources = _sources(settings, resources, roots)
+        sources = _sources(settings, resources, roots, access)
         deps = SyncDeps(
             pool=resources.pool,
             embedder=embedder,
@@ -126,15 +131,14 @@ async def _seed(resources: Resources, declared: list[KnowledgeBase], sync: bool)
     await asyncio.Event().wait()
 
 
-def _sources(settings: KnowledgeSettings, resources: Resources, roots: tuple[Path, ...]) -> Sources:
+def _sources(
+    settings: KnowledgeSettings, resources: Resources, roots: tuple[Path, ...], access: Access
+) -> Sources:
     token = settings.github_token
     github = GitHubAccess(
         settings.github_api_url.rstrip("/"),
         settings.github_raw_url.rstrip("/"),
         token.get_secret_value() if token else None,
-    )
-    access = Access(
-        frozenset(settings.source_allowed()), github.trusted_urls(), settings.source_credentials_by_host()
     )
     return Sources(
         fetcher=Fetcher(resources.http, access, Retries(settings.http_attempts, settings.http_retry_seconds)),

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import Field, SecretStr, TypeAdapter, ValidationError, field_validator
+from pydantic import Field, SecretStr, TypeAdapter, ValidationError
 
 from common.settings import ServiceSettings
 
@@ -75,20 +75,15 @@ class KnowledgeSettings(ServiceSettings):
         5000, ge=0, description="bases of up to this many chunks are searched exactly, larger by HNSW"
     )
 
-    @field_validator("source_credentials")
-    @classmethod
-    def _credentials_by_host(cls, value: SecretStr | None) -> SecretStr | None:
-        """``user:password`` by host; the message must not show what it holds."""
-        if value is not None and value.get_secret_value():
-            try:
-                _CREDENTIALS.validate_json(value.get_secret_value())
-            except ValidationError:
-                raise ValueError('it is no JSON of the form {"<host>": "<user>:<password>"}') from None
-        return value
-
     def source_credentials_by_host(self) -> dict[str, str]:
+        """``user:password`` by host. Raises ``ValueError``, without what the setting holds in its message."""
         text = self.source_credentials.get_secret_value() if self.source_credentials else ""
-        return {host.lower(): pair for host, pair in _CREDENTIALS.validate_json(text or "{}").items()}
+        try:
+            return {host.lower(): pair for host, pair in _CREDENTIALS.validate_json(text or "{}").items()}
+        except ValidationError:
+            raise ValueError(
+                'SOURCE_CREDENTIALS is no JSON of the form {"<host>": "<user>:<password>"}'
+            ) from None
 
     def source_allowed(self) -> list[str]:
         return [host.strip().lower() for host in self.source_allowed_hosts.split(",") if host.strip()]

@@ -81,7 +81,7 @@ class Fetcher:
     ) -> None:
         self._http, self._access, self.retries = http, access, retries or Retries()
         self._resolver, self._allowed_address = resolver, allowed_address
-        self._trusted = {origin_of(url) for url in access.trusted_urls}
+        self._trusted = {origin_of(url) for url in access.trusted_urls if url}
         self._guarded = httpx.AsyncClient(
             transport=GuardedTransport(resolver, allowed_address), timeout=30, follow_redirects=False
         )
