@@ -9,7 +9,10 @@ let job, state;
 do {
   job = await Job.fromId(queue, id);
   state = job ? await job.getState() : "missing";
-  if (state === "completed" || state === "failed") break;
+  if (state === "completed" || state === "failed") {
+    job = await Job.fromId(queue, id); // what was read before it ended lacks its result
+    break;
+  }
   await new Promise((resolve) => setTimeout(resolve, 50));
 } while (Date.now() < deadline);
 console.log(JSON.stringify({ name: job?.name, data: job?.data, opts: job?.opts, state, returnvalue: job?.returnvalue ?? null }));
