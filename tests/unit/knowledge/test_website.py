@@ -13,9 +13,10 @@ from knowledge.http_retries import Retries
 from knowledge.sources import FileRefused, FileUnreadable
 from knowledge.sources.fetching import Access, AddressRefused, Fetcher
 from knowledge.sources.location import SitemapLocation
+from knowledge.sources.pages import PageMemory, path_of
 from knowledge.sources.selection import Selection
 from knowledge.sources.sitemap_xml import Entry, parse_sitemap
-from knowledge.sources.website import PageMemory, WebsiteSource, path_of
+from knowledge.sources.website import WebsiteSource
 from tests.support.github import Answer
 from tests.support.pdf import make_pdf
 from tests.support.web import Request, WebServer, serve

@@ -13,8 +13,9 @@ from knowledge.sources.git_remote import GitMemory, GitSource
 from knowledge.sources.github import GitHubSource
 from knowledge.sources.github_access import GitHubAccess
 from knowledge.sources.location import GitHubLocation, GitLocation, SitemapLocation, parse_source
+from knowledge.sources.pages import PageMemory
 from knowledge.sources.selection import Selection
-from knowledge.sources.website import PageMemory, WebsiteSource
+from knowledge.sources.website import WebsiteSource
 
 
 @dataclass(slots=True, frozen=True)

@@ -11,26 +11,19 @@ in the HTML is no change.
 
 import asyncio
 import tempfile
-from collections import OrderedDict
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
 
-import structlog
 from protego import Protego
 
 from common.errors import Forbidden, NotFound, PermanentError, TakaroError, TransientError
-from knowledge.documents import UnsupportedContent, read_document
-from knowledge.documents.html import html_to_document
+from knowledge.documents import UnsupportedContent
 from knowledge.sources import FileRefused, FileUnreadable, SourceFile
 from knowledge.sources.fetching import USER_AGENT, Fetched, Fetcher, TooLarge, origin_of
 from knowledge.sources.location import SitemapLocation
+from knowledge.sources.pages import Page, PageMemory, failed, host_of, path_of, refused, text_of
 from knowledge.sources.selection import Selection, digest_of, git_blob_sha
 from knowledge.sources.sitemap_xml import MAX_BYTES, Entry, parse_sitemap
-
-log = structlog.get_logger()
 
 MAX_SITEMAPS = 500
 PAGES_AT_ONCE = 4
@@ -39,38 +32,6 @@ MAX_CRAWL_DELAY_SECONDS = 5.0
 
 _GONE = (404, 410)
 _ROBOTS_BYTES = 500 * 1024  # RFC 9309: parse at least this much
-
-
-@dataclass(slots=True, frozen=True)
-class Page:
-    """What came of a page. ``problem`` says why there is no text; ``gone``: it isn't to be had at all."""
-
-    path: str
-    url: str
-    content_sha: str
-    size: int = 0
-    lastmod: str = ""
-    etag: str = ""
-    last_modified: str = ""
-    problem: str = ""
-    gone: bool = False
-
-
-@dataclass(slots=True)
-class PageMemory:
-    """The last state of each page read well, by URL, within ``limit`` pages in all."""
-
-    limit: int = 200_000
-    _pages: "OrderedDict[str, Page]" = field(default_factory=OrderedDict)
-
-    def get(self, url: str) -> Page | None:
-        return self._pages.get(url)
-
-    def put(self, page: Page) -> None:
-        self._pages[page.url] = page
-        self._pages.move_to_end(page.url)
-        while len(self._pages) > self.limit:
-            self._pages.popitem(last=False)
 
 
 class WebsiteSource:
@@ -172,9 +133,9 @@ class WebsiteSource:
                     f"{self._at} names more than {MAX_SITEMAPS} sitemaps", code="source_too_large"
                 )
             answer = await self._get_sitemap(url)
-            host = host or _host(answer.url)
+            host = host or host_of(answer.url)
             sitemap = parse_sitemap(answer.content)
-            here = [entry for entry in sitemap.entries if _host(entry.url) == host]
+            here = [entry for entry in sitemap.entries if host_of(entry.url) == host]
             if sitemap.is_index:
                 waiting += [entry.url for entry in here]
                 continue
@@ -204,7 +165,7 @@ class WebsiteSource:
     async def _look_at(self, path: str, entry: Entry) -> Page:
         """The page as it is now, by the cheapest way to know."""
         if not self._allowed(entry.url):
-            return _refused(path, entry, "robots.txt forbids it")
+            return refused(path, entry, "robots.txt forbids it")
         known = self._memory.get(entry.url)
         if known and entry.lastmod and known.lastmod == entry.lastmod:
             return known
@@ -223,9 +184,9 @@ class WebsiteSource:
             try:
                 answer = await self._fetcher.get(entry.url, headers=headers, max_bytes=self._max_file_bytes)
             except TooLarge as error:
-                return _refused(path, entry, str(error))
+                return refused(path, entry, str(error))
             except TakaroError as error:
-                return _failed(path, entry, error.reason)
+                return failed(path, entry, error.reason)
             finally:
                 await asyncio.sleep(self._pause)
         if answer.status == 304 and known:
@@ -233,15 +194,15 @@ class WebsiteSource:
                 path, entry.url, known.content_sha, known.size, entry.lastmod, known.etag, known.last_modified
             )
         if answer.status in _GONE:
-            return _refused(path, entry, f"HTTP {answer.status}")
+            return refused(path, entry, f"HTTP {answer.status}")
         if answer.status != 200:
-            return _failed(path, entry, f"GET {entry.url}: HTTP {answer.status}")
+            return failed(path, entry, f"GET {entry.url}: HTTP {answer.status}")
         try:
-            text = await asyncio.to_thread(_text_of, answer, self._max_file_bytes)
+            text = await asyncio.to_thread(text_of, answer, self._max_file_bytes)
         except UnsupportedContent as error:
-            return _refused(path, entry, str(error))
+            return refused(path, entry, str(error))
         except FileUnreadable as error:
-            return _failed(path, entry, str(error))
+            return failed(path, entry, str(error))
         return await self._keep(path, entry, answer, text.encode())
 
     async def _keep(self, path: str, entry: Entry, answer: Fetched, content: bytes) -> Page:
@@ -267,44 +228,3 @@ class WebsiteSource:
         if self._folder is None:
             raise RuntimeError("the source is used outside of its context")
         return Path(self._folder.name, sha)
-
-
-def path_of(url: str) -> str:
-    """A page's path in its base: that of the URL with its query, without the slashes at its ends; the home
-    page is ``index``."""
-    parts = urlsplit(url)
-    path = unquote(parts.path).strip("/") or "index"
-    return f"{path}?{parts.query}" if parts.query else path
-
-
-def _host(url: str) -> str:
-    with suppress(TakaroError):
-        return origin_of(url)[1]
-    return ""
-
-
-def _refused(path: str, entry: Entry, reason: str) -> Page:
-    return Page(path, entry.url, git_blob_sha(f"refused: {reason}".encode()), problem=reason, gone=True)
-
-
-def _failed(path: str, entry: Entry, reason: str) -> Page:
-    log.info("page not read", url=entry.url, reason=reason)
-    return Page(path, entry.url, git_blob_sha(b"failed"), problem=reason)
-
-
-def _text_of(answer: Fetched, max_bytes: int) -> str:
-    """The text of an answer, by its content type, or by its name where that says nothing."""
-    kind, _, parameters = answer.headers.get("content-type", "").partition(";")
-    kind = kind.strip().lower()
-    if kind in ("text/html", "application/xhtml+xml"):
-        charset = parameters.partition("charset=")[2].split(";")[0].strip(" \"'")
-        return html_to_document(answer.content, charset or None).to_text().replace("\x00", "")
-    names = {"application/pdf": "a.pdf", "text/markdown": "a.md", "text/plain": "a.txt"}
-    name = PurePosixPath(urlsplit(answer.url).path).name
-    if kind in names:
-        name = names[kind]
-    elif (
-        kind and not kind.startswith("text/") and kind not in ("application/octet-stream", "application/json")
-    ):
-        raise UnsupportedContent(f"the page is {kind}")
-    return read_document(name, answer.content, max_bytes=max_bytes)
