@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from common.errors import Forbidden
 from knowledge.http_retries import Retries
@@ -14,7 +15,8 @@ from knowledge.sources.opening import Limits
 from knowledge.sync.use_cases import FilesUnreadable, SyncDeps
 from tests.integration.knowledge.conftest import Harness
 from tests.integration.knowledge.test_histories import change, seen
-from tests.support.github import Answer
+from tests.support.github import Answer, GitRepository
+from tests.support.knowledge import Jobs, chunks_of, knowledge_service
 from tests.support.pdf import make_pdf
 from tests.support.web import Request, git_backend, serve
 
@@ -160,3 +162,23 @@ async def test_private_addresses_are_refused_before_a_word_is_said(harness: Harn
         "SELECT status || ': ' || error FROM knowledge_syncs ORDER BY created_at DESC LIMIT 1"
     )
     assert status.startswith("failed: ")
+
+
+async def test_the_process_reads_private_hosts_that_its_settings_list(
+    database: str, redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    repository = GitRepository(tmp_path / "served" / "handbook.git")
+    repository.write("docs/a.md", "Pull the red lever.")
+    repository.commit()
+    jobs, data = Jobs(redis), {"version": "latest"}
+    async with serve(git_backend(tmp_path / "served")) as listed, serve(git_backend(tmp_path)) as other:
+        settings = {"SOURCE_ALLOWED_HOSTS": listed.url.removeprefix("http://")}
+        async with knowledge_service(database, redis_url, tmp_path / "service", **settings):
+            good = data | {"knowledgeBaseId": "good", "source": f"git+{listed.url}/handbook.git#main:docs"}
+            assert (await jobs.sync(good))["state"] == "completed"
+            assert [row["content"] for row in await chunks_of(database, "good")] == ["Pull the red lever."]
+            bad = data | {"knowledgeBaseId": "bad", "source": f"git+{other.url}/served/handbook.git"}
+            outcome = await jobs.sync(bad)
+            assert outcome["state"] == "failed"
+            assert "no public address" in outcome["reason"]
+        assert other.requests == []
