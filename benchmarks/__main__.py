@@ -12,7 +12,7 @@ import structlog
 from benchmarks.report import Report
 from benchmarks.world import world
 
-ALL = ("append", "latency", "backlog")
+ALL = ("append", "latency", "poison", "backlog")
 RESULTS = Path(__file__).parent / "results.json"
 
 
@@ -20,7 +20,7 @@ def main() -> int:
     """Exit status 1 when a target was missed."""
     wanted = [name for name in os.environ.get("ONLY", "").split(",") if name] or list(ALL)
     report = Report()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
     logging.disable(logging.INFO)
     for name in wanted:
         module = importlib.import_module(f"benchmarks.{name}")
