@@ -13,7 +13,6 @@ import numpy as np
 
 from benchmarks.world import TEXT, World
 from common.postgres import create_pool
-from knowledge.bases.models import KnowledgeBase
 from knowledge.bases.use_cases import register_from_job
 from knowledge.embeddings import Vectors
 from knowledge.http_retries import Retries
@@ -47,11 +46,12 @@ class KnownVectors:
 
     def _vector(self, label: str) -> Vectors:
         number, _, edition = label.partition(" edition ")
-        vector = self.vectors[int(number)]
+        vector: Vectors = self.vectors[int(number)]
         if not edition:
             return vector
         noise = np.random.default_rng(int(number) * 1000 + int(edition)).random(1536, dtype=np.float32)
-        return (vector + (noise - 0.5) * 0.02).astype(np.float32)
+        neighbour: Vectors = vector + (noise - 0.5) * np.float32(0.02)
+        return neighbour
 
     async def close(self) -> None:
         return None
@@ -84,8 +84,7 @@ class Handbook:
             "chunkSize": 630,
             "chunkOverlap": 0,
         }
-        base: KnowledgeBase = JobData.model_validate(data).base()
-        base = await register_from_job(self.deps.pool, base)
+        base = await register_from_job(self.deps.pool, JobData.model_validate(data).base())
         return await sync_base(self.deps, SyncRun(uuid4(), base, "incremental", "job", "1"), _watch)
 
     async def forget(self) -> None:
