@@ -14,11 +14,9 @@ from knowledge.bases import repository as bases
 from knowledge.bases.models import KnowledgeBase
 from knowledge.binary_codecs import register_binary
 from knowledge.sync import repository
+from knowledge.sync.copying import copy_new
 from knowledge.sync.models import FileState, Index, Plan, SyncResult
 from knowledge.sync.report import report_of
-
-ROWS_A_COPY = 200
-"""Rows in one COPY: their vectors (6 kB each) are all of the base that is in memory at once."""
 
 TRANSACTION_SECONDS = 3600.0
 
@@ -53,7 +51,15 @@ async def apply(pool: Pool, lease: Lease, sync_id: UUID, change: Change) -> Sync
             obsolete = existing - wanted
             if obsolete:
                 await repository.delete_chunks(prepared, obsolete, TRANSACTION_SECONDS)
-            created = await _copy(prepared, change, existing)
+            created = await copy_new(
+                prepared,
+                base.id,
+                base.version,
+                change.index.model,
+                plan.chunks,
+                existing,
+                TRANSACTION_SECONDS,
+            )
             count = len(existing) - len(obsolete) + created
             if count != len(wanted):
                 raise RuntimeError(f"{len(wanted)} chunks were planned, but {count} would be in place")
@@ -91,16 +97,6 @@ def failure_of(plan: Plan) -> str:
         f"{len(failures)} of {len(plan.files)} files could not be read; their old content is kept and the "
         f"commit is not advanced. First: {first.path}: {first.reason}"
     )
-
-
-async def _copy(connection: Connection, change: Change, existing: set[UUID]) -> int:
-    base, fresh = change.base, [chunk for chunk in change.plan.chunks if chunk.id not in existing]
-    for start in range(0, len(fresh), ROWS_A_COPY):
-        rows = fresh[start : start + ROWS_A_COPY]
-        hashes = [chunk.content_hash for chunk in rows]
-        vectors = await repository.get_cached(connection, change.index.model, hashes)
-        await repository.copy_chunks(connection, base.id, base.version, rows, vectors, TRANSACTION_SECONDS)
-    return len(fresh)
 
 
 async def _record_state(connection: Connection, change: Change, count: int) -> None:

@@ -1,32 +1,33 @@
-"""Read the files of a sync and embed their chunks, ahead of the transaction that shows them.
-
-Embeddings go to a durable cache at once: a sync that is killed or fails later has lost none of them.
-"""
+"""Read the files of a sync and embed their chunks, ahead of the transaction that shows them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from typing import TypeAlias
 from uuid import UUID
 
 import structlog
 
 from common.postgres import Pool
 from knowledge.bases.models import KnowledgeBase
-from knowledge.binary_codecs import register_binary
 from knowledge.documents import MAX_FILE_BYTES, UnsupportedContent, check_size
 from knowledge.embeddings import Embedder
 from knowledge.sources import FileRefused, FileUnreadable, Source, SourceFile
-from knowledge.sync import repository, rules
+from knowledge.sync import rules
+from knowledge.sync.buying import Bought, Buyer
 from knowledge.sync.models import Chunk, FileState
 from knowledge.sync.progress import Progress
 
 log = structlog.get_logger()
 
 FILES_AT_ONCE = 32
-"""Files whose contents are in memory together."""
+"""Files that are read together, while the chunks of as many others are embedded."""
 
 
 Report = Callable[[Progress], Awaitable[None]]
+Outcome: TypeAlias = tuple[FileState, list[Chunk]]
+"""What came of a file."""
 
 
 @dataclass(slots=True)
@@ -64,25 +65,54 @@ class Reader:
     ) -> Reading:
         """Read ``files``; one that can't be fetched is a failed file, never an error of the whole."""
         reading, progress = Reading(), Progress(files_to_read=len(files))
-        for start in range(0, len(files), FILES_AT_ONCE):
+        buyer = Buyer(self._pool, self._embedder)
+        async with aclosing(self._parts(files, commit, known, existing)) as parts:
+            async for number, outcomes in parts:
+                fresh: list[Chunk] = []
+                for state, chunks in outcomes:
+                    reading.files[state.path] = state
+                    fresh += [chunk for chunk in chunks if chunk.id not in existing]
+                await buyer.want(fresh)
+                last = number + len(outcomes) == len(files)
+                await buyer.buy(_telling(progress, len(outcomes), report), rest=last)
+                reading.chunks += fresh
+                progress.files_read += len(outcomes)
+                progress.underway = 0
+                await report(progress)
+        return reading
+
+    async def _parts(
+        self,
+        files: Sequence[SourceFile],
+        commit: str,
+        known: dict[str, FileState],
+        existing: Collection[UUID],
+    ) -> AsyncGenerator[tuple[int, list[Outcome]], None]:
+        """What came of the files, part by part, with the number of the part's first; the next part is read
+        meanwhile."""
+
+        async def read(start: int) -> list[Outcome]:
             part = files[start : start + FILES_AT_ONCE]
-            outcomes = await asyncio.gather(
+            return await asyncio.gather(
                 *(self._read_one(file, commit, known.get(file.path), existing) for file in part)
             )
-            fresh: list[Chunk] = []
-            for state, chunks in outcomes:
-                reading.files[state.path] = state
-                fresh += [chunk for chunk in chunks if chunk.id not in existing]
-            await self._embed_missing(fresh, len(part), progress, report)
-            reading.chunks += fresh
-            progress.files_read += len(part)
-            progress.underway = 0
-            await report(progress)
-        return reading
+
+        upcoming: asyncio.Task[list[Outcome]] | None = None
+        try:
+            for start in range(0, len(files), FILES_AT_ONCE):
+                outcomes = await (upcoming or read(start))
+                following = start + FILES_AT_ONCE
+                upcoming = asyncio.create_task(read(following)) if following < len(files) else None
+                yield start, outcomes
+        finally:
+            if upcoming is not None:
+                upcoming.cancel()
+                with suppress(Exception, asyncio.CancelledError):
+                    await upcoming
 
     async def _read_one(
         self, file: SourceFile, commit: str, known: FileState | None, existing: Collection[UUID]
-    ) -> tuple[FileState, list[Chunk]]:
+    ) -> Outcome:
         try:
             check_size(file.size, self._max_file_bytes)
             async with self._downloads:
@@ -96,29 +126,17 @@ class Reader:
             log.warning("file not read", knowledge_base=self._base.id, path=file.path, reason=str(error))
             return rules.failed_file(file, str(error), known, existing), []
 
-    async def _embed_missing(
-        self, chunks: Sequence[Chunk], files: int, progress: Progress, report: Report
-    ) -> None:
-        """Make sure that the cache holds every chunk's embedding; buy those that it lacks, and count them.
 
-        ``chunks`` are those of ``files`` files.
-        """
-        texts = {chunk.content_hash: chunk.content for chunk in chunks}
-        if not texts:
-            return
-        model = self._embedder.model
-        async with self._pool.acquire() as connection:
-            await repository.update_cache_used(connection, model, list(texts))
-            cached = await repository.list_cached_hashes(connection, model, list(texts))
-        missing = [content_hash for content_hash in texts if content_hash not in cached]
-        for start in range(0, len(missing), self._embedder.batch_size):
-            if start:
-                progress.underway = files * start / len(missing)
-                await report(progress)
-            batch = missing[start : start + self._embedder.batch_size]
-            bought = [texts[content_hash] for content_hash in batch]
-            vectors = await self._embedder.embed(bought)
-            async with self._pool.acquire() as connection:
-                await register_binary(connection)
-                await repository.insert_cached(connection, model, batch, vectors)
-            progress.add_embedded(bought)
+def _telling(progress: Progress, files: int, report: Report) -> Bought:
+    """Count what is bought for ``files`` more files, and report it while more is to come."""
+    already = 0
+
+    async def told(texts: Sequence[str], more: int) -> None:
+        nonlocal already
+        already += len(texts)
+        progress.add_embedded(texts)
+        if more:
+            progress.underway = files * already / (already + more)
+            await report(progress)
+
+    return told
