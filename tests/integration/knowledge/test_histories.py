@@ -109,3 +109,24 @@ async def test_it_does_so_with_a_github_and_an_embedder_that_fail_one_call_in_fi
         fresh = f"fresh-{step}"
         await harness.sync(harness.base(fresh))
         assert seen(await harness.content()) == seen(await harness.content(fresh)), f"step {step}"
+
+
+@pytest.mark.parametrize("seed", [2026])
+async def test_a_history_of_200_commits_ends_where_a_full_sync_does(harness: Harness, seed: int) -> None:
+    """Synced now and then, as a schedule would, with several commits in between; compared at some of them."""
+    chance = random.Random(seed)
+    print(f"seed {seed}")  # shown when it fails
+    left, compared = 200, 0
+    while left:
+        pushed = min(left, chance.randint(1, 9))
+        for _ in range(pushed):
+            change(harness.repository, chance)
+        left -= pushed
+        await harness.sync()
+        if left and chance.random() < 0.75:
+            continue
+        compared += 1
+        fresh = f"fresh-{left}"
+        await harness.sync(harness.base(fresh))
+        assert seen(await harness.content()) == seen(await harness.content(fresh)), f"{left} commits left"
+    assert compared > 3
