@@ -1,16 +1,23 @@
 """``takaro`` as operators run it: a process, with its output, its remarks and its exit status."""
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
 
+from tests.integration.cli import warm
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload([warm.__name__])
 _COMMAND = (sys.executable, "-c", "from common.cli import app; app()")
 
 
@@ -46,9 +53,7 @@ class Terminal:
 
     async def __call__(self, *arguments: str, stdin: str = "", expect: int = 0) -> Result:
         """Run to the end; fails when the exit status isn't the expected one."""
-        process = await self._start(arguments)
-        out, err = await process.communicate(stdin.encode())
-        result = Result(process.returncode or 0, out.decode(), err.decode())
+        result = await asyncio.to_thread(self._run, arguments, stdin)
         assert result.status == expect, f"status {result.status}: {result.out}\n{result.err}"
         return result
 
@@ -66,6 +71,19 @@ class Terminal:
             if process.returncode is None:
                 process.kill()
             await process.communicate()
+
+    def _run(self, arguments: tuple[str, ...], stdin: str) -> Result:
+        with tempfile.TemporaryDirectory(prefix="takaro-cli-") as folder:
+            files = [Path(folder) / name for name in ("stdin", "stdout", "stderr")]
+            for file in files:
+                file.write_text(stdin if file.name == "stdin" else "")
+            process = _FORKS.Process(
+                target=warm.run, args=(arguments, self._environment, [str(file) for file in files])
+            )
+            process.start()
+            process.join(60)
+            assert process.exitcode is not None, f"takaro {arguments} goes on and on"
+            return Result(process.exitcode, files[1].read_text(), files[2].read_text())
 
     async def _start(self, arguments: tuple[str, ...]) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(

@@ -175,7 +175,8 @@ async def test_the_process_reads_private_hosts_that_its_settings_list(
         settings = {"SOURCE_ALLOWED_HOSTS": listed.url.removeprefix("http://")}
         async with knowledge_service(database, redis_url, tmp_path / "service", **settings):
             good = data | {"knowledgeBaseId": "good", "source": f"git+{listed.url}/handbook.git#main:docs"}
-            assert (await jobs.sync(good))["state"] == "completed"
+            outcome = await jobs.sync(good)
+            assert outcome["state"] == "completed", outcome
             assert [row["content"] for row in await chunks_of(database, "good")] == ["Pull the red lever."]
             bad = data | {"knowledgeBaseId": "bad", "source": f"git+{other.url}/served/handbook.git"}
             outcome = await jobs.sync(bad)
