@@ -117,7 +117,7 @@ async def handbook(world: World, folder: Path) -> AsyncIterator[Handbook]:
     settings = KnowledgeSettings(database_url=world.postgres.url, auth_mode="dev")
     embedder = KnownVectors()
     async with (
-        serve_github(GitRepository(folder)) as github,
+        serve_github(GitRepository(folder), keep_alive=True) as github,
         httpx.AsyncClient(trust_env=False) as http,
         await create_pool(settings) as pool,
     ):

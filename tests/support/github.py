@@ -150,30 +150,38 @@ def _json(value: object) -> Answer:
 
 
 @asynccontextmanager
-async def serve_github(repository: GitRepository) -> AsyncIterator[FakeGitHub]:
-    """A :class:`FakeGitHub` on a free loopback port."""
+async def serve_github(repository: GitRepository, *, keep_alive: bool = False) -> AsyncIterator[FakeGitHub]:
+    """A :class:`FakeGitHub` on a free loopback port. With ``keep_alive``, as the real one, the connections of
+    a client last until it closes them: close it first."""
     github = FakeGitHub(repository)
+    served: set[asyncio.Task[None]] = set()
+
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+
+        token = next((line.split(": ", 1)[1] for line in head if line.lower().startswith("authoriz")), None)
+        answer = await asyncio.to_thread(github.answer, head[0].split(" ")[1], token)
+        if f"If-None-Match: {answer.headers.get('ETag')}" in head:
+            github.not_modified += 1
+            answer = Answer(304, b"", answer.headers)
+
+        lines = [
+            f"HTTP/1.1 {answer.status} X",
+            f"Content-Length: {len(answer.body)}",
+            f"Connection: {'keep-alive' if keep_alive else 'close'}",
+        ]
+        lines += [f"{name}: {value}" for name, value in answer.headers.items()]
+        writer.write("\r\n".join([*lines, "", ""]).encode() + answer.body)
+        await writer.drain()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if task := asyncio.current_task():
+            served.add(task)
+            task.add_done_callback(served.discard)
         try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-
-            token = next(
-                (line.split(": ", 1)[1] for line in head if line.lower().startswith("authoriz")), None
-            )
-            answer = await asyncio.to_thread(github.answer, head[0].split(" ")[1], token)
-            if f"If-None-Match: {answer.headers.get('ETag')}" in head:
-                github.not_modified += 1
-                answer = Answer(304, b"", answer.headers)
-
-            lines = [
-                f"HTTP/1.1 {answer.status} X",
-                f"Content-Length: {len(answer.body)}",
-                "Connection: close",
-            ]
-            lines += [f"{name}: {value}" for name, value in answer.headers.items()]
-            writer.write("\r\n".join([*lines, "", ""]).encode() + answer.body)
-            await writer.drain()
+            await serve_one(reader, writer)
+            while keep_alive:
+                await serve_one(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -186,3 +194,5 @@ async def serve_github(repository: GitRepository) -> AsyncIterator[FakeGitHub]:
     finally:
         server.close()
         await server.wait_closed()
+        if keep_alive and served:
+            await asyncio.wait(served, timeout=5)
