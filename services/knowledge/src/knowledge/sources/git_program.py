@@ -67,8 +67,9 @@ class Git:
 
         Raises :class:`GitFailed`, also after ``TIMEOUT_SECONDS``, and ``PermanentError`` for the limit.
         """
-        process = await self.start(*args)
-        talk = asyncio.ensure_future(process.communicate(stdin))
+        # A pipe that a short command has left before we close it is an error to uvloop.
+        process = await self.start(*args, talks=bool(stdin))
+        talk = asyncio.ensure_future(process.communicate(stdin or None))
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 while not talk.done():
@@ -89,8 +90,11 @@ class Git:
             raise GitFailed(f"git {args[0]}: {words or f'exit status {process.returncode}'}")
         return out
 
-    async def start(self, *args: str, offline: bool = False) -> asyncio.subprocess.Process:
-        """The running command. ``offline``: it may not fetch what the repository lacks."""
+    async def start(
+        self, *args: str, offline: bool = False, talks: bool = True
+    ) -> asyncio.subprocess.Process:
+        """The running command. ``offline``: it may not fetch what the repository lacks; ``talks``: it reads
+        from a pipe."""
         environment = {**self._environment, **({"GIT_ALLOW_PROTOCOL": "none"} if offline else {})}
         try:
             return await asyncio.create_subprocess_exec(
@@ -99,7 +103,7 @@ class Git:
                 *args,
                 cwd=self._folder,
                 env=environment,
-                stdin=asyncio.subprocess.PIPE,
+                stdin=asyncio.subprocess.PIPE if talks else asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
