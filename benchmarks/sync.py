@@ -55,8 +55,8 @@ async def run(world: World, report: Report, rounds: int = 3) -> None:
             )
             took.peer.append(CHUNKS / line["per_s"])
             book.embedder.vectors = await _vectors(world)
-            await _ours(book, took, calls, edition=number + 1)
             took.copy.append(await _copy(world, book))
+            await _ours(book, took, calls, edition=number + 1)
     _tell(report, took, calls)
 
 
@@ -109,7 +109,7 @@ async def _vectors(world: World) -> Any:
 
 
 async def _copy(world: World, book: Handbook) -> float:
-    """Copy the rows that the first sync wrote into the emptied table, in one transaction."""
+    """Copy the rows that the first sync is to write into the emptied table, in one transaction."""
     connection = await asyncpg.connect(world.postgres.url)
     await prepare_connection(connection)
     await register_binary(connection)
@@ -149,11 +149,14 @@ async def _empty(world: World) -> None:
 def _tell(report: Report, took: Seconds, calls: dict[str, Counter[str]]) -> None:
     peer, copy, first = median(took.peer), median(took.copy), median(took.first)
     tenth, unchanged, look = median(took.tenth), median(took.unchanged), median(took.look)
+    # Round by round, so that a machine that slows down meanwhile slows both sides.
+    beside_peer = median([theirs / ours for theirs, ours in zip(took.peer, took.first, strict=True)])
+    beside_copy = median([theirs / ours for theirs, ours in zip(took.copy, took.first, strict=True)])
     report.line(f"sync: Node, upsert of {CHUNKS:,} chunks", f"{CHUNKS / peer:,.0f} /s")
     report.line("sync: bare COPY of the same rows", f"{CHUNKS / copy:,.0f} /s")
     report.line("sync: first sync, files to rows", f"{CHUNKS / first:,.0f} /s")
-    report.line("sync: first sync beside Node", f"{peer / first:.2f}", "at least 1.2", peer / first >= 1.2)
-    report.line("sync: first sync beside COPY", f"{copy / first:.2f}", "at least 0.9", copy / first >= 0.9)
+    report.line("sync: first sync beside Node", f"{beside_peer:.2f}", "at least 1.2", beside_peer >= 1.2)
+    report.line("sync: first sync beside COPY", f"{beside_copy:.2f}", "at least 0.9", beside_copy >= 0.9)
     report.line(
         "sync: a tenth of the files changed, beside a full one",
         f"{first / tenth:.1f} times faster ({tenth:.2f} s)",
