@@ -95,5 +95,5 @@ contracts: $(UV) ## Publish the event contracts in docs/events; refuses a breaki
 	@$(RUN) --no-dev takaro contracts
 
 .PHONY: bench
-bench: $(UV) ## Measure against the Node peer and the raw limits (ONLY=append,latency,poison,backlog)
+bench: $(UV) ## Measure against the Node peer and the raw limits (ONLY=append,latency,poison,sync,sync_memory,backlog)
 	@$(RUN) python -m benchmarks
