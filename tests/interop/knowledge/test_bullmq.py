@@ -103,6 +103,12 @@ async def test_node_reads_the_result_of_a_sync_that_was_asked_for_over_http(
         result = await node.run(
             "knowledge/result.mjs", {"redis": redis_url, "id": queued["jobId"], "wait": 20000}
         )
+
+        async def told() -> list[dict[str, str]]:
+            entries: Any = await redis.xrange("knowledge.events")
+            return [fields for _, fields in entries if queued["jobId"][5:] in fields["data"]]
+
+        facts = await eventually(told)  # while its relay runs
     assert queued["status"] == "queued"
     assert ":" not in queued["jobId"]
     assert result["state"] == "completed"
@@ -119,12 +125,6 @@ async def test_node_reads_the_result_of_a_sync_that_was_asked_for_over_http(
     options = json.loads(await redis.hget(f"bull:kb-sync:{queued['jobId']}", "opts") or "{}")
     assert json.loads(options["tm"])["traceparent"].startswith("00-" + "1" * 32)
     assert result["opts"]["telemetry"]["metadata"] == options["tm"], "Node's own reading of it"
-
-    async def told() -> list[dict[str, str]]:
-        entries: Any = await redis.xrange("knowledge.events")
-        return [fields for _, fields in entries if queued["jobId"][5:] in fields["data"]]
-
-    facts = await eventually(told)
     assert all(fact["traceparent"].startswith("00-" + "1" * 32) for fact in facts), "the worker goes on in it"
 
 
