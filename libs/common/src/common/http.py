@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import Histogram
 from pydantic import BaseModel, ConfigDict
@@ -180,8 +180,3 @@ def require_storable(fields: Sequence[tuple[str, str | None]]) -> None:
     for name, value in fields:
         if value is not None and "\x00" in value:
             raise Invalid("Validation failed", details={name: ["U+0000 can't be stored"]})
-
-
-def bad_request(message: str) -> HTTPException:
-    """A 400 for use in dependencies."""
-    return HTTPException(status_code=400, detail=message)
