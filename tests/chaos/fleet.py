@@ -2,15 +2,12 @@
 
 import asyncio
 import os
-import signal
-import sys
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from takaro_local import process
 from tests.chaos.proxy import Proxy
 from tests.support.servers import PostgresServer, RedisServer
 from tests.support.services import Service
@@ -31,6 +28,7 @@ class Chat(Service):
         folder: Path,
         without: tuple[str, ...] = (),
         environment: dict[str, str] | None = None,
+        anew: bool = False,
     ) -> None:
         # The launcher that switches mechanisms off is found from the repository's root.
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
@@ -42,27 +40,18 @@ class Chat(Service):
             folder=folder,
             instance=instance,
             environment=extra,
+            anew=anew,
         )
-        self._without = without
+        if without:
+            self.module = "tests.chaos.sabotage"
+            self.arguments = ("chat", *(word for name in without for word in ("--without", name)))
         self.frozen = False
         self.launches = 0
 
     def launch(self) -> None:
         """Start the process and don't wait."""
         self.launches += 1
-        self.folder.mkdir(parents=True, exist_ok=True)
-        words = ["-m", "chat"]
-        if self._without:
-            words = ["-m", "tests.chaos.sabotage", "chat"]
-            words += [word for name in self._without for word in ("--without", name)]
-        with self.log_file.open("ab") as log:
-            self._child = process.spawn(
-                [sys.executable, *words],
-                output=log,
-                death_signal=signal.SIGKILL,
-                cwd=self.folder,
-                environment=self.environment,
-            )
+        super().launch()
 
     @property
     def runs(self) -> bool:
@@ -113,6 +102,7 @@ class Fleet:
                 redis_url=f"redis://127.0.0.1:{links.redis.port}",
                 folder=folder,
                 without=without,
+                anew=True,
             )
             for number, links in enumerate(self.links, 1)
         ]

@@ -118,6 +118,7 @@ async def system(
                     redis_url=redis_url,
                     folder=folder,
                     environment=environment,
+                    anew=True,
                 )
             )
             for name in NAMES

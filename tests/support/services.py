@@ -1,11 +1,15 @@
-"""A real service process (``python -m chat``) that a test starts, asks, stops and kills."""
+"""A real service process that a test starts, asks, stops and kills.
+
+It is a fork that has everything imported (:mod:`tests.support.forks`); tests/e2e and the local stack's tests
+start ``python -m chat`` anew, as users do.
+"""
 
 import asyncio
 import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -13,6 +17,7 @@ from typing import Any, Literal, Self
 import httpx
 
 from takaro_local import process
+from tests.support.forks import Child, Fork
 from tests.support.servers import free_port
 from tests.support.wait import eventually
 
@@ -34,9 +39,16 @@ class Service:
         folder: Path,
         instance: str | None = None,
         environment: Mapping[str, str] | None = None,
+        anew: bool = False,
     ) -> None:
-        """``folder`` takes the log; ``environment`` beats our settings (dev auth, hashing embeddings)."""
+        """``folder`` takes the log; ``environment`` beats our settings (dev auth, hashing embeddings).
+
+        ``anew`` starts an interpreter that has imported nothing yet.
+        """
         self.name = name
+        self.module: str = name
+        self.arguments: Sequence[str] = ()
+        self.anew = anew
         self.instance = instance or f"{name}-1"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -52,7 +64,7 @@ class Service:
             f"{name.upper()}_PORT": str(self.port),
             **(environment or {}),
         }
-        self._child: process.Child | None = None
+        self._child: Child | None = None
 
     @property
     def pid(self) -> int:
@@ -75,13 +87,23 @@ class Service:
     def launch(self) -> None:
         """Start the process and don't wait; its folder is its working directory (no ``.env`` of ours)."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self.log_file.open("ab") as log:
-            self._child = process.spawn(
-                [sys.executable, "-m", self.name],
-                output=log,
-                death_signal=signal.SIGKILL,
-                cwd=self.folder,
+        if self.anew:
+            with self.log_file.open("ab") as log:
+                self._child = process.spawn(
+                    [sys.executable, "-m", self.module, *self.arguments],
+                    output=log,
+                    death_signal=signal.SIGKILL,
+                    cwd=self.folder,
+                    environment=self.environment,
+                )
+        else:
+            self.log_file.touch()
+            self._child = Fork(
+                self.module,
+                self.arguments,
                 environment=self.environment,
+                cwd=self.folder,
+                files=(Path(os.devnull), self.log_file, self.log_file),
             )
 
     async def stop(self) -> int:
@@ -144,6 +166,7 @@ async def running(
     folder: Path,
     instance: str | None = None,
     environment: Mapping[str, str] | None = None,
+    anew: bool = False,
 ) -> AsyncIterator[Service]:
     """A started, ready service, stopped (or killed, when it doesn't stop) at the end."""
     service = Service(
@@ -153,6 +176,7 @@ async def running(
         folder=folder,
         instance=instance,
         environment=environment,
+        anew=anew,
     )
     try:
         yield await service.start()

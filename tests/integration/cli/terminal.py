@@ -1,7 +1,6 @@
 """``takaro`` as operators run it: a process, with its output, its remarks and its exit status."""
 
 import asyncio
-import multiprocessing
 import os
 import signal
 import sys
@@ -14,10 +13,8 @@ from typing import Any
 
 import orjson
 
-from tests.integration.cli import warm
+from tests.support.forks import Fork
 
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload([warm.__name__])
 _COMMAND = (sys.executable, "-c", "from common.cli import app; app()")
 
 
@@ -77,13 +74,8 @@ class Terminal:
             files = [Path(folder) / name for name in ("stdin", "stdout", "stderr")]
             for file in files:
                 file.write_text(stdin if file.name == "stdin" else "")
-            process = _FORKS.Process(
-                target=warm.run, args=(arguments, self._environment, [str(file) for file in files])
-            )
-            process.start()
-            process.join(60)
-            assert process.exitcode is not None, f"takaro {arguments} goes on and on"
-            return Result(process.exitcode, files[1].read_text(), files[2].read_text())
+            fork = Fork("takaro", arguments, environment=self._environment, cwd=Path.cwd(), files=files)
+            return Result(fork.wait(60), files[1].read_text(), files[2].read_text())
 
     async def _start(self, arguments: tuple[str, ...]) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
