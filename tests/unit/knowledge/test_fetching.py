@@ -242,6 +242,19 @@ async def test_answers_are_bounded_before_and_after_unpacking() -> None:
         assert len((await fetcher.get(f"{server.url}/bomb", max_bytes=6_000_000)).content) == 5_000_000
 
 
+async def test_a_packed_answer_that_is_cut_off_is_tried_again() -> None:
+    packed = gzip.compress(b"whole " * 100)
+
+    async def cut_off(request: Request) -> Answer:
+        whole = request.path == "/once" and len(server.requests) > 1
+        return Answer(200, packed if whole else packed[:-9], {"Content-Encoding": "gzip"})
+
+    async with serve(cut_off) as server, fetching(Access(frozenset({"127.0.0.1"}))) as fetcher:
+        assert (await fetcher.get(f"{server.url}/once", max_bytes=1000)).content == b"whole " * 100
+        with pytest.raises(TransientError, match="cut off"):
+            await fetcher.get(f"{server.url}/always", max_bytes=1000)
+
+
 async def test_a_host_that_is_away_is_tried_again() -> None:
     async with fetching(Access(frozenset({"127.0.0.1"}))) as fetcher:
         with pytest.raises(TransientError, match="2 attempts"):

@@ -285,7 +285,17 @@ async def test_what_speaks_no_git_is_refused() -> None:
             await source.newest_commit()
 
 
-@pytest.mark.parametrize("body", [b"00", b"zzzz", b"0010short", b"000e# service\n00000040abc"])
+@pytest.mark.parametrize("body", [b"", b"00", b"zzzz", b"0010short", b"000e# service\n00000040abc"])
 def test_a_cut_off_advertisement_is_tried_again(body: bytes) -> None:
     with pytest.raises(TransientError, match="malformed"):
         parse_refs(body)
+
+
+async def test_wherever_an_advertisement_is_cut_off_no_branch_is_missed(server: WebServer) -> None:
+    """Where a gateway ends the answer as if it were whole: between two refs it would look like one."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        whole = (await http.get(f"{server.url}/handbook.git/info/refs?service=git-upload-pack")).content
+    assert "refs/heads/main" in parse_refs(whole)[0]
+    for length in range(len(whole)):
+        with pytest.raises(TransientError, match="malformed"):
+            parse_refs(whole[:length])

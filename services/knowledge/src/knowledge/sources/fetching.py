@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -25,6 +26,7 @@ USER_AGENT = "takaro-knowledge"
 MAX_REDIRECTS = 5
 DEADLINE_SECONDS = 120.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 
 Origin: TypeAlias = tuple[str, str, int]
 """Scheme, host, port."""
@@ -153,7 +155,7 @@ class Fetcher:
         secrets: Callable[[str], Mapping[str, str]],
     ) -> Fetched:
         client = self._http if self.trusts(url) else self._guarded
-        sent = {"User-Agent": USER_AGENT, **headers, **secrets(url)}
+        sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **headers, **secrets(url)}
 
         async def request() -> httpx.Response:
             try:
@@ -175,13 +177,18 @@ async def _bounded(
     except httpx.InvalidURL as error:
         raise Invalid(f"{url!r} is no URL: {error}", code="invalid_source") from error
     response = await client.send(request, stream=True, follow_redirects=False)
+    # Unpacked here, for httpx takes the beginning of a gzip for all of it.
+    packed = response.headers.get("content-encoding", "").strip().lower() in _PACKED
+    unzip = zlib.decompressobj(wbits=47) if packed else None
     try:
         body = bytearray()
-        async for part in response.aiter_bytes():
-            body += part
+        async for part in response.aiter_raw():
+            body += unzip.decompress(part, max_bytes + 1) if unzip else part
             if len(body) > max_bytes:
                 raise TooLarge(f"GET {url}: the answer is larger than {max_bytes:,} bytes")
-    except httpx.DecodingError as error:
+        if unzip and response.num_bytes_downloaded and not unzip.eof:
+            raise httpx.RemoteProtocolError("the answer is cut off")
+    except zlib.error as error:
         raise httpx.RemoteProtocolError(f"the answer is damaged: {error}") from error
     finally:
         await response.aclose()

@@ -57,7 +57,7 @@ def parse_refs(body: bytes) -> tuple[dict[str, str], list[str]]:
     """
     refs: dict[str, str] = {}
     capabilities: list[str] = []
-    position = 0
+    position, length = 0, -1
     try:
         while position < len(body):
             length = int(body[position : position + 4], 16)
@@ -71,6 +71,8 @@ def parse_refs(body: bytes) -> tuple[dict[str, str], list[str]]:
             sha, _, name = reference.decode("utf-8", "surrogateescape").partition(" ")
             capabilities = capabilities or listed.decode("utf-8", "replace").split()
             refs[name] = sha
+        if length or not refs:  # an empty repository has a line for its capabilities
+            raise ValueError("its end is missing")
     except ValueError as error:
         raise TransientError(f"the Git server's answer is malformed: {error}") from error
     return refs, capabilities
