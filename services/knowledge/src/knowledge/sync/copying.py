@@ -6,12 +6,14 @@ from uuid import UUID
 import numpy as np
 
 from common.postgres import Connection
-from knowledge.embeddings import Vectors
+from knowledge.embeddings import DIMENSIONS, Vectors
 from knowledge.sync import repository
 from knowledge.sync.models import Chunk
 
-ROWS_A_COPY = 200
-"""Rows in one COPY: their vectors (6 kB each) are all of the base that is in memory at once."""
+ROWS_A_COPY = 5_000
+"""Rows in one COPY. Their vectors (31 MB) are all of the base that is in memory at once."""
+
+ROWS_A_FETCH = 500
 
 PIVOTS = 64
 
@@ -30,36 +32,37 @@ async def copy_new(
     ``connection`` has the binary codecs. One COPY may take up to ``seconds``.
     """
     fresh = [chunk for chunk in chunks if chunk.id not in existing]
-    for rows in _parts(await _neighbours_together(connection, model, fresh)):
-        vectors = await repository.get_cached(connection, model, [chunk.content_hash for chunk in rows])
-        await repository.copy_chunks(connection, base_id, version, rows, vectors, seconds)
+    for part in _parts(fresh, ROWS_A_COPY):
+        vectors = await _vectors(connection, model, part)
+        order = neighbours_together(vectors)
+        rows = ((part[i], vectors[i]) for i in order)
+        await repository.copy_chunks(connection, base_id, version, rows, seconds)
     return len(fresh)
 
 
-async def _neighbours_together(
-    connection: Connection, model: str, chunks: Sequence[Chunk]
-) -> Sequence[Chunk]:
-    """``chunks`` by the nearest of some of them, taken evenly.
+def neighbours_together(vectors: Vectors) -> list[int]:
+    """The order of rows in which each is among rows like it: by the nearest of some of them, taken evenly.
 
     A row is put into the index beside its nearest neighbours: when they have just been written, their pages
-    are in the processor's cache. Measured: 10 to 18 % less time, the same recall.
+    are in the processor's cache. Measured: up to 20 % less time, the same recall. (Outwards from the nearest
+    is a little faster still, and loses recall.)
     """
-    if len(chunks) <= ROWS_A_COPY:
-        return chunks
-    pivots = await _vectors(connection, model, chunks[:: -(-len(chunks) // PIVOTS)])
-    nearest: list[int] = []
-    for part in _parts(chunks):
-        nearest += (await _vectors(connection, model, part) @ pivots.T).argmax(axis=1).tolist()
-    order = sorted(range(len(chunks)), key=nearest.__getitem__)
-    return [chunks[i] for i in order]
+    pivots = vectors[:: max(1, len(vectors) // PIVOTS)]
+    order: list[int] = (vectors @ pivots.T).argmax(axis=1).argsort(kind="stable").tolist()
+    return order
 
 
 async def _vectors(connection: Connection, model: str, chunks: Sequence[Chunk]) -> Vectors:
     """Shape (number of chunks, 1536)."""
-    hashes = [chunk.content_hash for chunk in chunks]
-    cached = await repository.get_cached(connection, model, hashes)
-    return np.stack([cached[content_hash].to_numpy() for content_hash in hashes])
+    vectors = np.empty((len(chunks), DIMENSIONS), dtype=np.float32)
+    row = 0
+    for part in _parts(chunks, ROWS_A_FETCH):
+        cached = await repository.get_cached(connection, model, [chunk.content_hash for chunk in part])
+        for chunk in part:
+            vectors[row] = cached[chunk.content_hash].to_numpy()
+            row += 1
+    return vectors
 
 
-def _parts(chunks: Sequence[Chunk]) -> list[Sequence[Chunk]]:
-    return [chunks[start : start + ROWS_A_COPY] for start in range(0, len(chunks), ROWS_A_COPY)]
+def _parts(chunks: Sequence[Chunk], size: int) -> list[Sequence[Chunk]]:
+    return [chunks[start : start + size] for start in range(0, len(chunks), size)]

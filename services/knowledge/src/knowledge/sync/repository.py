@@ -225,25 +225,24 @@ async def copy_chunks(
     connection: Connection,
     base_id: str,
     version: str,
-    chunks: Sequence[Chunk],
-    vectors: Mapping[bytes, Any],
+    rows: Iterable[tuple[Chunk, Vectors]],
     seconds: float,
 ) -> None:
-    """Write rows by binary COPY. ``connection`` has the binary codecs; ``vectors`` are by content hash."""
+    """Write chunks with their vectors by one binary COPY. ``connection`` has the binary codecs."""
     await connection.copy_records_to_table(
         "knowledge_embeddings",
         columns=CHUNK_COLUMNS,
-        records=[
+        records=(
             (
                 chunk.id,
                 base_id,
                 version,
                 chunk.content,
                 {"sourceFile": chunk.path, "chunkIndex": chunk.index, "totalChunks": chunk.total},
-                vectors[chunk.content_hash],
+                Vector(vector),
             )
-            for chunk in chunks
-        ],
+            for chunk, vector in rows
+        ),
         timeout=seconds,
     )
 
