@@ -5,14 +5,16 @@ before the service is composed. The insert trigger is not here: it lives in the 
 """
 
 import argparse
+import asyncio
 import runpy
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
 import chat.messages.handlers
 from chat.messages.records import NewMessage
-from common import inbox
+from common import inbox, service
 from common.events import Event
 from common.handlers import Command, Rejection
 from common.leases import Lease
@@ -81,12 +83,30 @@ def without_read_fencing() -> None:
     Group.is_held_by_others = nobody  # type: ignore[assignment, method-assign]
 
 
+def without_stop_limits() -> None:
+    """A stop waits for the batch in hand until it is through, and nothing ends a process that hangs."""
+
+    async def finish(self: StreamConsumer, handling: "asyncio.Task[None]") -> None:
+        if not self._processor.in_flight:
+            handling.cancel()
+        while not handling.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([handling])
+
+    def never(_: service._Server) -> None:
+        return
+
+    StreamConsumer._finish = finish  # type: ignore[method-assign]
+    service._Server._end_in_time = never  # type: ignore[assignment, method-assign]
+
+
 SABOTAGE: dict[str, Callable[[], None]] = {
     "inbox": without_inbox,
     "ack-after-commit": without_ack_after_commit,
     "drain-before-read": without_drain_before_read,
     "fencing": without_fencing,
     "read-fencing": without_read_fencing,
+    "stop-limits": without_stop_limits,
 }
 MECHANISMS = (*SABOTAGE, "insert-trigger")
 

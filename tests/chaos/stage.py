@@ -21,6 +21,22 @@ _GET_HOLDER = "SELECT owner FROM leases WHERE name = 'consumer:chat.commands:cha
 _EXPIRE = "UPDATE leases SET expires_at = '-infinity' WHERE name = 'consumer:chat.commands:chat'"
 _FIND = "SELECT id FROM messages WHERE content LIKE $1 || ' %'"
 _LOCK = "SELECT 1 FROM conversations WHERE id = $1 FOR UPDATE"
+# What waits for a row gives up soon, as lock_timeout has it; what waits here stays in its transaction.
+_BUILD_GATE = """
+CREATE FUNCTION pass_gate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('lock_timeout', '0', true);
+    PERFORM pg_advisory_xact_lock_shared(1);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER gate BEFORE INSERT ON messages FOR EACH STATEMENT EXECUTE FUNCTION pass_gate();
+"""
+_CLOSE_GATE = "SELECT pg_advisory_lock(1)"
+_OPEN_GATE = "SELECT pg_advisory_unlock_all()"
+_COUNT_AT_GATE = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event = 'advisory'
+"""
 
 
 class Stage:
@@ -90,6 +106,32 @@ class Stage:
                 yield
         finally:
             await connection.close()
+
+    @asynccontextmanager
+    async def in_hand(self) -> AsyncIterator[Command]:
+        """A command whose batch stays in the middle of its transaction, whoever tries it.
+
+        Until the end, or :meth:`let_go`.
+        """
+        await self.database.execute(_BUILD_GATE)
+        await self.database.execute(_CLOSE_GATE)
+        command = await self.publish()
+        await eventually(lambda: self.database.fetchval(_COUNT_AT_GATE))
+        yield command
+        await self.let_go()
+
+    async def let_go(self) -> None:
+        """What is :meth:`in_hand` goes on."""
+        await self.database.execute(_OPEN_GATE)
+
+    @asynccontextmanager
+    async def deaf_redis(self) -> AsyncIterator[None]:
+        """Redis carries out nothing that writes; who waits for that has to hang up."""
+        await self.redis.client_pause(60_000, all=False)
+        try:
+            yield
+        finally:
+            await self.redis.client_unpause()
 
     async def holder(self) -> Chat:
         """Who consumes the commands, once somebody does."""

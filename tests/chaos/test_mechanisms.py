@@ -1,5 +1,6 @@
 """Each mechanism at the moment it is there for: the promise holds with it, and breaks without it."""
 
+import signal
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -17,6 +18,9 @@ from tests.support.wait import eventually
 
 UNAWARE = {"LEASE_TTL_SECONDS": "60"}
 """A holder looks after its lease every 20 s: for so long it doesn't learn that it has lost it."""
+
+GRACE_SECONDS = 6.0
+GRACE = {"SHUTDOWN_GRACE_SECONDS": str(GRACE_SECONDS)}
 
 MakeStage: TypeAlias = Callable[..., AbstractAsyncContextManager[Stage]]
 
@@ -124,6 +128,37 @@ async def test_an_insert_of_a_transaction_that_began_earlier_reads_after_what_wa
         await play.post(play.chats[1])
         verdict = await play.verdict()
     expect(verdict, "inversions" if without else None)
+
+
+@with_and_without("stop-limits")
+async def test_a_stop_in_the_middle_of_a_batch_releases_it_within_the_grace_period(
+    make_stage: MakeStage, without: str | None
+) -> None:
+    async with make_stage(without=without, environment=GRACE) as play:
+        active = await play.holder()
+        async with play.in_hand() as command:
+            code = await active.stop(patience=GRACE_SECONDS)
+        await play.handled(command)
+        verdict = await play.verdict()
+    assert code == (-signal.SIGKILL if without else 0)
+    expect(verdict, None)
+
+
+@with_and_without("inbox")
+async def test_a_stop_between_the_commit_of_a_batch_and_its_acknowledgement_doubles_nothing(
+    make_stage: MakeStage, without: str | None
+) -> None:
+    async with make_stage(without=without, environment=GRACE) as play:
+        active = await play.holder()
+        [other] = [chat for chat in play.chats if chat is not active]
+        async with play.in_hand() as command, play.deaf_redis():
+            await play.let_go()
+            await play.handled(command)
+            code = await active.stop(patience=GRACE_SECONDS)
+        await eventually(lambda: other.count_logged("drained", "count"))
+        verdict = await play.verdict()
+    assert code == 0
+    expect(verdict, "doubled" if without else None)
 
 
 def expect(verdict: Verdict, broken: str | None) -> None:

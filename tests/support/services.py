@@ -22,7 +22,6 @@ from tests.support.servers import free_port
 from tests.support.wait import eventually
 
 ServiceName = Literal["chat", "knowledge", "cockpit"]
-_STOP = ((signal.SIGTERM, 15.0),)
 #: What of the surroundings a service gets; everything else is said by the test.
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -106,9 +105,9 @@ class Service:
                 files=(Path(os.devnull), self.log_file, self.log_file),
             )
 
-    async def stop(self) -> int:
-        """SIGTERM, wait for the end, and give the exit code back."""
-        return await asyncio.to_thread(self._end, _STOP)
+    async def stop(self, *, patience: float = 15.0) -> int:
+        """SIGTERM, SIGKILL after ``patience`` seconds; the exit code (negative: the signal that ended it)."""
+        return await asyncio.to_thread(self._end, ((signal.SIGTERM, patience),))
 
     async def kill(self) -> int:
         """SIGKILL it and its processes, as a crash would."""

@@ -30,6 +30,16 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
+def own_postgres(tmp_path: Path) -> Iterator[PostgresServer]:
+    """A migrated Postgres that the test may break."""
+    server = PostgresServer(tmp_path / "postgres", free_port())
+    server.start()
+    migrate(server.url)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
 async def world(database: str, own_redis: RedisServer) -> AsyncIterator[World]:
     async with Redis.from_url(own_redis.url, decode_responses=True) as redis:
         world = World(database, own_redis.url, redis)

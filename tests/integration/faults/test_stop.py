@@ -1,5 +1,10 @@
-"""A stop in the middle of a load: what is in flight is finished or released within the grace period."""
+"""A stop in the middle of a load: what is in flight is finished or released within the grace period.
 
+The same in the middle of one batch, with its mechanisms on and off: ``tests/chaos/test_mechanisms.py``.
+"""
+
+import asyncio
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -10,10 +15,15 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
+from common.postgres import create_pool, transaction
+from tests.chaos.fleet import Chat
+from tests.integration.backbone.probe import ProbeSettings
+from tests.support.servers import PostgresServer
 from tests.support.services import Service
 from tests.support.wait import eventually
 
 MESSAGES = 3_000
+GRACE_SECONDS = 2.0
 
 
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL"])
@@ -23,50 +33,114 @@ async def test_a_stop_under_load_loses_and_doubles_nothing(
     chat = Service("chat", database_url=database, redis_url=redis_url, folder=tmp_path)
     connection = await asyncpg.connect(database)
     try:
-        await chat.start()
-        async with chat.client() as client:
-            answer = await client.post("/api/conversations", json={"agentId": "module-writer"})
-            conversation = answer.json()["data"]["id"]
-        pipeline = redis.pipeline(transaction=False)
-        for i in range(MESSAGES):
-            data = {"conversationId": conversation, "role": "user", "content": str(i)}
-            pipeline.xadd(
-                "chat.commands",
-                {"id": str(uuid4()), "type": "chat.message.append.v1", "data": orjson.dumps(data)},
-            )
-        await pipeline.execute()
-
-        async def count() -> int:
-            number: int = await connection.fetchval("SELECT count(*) FROM messages")
-            return number
-
-        await eventually(count)
+        await start_under_load(chat, connection, redis)
         started = time.monotonic()
         if how == "SIGTERM":
             assert await chat.stop() == 0
             assert time.monotonic() - started < 10
         else:
             await chat.kill()
-        assert await count() < MESSAGES, "the load was over before the stop"
+        assert await count(connection) < MESSAGES, "the load was over before the stop"
         await chat.start()
-
-        async def all_there() -> bool:
-            assert await count() == MESSAGES
-            return True
-
-        await eventually(all_there, timeout=30)
-        rows = await connection.fetch("SELECT content FROM messages ORDER BY created_at, id")
-        assert [row["content"] for row in rows] == [str(i) for i in range(MESSAGES)]
-
-        async def all_told() -> bool:
-            entries: Any = await redis.xrange("chat.events")
-            facts = {f["id"]: f for _, f in entries if f["type"] == "chat.message.appended.v1"}
-            assert len(facts) == MESSAGES
-            sequences = [int(f["sequence"]) for f in facts.values()]
-            assert sequences == list(range(2, MESSAGES + 2))
-            return True
-
-        await eventually(all_told, timeout=20)
+        await expect_all_once(connection, redis)
     finally:
         await connection.close()
         await chat.stop()
+
+
+@pytest.mark.parametrize("without", [(), ("stop-limits",)], ids=["with", "without"])
+async def test_a_stop_while_postgres_is_frozen_ends_by_force_within_the_grace_period(
+    without: tuple[str, ...], own_postgres: PostgresServer, redis_url: str, redis: Redis, tmp_path: Path
+) -> None:
+    chat = Chat(
+        "chat-1",
+        database_url=own_postgres.url,
+        redis_url=redis_url,
+        folder=tmp_path,
+        without=without,
+        environment={"SHUTDOWN_GRACE_SECONDS": str(GRACE_SECONDS)},
+    )
+    connection = await asyncpg.connect(own_postgres.url)
+    try:
+        await start_under_load(chat, connection, redis)
+        own_postgres.pause()
+        code = await chat.stop(patience=2 * GRACE_SECONDS)
+        own_postgres.resume()
+        assert code == (-signal.SIGKILL if without else 1)
+        assert bool(chat.count_logged("not stopped in time: ends by force")) == (not without)
+        assert await count(connection) < MESSAGES, "the load was over before the stop"
+        await chat.start()
+        await expect_all_once(connection, redis)
+    finally:
+        own_postgres.resume()
+        await connection.close()
+        await chat.kill()
+
+
+async def test_a_cancellation_is_not_hidden_by_a_lost_connection(database: str) -> None:
+    """Who waits for an outage to end would take the complaint for one, and wait on through a stop."""
+    begun, gone = asyncio.Event(), asyncio.Event()
+    async with await create_pool(ProbeSettings(database_url=database, auth_mode="dev")) as pool:
+        process: int = 0
+
+        async def work() -> None:
+            nonlocal process
+            async with transaction(pool) as connection:
+                connection.add_termination_listener(lambda _: gone.set())
+                process = connection.get_server_pid()
+                begun.set()
+                await asyncio.Event().wait()
+
+        working = asyncio.create_task(work())
+        await begun.wait()
+        await pool.execute("SELECT pg_terminate_backend($1)", process)
+        await asyncio.wait_for(gone.wait(), 10)
+        working.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await working
+
+
+async def start_under_load(
+    chat: Service, connection: "asyncpg.Connection[asyncpg.Record]", redis: Redis
+) -> None:
+    """Start the service, publish all messages for one conversation, and wait until it handles them."""
+    await chat.start()
+    async with chat.client() as client:
+        answer = await client.post("/api/conversations", json={"agentId": "module-writer"})
+        conversation = answer.json()["data"]["id"]
+    pipeline = redis.pipeline(transaction=False)
+    for i in range(MESSAGES):
+        data = {"conversationId": conversation, "role": "user", "content": str(i)}
+        pipeline.xadd(
+            "chat.commands",
+            {"id": str(uuid4()), "type": "chat.message.append.v1", "data": orjson.dumps(data)},
+        )
+    await pipeline.execute()
+    await eventually(lambda: count(connection))
+
+
+async def count(connection: "asyncpg.Connection[asyncpg.Record]") -> int:
+    number: int = await connection.fetchval("SELECT count(*) FROM messages")
+    return number
+
+
+async def expect_all_once(connection: "asyncpg.Connection[asyncpg.Record]", redis: Redis) -> None:
+    """Wait for every message and its fact: one of each, in their order."""
+
+    async def all_there() -> bool:
+        assert await count(connection) == MESSAGES
+        return True
+
+    await eventually(all_there, timeout=30)
+    rows = await connection.fetch("SELECT content FROM messages ORDER BY created_at, id")
+    assert [row["content"] for row in rows] == [str(i) for i in range(MESSAGES)]
+
+    async def all_told() -> bool:
+        entries: Any = await redis.xrange("chat.events")
+        facts = {f["id"]: f for _, f in entries if f["type"] == "chat.message.appended.v1"}
+        assert len(facts) == MESSAGES
+        sequences = [int(f["sequence"]) for f in facts.values()]
+        assert sequences == list(range(2, MESSAGES + 2))
+        return True
+
+    await eventually(all_told, timeout=20)

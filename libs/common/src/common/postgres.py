@@ -1,5 +1,6 @@
 """Postgres: the pool, its codecs and its time limits."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -68,6 +69,20 @@ def _milliseconds(seconds: float) -> str:
 
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection inside one transaction (READ COMMITTED): committed at the end, rolled back on an error."""
-    async with pool.acquire() as connection, connection.transaction():
-        yield connection
+    """A connection inside one transaction (READ COMMITTED): committed at the end, rolled back on an error.
+
+    A cancellation stays one when the connection is gone too: the complaint that nothing can be rolled back
+    would hide it, and who waits for an outage to end would wait on.
+    """
+    cancelled = False
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            try:
+                yield connection
+            except asyncio.CancelledError:
+                cancelled = True
+                raise
+    except Exception as error:
+        if cancelled:
+            raise asyncio.CancelledError from error
+        raise

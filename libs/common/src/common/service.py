@@ -4,8 +4,10 @@ A service starts without its dependencies, says so on ``/ready``, and begins to 
 """
 
 import asyncio
+import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -215,12 +217,13 @@ def load_settings(settings_class: type[ServiceSettings]) -> Any:
 class _Server(uvicorn.Server):
     """Tells open event streams to end as soon as a stop is asked for: uvicorn waits for them otherwise.
 
-    And ends normally after a stop: uvicorn raises the signal again, which would lose the last spans.
+    And ends normally after a stop: uvicorn raises the signal again, which would lose the last spans. When
+    something hangs, it ends by force.
     """
 
-    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event, grace_seconds: float) -> None:
         super().__init__(config)
-        self._stopping = stopping
+        self._stopping, self._grace_seconds = stopping, grace_seconds
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -233,11 +236,27 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._stopping.set()
+        self._end_in_time()
         super().handle_exit(sig, frame)
+
+    def _end_in_time(self) -> None:
+        """End as a kill would when the grace period is over: nothing is lost by that.
+
+        A server that is frozen holds up a stop without end: asyncpg waits until its cancellation has arrived
+        there. From a thread, since the event loop may be what hangs.
+        """
+        timer = threading.Timer(self._grace_seconds, _give_up, [self._grace_seconds])
+        timer.daemon = True
+        timer.start()
+
+
+def _give_up(grace_seconds: float) -> None:
+    log.error("not stopped in time: ends by force", grace_seconds=grace_seconds)
+    os._exit(1)
 
 
 def run(build: Callable[[Any], FastAPI], settings_class: type[ServiceSettings]) -> None:
-    """Run a service until SIGTERM or SIGINT."""
+    """Run a service until SIGTERM or SIGINT; after its grace period it ends by force, with exit code 1."""
     settings = load_settings(settings_class)
     provider = telemetry.setup(settings.service, settings.instance_name, log_level=settings.log_level)
     if telemetry.recording():
@@ -255,6 +274,6 @@ def run(build: Callable[[Any], FastAPI], settings_class: type[ServiceSettings]) 
         timeout_graceful_shutdown=max(1, int(settings.shutdown_grace_seconds / 2)),
     )
     try:
-        _Server(config, app.state.stopping).run()
+        _Server(config, app.state.stopping, settings.shutdown_grace_seconds).run()
     finally:
         provider.shutdown()
