@@ -1,31 +1,11 @@
-"""Odd ids, slow groups, trimming: nothing unread is lost, nobody else is affected."""
+"""Slow groups, trimming: nothing unread is lost, nobody else is affected."""
 
 import asyncio
-import time
 from typing import Any
 
 from common.streams.trimming import trim
 from tests.integration.backbone.probe import COMMANDS, FACTS, Probe, World
 from tests.support.wait import eventually
-
-
-async def test_an_entry_with_an_id_an_hour_ahead_disturbs_nothing(world: World, probe: Probe) -> None:
-    ahead = f"{int((time.time() + 3_600) * 1000)}-0"
-    async with world.running(probe, stream_retention_seconds=1):
-        await world.note("s", 0)
-        await world.redis.xadd(
-            COMMANDS, {"type": "probe.note.v1", "data": '{"subject": "s", "value": 1}'}, id=ahead
-        )
-        for value in range(2, 5):
-            await world.note("s", value)
-        await world.expect(effects=5, pending=0)
-        await world.redis.xgroup_destroy(COMMANDS, "probe")
-        await world.note("s", 5)
-        await world.expect(effects=6, pending=0)
-    await world.note("s", 6)
-    async with world.running(Probe()):
-        await world.expect(effects=7, pending=0)
-    assert await world.effects() == list(range(7))
 
 
 async def test_a_slow_consumer_holds_three_batches_and_no_more(world: World, probe: Probe) -> None:
