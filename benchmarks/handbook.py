@@ -35,6 +35,7 @@ class KnownVectors:
 
     model = "known-vectors"
     batch_size = 64
+    concurrency = 4
 
     def __init__(self) -> None:
         self.vectors: Vectors = np.zeros((0, 1536), dtype=np.float32)

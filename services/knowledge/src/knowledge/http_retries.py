@@ -48,7 +48,7 @@ async def send(
             if not _passing(response):
                 return response
             problem = f"{what}: HTTP {response.status_code} {_words(response)}".rstrip()
-            asked = _asked_pause(response)
+            asked = asked_pause(response)
             if asked is not None and asked > retries.longest_seconds:
                 raise TransientError(f"{problem}; it asks to wait {asked:.0f} s")
             pause = max(pause, asked or 0)
@@ -75,7 +75,7 @@ def _is_secondary_limit(response: httpx.Response) -> bool:
     return response.status_code in (403, 429) and b"secondary rate limit" in response.content[:2000]
 
 
-def _asked_pause(response: httpx.Response) -> float | None:
+def asked_pause(response: httpx.Response) -> float | None:
     """Seconds that ``Retry-After`` (a number or a date) or GitHub's ``X-RateLimit-Reset`` ask for."""
     value = response.headers.get("retry-after")
     if value:

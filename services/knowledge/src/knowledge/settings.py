@@ -24,6 +24,15 @@ class KnowledgeSettings(ServiceSettings):
     embeddings_api_key: SecretStr | None = Field(None, description="its key")
     embeddings_model: str = Field("qwen/qwen3-embedding-8b", description="its model; 1,536 dimensions")
     embeddings_batch_size: int = Field(64, ge=1, le=2048, description="texts in one request")
+    embeddings_concurrency: int = Field(
+        4, ge=1, le=64, description="requests of syncs under way at once, in a process"
+    )
+    embeddings_requests_per_minute: int = Field(
+        0, ge=0, description="most a minute, in a process; 0: no limit"
+    )
+    embeddings_tokens_per_minute: int = Field(
+        0, ge=0, description="the same in tokens, taken as four characters each; a batch must be less"
+    )
     embeddings_timeout_seconds: float = Field(60, gt=0, description="longest wait for one answer")
     embeddings_cache_days: float = Field(30, gt=0, description="unused embeddings are forgotten after this")
 

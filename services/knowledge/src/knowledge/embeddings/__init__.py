@@ -16,6 +16,14 @@ DIMENSIONS = 1536
 Vectors = NDArray[np.float32]
 """Shape (number of texts, 1536)."""
 
+CHARACTERS_A_TOKEN = 4
+"""What English text comes to with the usual tokenizers. An embedder bills by its own count."""
+
+
+def estimate_tokens(texts: Sequence[str]) -> int:
+    """How many tokens ``texts`` come to, more or less."""
+    return sum(-(-len(text) // CHARACTERS_A_TOKEN) for text in texts)
+
 
 class Embedder(Protocol):
     """Anything that embeds. Never blocks the event loop."""
@@ -28,6 +36,11 @@ class Embedder(Protocol):
     @property
     def batch_size(self) -> int:
         """How many texts to hand over at once."""
+        ...
+
+    @property
+    def concurrency(self) -> int:
+        """How many batches of one sync to hand over before the first is answered: more make it no faster."""
         ...
 
     async def embed(self, texts: Sequence[str], *, urgent: bool = False) -> Vectors:

@@ -33,6 +33,7 @@ class HashingEmbedder:
 
     model = "hashing-words-bigrams-1536-v1"
     batch_size = 256
+    concurrency = 1
 
     async def embed(self, texts: Sequence[str], *, urgent: bool = False) -> Vectors:
         if len(texts) <= 1:

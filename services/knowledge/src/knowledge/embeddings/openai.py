@@ -1,7 +1,7 @@
 """Any API of OpenAI's form: ``POST {base}/embeddings`` with ``{model, input, dimensions}``."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from common import codec
 from common.errors import PermanentError
-from knowledge.embeddings import DIMENSIONS, Vectors
+from knowledge.embeddings import DIMENSIONS, Vectors, estimate_tokens
+from knowledge.embeddings.limits import QUERY_SECONDS, Gate, Limits
 from knowledge.embeddings.vectors import BadEmbeddings, check_vectors
-from knowledge.http_retries import Retries, send
+from knowledge.http_retries import Retries, asked_pause, send
 
 
 @dataclass(slots=True, frozen=True)
@@ -23,16 +24,22 @@ class OpenAiAccess:
     batch_size: int = 64
     timeout_seconds: float = 60.0
     retries: Retries = field(default_factory=Retries)
+    limits: Limits = field(default_factory=Limits)
 
 
 class OpenAiEmbedder:
     """Order comes from each item's ``index``. An answer that is short, doubled, of other dimensions or holds
-    NaN is refused and asked for again, a bounded number of times."""
+    NaN is refused and asked for again, a bounded number of times. One for the whole process: the limits hold
+    over all that is embedded with it."""
 
     def __init__(self, http: httpx.AsyncClient, access: OpenAiAccess) -> None:
         self._http, self._access = http, access
         self.model = access.model
         self.batch_size = access.batch_size
+        self.concurrency = access.limits.concurrency
+        self._gate = Gate(access.limits)
+        longest = min(QUERY_SECONDS, access.retries.longest_seconds)
+        self._query_retries = replace(access.retries, longest_seconds=longest)
 
     async def embed(self, texts: Sequence[str], *, urgent: bool = False) -> Vectors:
         if not texts:
@@ -40,7 +47,7 @@ class OpenAiEmbedder:
         attempts = 1 if urgent else 2
         for attempt in range(1, attempts + 1):
             try:
-                return await self._ask(texts)
+                return await self._ask(texts, urgent)
             except BadEmbeddings:
                 if attempt == attempts:
                     raise
@@ -49,16 +56,23 @@ class OpenAiEmbedder:
     async def close(self) -> None:
         return None
 
-    async def _ask(self, texts: Sequence[str]) -> Vectors:
+    async def _ask(self, texts: Sequence[str], urgent: bool) -> Vectors:
         headers = {"Content-Type": "application/json"}
         if self._access.api_key:
             headers["Authorization"] = f"Bearer {self._access.api_key}"
         body = codec.dumps({"model": self.model, "input": list(texts), "dimensions": DIMENSIONS})
         url = f"{self._access.base_url.rstrip('/')}/embeddings"
+        tokens, timeout = estimate_tokens(texts), self._access.timeout_seconds
+
+        async def post() -> httpx.Response:
+            async with self._gate.turn(tokens, urgent=urgent):
+                response = await self._http.post(url, content=body, headers=headers, timeout=timeout)
+                if response.status_code in (429, 503):
+                    self._gate.pause(asked_pause(response) or 0)
+                return response
+
         response = await send(
-            lambda: self._http.post(url, content=body, headers=headers, timeout=self._access.timeout_seconds),
-            what=f"POST {url}",
-            retries=self._access.retries,
+            post, what=f"POST {url}", retries=self._query_retries if urgent else self._access.retries
         )
         if response.status_code != 200:
             words = " ".join(response.text.split())[:200]

@@ -4,6 +4,7 @@ import httpx
 
 from knowledge.embeddings import Embedder
 from knowledge.embeddings.hashing import HashingEmbedder
+from knowledge.embeddings.limits import Limits
 from knowledge.embeddings.minilm import MiniLmEmbedder
 from knowledge.embeddings.openai import OpenAiAccess, OpenAiEmbedder
 from knowledge.http_retries import Retries
@@ -16,6 +17,7 @@ def make_embedder(settings: KnowledgeSettings, http: httpx.AsyncClient) -> Embed
     if settings.embeddings_provider == "local":
         return MiniLmEmbedder()
     key = settings.embeddings_api_key
+    retries = Retries(settings.http_attempts, settings.http_retry_seconds)
     return OpenAiEmbedder(
         http,
         OpenAiAccess(
@@ -24,6 +26,12 @@ def make_embedder(settings: KnowledgeSettings, http: httpx.AsyncClient) -> Embed
             api_key=key.get_secret_value() if key else None,
             batch_size=settings.embeddings_batch_size,
             timeout_seconds=settings.embeddings_timeout_seconds,
-            retries=Retries(settings.http_attempts, settings.http_retry_seconds),
+            retries=retries,
+            limits=Limits(
+                settings.embeddings_concurrency,
+                settings.embeddings_requests_per_minute,
+                settings.embeddings_tokens_per_minute,
+                retries.longest_seconds,
+            ),
         ),
     )

@@ -1,9 +1,15 @@
 """Buy the embeddings that the cache lacks, each once, in as few calls as there can be.
 
-They go to the cache at once: a sync that is killed or fails later has lost none of them.
+They go to the cache as they arrive: a sync that is killed or fails later has lost none of them.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import islice
+from types import TracebackType
+from typing import Self
+
+import asyncpg
 
 from common.postgres import Pool
 from knowledge.binary_codecs import register_binary
@@ -12,36 +18,75 @@ from knowledge.sync import repository
 from knowledge.sync.models import Chunk
 
 Bought = Callable[[Sequence[str], int], Awaitable[None]]
-"""Told of each batch: its texts, and how many more are to be bought now."""
+"""Told of each batch: its texts, and how many more are under way or to be bought now."""
 
 
 class Buyer:
-    """Collects texts over many files, and hands full batches to the embedder."""
+    """Collects texts over many files, and hands full batches to the embedder, several at once.
+
+    Leaving the context waits for the batches under way, for they are paid for, also after a failure of
+    another one; only a cancellation doesn't wait.
+    """
 
     def __init__(self, pool: Pool, embedder: Embedder) -> None:
         self._pool, self._embedder = pool, embedder
         self._wanted: dict[bytes, str] = {}
+        self._under_way: dict[asyncio.Task[None], dict[bytes, str]] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            for task in self._under_way:
+                task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def want(self, chunks: Sequence[Chunk]) -> None:
-        """Remember the texts of ``chunks`` whose embeddings aren't in the cache."""
+        """Remember the texts of ``chunks`` whose embeddings aren't in the cache, nor on their way there."""
         texts = {chunk.content_hash: chunk.content for chunk in chunks}
         if not texts:
             return
         async with self._pool.acquire() as connection:
             await repository.update_cache_used(connection, self._embedder.model, list(texts))
-            cached = await repository.list_cached_hashes(connection, self._embedder.model, list(texts))
-        self._wanted.update((key, text) for key, text in texts.items() if key not in cached)
+            known = await repository.list_cached_hashes(connection, self._embedder.model, list(texts))
+        known.update(*self._under_way.values())
+        self._wanted.update((key, text) for key, text in texts.items() if key not in known)
 
     async def buy(self, told: Bought, *, rest: bool) -> None:
-        """Embed what is wanted, as long as there are full batches; with ``rest``, all of it."""
-        size = self._embedder.batch_size
-        while len(self._wanted) >= size or (rest and self._wanted):
-            hashes = list(self._wanted)[:size]
-            texts = [self._wanted[content_hash] for content_hash in hashes]
-            vectors = await self._embedder.embed(texts)
-            async with self._pool.acquire() as connection:
+        """Have full batches of what is wanted embedded; with ``rest`` all of it, and wait for the answers.
+
+        Raises what the embedder raised for a batch, of this call or of an earlier one.
+        """
+        size, concurrency = self._embedder.batch_size, self._embedder.concurrency
+        while True:
+            for task in [task for task in self._under_way if task.done()]:
+                batch = self._under_way.pop(task)
+                task.result()
+                await told(list(batch.values()), self._to_come(rest))
+            to_start = len(self._wanted) >= size or (rest and self._wanted)
+            if to_start and len(self._under_way) < concurrency:
+                batch = dict(islice(self._wanted.items(), size))
+                for content_hash in batch:
+                    del self._wanted[content_hash]
+                self._under_way[asyncio.create_task(self._buy_one(batch))] = batch
+            elif to_start or (rest and self._under_way):
+                await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                return
+
+    def _to_come(self, rest: bool) -> int:
+        size, wanted = self._embedder.batch_size, len(self._wanted)
+        return sum(map(len, self._under_way.values())) + (wanted if rest else wanted // size * size)
+
+    async def _buy_one(self, batch: dict[bytes, str]) -> None:
+        vectors = await self._embedder.embed(list(batch.values()))
+        async with self._pool.acquire() as connection:
+            try:
+                await repository.insert_cached(connection, self._embedder.model, list(batch), vectors)
+            except asyncpg.DataError:
+                # A connection that knows no vectors yet. Once each: this costs as much as to insert a batch.
                 await register_binary(connection)
-                await repository.insert_cached(connection, self._embedder.model, hashes, vectors)
-            for content_hash in hashes:
-                del self._wanted[content_hash]
-            await told(texts, len(self._wanted) if rest else len(self._wanted) // size * size)
+                await repository.insert_cached(connection, self._embedder.model, list(batch), vectors)

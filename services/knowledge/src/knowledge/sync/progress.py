@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-CHARACTERS_A_TOKEN = 4
-"""What English text comes to with the usual tokenizers. An embedder bills by its own count."""
+from knowledge.embeddings import estimate_tokens
 
 
 @dataclass(slots=True)
@@ -26,7 +25,7 @@ class Progress:
 
     def add_embedded(self, texts: Sequence[str]) -> None:
         self.chunks_embedded += len(texts)
-        self.tokens += sum(-(-len(text) // CHARACTERS_A_TOKEN) for text in texts)
+        self.tokens += estimate_tokens(texts)
 
     def rate(self) -> float:
         """Chunks embedded a second, since the reading began."""

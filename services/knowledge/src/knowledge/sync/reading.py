@@ -65,8 +65,10 @@ class Reader:
     ) -> Reading:
         """Read ``files``; one that can't be fetched is a failed file, never an error of the whole."""
         reading, progress = Reading(), Progress(files_to_read=len(files))
-        buyer = Buyer(self._pool, self._embedder)
-        async with aclosing(self._parts(files, commit, known, existing)) as parts:
+        async with (
+            Buyer(self._pool, self._embedder) as buyer,
+            aclosing(self._parts(files, commit, known, existing)) as parts,
+        ):
             async for number, outcomes in parts:
                 fresh: list[Chunk] = []
                 for state, chunks in outcomes:

@@ -28,6 +28,7 @@ class MiniLmEmbedder:
 
     model = "all-MiniLM-L6-v2-onnx-int8"
     batch_size = 16
+    concurrency = 1
 
     def __init__(self) -> None:
         self._loading = threading.Lock()

@@ -1,0 +1,90 @@
+"""How much an embeddings API is asked at once and in a minute, by all syncs and searches of a process."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from aiolimiter import AsyncLimiter
+
+from common.errors import TransientError
+
+QUERY_SECONDS = 3.0
+"""A person's query waits no longer for the limits, nor for a pause that the provider asks for."""
+
+
+@dataclass(slots=True, frozen=True)
+class Limits:
+    """``concurrency`` calls of syncs at once; requests and tokens a minute, 0 for no limit.
+
+    A sync whose call is told to pause for more than ``longest_pause_seconds`` fails, and comes back later.
+    """
+
+    concurrency: int = 4
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    longest_pause_seconds: float = 30.0
+
+
+class Gate:
+    """Lets calls through in the order they came. A sync has only so many of them waiting
+    (:attr:`Embedder.concurrency`), so a base of any size is ahead of another one by no more than these."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._longest_pause = limits.longest_pause_seconds
+        self._slots = asyncio.Semaphore(limits.concurrency)
+        self._front = (
+            asyncio.Lock()
+        )  # the limiters let small amounts overtake large ones: one waits at a time
+        self._requests = _spread(limits.requests_per_minute)
+        self._tokens = _spread(limits.tokens_per_minute)
+        self._paused_until = 0.0
+
+    @asynccontextmanager
+    async def turn(self, tokens: int, *, urgent: bool) -> AsyncIterator[None]:
+        """Wait until a call of ``tokens`` may be made, and make it in the body.
+
+        ``urgent`` ones queue behind no sync: they take what the limits have next, and when that takes longer
+        than ``QUERY_SECONDS`` they go all the same. Raises ``TransientError`` while the provider asks for a
+        pause that is too long to wait for.
+        """
+        if urgent:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(QUERY_SECONDS):
+                    await self._take(tokens)
+            await self._pass_pause(QUERY_SECONDS)
+            yield
+            return
+        async with self._slots:
+            async with self._front:
+                await self._take(tokens)
+            await self._pass_pause(self._longest_pause)
+            yield
+
+    def pause(self, seconds: float) -> None:
+        """Hold all calls back for ``seconds`` from now: one of them was told to wait."""
+        self._paused_until = max(self._paused_until, time.monotonic() + seconds)
+
+    async def _take(self, tokens: float) -> None:
+        if self._requests:
+            await self._requests.acquire()
+        while self._tokens and tokens > 0:
+            part = min(tokens, self._tokens.max_rate)  # a batch may be more than the limiter holds
+            await self._tokens.acquire(part)
+            tokens -= part
+
+    async def _pass_pause(self, longest: float) -> None:
+        while (left := self._paused_until - time.monotonic()) > 0:
+            if left > longest:
+                raise TransientError(f"the embeddings API asks to wait {left:.0f} s")
+            await asyncio.sleep(left)
+
+
+def _spread(per_minute: int) -> AsyncLimiter | None:
+    """Evenly over the minute, at most a second's worth at once: providers count by the second, too.
+    https://platform.openai.com/docs/guides/rate-limits"""
+    if not per_minute:
+        return None
+    at_once = max(1.0, per_minute / 60)
+    return AsyncLimiter(at_once, at_once * 60 / per_minute)
