@@ -20,6 +20,7 @@ async def run(world: World, report: Report, rounds: int = 5) -> None:
         redis_url=world.redis.url,
         folder=world.folder / "chat",
         environment={"LOG_LEVEL": "warning"},
+        anew=True,
     )
     await chat.start()
     try:

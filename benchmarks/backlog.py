@@ -24,6 +24,7 @@ async def run(world: World, report: Report) -> None:
         redis_url=world.redis.url,
         folder=world.folder / "backlog",
         environment={"LOG_LEVEL": "warning"},
+        anew=True,
     )
     await chat.start(timeout=60)
     started = time.perf_counter()

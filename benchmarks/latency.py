@@ -23,6 +23,7 @@ async def run(world: World, report: Report) -> None:
         redis_url=world.redis.url,
         folder=world.folder / "latency",
         environment={"LOG_LEVEL": "warning"},
+        anew=True,
     )
     await chat.start()
     try:

@@ -56,6 +56,7 @@ async def _peak(world: World, connection: "asyncpg.Connection[asyncpg.Record]", 
             "KNOWLEDGE_BASES_FILE": str(bases),
             "LOCAL_SOURCES_ROOT": str(folder),
         },
+        anew=True,
     )
     await service.start()
     try:
