@@ -1,5 +1,6 @@
 """A website by its sitemap, served over real HTTP."""
 
+import asyncio
 import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ from knowledge.sources import FileRefused, FileUnreadable
 from knowledge.sources.fetching import Access, AddressRefused, Fetcher
 from knowledge.sources.location import SitemapLocation
 from knowledge.sources.pages import PageMemory, path_of
-from knowledge.sources.selection import Selection
+from knowledge.sources.selection import Selection, git_blob_sha
 from knowledge.sources.sitemap_xml import Entry, parse_sitemap
 from knowledge.sources.website import WebsiteSource
 from tests.support.github import Answer
@@ -230,6 +231,19 @@ async def test_too_much_is_refused_rather_than_cut_off(site: Site) -> None:
             await source.newest_commit()
 
 
+async def test_pages_of_one_text_are_read_side_by_side(site: Site) -> None:
+    """Each is fetched again, for the text isn't at hand when the page is known from the last sync."""
+    site.pages = dict.fromkeys([f"/page/{number}" for number in range(8)], "moved " * 1500)
+    site.lastmod = dict.fromkeys(site.pages, "2026-11-01")
+    memory = PageMemory()
+    for _ in range(6):
+        async with opened(site, memory=memory) as source:
+            commit = await source.newest_commit()
+            files = await source.list_files(commit)
+            contents = await asyncio.gather(*(source.read(file, commit) for file in files))
+        assert {git_blob_sha(content) for content in contents} == {files[0].content_sha}
+
+
 async def test_a_sitemap_that_is_none_is_refused(site: Site) -> None:
     for answer, error in (
         (Answer(404, b""), NotFound),
@@ -269,6 +283,13 @@ def test_sitemaps_are_parsed_within_bounds() -> None:
         parse_sitemap(gzip.compress(b" " * (51 * 1024 * 1024), 1))
     with pytest.raises(PermanentError, match="damaged"):
         parse_sitemap(b"\x1f\x8b\x08broken")
+
+
+def test_a_packed_sitemap_that_is_cut_off_is_not_taken_for_a_short_one() -> None:
+    packed = gzip.compress("\n".join(f"https://a.example/{i}" for i in range(1000)).encode())
+    for length in (len(packed) // 2, len(packed) - 1):
+        with pytest.raises(TransientError, match="cut off"):
+            parse_sitemap(packed[:length])
 
 
 def test_a_page_has_a_path() -> None:

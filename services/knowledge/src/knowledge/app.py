@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+import structlog
 from fastapi import FastAPI
 
 from common.contracts import knowledge as contracts
@@ -25,14 +26,18 @@ from knowledge.settings import KnowledgeSettings
 from knowledge.sources.fetching import Access, Fetcher
 from knowledge.sources.github_access import GitHubAccess
 from knowledge.sources.opening import Limits, Sources
+from knowledge.sources.work_folder import remove_abandoned
 from knowledge.sync import repository
 from knowledge.sync.handlers import commands
 from knowledge.sync.routes import router as syncs
 from knowledge.sync.use_cases import SyncDeps
 from knowledge.webhooks.routes import router as webhooks
 
+log = structlog.get_logger()
+
 REQUIRED_REVISION = "017"
 FORGET_INTERVAL_SECONDS = 3600.0
+CLEAN_INTERVAL_SECONDS = 3600.0
 
 
 def build(settings: KnowledgeSettings) -> FastAPI:
@@ -96,6 +101,12 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             async with resources.pool.acquire() as connection:
                 await repository.delete_cached(connection, timedelta(days=settings.embeddings_cache_days))
 
+    async def remove_abandoned_folders(_: Resources) -> None:
+        while True:
+            if removed := await asyncio.to_thread(remove_abandoned):
+                log.info("folders of processes that are gone were removed", folders=len(removed))
+            await asyncio.sleep(CLEAN_INTERVAL_SECONDS)
+
     return create_app(
         ServiceSpec(
             settings=settings,
@@ -106,7 +117,14 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             facts_stream=contracts.FACTS_STREAM,
             facts=contracts.FACTS,
             on_start=make_parts,
-            background=[seed_registry, work_queue, dispatch_syncs, keep_schedules, forget_unused_embeddings],
+            background=[
+                seed_registry,
+                work_queue,
+                dispatch_syncs,
+                keep_schedules,
+                forget_unused_embeddings,
+                remove_abandoned_folders,
+            ],
             checks={"registry": _check_registry, "queue worker": _check_worker},
         )
     )

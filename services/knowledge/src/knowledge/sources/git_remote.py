@@ -7,12 +7,9 @@ was found for it, so an unchanged remote costs one GET.
 """
 
 import asyncio
-import shutil
-import tempfile
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from common.errors import NotFound, TransientError
 from knowledge.sources import FileRefused, FileUnreadable, SourceFile
@@ -21,6 +18,7 @@ from knowledge.sources.git_advertisement import Advertised, ask
 from knowledge.sources.git_program import Git, GitFailed, end
 from knowledge.sources.location import GitLocation
 from knowledge.sources.selection import below
+from knowledge.sources.work_folder import WorkFolder
 
 DEPTHS = (64, 1024, 2_147_483_647)
 """2³¹-1 is what Git itself means by a whole history."""
@@ -55,7 +53,7 @@ class GitSource:
     ) -> None:
         self._fetcher, self._memory, self._at = fetcher, memory, at
         self._max_bytes, self._max_file_bytes = max_bytes, max_file_bytes
-        self._folder: Path | None = None
+        self._folder: WorkFolder | None = None
         self._advertised: Advertised | None = None
         self._git: Git | None = None
         self._sizes: dict[str, int] = {}
@@ -63,14 +61,14 @@ class GitSource:
         self._reading = asyncio.Lock()
 
     async def __aenter__(self) -> "GitSource":
-        self._folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="takaro-git-"))
+        self._folder = await asyncio.to_thread(WorkFolder.create, "git")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._contents:
             await end(self._contents)
         if self._folder:
-            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+            await asyncio.to_thread(self._folder.remove)
 
     async def newest_commit(self) -> str:
         self._advertised = advertised = await ask(self._fetcher, self._at)
@@ -153,7 +151,7 @@ class GitSource:
     async def _create(self, name: str) -> Git:
         if self._folder is None or self._advertised is None:
             raise RuntimeError("the source is used outside of its context")
-        folder = self._folder / name
+        folder = self._folder.path / name
         folder.mkdir()
         return await Git.create(folder, self._advertised.url, self._fetcher, self._max_bytes)
 

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from common.errors import PermanentError
+from common.errors import PermanentError, TransientError
 
 MAX_BYTES = 50 * 1024 * 1024
 """The protocol's own limit, uncompressed."""
@@ -31,7 +31,8 @@ class Sitemap:
 
 
 def parse_sitemap(content: bytes) -> Sitemap:
-    """Read a sitemap. Raises ``PermanentError`` for what is none, is too large, or has a DTD."""
+    """Read a sitemap. Raises ``PermanentError`` for what is none, is too large, or has a DTD, and
+    ``TransientError`` for one that was cut off."""
     content = _unzipped(content)
     if not content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         return _of_text(content)
@@ -70,6 +71,8 @@ def _unzipped(content: bytes) -> bytes:
         raise PermanentError(f"the sitemap's gzip is damaged: {error}", code="source_refused") from error
     if len(plain) > MAX_BYTES:
         raise PermanentError("the sitemap is larger than 50 MB", code="source_too_large")
+    if not unzip.eof:
+        raise TransientError("the sitemap's gzip is cut off")
     return plain
 
 

@@ -10,9 +10,10 @@ in the HTML is no change.
 """
 
 import asyncio
-import tempfile
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import uuid4
 
 from protego import Protego
 
@@ -24,6 +25,7 @@ from knowledge.sources.location import SitemapLocation
 from knowledge.sources.pages import Page, PageMemory, failed, host_of, path_of, refused, text_of
 from knowledge.sources.selection import Selection, digest_of, git_blob_sha
 from knowledge.sources.sitemap_xml import MAX_BYTES, Entry, parse_sitemap
+from knowledge.sources.work_folder import WorkFolder
 
 MAX_SITEMAPS = 500
 PAGES_AT_ONCE = 4
@@ -50,7 +52,7 @@ class WebsiteSource:
     ) -> None:
         self._fetcher, self._memory, self._at, self._selection = fetcher, memory, at, selection
         self._max_pages, self._max_file_bytes, self._max_bytes = max_pages, max_file_bytes, max_bytes
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: WorkFolder | None = None
         self._pages: dict[str, Page] = {}
         self._kept_bytes = 0
         self._robots: Protego | None = None
@@ -58,12 +60,12 @@ class WebsiteSource:
         self._pause = 0.0
 
     async def __aenter__(self) -> "WebsiteSource":
-        self._folder = await asyncio.to_thread(tempfile.TemporaryDirectory[str], prefix="takaro-site-")
+        self._folder = await asyncio.to_thread(WorkFolder.create, "site")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._folder:
-            await asyncio.to_thread(self._folder.cleanup)
+            await asyncio.to_thread(self._folder.remove)
 
     async def newest_commit(self) -> str:
         await self._read_robots()
@@ -213,7 +215,7 @@ class WebsiteSource:
                 code="source_too_large",
             )
         sha = git_blob_sha(content)
-        await asyncio.to_thread(self._kept(sha).write_bytes, content)
+        await asyncio.to_thread(_write_whole, self._kept(sha), content)
         return Page(
             path,
             entry.url,
@@ -227,4 +229,11 @@ class WebsiteSource:
     def _kept(self, sha: str) -> Path:
         if self._folder is None:
             raise RuntimeError("the source is used outside of its context")
-        return Path(self._folder.name, sha)
+        return self._folder.path / sha
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """At once for whoever reads ``path``: pages of one text have one file, and are fetched side by side."""
+    part = path.with_name(f"{path.name}-{uuid4()}")
+    part.write_bytes(content)
+    os.replace(part, path)
