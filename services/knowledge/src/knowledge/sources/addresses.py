@@ -1,37 +1,56 @@
 """Which addresses a fetch on a user's behalf may reach: the public internet, nothing of ours. Pure."""
 
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-_TEREDO = IPv6Network("2001::/32")
-_TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+_NAT64 = IPv6Network("64:ff9b::/96")
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
+
+_REFUSED_V4 = tuple(
+    IPv4Network(network)
+    for network in (
+        "192.0.0.0/24",  # IETF protocol assignments, DS-Lite's among them
+        "192.88.99.0/24",  # 6to4 relays, deprecated by RFC 7526
+    )
+)
+_REFUSED_V6 = tuple(
+    IPv6Network(network)
+    for network in (
+        "2001::/32",  # Teredo: an IPv4 address in disguise
+        "3fff::/20",  # documentation, RFC 9637
+    )
+)
+"""What ``ipaddress`` takes for global, or took in a Python that we run on.
+https://www.iana.org/assignments/iana-ipv4-special-registry and …/iana-ipv6-special-registry"""
 
 
 def is_public(address: str) -> bool:
     """Whether ``address`` belongs to the public internet.
 
-    Not loopback, private, link-local (cloud metadata), carrier-grade NAT, unique-local, site-local,
-    multicast, reserved, documentation or unspecified, nor any of these wrapped up in an IPv6 address
-    (IPv4-mapped, 6to4, Teredo, NAT64). Anything that is no IP address isn't public either.
+    Not loopback, private, link-local (cloud metadata), carrier-grade NAT, benchmarking, unique-local,
+    site-local, multicast, reserved, documentation, a network's own NAT64 (64:ff9b:1::/48) or unspecified, nor
+    any of these wrapped up in an IPv6 address (IPv4-mapped, 6to4, Teredo, NAT64). An address with a zone is a
+    link's, and anything that is no IP address isn't public either.
     """
     try:
-        ip = ip_address(address.partition("%")[0])
+        ip = ip_address(address)
     except ValueError:
         return False
     if isinstance(ip, IPv4Address):
         return _is_public_v4(ip)
-    return _is_public_v6(ip)
+    return ip.scope_id is None and _is_public_v6(ip)
 
 
 def _is_public_v4(ip: IPv4Address) -> bool:
-    return ip.is_global and not (ip.is_multicast or ip.is_reserved)
+    refused = ip.is_multicast or ip.is_reserved or any(ip in network for network in _REFUSED_V4)
+    return ip.is_global and not refused
 
 
 def _is_public_v6(ip: IPv6Address) -> bool:
     if ip.ipv4_mapped:
         return _is_public_v4(ip.ipv4_mapped)
-    if any(ip in network for network in _TRANSLATED):
+    if ip in _NAT64:
         return _is_public_v4(IPv4Address(int(ip) & 0xFFFFFFFF))
     if ip.sixtofour:
         return _is_public_v4(ip.sixtofour)
-    return ip in _GLOBAL_UNICAST and ip.is_global and not ip.is_multicast and ip not in _TEREDO
+    refused = ip.is_multicast or any(ip in network for network in _REFUSED_V6)
+    return ip in _GLOBAL_UNICAST and ip.is_global and not refused
