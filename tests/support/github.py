@@ -63,9 +63,12 @@ class GitRepository:
 
 @dataclass(slots=True)
 class Answer:
+    """``sent``: how many bytes of the body go out before the connection ends; ``None``: all of them."""
+
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
+    sent: int | None = None
 
 
 Fault = Callable[[str], Answer | None]

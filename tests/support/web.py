@@ -42,7 +42,8 @@ class WebServer:
 
 @asynccontextmanager
 async def serve(handler: Handler, host: str = "127.0.0.1") -> AsyncIterator[WebServer]:
-    """``handler`` on a free port; a connection serves one request."""
+    """``handler`` on a free port; a connection serves one request. A ``ConnectionError`` of the handler drops
+    it without a word."""
     site = WebServer("")
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -52,10 +53,10 @@ async def serve(handler: Handler, host: str = "127.0.0.1") -> AsyncIterator[WebS
             said = await handler(request)
             lines = [f"HTTP/1.1 {said.status} X", f"Content-Length: {len(said.body)}", "Connection: close"]
             lines += [f"{name}: {value}" for name, value in said.headers.items()]
-            writer.write("\r\n".join([*lines, "", ""]).encode() + said.body)
+            writer.write("\r\n".join([*lines, "", ""]).encode() + said.body[: said.sent])
             await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+            writer.transport.abort()
         finally:
             writer.close()
 

@@ -20,7 +20,7 @@ from knowledge.queue.models import JobData
 from knowledge.settings import KnowledgeSettings
 from knowledge.sources.fetching import Access, Fetcher
 from knowledge.sources.github_access import GitHubAccess
-from knowledge.sources.opening import Sources
+from knowledge.sources.opening import Limits, Sources
 from knowledge.sync.models import SyncResult
 from knowledge.sync.progress import Progress
 from knowledge.sync.use_cases import SyncDeps, SyncRun, sync_base
@@ -105,6 +105,13 @@ class Harness:
 
     def with_embedder(self, embedder: CountingEmbedder) -> SyncDeps:
         return replace(self.deps, embedder=embedder)
+
+
+def reaching(harness: Harness, *hosts: str, limits: Limits | None = None) -> SyncDeps:
+    """The harness's parts, with a fetcher that reaches ``hosts`` although they are on loopback."""
+    fetcher = Fetcher(harness.http, Access(frozenset(hosts)), Retries(2, 0.001, 1))
+    sources = replace(harness.deps.sources, fetcher=fetcher, limits=limits or Limits())
+    return replace(harness.deps, sources=sources)
 
 
 async def _watch(_: Progress) -> None:

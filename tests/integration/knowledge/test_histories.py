@@ -1,82 +1,20 @@
 """For random histories, an incremental sync ends where a fresh full one does, whatever fails on the way."""
 
 import random
-from contextlib import suppress
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from hashlib import sha1
+from zlib import crc32
 
 import pytest
 
-from common.errors import TakaroError, TransientError
-from tests.integration.knowledge.conftest import CountingEmbedder, Harness
+from tests.integration.knowledge.conftest import Harness, reaching
+from tests.integration.knowledge.histories import Followed, UnreliableEmbedder, change, follow, seeds, seen
+from tests.support.faults import KINDS, SHARE, BadDays
 from tests.support.github import Answer, GitRepository
+from tests.support.web import Handler, Request, git_backend, serve
 
 pytestmark = pytest.mark.timeout(180)
-
-_WORDS = [
-    "lever",
-    "button",
-    "gauge",
-    "valve",
-    "the",
-    "of",
-    "green",
-    "red",
-    "turns",
-    "when",
-    "pressed",
-    "until",
-]
-
-_KINDS = ["write", "write", "edit", "rename", "delete", "binary", "empty", "huge", "latin", "force"]
-
-
-class _Unreliable(CountingEmbedder):
-    """Fails one call in five."""
-
-    def __init__(self, chance: random.Random) -> None:
-        super().__init__()
-        self._chance = chance
-
-    async def embed(self, texts: Any, *, urgent: bool = False) -> Any:
-        if self._chance.random() < 0.2:
-            raise TransientError("the embedder failed")
-        return await super().embed(texts, urgent=urgent)
-
-
-def change(repository: GitRepository, chance: random.Random) -> None:
-    """One random commit: add, edit, rename, delete, binary, empty, huge, non-UTF-8, or a force-push."""
-    docs = repository.path / "docs"
-    files = sorted(str(path.relative_to(repository.path)) for path in docs.rglob("*") if path.is_file())
-    new = f"docs/{chance.choice(['', 'a/', 'b/c/'])}{chance.randrange(12)}.md"
-    text = " ".join(chance.choices(_WORDS, k=chance.choice([5, 50, 400])))
-    kind = chance.choice(_KINDS)
-    if kind == "edit" and files:
-        target = chance.choice(files)
-        repository.write(target, (repository.path / target).read_bytes() + b"\n\n" + text.encode())
-    elif kind == "rename" and files:
-        repository.rename(chance.choice(files), new)
-    elif kind == "delete" and len(files) > 1:
-        repository.remove(chance.choice(files))
-    elif kind == "binary":
-        repository.write(new, b"\x00\x01" + text.encode())
-    elif kind == "empty":
-        repository.write(new, "")
-    elif kind == "huge":
-        repository.write(new, text * 40)
-    elif kind == "latin":
-        repository.write(new, text.encode() + b" \xe9\xff")
-    elif kind == "force" and int(repository.git("rev-list", "--count", "HEAD")) > 2:
-        repository.git("reset", "-q", "--hard", "HEAD~1")
-    else:
-        repository.write(new, text)
-    if not any(path.is_file() for path in docs.rglob("*")):
-        repository.write("docs/0.md", text)
-    repository.commit()
-
-
-def seen(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """What readers see: content, metadata, vector."""
-    return sorted((row[2], row[3], row[4]) for row in rows)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -90,25 +28,84 @@ async def test_an_incremental_sync_equals_a_full_one_at_every_commit(harness: Ha
         assert seen(await harness.content()) == seen(await harness.content(fresh)), f"step {step}"
 
 
-@pytest.mark.parametrize("seed", [7, 8])
+@pytest.mark.parametrize("seed", seeds(7, 8))
 async def test_it_does_so_with_a_github_and_an_embedder_that_fail_one_call_in_five(
     harness: Harness, seed: int
 ) -> None:
-    chance = random.Random(seed)
-    deps = harness.with_embedder(_Unreliable(chance))
-    for step in range(8):
-        change(harness.repository, chance)
-        harness.github.fault = lambda _: Answer(502, b"") if chance.random() < 0.2 else None
-        for _ in range(60):
-            with suppress(TakaroError):
-                await harness.sync(deps=deps)
-                break
-        else:
-            pytest.fail(f"step {step} never came through")
-        harness.github.fault = None
-        fresh = f"fresh-{step}"
-        await harness.sync(harness.base(fresh))
-        assert seen(await harness.content()) == seen(await harness.content(fresh)), f"step {step}"
+    chance = random.Random(f"{seed} fails")
+    deps = harness.with_embedder(UnreliableEmbedder(chance))
+
+    def fail(on: bool) -> None:
+        harness.github.fault = (
+            (lambda _: Answer(502, b"") if chance.random() < SHARE else None) if on else None
+        )
+
+    followed = Followed(harness.github.source("docs"), deps, fail, alone=True)
+    assert await follow(harness, seed, followed, 8)
+
+
+@pytest.mark.parametrize("seed", seeds(3))
+async def test_it_does_so_with_a_git_remote_and_an_embedder_that_fail_one_call_in_five(
+    harness: Harness, seed: int
+) -> None:
+    harness.repository.git("config", "uploadpack.allowFilter", "true")
+    backend = git_backend(harness.repository.path.parent)
+    await _follow_server(harness, seed, backend, "git+{}/repository#main:docs", steps=5, alone=False)
+
+
+@pytest.mark.parametrize("seed", seeds(4))
+async def test_it_does_so_with_a_website_and_an_embedder_that_fail_one_call_in_five(
+    harness: Harness, seed: int
+) -> None:
+    pages = _pages_of(harness.repository)
+    await _follow_server(harness, seed, pages, "sitemap+{}/sitemap.xml", steps=8, alone=True)
+
+
+async def _follow_server(
+    harness: Harness, seed: int, handler: Handler, source: str, *, steps: int, alone: bool
+) -> None:
+    chance = random.Random(f"{seed} fails")
+    days = BadDays(handler, chance)
+    async with serve(days) as server:
+        deps = replace(reaching(harness, "127.0.0.1"), embedder=UnreliableEmbedder(chance))
+        followed = Followed(source.format(server.url), deps, partial(setattr, days, "on"), alone)
+        assert await follow(harness, seed, followed, steps)
+        await deps.sources.fetcher.close()
+    assert days.seen.keys() == set(KINDS)
+
+
+def _pages_of(repository: GitRepository) -> Handler:
+    """A website whose pages are the files below ``docs``: HTML or Markdown, with and without dates and ETags,
+    each as its path has it."""
+
+    async def answer(request: Request) -> Answer:
+        files = {
+            f"/{path.relative_to(repository.path)}": path
+            for path in (repository.path / "docs").rglob("*")
+            if path.is_file()
+        }
+        if request.path == "/sitemap.xml":
+            urls = "".join(_entry(request, path, file.read_bytes()) for path, file in sorted(files.items()))
+            return Answer(200, f"<urlset>{urls}</urlset>".encode(), {"Content-Type": "application/xml"})
+        if request.path not in files:
+            return Answer(404, b"")
+        content, kind = files[request.path].read_bytes(), crc32(request.path.encode())
+        headers = {"Content-Type": "text/markdown"}
+        if kind & 1:
+            headers["Content-Type"] = "text/html; charset=utf-8"
+            content = b"<title>A page</title><main><p>" + content + b"</p></main>"
+        if kind & 2:
+            headers["ETag"] = f'"{sha1(content).hexdigest()}"'
+        if request.headers.get("if-none-match", "") == headers.get("ETag"):
+            return Answer(304, b"", headers)
+        return Answer(200, content, headers)
+
+    return answer
+
+
+def _entry(request: Request, path: str, content: bytes) -> str:
+    dated = f"<lastmod>{sha1(content).hexdigest()}</lastmod>" if crc32(path.encode()) & 4 else ""
+    return f"<url><loc>http://{request.headers['host']}{path}</loc>{dated}</url>"
 
 
 @pytest.mark.parametrize("seed", [2026])

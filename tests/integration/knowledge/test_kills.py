@@ -2,14 +2,18 @@
 
 import asyncio
 import random
+import tempfile
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
-from tests.integration.knowledge.test_histories import change
-from tests.support.github import FakeGitHub, GitRepository, serve_github
+from knowledge.sources.work_folder import WorkFolder
+from tests.integration.knowledge.histories import change
+from tests.support.github import Answer, FakeGitHub, GitRepository, serve_github
 from tests.support.knowledge import Jobs, fetch, knowledge_service, state_of
+from tests.support.wait import eventually
+from tests.support.web import Request, git_backend, serve
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -69,6 +73,51 @@ async def test_a_process_killed_at_any_point_leaves_one_state_or_the_other(
             assert after == await rows(f"fresh-{step}"), f"step {step}"
             assert await state_of(database, "handbook") == await state_of(database, f"fresh-{step}")
             before = after
+
+
+async def test_what_a_killed_process_had_fetched_goes_when_the_next_one_starts(
+    database: str, redis: Redis, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = GitRepository(tmp_path / "served" / "handbook")
+    repository.write("docs/a.md", "Pull the red lever.")
+    repository.commit()
+    backend, answering = git_backend(tmp_path / "served"), asyncio.Event()
+
+    async def remote(request: Request) -> Answer:
+        if request.method == "POST":
+            await answering.wait()
+        return await backend(request)
+
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr(tempfile, "tempdir", str(temporary))
+        another = WorkFolder.create("git")  # of a process that lives: this one
+    async with serve(remote) as server:
+        environment = {
+            "TMPDIR": str(temporary),
+            "SOURCE_ALLOWED_HOSTS": "127.0.0.1",
+            "SYNC_LOCK_SECONDS": "1",
+            "LEASE_TTL_SECONDS": "1",
+        }
+        data = {
+            "knowledgeBaseId": "handbook",
+            "version": "latest",
+            "source": f"git+{server.url}/handbook#main",
+        }
+        jobs = Jobs(redis)
+        async with knowledge_service(database, redis_url, tmp_path / "killed", **environment) as killed:
+            job_id = await jobs.add(data)
+            await eventually(lambda: any(request.method == "POST" for request in server.requests))
+            await killed.kill()
+        [left] = [path for path in temporary.iterdir() if path != another.path]
+        assert list(left.iterdir())
+        answering.set()
+        async with knowledge_service(database, redis_url, tmp_path / "next", **environment):
+            await eventually(lambda: not left.exists())
+            assert (await jobs.finished(job_id))["state"] == "completed"
+            assert list(temporary.iterdir()) == [another.path]
+    another.remove()
 
 
 def _data(github: FakeGitHub, base_id: str) -> dict[str, str]:

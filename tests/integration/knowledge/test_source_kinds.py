@@ -9,23 +9,14 @@ import pytest
 from redis.asyncio import Redis
 
 from common.errors import Forbidden
-from knowledge.http_retries import Retries
-from knowledge.sources.fetching import Access, Fetcher
 from knowledge.sources.opening import Limits
-from knowledge.sync.use_cases import FilesUnreadable, SyncDeps
-from tests.integration.knowledge.conftest import Harness
-from tests.integration.knowledge.test_histories import change, seen
+from knowledge.sync.use_cases import FilesUnreadable
+from tests.integration.knowledge.conftest import Harness, reaching
+from tests.integration.knowledge.histories import change, seen
 from tests.support.github import Answer, GitRepository
 from tests.support.knowledge import Jobs, chunks_of, knowledge_service
 from tests.support.pdf import make_pdf
 from tests.support.web import Request, git_backend, serve
-
-
-def reaching(harness: Harness, *hosts: str, limits: Limits | None = None) -> SyncDeps:
-    """The harness's parts, with a fetcher that reaches ``hosts`` although they are on loopback."""
-    fetcher = Fetcher(harness.http, Access(frozenset(hosts)), Retries(2, 0.001, 1))
-    sources = replace(harness.deps.sources, fetcher=fetcher, limits=limits or Limits())
-    return replace(harness.deps, sources=sources)
 
 
 async def outcomes(harness: Harness, base_id: str) -> dict[str, tuple[str, str | None]]:
@@ -92,6 +83,30 @@ async def test_a_website_is_followed_page_by_page(harness: Harness) -> None:
         assert await harness.commit_of("site") == second.sha
         del pages["/levers"]
         assert (await harness.sync(base, deps=deps)).removed == 1
+        await deps.sources.fetcher.close()
+
+
+async def test_a_website_that_moved_is_kept_until_a_page_of_it_can_be_had(harness: Harness) -> None:
+    pages = {"/old/levers": Answer(200, b"Pull the red lever.", {"Content-Type": "text/plain"})}
+
+    async def site(request: Request) -> Answer:
+        if request.path == "/sitemap.txt":
+            return Answer(200, "\n".join(server.url + path for path in pages).encode())
+        return pages.get(request.path, Answer(404, b""))
+
+    async with serve(site) as server:
+        deps = reaching(harness, "127.0.0.1")
+        base = harness.base("site", source=f"sitemap+{server.url}/sitemap.txt")
+        await harness.sync(base, deps=deps)
+        pages["/new/levers"] = pages.pop("/old/levers")
+        moved, pages["/new/levers"] = pages["/new/levers"], Answer(503, b"busy")
+        with pytest.raises(FilesUnreadable, match="new/levers"):
+            await harness.sync(base, deps=deps)
+        assert await harness.text_of("old/levers", "site") == ["Pull the red lever."]
+        pages["/new/levers"] = moved
+        assert (await harness.sync(base, deps=deps)).removed == 1
+        assert await harness.text_of("old/levers", "site") == []
+        assert await harness.text_of("new/levers", "site") == ["Pull the red lever."]
         await deps.sources.fetcher.close()
 
 

@@ -137,13 +137,16 @@ def is_current(
     )
 
 
-def may_apply_partly(index: Index | None, fingerprint: str, existing: Collection[UUID]) -> bool:
+def may_apply_partly(
+    index: Index | None, fingerprint: str, existing: Collection[UUID], wanted: Collection[UUID]
+) -> bool:
     """Whether the files that were read may be applied although others failed.
 
     Not when the rows in place come from another model, chunker or writer: the failed files' old rows would
-    then stand beside new ones of another making.
+    then stand beside new ones of another making. Nor when none would be left: where all files have moved and
+    none of them can be had yet, the old ones are better than nothing.
     """
-    return not existing or (index is not None and index.fingerprint == fingerprint)
+    return not existing or (index is not None and index.fingerprint == fingerprint and bool(wanted))
 
 
 def _sha256(parts: Sequence[object]) -> str:

@@ -113,7 +113,7 @@ async def _sync(deps: SyncDeps, run: SyncRun, held: SyncLease, watch: Watch, sou
     plan = rules.plan_of(listing, known, reading.files, reading.chunks)
 
     failed = bool(plan.failures())
-    if failed and not rules.may_apply_partly(index, fingerprint, existing):
+    if failed and not rules.may_apply_partly(index, fingerprint, existing, plan.wanted()):
         reason = applying.failure_of(plan)
         await applying.finish_failed(deps.pool, run.id, base.id, reason, report_of(plan, known))
         raise FilesUnreadable(reason)
