@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from common.errors import Invalid
+from knowledge.bases.bodies import BaseChange, NewBase
 from knowledge.bases.registry_file import folders_of, read_registry_file
 from knowledge.queue.connection import worker_client
 from knowledge.queue.models import job_data_of, parse_job, trace_options, traceparent_of
+from knowledge.sync.rules import selection_of
 
 DATA = {"knowledgeBaseId": "kb", "version": "1", "source": "https://github.com/a/b/tree/main/docs"}
 
@@ -65,6 +68,29 @@ def test_the_settings_file_is_yaml_or_json_with_paths_relative_to_it(tmp_path: P
     assert (base.id, base.name, base.origin) == ("a", "a", "settings")
     assert base.source == (tmp_path / "docs").as_uri()
     assert folders_of([base]) == [tmp_path / "docs"]
+
+
+def test_an_extension_has_its_dot_whichever_way_the_base_comes_in(tmp_path: Path) -> None:
+    written, meant = ["md", ".TXT", "tar.gz"], (".md", ".TXT", ".tar.gz")
+    file = tmp_path / "bases.yaml"
+    file.write_text(f"knowledgeBases: [{{id: a, source: docs, extensions: {written}}}]")
+    [declared] = read_registry_file(file)
+    asked = {"id": "a", "name": "A", "source": DATA["source"], "extensions": written}
+    made = NewBase.model_validate(asked).base("ada")
+    changed = BaseChange.model_validate({"extensions": written}).applied_to(declared)
+    queued = parse_job("sync", {**DATA, "extensions": written}).base()
+    assert {base.extensions for base in (declared, made, changed, queued)} == {meant}
+    assert not selection_of(declared).takes("x.cmd")
+
+
+def test_what_a_body_may_hold_as_extensions_a_job_may() -> None:
+    longest = ["x" * 99] * 200
+    asked = {"id": "a", "name": "A", "source": DATA["source"], "extensions": longest}
+    base = NewBase.model_validate(asked).base("ada")
+    assert parse_job("sync", job_data_of(base, "full")).base().extensions == base.extensions
+    for bad in ([*longest, "md"], ["x" * 100], ["."], [""], ["a\x00"]):
+        with pytest.raises(ValidationError):
+            NewBase.model_validate(asked | {"extensions": bad})
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from knowledge.bases.models import (
     EXTENSIONS,
     ChunkOverlap,
     ChunkSize,
+    Extensions,
     KnowledgeBase,
     Name,
     Pattern,
@@ -36,7 +37,7 @@ class NewBase(Body):
     description: Description = ""
     source: SourceText
     version: Version = "latest"
-    extensions: Patterns = Field(default_factory=lambda: list(EXTENSIONS))
+    extensions: Extensions = Field(default_factory=lambda: list(EXTENSIONS))
     include: Patterns = Field(default_factory=list)
     exclude: Patterns = Field(default_factory=list)
     chunk_size: ChunkSize = CHUNK_SIZE
@@ -55,7 +56,7 @@ class BaseChange(Body):
     description: Description = ""
     source: SourceText = ""
     version: Version = ""
-    extensions: Patterns = Field(default_factory=list)
+    extensions: Extensions = Field(default_factory=list)
     include: Patterns = Field(default_factory=list)
     exclude: Patterns = Field(default_factory=list)
     chunk_size: ChunkSize = CHUNK_SIZE
@@ -68,8 +69,5 @@ class BaseChange(Body):
 
 
 def _frozen(values: dict[str, Any]) -> dict[str, Any]:
-    """Lists as the tuples that a :class:`KnowledgeBase` holds; extensions with their dot."""
-    frozen = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    if "extensions" in frozen:
-        frozen["extensions"] = tuple(f".{extension.lstrip('.')}" for extension in frozen["extensions"])
-    return frozen
+    """Lists as the tuples that a :class:`KnowledgeBase` holds."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

@@ -12,15 +12,24 @@ from knowledge.bases.cron import check_schedule
 
 Origin: TypeAlias = Literal["settings", "job", "api"]
 
+
+def _dotted(extension: str) -> str:
+    return f".{extension.lstrip('.')}"
+
+
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
 SourceText = Annotated[Text, StringConstraints(min_length=1, max_length=2000)]
 Version = Annotated[Text, StringConstraints(min_length=1, max_length=50)]
 Pattern = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
+Extension = Annotated[Text, AfterValidator(_dotted), StringConstraints(min_length=2, max_length=100)]
+"""``.md``, whoever writes it ``md``."""
+
+Extensions = Annotated[list[Extension], Field(max_length=200)]
 ChunkSize = Annotated[int, Field(ge=20, le=8000)]
 ChunkOverlap = Annotated[int, Field(ge=0, le=8000)]
 Schedule = Annotated[Text, StringConstraints(max_length=255), AfterValidator(check_schedule)]
 
-EXTENSIONS = (".md", ".txt")
+EXTENSIONS: tuple[str, ...] = (".md", ".txt")
 CHUNK_SIZE, CHUNK_OVERLAP = 1000, 200
 
 
@@ -90,7 +99,7 @@ class Definition(BaseModel):
     description: Text = ""
     source: SourceText
     version: Version = "latest"
-    extensions: list[Pattern] = Field(default_factory=lambda: list(EXTENSIONS))
+    extensions: Extensions = Field(default_factory=lambda: list(EXTENSIONS))
     include: list[Pattern] = Field(default_factory=list)
     exclude: list[Pattern] = Field(default_factory=list)
     chunk_size: ChunkSize = CHUNK_SIZE

@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 from common.contracts.knowledge import SyncMode
 from common.contracts.storable import Text
 from common.errors import Invalid
-from knowledge.bases.models import KnowledgeBase
+from knowledge.bases.models import EXTENSIONS, Extensions, KnowledgeBase
 from knowledge.sources.location import parse_source
 
 QUEUE = "kb-sync"
@@ -30,9 +30,7 @@ class JobData(BaseModel):
     knowledge_base_id: Annotated[Text, StringConstraints(min_length=1, max_length=255)]
     version: Annotated[Text, StringConstraints(min_length=1, max_length=50)]
     source: Annotated[Text, StringConstraints(min_length=1, max_length=2000)]
-    extensions: list[Annotated[Text, StringConstraints(min_length=1, max_length=50)]] = Field(
-        default_factory=lambda: [".md", ".txt"], max_length=100
-    )
+    extensions: Extensions = Field(default_factory=lambda: list(EXTENSIONS))
     chunk_size: Annotated[int, Field(ge=20, le=8000)] = 1000
     chunk_overlap: Annotated[int, Field(ge=0)] = 200
     mode: SyncMode = "incremental"
@@ -52,7 +50,7 @@ class JobData(BaseModel):
             description="",
             source=self.source,
             version=self.version,
-            extensions=tuple(f".{extension.lstrip('.')}" for extension in self.extensions),
+            extensions=tuple(self.extensions),
             include=(),
             exclude=(),
             chunk_size=self.chunk_size,
