@@ -15,6 +15,9 @@ from common.settings import ServiceSettings
 
 log = structlog.get_logger()
 
+ANSWER_SECONDS = 5.0
+"""A connection that doesn't answer for this long is replaced."""
+
 
 class Notifications:
     """Wakes whoever waits for a channel, or for one payload of a channel."""
@@ -24,7 +27,9 @@ class Notifications:
         self._application = f"takaro-{settings.service}-listen"
         self._waiters: dict[tuple[str, str | None], set[asyncio.Event]] = defaultdict(set)
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
-        self._channels: set[str] = set()
+        self._using = asyncio.Lock()  # a connection carries out one statement at a time, and refuses a second
+        self._wanted: set[str] = set()
+        self._heard: set[str] = set()
 
     def subscribe(self, channel: str, payload: str | None = None) -> "Subscription":
         """A subscription to ``channel``; ``payload`` narrows it to notifications with that payload."""
@@ -43,22 +48,41 @@ class Notifications:
 
     async def _listen(self) -> None:
         settings = {"application_name": self._application}
-        connection = await asyncpg.connect(self._url, timeout=5, server_settings=settings)
+        connection = await asyncpg.connect(
+            self._url, timeout=5, command_timeout=ANSWER_SECONDS, server_settings=settings
+        )
         closed = asyncio.Event()
         connection.add_termination_listener(lambda _: closed.set())
         try:
-            self._connection = connection
-            for channel in tuple(self._channels):
-                await connection.add_listener(channel, self._on_notification)
+            self._connection, self._heard = connection, set()
+            await self._hear()
             self._wake_all()
             while not closed.is_set():
                 try:
                     await asyncio.wait_for(closed.wait(), 10)
                 except TimeoutError:
-                    await connection.execute("SELECT 1", timeout=5)  # a half-open connection says nothing
+                    async with self._using:
+                        await connection.execute("SELECT 1")  # a half-open connection says nothing
         finally:
             self._connection = None
             connection.terminate()
+
+    async def _hear(self) -> None:
+        """LISTEN to what is wanted and not heard yet; a channel counts as heard when LISTEN has succeeded.
+
+        A connection on which it fails is given up: the next one begins with all that is wanted.
+        """
+        async with self._using:
+            connection, heard = self._connection, self._heard
+            if connection is None:
+                return
+            try:
+                for channel in sorted(self._wanted - heard):
+                    await connection.add_listener(channel, self._on_notification)
+                    heard.add(channel)
+            except Exception:
+                connection.terminate()
+                raise
 
     def _on_notification(self, _: object, __: int, channel: str, payload: object) -> None:
         for key in ((channel, None), (channel, str(payload))):
@@ -72,10 +96,17 @@ class Notifications:
 
     async def _add(self, channel: str, payload: str | None, event: asyncio.Event) -> None:
         self._waiters[channel, payload].add(event)
-        if channel not in self._channels:
-            self._channels.add(channel)
-            if self._connection is not None and not self._connection.is_closed():
-                await self._connection.add_listener(channel, self._on_notification)
+        self._wanted.add(channel)
+        if channel in self._heard:
+            return
+        try:
+            await self._hear()
+        except BaseException as error:
+            if is_transient(error):
+                log.warning("not listening yet", channel=channel, error=repr(error))
+                return
+            self._remove(channel, payload, event)
+            raise
 
     def _remove(self, channel: str, payload: str | None, event: asyncio.Event) -> None:
         events = self._waiters[channel, payload]
