@@ -30,6 +30,7 @@ class LocalStack:
         self.own_output = folder / "stderr.txt"
         self.logs = folder / "stdout.txt"
         self.extra: dict[str, str] = {}
+        self.launcher: tuple[str, ...] = ()
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -102,7 +103,9 @@ class LocalStack:
 
     def _spawn(self, stdout: int, stderr: int) -> None:
         self._child = subprocess.Popen(
-            process.guarded([sys.executable, "-m", "takaro_local"], death_signal=signal.SIGTERM),
+            process.guarded(
+                [*self.launcher, sys.executable, "-m", "takaro_local"], death_signal=signal.SIGTERM
+            ),
             cwd=_ROOT,
             env=self.environment,
             stdin=subprocess.DEVNULL,

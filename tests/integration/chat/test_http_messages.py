@@ -80,6 +80,14 @@ async def test_what_cannot_be_stored_is_a_400(
     assert (await alice.get(path)).json() == {"data": []}
 
 
+async def test_a_body_that_is_no_json_is_named_as_a_whole(
+    alice: httpx.AsyncClient, conversation_id: str
+) -> None:
+    path = f"/api/conversations/{conversation_id}/messages"
+    answer = await alice.post(path, content=b"{", headers={"Content-Type": "application/json"})
+    assert (answer.status_code, list(answer.json()["details"])) == (400, ["body"])
+
+
 async def test_the_longest_message_passes(alice: httpx.AsyncClient, conversation_id: str) -> None:
     content = "é" * MAX_USER_CONTENT
     message = await post(alice, f"/api/conversations/{conversation_id}/messages", content=content)

@@ -40,13 +40,18 @@ class Result:
 class Terminal:
     """Runs commands with ``settings`` as their only settings of ours."""
 
-    def __init__(self, settings: Mapping[str, str]) -> None:
+    def __init__(self, settings: Mapping[str, str], folder: Path | None = None) -> None:
+        """``folder`` is where commands run."""
+        self._folder = folder or Path.cwd()
         ours = ("DATABASE_URL", "REDIS_URL", "EVENT_BUS_URL", "OTEL_", "OTLP_", "TAKARO_", "AUTH_", "JWT_")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         self._environment = {**inherited, **settings}
 
     def with_settings(self, **settings: str) -> "Terminal":
-        return Terminal({**self._environment, **settings})
+        return Terminal({**self._environment, **settings}, self._folder)
+
+    def in_folder(self, folder: Path) -> "Terminal":
+        return Terminal(self._environment, folder)
 
     async def __call__(self, *arguments: str, stdin: str = "", expect: int = 0) -> Result:
         """Run to the end; fails when the exit status isn't the expected one."""
@@ -74,13 +79,14 @@ class Terminal:
             files = [Path(folder) / name for name in ("stdin", "stdout", "stderr")]
             for file in files:
                 file.write_text(stdin if file.name == "stdin" else "")
-            fork = Fork("takaro", arguments, environment=self._environment, cwd=Path.cwd(), files=files)
+            fork = Fork("takaro", arguments, environment=self._environment, cwd=self._folder, files=files)
             return Result(fork.wait(60), files[1].read_text(), files[2].read_text())
 
     async def _start(self, arguments: tuple[str, ...]) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             *_COMMAND,
             *arguments,
+            cwd=self._folder,
             env=self._environment,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

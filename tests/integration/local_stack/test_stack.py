@@ -5,7 +5,7 @@ import shlex
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -122,6 +122,24 @@ async def test_killed_it_leaves_no_process_and_the_next_start_finds_its_data(tmp
     assert stack.ports_are_free()
 
 
+async def test_it_runs_as_an_ordinary_user(tmp_path: Path) -> None:
+    """As whoever runs the tests; for root, as user 1000 of a namespace."""
+    stack = LocalStack(tmp_path)
+    if os.geteuid() == 0:
+        stack.launcher = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+        if not _runs(stack.launcher):
+            pytest.skip("this machine gives no user namespaces, and the tests run as root")
+    await stack.start()
+    uids = {child.name(): child.uids().real for child in stack.left_over()}
+    with psycopg.connect(_url(stack)) as connection:
+        assert connection.execute("SELECT count(*) FROM messages").fetchone() == (0,)
+    owners = {path.name: path.stat().st_uid for path in (tmp_path / "data").iterdir()}
+    assert set(owners.values()) == {os.geteuid()}, "no user of the system's own was needed"
+    assert set(uids.values()) == {os.geteuid()}
+    assert stack.end() == 0
+    assert not stack.left_over()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
 async def test_a_signal_while_it_starts_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     stack = LocalStack(tmp_path)
@@ -156,6 +174,10 @@ async def test_a_database_of_yours_is_used_instead_of_an_embedded_one(
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["children.json", "stack.lock"]
     with psycopg.connect(empty_database) as connection:
         assert connection.execute("SELECT count(*) FROM conversations").fetchone() == (0,)
+
+
+def _runs(launcher: Sequence[str]) -> bool:
+    return subprocess.run([*launcher, "true"], check=False).returncode == 0
 
 
 def _url(stack: LocalStack) -> str:

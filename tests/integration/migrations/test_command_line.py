@@ -127,8 +127,10 @@ def test_refusals_are_messages_with_status_2_and_failures_with_status_1(knex_dat
 def test_schema_shows_what_is_applied_and_what_is_missing(knex_database: KnexDatabase) -> None:
     url = knex_database()
     assert "`takaro migrate` adopts it" in _takaro(url, "schema").stdout
+    assert (_takaro(url, "schema", "--check").exit_code, _takaro(url, "schema", "--check").output) == (1, "")
 
     _takaro(url, "migrate")
+    assert (_takaro(url, "schema", "--check").exit_code, _takaro(url, "schema", "--check").output) == (0, "")
     shown = _takaro(url, "schema").stdout
     assert f"Schema at {CHAIN.head}, head {CHAIN.head}" in shown
     assert "010_drop_user_api_keys.ts" in shown

@@ -7,6 +7,8 @@ from pydantic.fields import FieldInfo
 
 from chat.settings import ChatSettings
 from cockpit.settings import CockpitSettings
+from common.cli.knowledge_http import KnowledgeAddress
+from common.cli.operator import OperatorSettings
 from common.migrations.settings import MigrationSettings
 from common.settings import ServiceSettings
 from knowledge.settings import KnowledgeSettings
@@ -18,6 +20,8 @@ CLASSES: tuple[type[BaseModel], ...] = (
     KnowledgeSettings,
     CockpitSettings,
     MigrationSettings,
+    OperatorSettings,
+    KnowledgeAddress,
 )
 
 

@@ -58,7 +58,8 @@ class Authenticator:
             raise NotAuthenticated("Not authenticated")
         try:
             if self._jwks is not None:
-                key: Any = (await asyncio.to_thread(self._jwks.get_signing_key_from_jwt, token)).key
+                # The whole key, not its number alone: a token may only use the algorithm that the key is for.
+                key: Any = await asyncio.to_thread(self._jwks.get_signing_key_from_jwt, token)
                 algorithms = _ASYMMETRIC
             else:
                 assert self._secret is not None

@@ -56,7 +56,8 @@ def failure(message: str, status: int, **more: Any) -> JSONAnswer:
 def install_error_handlers(app: FastAPI) -> None:
     """Answer each error with its status and a message that holds no SQL and no stack trace."""
     for transient in OUTAGES + BUSY:
-        app.add_exception_handler(transient, _unexpected)  # type: ignore[arg-type]
+        if not issubclass(transient, TakaroError):  # ours say themselves what is away
+            app.add_exception_handler(transient, _unexpected)  # type: ignore[arg-type]
     app.add_exception_handler(TakaroError, _takaro_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(StarletteHTTPException, _http_error)
@@ -77,6 +78,8 @@ async def _validation_error(_: Request, error: Exception) -> Response:
     details: dict[str, list[str]] = {}
     for problem in error.errors():
         where = [str(part) for part in problem["loc"] if part not in ("body", "path", "query", "header")]
+        if problem["type"] == "json_invalid":
+            where = []  # its place is a number of bytes, not a field
         message = str(problem["msg"]).removeprefix("Value error, ")
         details.setdefault(".".join(where) or "body", []).append(message)
     return failure("Validation failed", 400, details=details)

@@ -54,11 +54,16 @@ def rollback(
         run.rollback(settings.database_url, force=force, report=report, expected=plan, settings=settings)
 
 
-def status(database_url: DatabaseUrl = None) -> None:
+def status(
+    check: Annotated[bool, typer.Option("--check", help="Say nothing; exit 1 when one is missing.")] = False,
+    database_url: DatabaseUrl = None,
+) -> None:
     """Show which revisions are applied, in which batch, and which are missing."""
     console, settings = _start(database_url)
     with _errors_explained():
         state = run.status(settings.database_url, settings=settings)
+        if check:
+            raise typer.Exit(FAILED if state.pending else 0)
         console.print(_state_table(state))
         if state.kind is Kind.KNEX:
             _reporter(console)(

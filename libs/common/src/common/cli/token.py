@@ -1,14 +1,25 @@
 """``takaro token``: a bearer token for people to try the services with."""
 
-import os
 import time
 from typing import Annotated
 
 import jwt
 import typer
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MINIMUM_SECRET = 32
 """Bytes: a key for HS256 is at least as long as the hash (RFC 7518, 3.2)."""
+
+
+class TokenSettings(BaseSettings):
+    """What the services check tokens with, from the environment and ``.env`` as they read it."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore")
+
+    jwt_secret: SecretStr = Field(SecretStr(""), description="JWT_SECRET")
+    jwt_audience: str | None = Field(None, description="JWT_AUDIENCE")
+    jwt_issuer: str | None = Field(None, description="JWT_ISSUER")
 
 
 def token(
@@ -16,7 +27,8 @@ def token(
     hours: Annotated[float, typer.Option(help="How long it is valid.")] = 8,
 ) -> None:
     """Make a token for USER, signed with JWT_SECRET, for JWT_AUDIENCE and JWT_ISSUER when set."""
-    secret = os.environ.get("JWT_SECRET", "")
+    settings = TokenSettings()
+    secret = settings.jwt_secret.get_secret_value()
     if len(secret.encode()) < MINIMUM_SECRET:
         typer.echo(
             f"set JWT_SECRET (at least {MINIMUM_SECRET} bytes) to the secret that the services use; "
@@ -26,7 +38,8 @@ def token(
         raise typer.Exit(2)
     now = int(time.time())
     claims: dict[str, object] = {"sub": user, "iat": now, "exp": now + int(hours * 3600)}
-    for claim, setting in (("aud", "JWT_AUDIENCE"), ("iss", "JWT_ISSUER")):
-        if os.environ.get(setting):
-            claims[claim] = os.environ[setting]
+    if settings.jwt_audience:
+        claims["aud"] = settings.jwt_audience
+    if settings.jwt_issuer:
+        claims["iss"] = settings.jwt_issuer
     typer.echo(jwt.encode(claims, secret, algorithm="HS256"))
