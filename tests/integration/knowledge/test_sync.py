@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from common.errors import NotFound, PermanentError, TakaroError, TransientError
-from knowledge.sync import applying, repository
+from knowledge.sync import repository
 from knowledge.sync.lease import BaseBusy, hold_base
 from knowledge.sync.models import SyncResult
 from knowledge.sync.use_cases import FilesUnreadable
@@ -304,30 +304,6 @@ async def test_two_syncs_of_one_base_never_run_together(harness: Harness) -> Non
     results = await asyncio.gather(*(harness.sync(mode="full") for _ in range(5)), return_exceptions=True)
     assert sum(isinstance(result, SyncResult) for result in results) >= 1
     assert all(isinstance(result, SyncResult | BaseBusy) for result in results)
-
-
-async def test_a_frozen_sync_that_was_overtaken_writes_nothing(harness: Harness) -> None:
-    await harness.sync()
-    harness.repository.write("docs/start.md", "Edition 2.")
-    harness.repository.commit()
-    real, overtaken = applying.apply, asyncio.Event()
-
-    async def apply_late(*args: Any, **kwargs: Any) -> Any:
-        # As after a long freeze: the lease has expired, and another process has taken it and synced.
-        await harness.pool.execute(
-            "UPDATE leases SET expires_at = '-infinity' WHERE name LIKE 'knowledge.sync:%'"
-        )
-        async with hold_base(harness.pool, "handbook", "another process", 3):
-            overtaken.set()
-            return await real(*args, **kwargs)
-
-    before = await harness.content()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(applying, "apply", apply_late)
-        with pytest.raises(TakaroError, match="taken over"):
-            await harness.sync()
-    assert overtaken.is_set()
-    assert await harness.content() == before
 
 
 async def test_facts_tell_of_each_change_in_order(harness: Harness) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from common.errors import Invalid
+from common.leases import LeaseLost
 from knowledge.queue.worker import Handler, QueueWorker
 from tests.support.knowledge import Jobs
 from tests.support.servers import RedisServer, free_port
@@ -18,9 +19,9 @@ from tests.support.wait import eventually
 
 @asynccontextmanager
 async def working(
-    url: str, handler: Handler, *, grace: float = 4, lock: float = 30
+    url: str, handler: Handler, *, grace: float = 4, lock: float = 30, concurrency: int = 2
 ) -> AsyncIterator[QueueWorker]:
-    worker = QueueWorker(url, handler, concurrency=2, grace_seconds=grace, lock_seconds=lock)
+    worker = QueueWorker(url, handler, concurrency=concurrency, grace_seconds=grace, lock_seconds=lock)
     task = asyncio.create_task(worker.run())
     try:
         await eventually(lambda: worker.running)
@@ -68,6 +69,25 @@ async def test_a_permanent_failure_is_not_tried_again_and_a_passing_one_is(
     assert (never["state"], never["reason"]) == ("failed", "it can't work")
     assert later["state"] == "completed"
     assert calls == ["never", "later", "later", "later"]
+
+
+async def test_a_job_that_was_overtaken_has_no_outcome_of_its_own(redis: Redis, redis_url: str) -> None:
+    """It is run again; when another worker has it, or has ended it, nothing is said about it."""
+    calls: list[str] = []
+
+    async def handle(job: Any) -> dict[str, Any]:
+        calls.append(job.data)
+        if calls.count(job.data) == 1:
+            if job.data == "stalled":  # as when it was frozen for longer than the job's lock
+                await redis.delete(f"bull:kb-sync:{job.id}:lock")
+            raise LeaseLost("another process has taken over")
+        return {"run": calls.count(job.data)}
+
+    jobs = Jobs(redis)
+    async with working(redis_url, handle, lock=1):
+        ids = [await jobs.add(data) for data in ("stalled", "ours")]
+        outcomes = [await jobs.finished(job_id) for job_id in ids]
+    assert outcomes == [{"state": "completed", "result": {"run": 2}, "reason": None}] * 2
 
 
 async def test_a_worker_that_ended_is_replaced(redis: Redis, redis_url: str) -> None:

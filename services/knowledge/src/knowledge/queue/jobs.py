@@ -9,6 +9,7 @@ import structlog
 from bullmq import Job  # type: ignore[import-untyped]
 from redis.exceptions import RedisError
 
+from common.leases import LeaseLost
 from knowledge.bases.models import KnowledgeBase
 from knowledge.bases.use_cases import register_from_job
 from knowledge.queue.models import JobData, parse_job
@@ -60,7 +61,7 @@ async def run_job(deps: SyncDeps, job: Job, *, jitter_seconds: float = 0) -> dic
     started = time.monotonic()
     try:
         result = await sync_base(deps, run, watch)
-    except BaseBusy:
+    except (BaseBusy, LeaseLost):
         raise
     except Exception:
         metrics.SYNCS.labels("failed").inc()

@@ -6,18 +6,22 @@ come of it. When BullMQ gave a job up (its workers died of it), nobody would hav
 """
 
 from datetime import timedelta
+from uuid import uuid4
 
 import structlog
 from bullmq import Job, Queue  # type: ignore[import-untyped]
 
+from common.leases import LeaseLost
 from common.postgres import Pool
 from knowledge.queue import repository
 from knowledge.sync import applying
+from knowledge.sync.lease import BaseBusy, hold_base
 from knowledge.sync.models import SyncRequest
 
 log = structlog.get_logger()
 
 BATCH = 200
+LEASE_SECONDS = 5.0
 
 
 async def settle_lost(pool: Pool, queue: Queue, patience: timedelta) -> int:
@@ -49,9 +53,15 @@ async def _settle(pool: Pool, queue: Queue, sync: SyncRequest) -> bool:
 
 
 async def _give_up(pool: Pool, sync: SyncRequest, reason: str) -> bool:
-    async with pool.acquire() as connection:
-        if not await repository.is_unfinished(connection, sync.id):
-            return False
-    log.warning("job was given up", job=sync.job_id, knowledge_base=sync.knowledge_base_id, reason=reason)
-    await applying.finish_failed(pool, sync.id, sync.knowledge_base_id, reason)
-    return True
+    """Under the base's lease: a worker that is frozen in this sync can't add an outcome of its own later."""
+    try:
+        base_id = sync.knowledge_base_id
+        async with hold_base(pool, base_id, f"given up/{uuid4()}", LEASE_SECONDS) as held:
+            async with pool.acquire() as connection:
+                if not await repository.is_unfinished(connection, sync.id):
+                    return False
+            log.warning("job was given up", job=sync.job_id, knowledge_base=base_id, reason=reason)
+            await applying.finish_failed(pool, held.lease, sync.id, base_id, reason)
+            return True
+    except (BaseBusy, LeaseLost):
+        return False  # a sync of the base is running, perhaps this one: it is asked after again

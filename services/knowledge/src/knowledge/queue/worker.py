@@ -13,6 +13,7 @@ from bullmq.custom_errors import DelayedError, UnrecoverableError  # type: ignor
 from opentelemetry.trace import SpanKind
 
 from common.errors import PermanentError, TakaroError, TransientError
+from common.leases import LeaseLost
 from common.telemetry import links_to, span
 from knowledge.queue.connection import worker_client
 from knowledge.queue.models import PREFIX, QUEUE, traceparent_of
@@ -143,6 +144,13 @@ class QueueWorker:
             return await task
         except BaseBusy:
             await job.moveToDelayed(_now_ms() + BUSY_DELAY_MS, token)
+            return _PUT_BACK
+        except LeaseLost as error:
+            # Another run has this base. If it has the very job, its outcome is the job's, and the queue won't
+            # put it back; if it doesn't, the job is still to be done.
+            log.warning("job was overtaken", job=job.id, reason=error.reason)
+            with suppress(TypeError):  # the lock is another worker's, or the job has ended
+                await job.moveToDelayed(_now_ms() + BUSY_DELAY_MS, token)
             return _PUT_BACK
         except Postponed as later:
             await job.moveToDelayed(later.until_ms, token)

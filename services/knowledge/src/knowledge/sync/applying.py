@@ -69,18 +69,27 @@ async def apply(pool: Pool, lease: Lease, sync_id: UUID, change: Change) -> Sync
     return result
 
 
-async def finish_unchanged(pool: Pool, sync_id: UUID, base: KnowledgeBase, result: SyncResult) -> None:
-    """Record a sync that found nothing to do."""
+async def finish_unchanged(
+    pool: Pool, lease: Lease, sync_id: UUID, base: KnowledgeBase, result: SyncResult
+) -> None:
+    """Record a sync that found nothing to do. Raises ``LeaseLost``."""
     async with transaction(pool) as connection:
+        await lease.hold(connection)
         await repository.update_finished(connection, sync_id, result=result.to_record(), error=None)
         await _tell(connection, base.id, _completed(sync_id, base, result))
 
 
 async def finish_failed(
-    pool: Pool, sync_id: UUID, base_id: str, reason: str, files: Mapping[str, Any] | None = None
+    pool: Pool,
+    lease: Lease,
+    sync_id: UUID,
+    base_id: str,
+    reason: str,
+    files: Mapping[str, Any] | None = None,
 ) -> None:
-    """Record a sync that changed nothing; ``files`` say which ones it could not read."""
+    """Record a sync that changed nothing; ``files`` say which it could not read. Raises ``LeaseLost``."""
     async with transaction(pool) as connection:
+        await lease.hold(connection)
         await repository.update_finished(connection, sync_id, result=None, error=reason, files=files)
         await _tell(
             connection,

@@ -1,19 +1,22 @@
 """One sync of a base at a time: a lease that is held for as long as the sync runs, then given back."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import asyncpg
 import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from common.errors import TransientError, is_transient
-from common.leases import ACQUIRE, LOOK, RELEASE, RENEW, Lease
+from common.leases import ACQUIRE, LOOK, RELEASE, RENEW, Lease, LeaseLost
 from common.postgres import Pool
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 class BaseBusy(TransientError):
@@ -29,6 +32,20 @@ class SyncLease:
         self._pool, self._ttl = pool, ttl
         self.lease = lease
         self._task = asyncio.create_task(self._renew())
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What ``work`` returns. Raises ``LeaseLost``, and cancels ``work``, as soon as a renewal finds that
+        another process has taken over: nothing more is read, and nothing more is paid for."""
+        task, lost = asyncio.create_task(work), asyncio.create_task(self.lease.lost.wait())
+        try:
+            await asyncio.wait((task, lost), return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return await task
+            raise LeaseLost(f"lease {self.lease.name} was taken over from {self.lease.owner}")
+        finally:
+            task.cancel()
+            lost.cancel()
+            await asyncio.gather(task, lost, return_exceptions=True)
 
     async def stop_renewing(self) -> None:
         self._task.cancel()

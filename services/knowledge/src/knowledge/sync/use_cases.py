@@ -9,7 +9,8 @@ import structlog
 
 from common import outbox
 from common.contracts.knowledge import FACTS_STREAM, SyncMode, SyncProgressed, SyncStarted
-from common.errors import TakaroError, TransientError
+from common.errors import NotFound, TakaroError, TransientError
+from common.leases import Lease, LeaseLost
 from common.postgres import Pool, transaction
 from common.telemetry import current_traceparent, tracer
 from knowledge.bases import repository as bases
@@ -66,24 +67,42 @@ Watch = Callable[[Progress], Awaitable[None]]
 async def sync_base(deps: SyncDeps, run: SyncRun, watch: Watch) -> SyncResult:
     """Bring the rows of ``run.base`` in line with its source, all at once for readers.
 
-    Raises :class:`BaseBusy` while another sync of the base runs (nothing was recorded then),
-    :class:`FilesUnreadable`, and what source and embedder raise; a failure that changed nothing is recorded.
+    Raises :class:`BaseBusy` while another sync of the base runs (nothing was recorded then), ``LeaseLost``
+    when another one has taken over (its outcome stands, and this one changes nothing any more), ``NotFound``
+    when the base was deleted, :class:`FilesUnreadable`, and what source and embedder raise; a failure that
+    changed nothing is recorded.
     """
     owner = f"{deps.instance}/{uuid4()}"
     async with hold_base(deps.pool, run.base.id, owner, deps.lease_ttl_seconds) as held:
-        await _start(deps.pool, run)
+        await _start(deps.pool, held.lease, run)
         try:
-            async with deps.sources.open(run.base.source, rules.selection_of(run.base)) as source:
-                return await _sync(deps, run, held, watch, source)
+            return await held.run(_sync(deps, run, held, watch))
         except FilesUnreadable:
+            raise
+        except LeaseLost as error:
+            await _check_exists(deps.pool, run.base, error)
             raise
         except Exception as error:
             reason = error.reason if isinstance(error, TakaroError) else repr(error)
-            await applying.finish_failed(deps.pool, run.id, run.base.id, reason)
+            await applying.finish_failed(deps.pool, held.lease, run.id, run.base.id, reason)
             raise
 
 
-async def _sync(deps: SyncDeps, run: SyncRun, held: SyncLease, watch: Watch, source: Source) -> SyncResult:
+async def _check_exists(pool: Pool, base: KnowledgeBase, error: LeaseLost) -> None:
+    """A deletion takes the lease away too. Raises ``NotFound`` after one: nobody will take this sync up."""
+    async with pool.acquire() as connection:
+        if await bases.get_base(connection, base.id) is None:
+            raise NotFound("The knowledge base was deleted", code="knowledge_base_deleted") from error
+
+
+async def _sync(deps: SyncDeps, run: SyncRun, held: SyncLease, watch: Watch) -> SyncResult:
+    async with deps.sources.open(run.base.source, rules.selection_of(run.base)) as source:
+        return await _sync_from(source, deps, run, held, watch)
+
+
+async def _sync_from(
+    source: Source, deps: SyncDeps, run: SyncRun, held: SyncLease, watch: Watch
+) -> SyncResult:
     base, model, max_file_bytes = run.base, deps.embedder.model, deps.sources.limits.file_bytes
     fingerprint = rules.fingerprint_of(base, model, max_file_bytes)
     definition = rules.definition_of(base)
@@ -97,7 +116,7 @@ async def _sync(deps: SyncDeps, run: SyncRun, held: SyncLease, watch: Watch, sou
         index, commit=commit, fingerprint=fingerprint, definition=definition, known=known, existing=existing
     ):
         result = SyncResult("skipped", commit)
-        await applying.finish_unchanged(deps.pool, run.id, base, result)
+        await applying.finish_unchanged(deps.pool, held.lease, run.id, base, result)
         return result
 
     anew = index is None or index.fingerprint != fingerprint
@@ -109,13 +128,14 @@ async def _sync(deps: SyncDeps, run: SyncRun, held: SyncLease, watch: Watch, sou
         span.set_attribute("knowledge.files", len(to_read))
         await source.prepare([file for file in to_read if file.size <= max_file_bytes], commit)
         reader = Reader(deps.pool, deps.embedder, source, base, fingerprint, deps.downloads, max_file_bytes)
-        reading = await reader.read(to_read, commit, known, existing, _reporter(deps.pool, run, watch))
+        report = _reporter(deps.pool, held.lease, run, watch)
+        reading = await reader.read(to_read, commit, known, existing, report)
     plan = rules.plan_of(listing, known, reading.files, reading.chunks)
 
     failed = bool(plan.failures())
     if failed and not rules.may_apply_partly(index, fingerprint, existing, plan.wanted()):
         reason = applying.failure_of(plan)
-        await applying.finish_failed(deps.pool, run.id, base.id, reason, report_of(plan, known))
+        await applying.finish_failed(deps.pool, held.lease, run.id, base.id, reason, report_of(plan, known))
         raise FilesUnreadable(reason)
     change = applying.Change(
         base=base,
@@ -140,8 +160,9 @@ async def _sync(deps: SyncDeps, run: SyncRun, held: SyncLease, watch: Watch, sou
     return result
 
 
-async def _start(pool: Pool, run: SyncRun) -> None:
+async def _start(pool: Pool, lease: Lease, run: SyncRun) -> None:
     async with transaction(pool) as connection:
+        await lease.hold(connection)
         sequence = await bases.update_sequence(connection, run.base.id)
         await repository.upsert_started(
             connection, run.id, run.base.id, run.mode, run.reason, run.job_id, current_traceparent()
@@ -152,9 +173,9 @@ async def _start(pool: Pool, run: SyncRun) -> None:
         await outbox.append(connection, [outbox.Fact(FACTS_STREAM, run.base.id, sequence, fact)])
 
 
-def _reporter(pool: Pool, run: SyncRun, watch: Watch) -> Watch:
+def _reporter(pool: Pool, lease: Lease, run: SyncRun, watch: Watch) -> Watch:
     """Report to ``watch``, in the sync's row and as a fact, at most once a second, and at the end. Raises
-    ``NotFound`` when the base was deleted meanwhile: nothing more is paid for then."""
+    ``LeaseLost`` when another sync has taken over, or the base was deleted: nothing more is paid for then."""
     last = time.monotonic()
 
     async def report(progress: Progress) -> None:
@@ -173,6 +194,7 @@ def _reporter(pool: Pool, run: SyncRun, watch: Watch) -> Watch:
             seconds_left=progress.seconds_left(),
         )
         async with transaction(pool) as connection:
+            await lease.hold(connection)
             sequence = await bases.update_sequence(connection, run.base.id)
             await repository.update_progress(connection, run.id, progress.to_json())
             await outbox.append(connection, [outbox.Fact(FACTS_STREAM, run.base.id, sequence, fact)])
