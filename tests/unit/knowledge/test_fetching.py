@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -14,6 +15,7 @@ from knowledge.http_retries import Retries
 from knowledge.settings import KnowledgeSettings
 from knowledge.sources.addresses import is_public
 from knowledge.sources.fetching import Access, AddressRefused, Fetcher, TooLarge
+from knowledge.sources.web_address import canonical_url
 from tests.support.github import Answer
 from tests.support.web import Request, serve
 
@@ -86,6 +88,68 @@ def test_addresses_that_are_not_the_public_internet(address: str) -> None:
 )
 def test_addresses_that_are(address: str) -> None:
     assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    ("url", "canonical"),
+    [
+        ("http://docs.example", "http://docs.example"),
+        ("HTTPS://Docs.Example.:443/A?b=C#d", "https://docs.example/A?b=C#d"),
+        ("http://docs.example:443/", "http://docs.example:443/"),
+        ("http://Bücher.example/ü", "http://xn--bcher-kva.example/ü"),
+        ("http://BU\u0308CHER。example./", "http://xn--bcher-kva.example/"),
+        ("http://faß.example/", "http://xn--fa-hia.example/"),
+        ("http://xn--fa-hia.example/", "http://xn--fa-hia.example/"),
+        ("http://under_score.internal:81/", "http://under_score.internal:81/"),
+        ("http://\uff11\uff12\uff17.0.0.1/", "http://127.0.0.1/"),
+        ("http://[::FFFF:1.2.3.4]:80/", "http://[::ffff:102:304]/"),
+    ],
+)
+def test_a_host_has_one_spelling(url: str, canonical: str) -> None:
+    assert canonical_url(url) == canonical == canonical_url(canonical)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "..",
+        "a..b",
+        "docs.example..",
+        "ex%61mple.com",
+        "a b",
+        "a\\b",
+        "a,b",
+        "1.2.3",
+        "0x7f.1",
+        "docs.0x7f000001",
+        "[fe80::1%25eth0]",
+        "☃.example",
+        "x" * 64,
+        f"{'x.' * 127}ab",
+        "host:0",
+        "host:99999",
+        "host:x",
+    ],
+)
+def test_what_two_libraries_may_read_in_two_ways_is_no_host(host: str) -> None:
+    with pytest.raises(Invalid):
+        canonical_url(f"http://{host}/")
+
+
+def test_hosts_of_settings_are_found_however_they_are_spelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_ALLOWED_HOSTS", "Bücher.example., git.example:8080, ::1, [0::2]:81")
+    settings = KnowledgeSettings(auth_mode="dev")
+    expected = ["xn--bcher-kva.example", "git.example:8080", "::1", "[::2]:81"]
+    assert settings.source_allowed() == expected
+    fetcher = Fetcher(httpx.AsyncClient(), Access(frozenset(expected)))
+    for url in ("https://bücher.example", "http://git.example.:8080", "http://[::1]:9", "http://[::2]:81"):
+        assert fetcher.trusts(url), url
+    for url in ("http://git.example", "http://[::2]", "http://docs.bücher.example"):
+        assert not fetcher.trusts(url), url
+    for bad in ("a b", "https://host", "host:port", "me@host", "host/path"):
+        monkeypatch.setenv("SOURCE_ALLOWED_HOSTS", bad)
+        with pytest.raises(ValueError, match="SOURCE_ALLOWED_HOSTS"):
+            build(KnowledgeSettings(auth_mode="dev"))
 
 
 @asynccontextmanager
@@ -243,10 +307,11 @@ def test_credentials_that_can_not_be_read_are_not_shown(monkeypatch: pytest.Monk
     settings = KnowledgeSettings(auth_mode="dev")
     assert settings.source_credentials_by_host() == {"git.example": "ada:s3cret"}
     assert "s3cret" not in repr(settings)
-    monkeypatch.setenv("SOURCE_CREDENTIALS", "ada:s3cret")
-    with pytest.raises(ValueError, match="no JSON") as error:
-        build(KnowledgeSettings(auth_mode="dev"))
-    assert "s3cret" not in str(error.value)
+    for bad, reason in (("ada:s3cret", "no JSON"), ('{"ada:s3cret": "git.example"}', "no host")):
+        monkeypatch.setenv("SOURCE_CREDENTIALS", bad)
+        with pytest.raises(ValueError, match=reason) as error:
+            build(KnowledgeSettings(auth_mode="dev"))
+        assert "s3cret" not in "".join(traceback.format_exception(error.value))
 
 
 async def test_answers_are_bounded_before_and_after_unpacking() -> None:

@@ -243,14 +243,35 @@ async def test_a_private_address_is_refused(server: WebServer) -> None:
     assert server.requests == []
 
 
-async def test_git_dials_the_address_that_was_checked(server: WebServer) -> None:
+@pytest.mark.parametrize(
+    ("spelling", "host", "redirected"),
+    [
+        ("git.example", "git.example", False),
+        ("git.example.", "git.example", False),
+        ("Git.EXAMPLE", "git.example", False),
+        ("Gít.example.", "xn--gt-nja.example", False),
+        ("gi\u0301t\u3002example", "xn--gt-nja.example", False),
+        ("straße.localhost", "xn--strae-oqa.localhost", False),
+        ("Git.EXAMPLE.", "git.example", True),
+        ("gít.example", "xn--gt-nja.example", True),
+    ],
+)
+async def test_git_dials_the_address_that_was_checked(
+    server: WebServer, spelling: str, host: str, redirected: bool
+) -> None:
+    """However its name is spelled: curl would ask a name server for any name but the one that is pinned."""
     port = server.url.rsplit(":", 1)[1]
+    url = f"http://{spelling}:{port}/handbook.git"
 
-    async def resolver(host: str, _: int) -> list[str]:
-        assert host == "git.example"
+    async def resolver(asked: str, _: int) -> list[str]:
+        assert asked in (host, "hop.example")
         return ["127.0.0.1"]
 
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async def elsewhere(request: Request) -> Answer:
+        return Answer(302, b"", {"Location": url + request.target.removeprefix("/handbook.git")})
+
+    async with httpx.AsyncClient(trust_env=False) as http, serve(elsewhere) as hop:
+        first = f"http://hop.example:{hop.url.rsplit(':', 1)[1]}/handbook.git"
         fetcher = Fetcher(
             http,
             Access(),
@@ -258,12 +279,12 @@ async def test_git_dials_the_address_that_was_checked(server: WebServer) -> None
             resolver=resolver,
             allowed_address=lambda ip: ip == "127.0.0.1",
         )
-        at = GitLocation(f"http://git.example:{port}/handbook.git", "main", "docs")
+        at = GitLocation(first if redirected else url, "main", "docs")
         async with GitSource(fetcher, GitMemory(), at, max_bytes=10**9, max_file_bytes=10**6) as source:
             files = await source.list_files(await source.newest_commit())
         await fetcher.close()
     assert len(files) == 2, "a name that no resolver knows was reached"
-    assert {request.headers["host"] for request in server.requests} == {f"git.example:{port}"}
+    assert {request.headers["host"] for request in server.requests} == {f"{host}:{port}"}
 
 
 async def test_a_repository_beyond_the_limit_is_refused(server: WebServer, repository: GitRepository) -> None:

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, SecretStr, TypeAdapter, ValidationError
 
 from common.settings import ServiceSettings
+from knowledge.sources.web_address import canonical_place
 
 _CREDENTIALS = TypeAdapter(dict[str, str])
 
@@ -88,14 +89,23 @@ class KnowledgeSettings(ServiceSettings):
         """``user:password`` by host. Raises ``ValueError``, without what the setting holds in its message."""
         text = self.source_credentials.get_secret_value() if self.source_credentials else ""
         try:
-            return {host.lower(): pair for host, pair in _CREDENTIALS.validate_json(text or "{}").items()}
+            pairs = _CREDENTIALS.validate_json(text or "{}")
         except ValidationError:
             raise ValueError(
                 'SOURCE_CREDENTIALS is no JSON of the form {"<host>": "<user>:<password>"}'
             ) from None
+        try:
+            return {canonical_place(host): pair for host, pair in pairs.items()}
+        except ValueError:
+            raise ValueError("SOURCE_CREDENTIALS: a key is no host or host:port") from None
 
     def source_allowed(self) -> list[str]:
-        return [host.strip().lower() for host in self.source_allowed_hosts.split(",") if host.strip()]
+        """``host`` or ``host:port``, canonical. Raises ``ValueError``."""
+        hosts = (host.strip() for host in self.source_allowed_hosts.split(","))
+        try:
+            return [canonical_place(host) for host in hosts if host]
+        except ValueError as error:
+            raise ValueError(f"SOURCE_ALLOWED_HOSTS: {error}") from error
 
     def local_roots(self) -> list[Path]:
         return [Path(root) for root in self.local_sources_root.split(":") if root]

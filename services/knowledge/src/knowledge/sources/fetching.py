@@ -6,12 +6,12 @@ import json
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
-from urllib.parse import urljoin, urlsplit
+from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 
-from common.errors import Forbidden, Invalid, TransientError
+from common.errors import Invalid, TransientError
 from knowledge.http_retries import Retries, send
 from knowledge.sources.addresses import is_public
 from knowledge.sources.guarded_network import (
@@ -21,15 +21,13 @@ from knowledge.sources.guarded_network import (
     checked_addresses,
     resolve,
 )
+from knowledge.sources.web_address import canonical_url, origin_of, place
 
 USER_AGENT = "takaro-knowledge"
 MAX_REDIRECTS = 5
 DEADLINE_SECONDS = 120.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
-
-Origin: TypeAlias = tuple[str, str, int]
-"""Scheme, host, port."""
 
 
 class TooLarge(Exception):
@@ -38,9 +36,9 @@ class TooLarge(Exception):
 
 @dataclass(slots=True, frozen=True)
 class Access:
-    """Whom an operator trusts. ``allowed_hosts``: ``host`` or ``host:port`` that may be private.
-    ``trusted_urls``: addresses that settings name (GitHub's API). ``credentials``: ``user:password`` by
-    ``host`` or ``host:port``, sent there only."""
+    """Whom an operator trusts, hosts as ``canonical_place`` has them. ``allowed_hosts``: ``host`` or
+    ``host:port`` that may be private. ``trusted_urls``: addresses that settings name (GitHub's API).
+    ``credentials``: ``user:password`` by ``host`` or ``host:port``, sent there only."""
 
     allowed_hosts: frozenset[str] = frozenset()
     trusted_urls: tuple[str, ...] = ()
@@ -95,13 +93,13 @@ class Fetcher:
         """Whether the operator has named the URL's host."""
         _, host, port = origin = origin_of(url)
         allowed = self._access.allowed_hosts
-        return origin in self._trusted or host in allowed or f"{host}:{port}" in allowed
+        return origin in self._trusted or host in allowed or place(host, port) in allowed
 
     def authorization(self, url: str) -> str | None:
         """``Authorization`` for the URL's host, where the operator has set one; over plain HTTP only to a
         host that is also trusted."""
         scheme, host, port = origin_of(url)
-        credential = self._access.credentials.get(f"{host}:{port}", self._access.credentials.get(host))
+        credential = self._access.credentials.get(place(host, port), self._access.credentials.get(host))
         if credential is None or (scheme != "https" and not self.trusts(url)):
             return None
         return "Basic " + base64.b64encode(credential.encode()).decode()
@@ -126,13 +124,14 @@ class Fetcher:
         secrets: Callable[[str], Mapping[str, str]] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> Fetched:
-        """Get ``url``, redirects followed, at most ``max_bytes`` of it.
+        """Get ``url``, redirects followed, at most ``max_bytes`` of it. The answer's URL is canonical.
 
         ``secrets`` gives the headers for one hop by its URL, so that a token goes to its own host only;
         without it the credentials of the settings are used. Raises :class:`AddressRefused`, ``Invalid`` for
         another scheme, :class:`TooLarge`, and ``TransientError`` after retries. The caller judges the
         status.
         """
+        url = canonical_url(url)
         if params:
             url = str(httpx.URL(url).copy_merge_params(dict(params)))
         for _ in range(MAX_REDIRECTS + 1):
@@ -140,7 +139,7 @@ class Fetcher:
             location = hop.headers.get("location")
             if hop.status not in _REDIRECTS or not location:
                 return hop
-            url = urljoin(url, location)
+            url = canonical_url(urljoin(url, location))
         raise Invalid(f"GET {url}: more than {MAX_REDIRECTS} redirects", code="source_refused")
 
     def _credentials(self, url: str) -> Mapping[str, str]:
@@ -194,24 +193,10 @@ async def _bounded(
         await response.aclose()
     kept = [
         (name, value)
-        for name, value in response.headers.multi_items()
-        if name not in ("content-encoding", "content-length", "transfer-encoding")
+        for name, value in response.headers.raw  # in bytes: a server may have sent any
+        if name.lower() not in (b"content-encoding", b"content-length", b"transfer-encoding")
     ]
     return httpx.Response(response.status_code, headers=kept, content=bytes(body), request=request)
 
 
-def origin_of(url: str) -> Origin:
-    """Scheme, lower-case host and port of ``url``. Raises ``Invalid`` for anything but http(s) to a host."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise Invalid(f"{url!r} is no URL: {error}", code="invalid_source") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Invalid(f"{url!r}: only http and https are fetched", code="invalid_source")
-    if parts.username or parts.password:
-        raise Forbidden(f"{parts.hostname}: a URL may hold no password", code="source_refused")
-    return parts.scheme, parts.hostname.rstrip("."), port or (443 if parts.scheme == "https" else 80)
-
-
-__all__ = ["Access", "AddressRefused", "Fetched", "Fetcher", "TooLarge", "origin_of"]
+__all__ = ["Access", "AddressRefused", "Fetched", "Fetcher", "TooLarge"]

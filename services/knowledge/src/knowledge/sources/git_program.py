@@ -8,7 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from common.errors import PermanentError, TransientError
-from knowledge.sources.fetching import USER_AGENT, Fetcher, origin_of
+from knowledge.sources.fetching import USER_AGENT, Fetcher
+from knowledge.sources.web_address import origin_of
 
 OLDEST = (2, 37)
 """``http.curloptResolve``, which pins the address that was checked, came with Git 2.37."""

@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from common.errors import Forbidden, TransientError
-from knowledge.sources.fetching import Fetched, Origin, origin_of
+from knowledge.sources.fetching import Fetched
 from knowledge.sources.location import GITHUB, GitHubLocation
+from knowledge.sources.web_address import Origin, canonical_url, origin_of
 
 PUBLIC_API = "https://api.github.com"
 PUBLIC_RAW = "https://raw.githubusercontent.com"
@@ -106,4 +107,4 @@ class GitHubAccess:
 
 def _web_host(api_url: str) -> str:
     """The host (with a port other than the usual) that people see: ``api.github.com`` → ``github.com``."""
-    return urlsplit(api_url).netloc.lower().removeprefix("api.")
+    return urlsplit(canonical_url(api_url)).netloc.removeprefix("api.")

@@ -7,9 +7,11 @@ from typing import TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from common.errors import Invalid
+from knowledge.sources.web_address import canonical_netloc
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._-]+")
 _BRANCH = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\-][^\x00-\x20\x7f~^:?*\[\\]*")
+_SCHEMES = ("http", "https")
 GITHUB = "github.com"
 SITEMAP_SCHEMES = ("sitemap+https://", "sitemap+http://")
 
@@ -75,26 +77,30 @@ def parse_source(source: str) -> Location:
     - ``sitemap+https://<host>/<path>``;
     - ``file:///<path>`` or ``/<path>``.
 
+    Hosts of the result are canonical: two spellings of a place are one.
+
     Raises ``Invalid``; that is also for a URL with a password in it, for sources are shown to people.
     """
     if source.startswith("/"):
         return FolderLocation(Path(source))
     try:
         parts = urlsplit(source)
-        named = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        kind, _, scheme = parts.scheme.rpartition("+")
+        netloc = (
+            canonical_netloc(parts._replace(scheme=scheme)) if parts.hostname and scheme in _SCHEMES else ""
+        )
     except ValueError as error:
         raise Invalid(f"source {source!r} is no URL: {error}", code="invalid_source") from error
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/"):
         return FolderLocation(Path(unquote(parts.path)))
-    kind, _, scheme = parts.scheme.rpartition("+")
-    if named and scheme in ("http", "https") and kind in ("", "git", "sitemap"):
+    if netloc and kind in ("", "git", "sitemap"):
         if parts.username is not None or parts.password is not None:
             raise Invalid(
                 "a source may hold no user or password: it is shown to people. An operator sets them in "
                 "SOURCE_CREDENTIALS or GITHUB_TOKEN",
                 code="invalid_source",
             )
-        found = _of_http(source, kind, parts._replace(scheme=scheme))
+        found = _of_http(source, kind, parts._replace(scheme=scheme, netloc=netloc))
         if found is not None:
             return found
     raise Invalid(
@@ -113,7 +119,7 @@ def _of_http(source: str, kind: str, parts: SplitResult) -> Location | None:
     if parts.hostname in (GITHUB, f"www.{GITHUB}"):
         return _github(source, segments, GITHUB)
     if len(segments) >= 4 and segments[2] in ("tree", "blob"):
-        return _github(source, segments, parts.netloc.lower())
+        return _github(source, segments, parts.netloc)
     if parts.path.rstrip("/").endswith(".git"):
         return _git(source, parts)
     return None

@@ -11,9 +11,10 @@ import structlog
 from common.errors import TakaroError
 from knowledge.documents import UnsupportedContent, read_document
 from knowledge.documents.html import html_to_document
-from knowledge.sources.fetching import Fetched, origin_of
+from knowledge.sources.fetching import Fetched
 from knowledge.sources.selection import git_blob_sha
 from knowledge.sources.sitemap_xml import Entry
+from knowledge.sources.web_address import origin_of
 
 log = structlog.get_logger()
 

@@ -20,11 +20,12 @@ from protego import Protego
 from common.errors import Forbidden, NotFound, PermanentError, TakaroError, TransientError
 from knowledge.documents import UnsupportedContent
 from knowledge.sources import FileRefused, FileUnreadable, SourceFile
-from knowledge.sources.fetching import USER_AGENT, Fetched, Fetcher, TooLarge, origin_of
+from knowledge.sources.fetching import USER_AGENT, Fetched, Fetcher, TooLarge
 from knowledge.sources.location import SitemapLocation
 from knowledge.sources.pages import Page, PageMemory, failed, host_of, path_of, refused, text_of
 from knowledge.sources.selection import Selection, digest_of, git_blob_sha
 from knowledge.sources.sitemap_xml import MAX_BYTES, Entry, parse_sitemap
+from knowledge.sources.web_address import origin_of
 from knowledge.sources.work_folder import WorkFolder
 
 MAX_SITEMAPS = 500

@@ -1,11 +1,14 @@
 """What of GitHub's payloads is read. Everything else is ignored."""
 
+from contextlib import suppress
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from common.errors import PermanentError
 from knowledge.sources.location import GITHUB
+from knowledge.sources.web_address import canonical_url
 from knowledge.webhooks.rules import Push, touched_paths
 
 
@@ -17,6 +20,12 @@ class Repository(_Payload):
     full_name: Annotated[str, Field(min_length=3)]
     html_url: str = f"https://{GITHUB}"
     default_branch: str = "main"
+
+    def host(self) -> str:
+        """GitHub's own, or an Enterprise's; empty for what is no web address."""
+        with suppress(PermanentError):
+            return urlsplit(canonical_url(self.html_url)).netloc
+        return ""
 
 
 class PushedCommit(_Payload):
@@ -42,5 +51,4 @@ class PushPayload(_Payload):
         commits = [commit.paths() for commit in self.commits]
         paths = touched_paths(commits, rewritten=self.created or self.forced)
         at = self.repository
-        host = urlsplit(at.html_url).netloc.lower()
-        return Push(at.full_name, self.ref, paths, host, at.default_branch)
+        return Push(at.full_name, self.ref, paths, at.host(), at.default_branch)

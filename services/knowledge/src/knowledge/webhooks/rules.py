@@ -58,7 +58,7 @@ def concerns(push: Push, source: str) -> bool:
         branch = location.branch
     elif isinstance(location, GitLocation):
         parts = urlsplit(location.url)
-        named = (parts.netloc.lower(), parts.path.strip("/").removesuffix(".git"))
+        named = (parts.netloc, parts.path.strip("/").removesuffix(".git"))
         branch = location.branch or push.default_branch
     else:
         return False
