@@ -32,9 +32,9 @@ async def run_job(deps: SyncDeps, job: Job, *, jitter_seconds: float = 0) -> dic
     ``Invalid`` for a job that can't be understood, ``NotFound`` when its base was deleted, and ``Postponed``
     for a run of a schedule that is to begin up to ``jitter_seconds`` later."""
     data = parse_job(job.name, job.data)
-    due = due_at(str(job.id), job.opts or {}, data.knowledge_base_id, jitter_seconds)
-    # One that comes long before its time was promoted by somebody, who wants it now.
-    if due is not None and due - jitter_seconds * 1000 <= time.time() * 1000 < due:
+    now_ms = int(time.time() * 1000)
+    due = due_at(str(job.id), job.opts or {}, data.knowledge_base_id, jitter_seconds, now_ms)
+    if due is not None:
         raise Postponed(due)
     ours = sync_id_of(str(job.id))
     base = await register_from_job(

@@ -44,13 +44,16 @@ def jitter_ms(base_id: str, seconds: float) -> int:
     return zlib.crc32(base_id.encode()) % max(1, int(seconds * 1000))
 
 
-def due_at(job_id: str, options: dict[str, Any], base_id: str, seconds: float) -> int | None:
-    """When a run of a schedule is to begin (ms since the epoch); ``None`` for at once.
+def due_at(job_id: str, options: dict[str, Any], base_id: str, seconds: float, now_ms: int) -> int | None:
+    """When a run of a schedule is to begin (ms since the epoch); ``None`` for at once, as any other job.
 
-    Only cron of five fields is spread: its runs are at least a minute apart.
+    Only cron of five fields is spread: its runs are at least a minute apart. One that comes before its minute
+    was promoted by somebody, who wants it now.
     """
     iteration = _ITERATION.fullmatch(job_id)
     pattern = (options.get("repeat") or {}).get("pattern") or ""
     if iteration is None or len(str(pattern).split()) != 5:
         return None
-    return int(iteration.group(1)) + jitter_ms(base_id, seconds)
+    minute = int(iteration.group(1))
+    due = minute + jitter_ms(base_id, seconds)
+    return due if minute <= now_ms < due else None

@@ -1,0 +1,70 @@
+"""A scheduled job through BullMQ: it begins at its base's own moment, and waits for it in nobody's way."""
+
+import time
+from dataclasses import replace
+from itertools import count
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from bullmq import Job, Queue  # type: ignore[import-untyped]
+from redis.asyncio import Redis
+
+from knowledge.bases.ownership import create_base
+from knowledge.queue.jobs import run_job
+from knowledge.schedules import rules
+from knowledge.schedules.reconciler import reconcile
+from tests.integration.knowledge.conftest import Harness
+from tests.integration.knowledge.test_worker import working
+from tests.support.knowledge import Jobs
+
+MINUTE_MS = 60_000
+AHEAD_MS = 2_000
+"""How far ahead the base's moment is. Long enough for a slow machine to come to the job before it."""
+
+
+async def test_a_scheduled_job_waits_for_its_moment_while_its_only_worker_syncs_others(
+    harness: Harness, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = int(time.time() * 1000)
+    minute = now - now % MINUTE_MS
+    window = (now - minute + AHEAD_MS) / 1000 + 1
+    base_id = next(
+        name
+        for name in (f"base-{number}" for number in count())
+        if 0 <= minute + rules.jitter_ms(name, window) - now - AHEAD_MS < 200
+    )
+    due = minute + rules.jitter_ms(base_id, window)
+    base = replace(harness.base(base_id), origin="api", owner="ada", public=True)
+    await create_base(harness.pool, replace(base, refresh_schedule="* * * * *"), [])
+    queue = Queue("kb-sync", {"connection": redis})
+    with monkeypatch.context() as earlier:  # the schedule was made in the minute before
+        earlier.setattr("bullmq.job_scheduler.time", SimpleNamespace(time=lambda: minute / 1000 - 1))
+        await reconcile(harness.pool, queue)
+    scheduled = f"repeat:{rules.key_of(base_id)}:{minute}"
+    jobs, begun = Jobs(redis), list[str]()
+    other: str | None = None
+
+    async def handle(job: Job) -> dict[str, Any]:
+        nonlocal other
+        begun.append(job.data["knowledgeBaseId"])
+        if other is None:
+            source = harness.github.source("docs")
+            other = await jobs.add({"knowledgeBaseId": "other", "version": "latest", "source": source})
+        return await run_job(harness.deps, job, jitter_seconds=window)
+
+    async with working(redis_url, handle, concurrency=1):
+        outcome = await jobs.finished(scheduled)
+    assert outcome["state"] == "completed", outcome
+    assert begun == [base_id, "other", base_id], "the other's job came later, and was done first"
+    rows = await harness.pool.fetch(
+        "SELECT * FROM knowledge_syncs WHERE started_at IS NOT NULL ORDER BY started_at"
+    )
+    first, second = ({**row, "start": row["started_at"].timestamp() * 1000} for row in rows)
+    assert (first["knowledge_base_id"], first["reason"]) == ("other", "job")
+    assert (second["knowledge_base_id"], second["reason"]) == (base_id, "schedule")
+    assert second["start"] >= due
+    assert first["finished_at"] <= second["started_at"]
+    job = await Job.fromId(queue, scheduled)
+    assert job.attemptsMade == 1, "to be put off is no attempt"
+    assert await redis.zcard("bull:kb-sync:delayed") == 1, "one next run, although it was taken up twice"
