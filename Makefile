@@ -92,7 +92,7 @@ $(CURDIR)/.local/uv/bin/uv:
 
 .PHONY: contracts
 contracts: $(UV) ## Publish the event contracts in docs/events; refuses a breaking change
-	@$(RUN) --no-dev takaro contracts
+	@$(RUN) --no-dev takaro contracts $(ARGS)
 
 .PHONY: bench
 bench: $(UV) ## Measure against the Node peer and the raw limits (ONLY=append,latency,poison,sync,sync_memory,backlog)

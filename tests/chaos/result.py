@@ -109,11 +109,12 @@ def summarise(
         slowest=_slowest(recoveries, faults),
         findings=verdict.findings(),
     )
-    result.failures = _failures(plan, result, len(faults.kills))
+    result.failures = failures_of(plan, result, len(faults.kills))
     return result
 
 
-def _failures(plan: Plan, result: Result, kills: int) -> list[str]:
+def failures_of(plan: Plan, result: Result, kills: int) -> list[str]:
+    """Why a run proves nothing, or the opposite of what it should; empty for a good one."""
     failures = [f"{len(found)} {kind}" for kind, found in result.findings.items() if found]
     open_ = plan.commands - sum(result.accepted.values()) - sum(result.unknown.values())
     open_ -= sum(" refused: " in finding for finding in result.findings["dead"])

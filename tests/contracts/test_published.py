@@ -7,7 +7,10 @@ from typing import Any
 
 import jsonschema
 import pytest
+import typer
+from typer.testing import CliRunner, Result
 
+from common.cli.contracts import contracts
 from common.contracts import Contract
 from common.contracts.publishing import PRODUCERS, breaking_changes, documents, published, schema_of
 
@@ -15,6 +18,13 @@ FOLDER = Path(__file__).parents[2] / "docs" / "events"
 CONTRACTS = [(c, False) for p in PRODUCERS for c in p.commands] + [
     (c, True) for p in PRODUCERS for c in p.facts
 ]
+BY_NAME = {contract.type: (contract, fact) for contract, fact in CONTRACTS}
+RELEASES = sorted((FOLDER / "released").glob("*/*.json"))
+RELEASED = pytest.mark.parametrize(
+    ("release", "name"), [(p.parent.name, p.stem) for p in RELEASES], ids=[p.stem for p in RELEASES]
+)
+APP = typer.Typer()
+APP.command()(contracts)
 EACH = pytest.mark.parametrize(("contract", "fact"), CONTRACTS, ids=[c.type for c, _ in CONTRACTS])
 
 
@@ -34,11 +44,32 @@ def test_nothing_published_was_withdrawn() -> None:
     assert names == {name for name, _, _ in published()}
 
 
-@EACH
-def test_an_event_of_the_release_before_is_understood(contract: type[Contract], fact: bool) -> None:
-    """It lacks every optional field."""
-    example = _example(schema_of(contract, fact=fact), required_only=True)
-    assert contract.model_validate_json(json.dumps(example))
+@RELEASED
+def test_a_release_is_never_broken(release: str, name: str) -> None:
+    contract, fact = BY_NAME[name]
+    assert breaking_changes(_released(release, name), schema_of(contract, fact=fact), fact=fact) == []
+
+
+@RELEASED
+@pytest.mark.parametrize("required_only", [True, False], ids=["least", "all"])
+def test_what_a_program_of_a_release_sends_is_understood(
+    release: str, name: str, required_only: bool
+) -> None:
+    example = _example(_released(release, name), required_only=required_only)
+    contract, _ = BY_NAME[name]
+    read = json.loads(contract.model_validate_json(json.dumps(example)).to_json())
+    assert {key: read[key] for key in example} == example
+
+
+@RELEASED
+@pytest.mark.parametrize("required_only", [True, False], ids=["least", "all"])
+def test_what_we_send_is_understood_by_a_program_of_a_release(
+    release: str, name: str, required_only: bool
+) -> None:
+    contract, fact = BY_NAME[name]
+    example = _example(schema_of(contract, fact=fact), required_only=required_only)
+    sent = contract.model_validate_json(json.dumps(example)).to_json()
+    jsonschema.validate(json.loads(sent), _released(release, name))
 
 
 @EACH
@@ -47,6 +78,23 @@ def test_an_event_of_the_release_after_is_understood(contract: type[Contract], f
     example = _example(schema_of(contract, fact=fact), required_only=False)
     read = contract.model_validate_json(json.dumps({**example, "addedLater": {"deep": [1]}}))
     assert "addedLater" not in json.loads(read.to_json())
+
+
+def test_a_release_is_kept_once_and_a_change_that_breaks_it_is_refused(tmp_path: Path) -> None:
+    def run(*options: str) -> Result:
+        return CliRunner().invoke(APP, [str(tmp_path), *options])
+
+    assert run("--release", "1.0.0").exit_code == 0
+    kept = tmp_path / "released" / "1.0.0" / f"{CONTRACTS[0][0].type}.json"
+    before = kept.read_bytes()
+    again = run("--release", "1.0.0")
+    assert (again.exit_code, "never changes" in again.stderr) == (2, True)
+    demanded = json.loads(before)
+    demanded["properties"]["wasThere"] = {"type": "string"}
+    kept.write_text(json.dumps(demanded))
+    refused = run()
+    assert refused.exit_code == 1
+    assert "data.wasThere was removed (since 1.0.0)" in refused.stderr
 
 
 @EACH
@@ -79,6 +127,11 @@ def test_each_kind_of_breaking_change_is_noticed() -> None:
     assert breaking_changes(released, demanding, fact=False) == ["data.extra is now required"]
     assert breaking_changes(released, vague, fact=True) == [f"data.{name} is no longer always there"]
     assert breaking_changes(released, grown, fact=False) == []
+
+
+def _released(release: str, name: str) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads((FOLDER / "released" / release / f"{name}.json").read_text())
+    return schema
 
 
 def _example(schema: dict[str, Any], *, required_only: bool) -> Any:
