@@ -1,5 +1,6 @@
 """GitHub's API, over a real repository."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -120,6 +121,11 @@ async def test_a_passing_failure_is_retried_as_the_server_asks(
         (Answer(403, b'{"message": "no"}'), Exception, "HTTP 403"),
         (Answer(200, b"[]"), NotFound, "no commit"),
         (Answer(200, b"<html>"), TransientError, "no JSON"),
+        (
+            Answer(200, b'[{"sha": "../../../../user/repos?visibility=private"}]'),
+            TransientError,
+            "no 40-digit sha",
+        ),
     ],
 )
 async def test_a_lasting_failure_says_what_happened(
@@ -128,6 +134,19 @@ async def test_a_lasting_failure_says_what_happened(
     github.fault = lambda _: answer
     with pytest.raises(error, match=reason):
         await source(http, github).newest_commit()
+
+
+@pytest.mark.parametrize("sha", ["../../../../user/repos?visibility=private", "A" * 40, "a" * 41, 5, None])
+async def test_a_listing_s_hashes_are_hashes(
+    http: httpx.AsyncClient, github: FakeGitHub, sha: object
+) -> None:
+    docs = source(http, github)
+    commit = await docs.newest_commit()
+    entry = {"path": "docs/a.md", "mode": "100644", "type": "blob", "sha": sha}
+    listing = Answer(200, json.dumps({"tree": [entry]}).encode())
+    github.fault = lambda target: listing if "/git/trees/" in target else None
+    with pytest.raises(TransientError, match="an entry without a 40-digit sha"):
+        await docs.list_files(commit)
 
 
 async def test_a_path_that_has_gone_is_an_error_not_an_empty_base(

@@ -1,14 +1,18 @@
 """What a Git server says first over smart HTTP: its refs. One GET tells whether a branch has moved."""
 
+import re
 from dataclasses import dataclass
 
 from common.errors import NotFound, PermanentError, TransientError
 from knowledge.sources.fetching import Fetcher, TooLarge
 from knowledge.sources.location import GitLocation
+from knowledge.sources.selection import is_git_hash
 
 _SERVICE = "/info/refs?service=git-upload-pack"
 _CONTENT_TYPE = "application/x-git-upload-pack-advertisement"
 MAX_BYTES = 64 * 1024 * 1024
+_SHA1_OR_256 = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_REF = re.compile(r"HEAD|refs(?:/(?!\.)[^\x00-\x20\x7f~^:?*\[\\/]+)+")
 
 
 @dataclass(slots=True, frozen=True)
@@ -39,10 +43,10 @@ async def ask(fetcher: Fetcher, at: GitLocation) -> Advertised:
     ):
         raise PermanentError(f"{at} is no Git repository over smart HTTP", code="source_refused")
     refs, capabilities = parse_refs(answer.content)
-    if "object-format=sha256" in capabilities:
+    if "object-format=sha256" in capabilities or not all(map(is_git_hash, refs.values())):
         raise PermanentError(f"{at} has SHA-256 commits, which don't fit here", code="source_refused")
     ref = f"refs/heads/{at.branch}" if at.branch else _default_branch(capabilities)
-    if ref not in refs:
+    if ref not in refs or not _REF.fullmatch(ref):
         raise NotFound(
             f"{at} has no branch {at.branch or 'of its own to start with'}; what was indexed is kept",
             code="source_not_found",
@@ -51,7 +55,8 @@ async def ask(fetcher: Fetcher, at: GitLocation) -> Advertised:
 
 
 def parse_refs(body: bytes) -> tuple[dict[str, str], list[str]]:
-    """Refs (name to commit) and capabilities of an advertisement, protocol version 0 or 1 (gitprotocol-pack).
+    """Refs (name to commit: 40 hex digits, or SHA-256's 64) and capabilities of an advertisement, protocol
+    version 0 or 1 (gitprotocol-pack).
 
     Raises ``TransientError`` for anything cut off or malformed.
     """
@@ -69,6 +74,8 @@ def parse_refs(body: bytes) -> tuple[dict[str, str], list[str]]:
                 continue
             reference, _, listed = line.rstrip(b"\n").partition(b"\x00")
             sha, _, name = reference.decode("utf-8", "surrogateescape").partition(" ")
+            if not _SHA1_OR_256.fullmatch(sha):
+                raise ValueError(f"{sha[:80]!r} is no commit")
             capabilities = capabilities or listed.decode("utf-8", "replace").split()
             refs[name] = sha
         if length or not refs:  # an empty repository has a line for its capabilities

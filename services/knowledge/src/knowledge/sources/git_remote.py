@@ -25,6 +25,7 @@ DEPTHS = (64, 1024, 2_147_483_647)
 
 _REGULAR_FILES = ("100644", "100755")
 _FETCH = ("fetch", "-q", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no")
+_END = "--end-of-options"
 REMEMBERED = 2_000
 
 
@@ -83,7 +84,7 @@ class GitSource:
         """The files of the branch's head, which below the path are those of ``commit``, its newest change."""
         git, head = await self._fetched()
         paths = ["--", self._at.path] if self._at.path else []
-        listing = (await git.run("ls-tree", "-r", "-z", "--full-tree", head, *paths)).split(b"\x00")
+        listing = (await git.run("ls-tree", "-r", "-z", "--full-tree", _END, head, *paths)).split(b"\x00")
         files = [
             file for line in listing if line and (file := _file(line)) and below(file.path, self._at.path)
         ]
@@ -131,7 +132,9 @@ class GitSource:
     async def _find_commit(self, head: str) -> str:
         git, _ = await self._fetched()
         for depth in (*DEPTHS, 0):
-            found = (await git.run("log", "-1", "--format=%H", head, "--", self._at.path)).decode().strip()
+            found = (
+                (await git.run("log", "-1", "--format=%H", _END, head, "--", self._at.path)).decode().strip()
+            )
             if found and found not in await asyncio.to_thread(git.boundary):
                 return found
             if depth:
@@ -158,10 +161,10 @@ class GitSource:
     async def _fetch(self, git: Git, head: str, *options: str) -> None:
         """Fetch the very commit that was advertised; by its branch where the server wants a name."""
         try:
-            await git.run(*_FETCH, *options, "origin", head, limited=True)
+            await git.run(*_FETCH, *options, _END, "origin", head, limited=True)
         except GitFailed:
             ref = self._advertised.ref if self._advertised else "HEAD"
-            await git.run(*_FETCH, *options, "origin", f"+{ref}:refs/takaro/head", limited=True)
+            await git.run(*_FETCH, *options, _END, "origin", f"+{ref}:refs/takaro/head", limited=True)
             if (await git.run("rev-parse", "refs/takaro/head")).decode().strip() != head:
                 raise TransientError(f"{self._at} has moved while it was being read") from None
 

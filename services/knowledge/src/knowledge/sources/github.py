@@ -13,7 +13,7 @@ from knowledge.sources import FileRefused, FileUnreadable, SourceFile
 from knowledge.sources.fetching import Fetched, Fetcher, TooLarge
 from knowledge.sources.github_access import GitHubAccess, GitHubSite
 from knowledge.sources.location import GitHubLocation
-from knowledge.sources.selection import below, git_blob_sha
+from knowledge.sources.selection import below, git_blob_sha, is_git_hash
 
 _REGULAR_FILES = ("100644", "100755")
 _JSON = "application/vnd.github+json"
@@ -40,9 +40,9 @@ class GitHubSource:
         if not isinstance(commits, list) or not commits:
             raise NotFound(f"no commit of {self._at} touches its path", code="source_not_found")
         sha = commits[0].get("sha") if isinstance(commits[0], dict) else None
-        if not isinstance(sha, str) or len(sha) != 40:
+        if not is_git_hash(sha):
             raise TransientError(f"GitHub's commits of {self._at} have no 40-digit sha")
-        return sha
+        return str(sha)
 
     async def list_files(self, commit: str) -> Sequence[SourceFile]:
         files = [file for file in await self._walk(commit, "") if below(file.path, self._at.path)]
@@ -97,6 +97,8 @@ class GitHubSource:
         listing = await self._api(f"git/trees/{tree}", {"recursive": "1"} if recursive else {})
         if not isinstance(listing, dict) or not isinstance(listing.get("tree"), list):
             raise TransientError(f"GitHub's tree {tree} of {self._at} is no listing")
+        if not all(is_git_hash(entry.get("sha")) for entry in listing["tree"]):
+            raise TransientError(f"GitHub's tree {tree} of {self._at} has an entry without a 40-digit sha")
         return listing
 
     def _url(self, what: str) -> str:

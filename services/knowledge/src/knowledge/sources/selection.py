@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+_SHA1 = re.compile(r"[0-9a-f]{40}")
+
 
 @dataclass(slots=True, frozen=True)
 class Selection:
@@ -31,6 +33,12 @@ def below(path: str, prefix: str) -> bool:
 def git_blob_sha(content: bytes) -> str:
     """What ``git hash-object`` prints for ``content``."""
     return hashlib.sha1(b"blob %d\x00" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def is_git_hash(text: object) -> bool:
+    """Whether ``text`` is 40 hex digits, by which Git knows commits, trees and files (SHA-1). Nothing else that
+    a server calls by that name may become an argument, a part of a URL, or a row."""
+    return isinstance(text, str) and _SHA1.fullmatch(text) is not None
 
 
 def digest_of(files: Sequence[tuple[str, str]]) -> str:
