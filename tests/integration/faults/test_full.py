@@ -54,6 +54,51 @@ async def test_poison_is_buried_when_redis_has_room_again(world: World, probe: P
         await world.expect(dead=1, effects=2, pending=0)
 
 
+async def test_while_redis_is_full_requests_are_accepted_and_carried_out_later(
+    database: str, own_redis: RedisServer, tmp_path: Path
+) -> None:
+    """Nothing that HTTP accepts needs Redis: facts and jobs wait in Postgres. Senders of commands get
+    Redis's own error."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "levers.md").write_text("# Levers\n\nPull the red lever.")
+    sources = {"LOCAL_SOURCES_ROOT": str(tmp_path)}
+    at: dict[str, Any] = {"database_url": database, "redis_url": own_redis.url}
+    async with (
+        running("chat", folder=tmp_path / "chat", **at) as chat,
+        running("knowledge", folder=tmp_path / "knowledge", environment=sources, **at) as knowledge,
+        chat.client() as client,
+        knowledge.client() as reader,
+        Redis.from_url(own_redis.url, decode_responses=True) as redis,
+    ):
+        await redis.config_set("maxmemory", 1)
+        with pytest.raises(OutOfMemoryError):
+            await redis.xadd("chat.commands", {"type": "chat.conversation.create.v1", "data": "{}"})
+        made = await client.post("/api/conversations", json={"agentId": "module-writer"})
+        conversation = made.json()["data"]["id"]
+        path = f"/api/conversations/{conversation}/messages"
+        sent = await client.post(path, json={"content": "is anybody there?"})
+        base = {"id": "guide", "name": "Guide", "source": (tmp_path / "docs").as_uri()}
+        added = await reader.post("/api/knowledge-bases", json=base)
+        assert (made.status_code, sent.status_code, added.status_code) == (200, 200, 201)
+        assert await redis.xlen("chat.events") == 0
+
+        await redis.config_set("maxmemory", 0)
+
+        async def told() -> bool:
+            facts: Any = await redis.xrange("chat.events")
+            types = [fields["type"] for _, fields in facts if fields["subject"] == conversation]
+            assert types == ["chat.conversation.created.v1", "chat.message.appended.v1"]
+            return True
+
+        async def synced() -> bool:
+            syncs = (await reader.get("/api/knowledge-bases/guide/syncs")).json()["data"]
+            assert [sync["state"] for sync in syncs] == ["completed"], syncs
+            return True
+
+        await eventually(told, timeout=20)
+        await eventually(synced, timeout=30)
+
+
 async def test_a_full_postgres_answers_503_and_goes_on_when_there_is_room(
     postgres_on_small_disk: PostgresServer, small_disk: Path, own_redis: RedisServer, tmp_path: Path
 ) -> None:

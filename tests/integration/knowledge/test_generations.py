@@ -104,7 +104,8 @@ async def test_a_kill_in_a_change_of_model_leaves_the_old_rows_and_loses_no_embe
 
         def service(model: str, name: str) -> Any:
             roots = {"LOCAL_SOURCES_ROOT": str(tmp_path), "SYNC_LOCK_SECONDS": "1"}
-            environment = api.environment(model, EMBEDDINGS_BATCH_SIZE="32", **roots)
+            batches = {"EMBEDDINGS_BATCH_SIZE": "32", "EMBEDDINGS_CONCURRENCY": "2"}
+            environment = api.environment(model, **batches, **roots)
             return knowledge_service(database, redis_url, tmp_path / name, **environment)
 
         async with service("old", "0"):
@@ -133,7 +134,7 @@ async def test_a_kill_in_a_change_of_model_leaves_the_old_rows_and_loses_no_embe
         bought = api.texts_of("new")
     assert bought == all_bought, "the second kill came after the last purchase"
     assert set(bought) == texts
-    assert bought.total() <= len(texts) + 32, "but for the batch on its way at the first kill, none twice"
+    assert bought.total() <= len(texts) + 2 * 32, "but for those on their way at the first kill, none twice"
     assert {row["content"] for row in await fetch(database, ROWS)} == texts
 
 
