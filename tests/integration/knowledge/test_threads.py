@@ -24,7 +24,7 @@ async def test_cutting_and_embedding_leave_the_event_loops_thread(
 
         return call
 
-    monkeypatch.setattr(rules, "read_file", watched("cut", rules.read_file))
+    monkeypatch.setattr(rules, "read_files", watched("cut", rules.read_files))
     monkeypatch.setattr(hashing, "hash_texts", watched("embed", hashing.hash_texts))
     await harness.sync()
     assert set(threads) == {"cut", "embed"}

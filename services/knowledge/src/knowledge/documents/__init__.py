@@ -23,6 +23,7 @@ __all__ = [
     "UnsupportedContent",
     "check_size",
     "decode_text",
+    "format_of",
     "read_document",
 ]
 
@@ -49,6 +50,12 @@ _BY_EXTENSION: dict[str, Read] = {
 }
 
 
+def format_of(name: str) -> str:
+    """What decides how a file called ``name`` is read: files of one content and format have one text."""
+    suffix = PurePosixPath(name).suffix.lower()
+    return suffix if suffix in _BY_EXTENSION else ""
+
+
 def read_document(name: str, content: bytes, *, max_bytes: int = MAX_FILE_BYTES) -> str:
     """The text of ``content``, a file called ``name``; ``""`` when there is nothing in it.
 
@@ -62,7 +69,7 @@ def read_document(name: str, content: bytes, *, max_bytes: int = MAX_FILE_BYTES)
         return ""
     if content.startswith(_LFS_POINTER) and len(content) < 1024:
         raise UnsupportedContent("the file is kept in Git LFS, only its pointer is in the repository")
-    read = _BY_EXTENSION.get(PurePosixPath(name).suffix.lower(), _plain)
+    read = _BY_EXTENSION.get(format_of(name), _plain)
     try:
         document = read(content)
     except (UnsupportedContent, FileUnreadable):

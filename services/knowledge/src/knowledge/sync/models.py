@@ -1,5 +1,6 @@
 """What a sync works with. Plain data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
@@ -88,6 +89,19 @@ class FileState:
     outcome: Outcome
     reason: str | None
     chunk_ids: tuple[UUID, ...]
+
+
+ContentKey: TypeAlias = tuple[str, str]
+"""A content's hash and the format that it is read as: two files that share it have the same text."""
+
+
+@dataclass(slots=True, frozen=True)
+class Content:
+    """What a content comes to, in whatever file it is: its chunks' texts, or why it has none."""
+
+    outcome: Outcome
+    reason: str | None
+    texts: Sequence[str]
 
 
 @dataclass(slots=True, frozen=True)

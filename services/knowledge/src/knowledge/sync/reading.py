@@ -1,7 +1,7 @@
 """Read the files of a sync and embed their chunks, ahead of the transaction that shows them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -16,13 +16,13 @@ from knowledge.embeddings import Embedder
 from knowledge.sources import FileRefused, FileUnreadable, Source, SourceFile
 from knowledge.sync import rules
 from knowledge.sync.buying import Bought, Buyer
-from knowledge.sync.models import Chunk, FileState
+from knowledge.sync.models import Chunk, Content, ContentKey, FileState
 from knowledge.sync.progress import Progress
 
 log = structlog.get_logger()
 
 FILES_AT_ONCE = 32
-"""Files that are read together, while the chunks of as many others are embedded."""
+"""Contents that are read together, while the chunks of as many others are embedded."""
 
 
 Report = Callable[[Progress], Awaitable[None]]
@@ -59,23 +59,25 @@ class Reader:
         self,
         files: Sequence[SourceFile],
         commit: str,
-        known: dict[str, FileState],
+        known: Mapping[str, FileState],
         existing: Collection[UUID],
         report: Report,
+        at_hand: Mapping[ContentKey, Content] | None = None,
     ) -> Reading:
-        """Read ``files``; one that can't be fetched is a failed file, never an error of the whole."""
+        """Read ``files``, each content once, and none of those ``at_hand``; a file that can't be fetched is a
+        failed file, never an error of the whole."""
         reading, progress = Reading(), Progress(files_to_read=len(files))
         async with (
             Buyer(self._pool, self._embedder) as buyer,
-            aclosing(self._parts(files, commit, known, existing)) as parts,
+            aclosing(self._parts(files, commit, known, existing, at_hand or {})) as parts,
         ):
-            async for number, outcomes in parts:
+            async for outcomes in parts:
                 fresh: list[Chunk] = []
                 for state, chunks in outcomes:
                     reading.files[state.path] = state
                     fresh += [chunk for chunk in chunks if chunk.id not in existing]
                 await buyer.want(fresh)
-                last = number + len(outcomes) == len(files)
+                last = len(reading.files) == len(files)
                 await buyer.buy(_telling(progress, len(outcomes), report), rest=last)
                 reading.chunks += fresh
                 progress.files_read += len(outcomes)
@@ -87,46 +89,67 @@ class Reader:
         self,
         files: Sequence[SourceFile],
         commit: str,
-        known: dict[str, FileState],
+        known: Mapping[str, FileState],
         existing: Collection[UUID],
-    ) -> AsyncGenerator[tuple[int, list[Outcome]], None]:
-        """What came of the files, part by part, with the number of the part's first; the next part is read
-        meanwhile."""
+        at_hand: Mapping[ContentKey, Content],
+    ) -> AsyncGenerator[list[Outcome], None]:
+        """What came of the files, part by part; the next part is read meanwhile."""
+        alike: dict[ContentKey, list[SourceFile]] = {}
+        for file in files:
+            alike.setdefault(rules.content_key(file), []).append(file)
+        contents = list(alike.items())
+
+        async def read_alike(key: ContentKey, files: list[SourceFile]) -> list[Outcome]:
+            if content := at_hand.get(key):
+                return await asyncio.to_thread(rules.files_of, self._base, self._fingerprint, files, content)
+            return await self._read_alike(files, commit, known, existing)
 
         async def read(start: int) -> list[Outcome]:
-            part = files[start : start + FILES_AT_ONCE]
-            return await asyncio.gather(
-                *(self._read_one(file, commit, known.get(file.path), existing) for file in part)
-            )
+            part = contents[start : start + FILES_AT_ONCE]
+            outcomes = await asyncio.gather(*(read_alike(key, files) for key, files in part))
+            return [outcome for of_one in outcomes for outcome in of_one]
 
         upcoming: asyncio.Task[list[Outcome]] | None = None
         try:
-            for start in range(0, len(files), FILES_AT_ONCE):
+            for start in range(0, len(contents), FILES_AT_ONCE):
                 outcomes = await (upcoming or read(start))
                 following = start + FILES_AT_ONCE
-                upcoming = asyncio.create_task(read(following)) if following < len(files) else None
-                yield start, outcomes
+                upcoming = asyncio.create_task(read(following)) if following < len(contents) else None
+                yield outcomes
         finally:
             if upcoming is not None:
                 upcoming.cancel()
                 with suppress(Exception, asyncio.CancelledError):
                     await upcoming
 
-    async def _read_one(
-        self, file: SourceFile, commit: str, known: FileState | None, existing: Collection[UUID]
-    ) -> Outcome:
-        try:
-            check_size(file.size, self._max_file_bytes)
-            async with self._downloads:
-                content = await self._source.read(file, commit)
-            return await asyncio.to_thread(
-                rules.read_file, self._base, self._fingerprint, file, content, self._max_file_bytes
-            )
-        except (FileRefused, UnsupportedContent) as error:
-            return rules.unsupported_file(file, str(error)), []
-        except FileUnreadable as error:
-            log.warning("file not read", knowledge_base=self._base.id, path=file.path, reason=str(error))
-            return rules.failed_file(file, str(error), known, existing), []
+    async def _read_alike(
+        self,
+        files: Sequence[SourceFile],
+        commit: str,
+        known: Mapping[str, FileState],
+        existing: Collection[UUID],
+    ) -> list[Outcome]:
+        """What came of files of one content: where the first of them can't be had, the next is asked for."""
+        refused: list[Outcome] = []
+        failed: list[tuple[SourceFile, str]] = []
+        for number, file in enumerate(files):
+            try:
+                check_size(file.size, self._max_file_bytes)
+                async with self._downloads:
+                    content = await self._source.read(file, commit)
+                those = [file, *(earlier for earlier, _ in failed), *files[number + 1 :]]
+                return refused + await asyncio.to_thread(
+                    rules.read_files, self._base, self._fingerprint, those, content, self._max_file_bytes
+                )
+            except (FileRefused, UnsupportedContent) as error:
+                refused.append((rules.unsupported_file(file, str(error)), []))
+            except FileUnreadable as error:
+                failed.append((file, str(error)))
+        for file, reason in failed:
+            log.warning("file not read", knowledge_base=self._base.id, path=file.path, reason=reason)
+            state = rules.failed_file(file, reason, known.get(file.path), existing)
+            refused.append((state, []))
+        return refused
 
 
 def _telling(progress: Progress, files: int, report: Report) -> Bought:

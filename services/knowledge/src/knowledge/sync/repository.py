@@ -211,6 +211,14 @@ async def list_chunk_ids(connection: Connection, base_id: str, version: str) -> 
     return {row["id"] for row in await connection.fetch(LIST_CHUNK_IDS, base_id, version)}
 
 
+LIST_CONTENTS = "SELECT id, content FROM knowledge_embeddings WHERE id = ANY($1::uuid[])"
+
+
+async def list_contents(connection: Connection, chunk_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The texts of these rows."""
+    return {row["id"]: row["content"] for row in await connection.fetch(LIST_CONTENTS, chunk_ids)}
+
+
 DELETE_CHUNKS = "DELETE FROM knowledge_embeddings WHERE id = ANY($1::uuid[])"
 
 
@@ -290,6 +298,22 @@ async def insert_cached(
 ) -> None:
     """Keep embeddings for good: they are paid for. ``connection`` has the binary codecs."""
     await connection.execute(INSERT_CACHED, model, hashes, [Vector(row) for row in vectors])
+
+
+INSERT_CACHED_FROM_ROWS = """
+INSERT INTO knowledge_embedding_cache (model, content_hash, embedding)
+SELECT $1::varchar, sha256(convert_to(chunk.content, 'UTF8')), chunk.embedding
+FROM knowledge_embeddings AS chunk
+WHERE chunk.id = ANY($2::uuid[])
+  AND NOT EXISTS (SELECT FROM knowledge_embedding_cache AS known
+                  WHERE known.model = $1 AND known.content_hash = sha256(convert_to(chunk.content, 'UTF8')))
+ON CONFLICT DO NOTHING
+"""
+
+
+async def insert_cached_from_rows(connection: Connection, model: str, chunk_ids: Sequence[UUID]) -> None:
+    """Put the embeddings of these rows, which ``model`` made, back into a cache that has forgotten them."""
+    await connection.execute(INSERT_CACHED_FROM_ROWS, model, chunk_ids)
 
 
 DELETE_CACHED = "DELETE FROM knowledge_embedding_cache WHERE used_at < now() - $1::interval"

@@ -10,12 +10,12 @@ from uuid import UUID
 
 from common import codec
 from knowledge.bases.models import KnowledgeBase
-from knowledge.documents import MAX_FILE_BYTES, READERS, UnsupportedContent, read_document
+from knowledge.documents import MAX_FILE_BYTES, READERS, UnsupportedContent, format_of, read_document
 from knowledge.sources import SourceFile
 from knowledge.sources.location import SITEMAP_SCHEMES
 from knowledge.sources.selection import Selection
 from knowledge.sync.chunker import chunk_text
-from knowledge.sync.models import Chunk, FileState, Index, Plan
+from knowledge.sync.models import Chunk, Content, ContentKey, FileState, Index, Plan
 
 CHUNKER = "windows-1"
 """Names the chunker's rules: change it with them, and every base is built anew at its next sync."""
@@ -37,9 +37,13 @@ def definition_of(base: KnowledgeBase) -> str:
     return _sha256([base.source, base.extensions, base.include, base.exclude])
 
 
-def chunk_file(base: KnowledgeBase, fingerprint: str, path: str, text: str) -> list[Chunk]:
+def content_key(file: SourceFile) -> ContentKey:
+    """Files with the same key have the same text."""
+    return file.content_sha, format_of(file.name)
+
+
+def chunk_file(base: KnowledgeBase, fingerprint: str, path: str, texts: Sequence[str]) -> list[Chunk]:
     """The chunks of one file."""
-    texts = chunk_text(text, size=base.chunk_size, overlap=base.chunk_overlap)
     chunks = []
     for index, text in enumerate(texts):
         content_hash = hashlib.sha256(text.encode()).digest()
@@ -49,21 +53,33 @@ def chunk_file(base: KnowledgeBase, fingerprint: str, path: str, text: str) -> l
     return chunks
 
 
-def read_file(
+def read_files(
     base: KnowledgeBase,
     fingerprint: str,
-    file: SourceFile,
+    files: Sequence[SourceFile],
     content: bytes,
     max_file_bytes: int = MAX_FILE_BYTES,
-) -> tuple[FileState, list[Chunk]]:
-    """The state and the chunks of a file whose content was fetched. Raises ``FileUnreadable``."""
+) -> list[tuple[FileState, list[Chunk]]]:
+    """The state and the chunks of each of ``files``, all of one key, from the content that was fetched for
+    the first. Raises ``FileUnreadable``."""
     try:
-        text = read_document(file.name, content, max_bytes=max_file_bytes)
+        text = read_document(files[0].name, content, max_bytes=max_file_bytes)
     except UnsupportedContent as error:
-        return unsupported_file(file, str(error)), []
-    chunks = chunk_file(base, fingerprint, file.path, text)
-    ids = tuple(chunk.id for chunk in chunks)
-    return FileState(file.path, file.content_sha, "indexed" if ids else "empty", None, ids), chunks
+        return files_of(base, fingerprint, files, Content("unsupported", str(error), ()))
+    texts = chunk_text(text, size=base.chunk_size, overlap=base.chunk_overlap)
+    return files_of(base, fingerprint, files, Content("indexed" if texts else "empty", None, texts))
+
+
+def files_of(
+    base: KnowledgeBase, fingerprint: str, files: Sequence[SourceFile], content: Content
+) -> list[tuple[FileState, list[Chunk]]]:
+    """The state and the chunks of each of ``files``, which have this content."""
+    made = []
+    for file in files:
+        chunks = chunk_file(base, fingerprint, file.path, content.texts)
+        ids = tuple(chunk.id for chunk in chunks)
+        made.append((FileState(file.path, file.content_sha, content.outcome, content.reason, ids), chunks))
+    return made
 
 
 def unsupported_file(file: SourceFile, reason: str) -> FileState:

@@ -20,10 +20,11 @@ from knowledge.sources import Source
 from knowledge.sources.opening import Sources
 from knowledge.sync import applying, repository, rules
 from knowledge.sync.lease import SyncLease, hold_base
-from knowledge.sync.models import Index, Reason, SyncResult
+from knowledge.sync.models import Content, ContentKey, Index, Reason, SyncResult
 from knowledge.sync.progress import Progress
 from knowledge.sync.reading import Reader
 from knowledge.sync.report import report_of
+from knowledge.sync.rows_in_place import read_from_rows
 
 log = structlog.get_logger()
 
@@ -126,10 +127,14 @@ async def _sync_from(
     to_read = rules.files_to_read(listing, known, existing, everything=anew or run.mode == "full")
     with tracer().start_as_current_span("knowledge.read_and_embed") as span:
         span.set_attribute("knowledge.files", len(to_read))
-        await source.prepare([file for file in to_read if file.size <= max_file_bytes], commit)
+        at_hand: dict[ContentKey, Content] = {}
+        if index and not anew and run.mode != "full" and index.definition == definition:
+            at_hand = await read_from_rows(deps.pool, base, model, fingerprint, to_read, known, existing)
+        wanted = [file for file in to_read if rules.content_key(file) not in at_hand]
+        await source.prepare([file for file in wanted if file.size <= max_file_bytes], commit)
         reader = Reader(deps.pool, deps.embedder, source, base, fingerprint, deps.downloads, max_file_bytes)
         report = _reporter(deps.pool, held.lease, run, watch)
-        reading = await reader.read(to_read, commit, known, existing, report)
+        reading = await reader.read(to_read, commit, known, existing, report, at_hand)
     plan = rules.plan_of(listing, known, reading.files, reading.chunks)
 
     failed = bool(plan.failures())

@@ -1,0 +1,101 @@
+"""What the rows of a base already tell: the texts of contents that have moved, and embeddings paid for."""
+
+import asyncio
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from uuid import UUID
+
+from common.postgres import Pool
+from knowledge.bases.models import KnowledgeBase
+from knowledge.documents import format_of
+from knowledge.sources import SourceFile
+from knowledge.sync import repository, rules
+from knowledge.sync.models import Content, ContentKey, FileState
+
+ROWS_A_FETCH = 500
+
+
+async def read_from_rows(
+    pool: Pool,
+    base: KnowledgeBase,
+    model: str,
+    fingerprint: str,
+    files: Sequence[SourceFile],
+    known: Mapping[str, FileState],
+    existing: Collection[UUID],
+) -> dict[ContentKey, Content]:
+    """The contents of ``files`` (renamed, copied, put back) that the rows of other files hold.
+
+    ``known`` and ``existing`` are of ``fingerprint``. Rows are believed only where all of a file's are there
+    and give its ids anew. The embeddings of such rows, and of those that changed files are to lose, go back
+    to the cache if it has forgotten them.
+    """
+    contents, holders = _holders(files, known, existing)
+    changed = (state for file in files if (state := known.get(file.path)) and _whole(state, existing))
+    for part in _parts({state.path: state for state in (*holders.values(), *changed)}.values()):
+        async with pool.acquire() as connection:
+            ids = [chunk_id for state in part for chunk_id in state.chunk_ids]
+            texts = await repository.list_contents(connection, ids)
+            ours = await asyncio.to_thread(_ours, base, fingerprint, part, texts)
+            ids = [chunk_id for state in ours for chunk_id in state.chunk_ids]
+            await repository.insert_cached_from_rows(connection, model, ids)
+        for state in ours:
+            key = _key(state)
+            if holders.get(key) is state:
+                contents[key] = Content("indexed", None, [texts[chunk_id] for chunk_id in state.chunk_ids])
+    return contents
+
+
+def _holders(
+    files: Sequence[SourceFile], known: Mapping[str, FileState], existing: Collection[UUID]
+) -> tuple[dict[ContentKey, Content], dict[ContentKey, FileState]]:
+    """Contents that are known to give no rows, and a file for each of the others whose rows are all there.
+
+    A website's pages are read in a format of their own, which nothing tells of the files that are known.
+    """
+    wanted = {rules.content_key(file) for file in files if not file.format}
+    contents: dict[ContentKey, Content] = {}
+    holders: dict[ContentKey, FileState] = {}
+    for state in known.values():
+        key = _key(state)
+        if key not in wanted or state.outcome == "failed":
+            continue
+        if not state.chunk_ids:
+            contents[key] = Content(state.outcome, state.reason, ())
+        elif _whole(state, existing):
+            holders[key] = state
+    return contents, holders
+
+
+def _key(state: FileState) -> ContentKey:
+    return state.content_sha, format_of(state.path)
+
+
+def _whole(state: FileState, existing: Collection[UUID]) -> bool:
+    return bool(state.chunk_ids) and all(chunk_id in existing for chunk_id in state.chunk_ids)
+
+
+def _ours(
+    base: KnowledgeBase, fingerprint: str, states: Sequence[FileState], texts: Mapping[UUID, str]
+) -> list[FileState]:
+    """Those of ``states`` whose rows are as we wrote them: their texts give the same ids again."""
+    ours = []
+    for state in states:
+        rows = [texts[chunk_id] for chunk_id in state.chunk_ids if chunk_id in texts]
+        chunks = rules.chunk_file(base, fingerprint, state.path, rows)
+        if tuple(chunk.id for chunk in chunks) == state.chunk_ids:
+            ours.append(state)
+    return ours
+
+
+def _parts(states: Iterable[FileState]) -> Iterator[list[FileState]]:
+    """Files of about ``ROWS_A_FETCH`` rows together."""
+    part: list[FileState] = []
+    rows = 0
+    for state in states:
+        part.append(state)
+        rows += len(state.chunk_ids)
+        if rows >= ROWS_A_FETCH:
+            yield part
+            part, rows = [], 0
+    if part:
+        yield part
