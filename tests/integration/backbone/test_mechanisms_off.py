@@ -167,7 +167,7 @@ async def test_without_deleting_after_publishing_a_full_redis_loses_facts(
 async def test_without_a_limit_a_slow_consumer_takes_everything_in(
     world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def put(self: Handover, items: Sequence[Any]) -> None:
+    async def put(self: Handover, items: Sequence[Any], _: int) -> None:
         self._items.extend(items)
         self._ready.set()
 

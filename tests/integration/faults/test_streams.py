@@ -13,11 +13,11 @@ async def test_a_slow_consumer_holds_three_batches_and_no_more(world: World, pro
     for value in range(2_000):
         await world.note(f"s{value % 10}", value)
     async with world.running(probe, stream_batch_size=50) as backbone:
-        # One is being handled, one is ready, one waits to be.
-        await eventually(lambda: probe.attempts == [] and _in_flight(backbone) == 150)
+        # One is being handled (the first is small), one is ready, one waits to be.
+        await eventually(lambda: probe.attempts == [] and _in_flight(backbone) > 100)
         await asyncio.sleep(1.5)  # longer than one blocking read: nothing more may have been taken
-        assert _in_flight(backbone) == 150
-        assert await world.pending() == 150
+        assert _in_flight(backbone) <= 150
+        assert await world.pending() == _in_flight(backbone)
         probe.gate.set()
         await world.expect(effects=2_000, pending=0, timeout=30)
 

@@ -68,7 +68,14 @@ class Backbone:
             self._consumers[stream] = self._bus.consumer(stream, router, self._facts_stream)
         lease = f"relay:{self._facts_stream}"
         keeper = LeaseKeeper(self._pool, lease, settings.instance_name, settings.lease_ttl_seconds)
-        self._relay = Relay(self._pool, self._bus.publisher, self._notifications, keeper, self._facts_stream)
+        self._relay = Relay(
+            self._pool,
+            self._bus.publisher,
+            self._notifications,
+            keeper,
+            self._facts_stream,
+            settings.stream_batch_bytes,
+        )
         work = {f"consumer {stream}": consumer.run for stream, consumer in self._consumers.items()}
         work |= {"relay": self._relay.run, "housekeeping": self._keep_house}
         self._tasks = [asyncio.create_task(supervise(name, run), name=name) for name, run in work.items()]

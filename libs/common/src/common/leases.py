@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
+import asyncpg
 import structlog
 from prometheus_client import Gauge
 
@@ -23,6 +24,9 @@ log = structlog.get_logger()
 
 HELD = Gauge("takaro_lease_held", "1 while this process holds the lease", ["lease"])
 
+RENEW_AGAIN_SECONDS = 0.01
+"""Pause after a renewal that timed out waiting for a lock: the wait itself is what takes time."""
+
 STOP_SECONDS = 3.0
 """How long work may take to stop before it is cancelled once more: a batch in hand commits in that time."""
 
@@ -30,14 +34,24 @@ LOOK = """
 SELECT owner, expires_at < clock_timestamp() AS expired FROM leases WHERE name = $1
 """
 ACQUIRE = """
-INSERT INTO leases AS current (name, owner, epoch, expires_at)
-VALUES ($1, $2, 1, clock_timestamp() + $3)
-ON CONFLICT (name) DO UPDATE
-SET owner = excluded.owner, epoch = current.epoch + 1, acquired_at = clock_timestamp(),
-    expires_at = excluded.expires_at
-WHERE current.expires_at < clock_timestamp() OR current.owner = excluded.owner
-RETURNING epoch
+WITH free AS (
+    SELECT name FROM leases
+    WHERE name = $1 AND (expires_at < clock_timestamp() OR owner = $2)
+    FOR UPDATE SKIP LOCKED
+), taken AS (
+    UPDATE leases AS current
+    SET owner = $2, epoch = epoch + 1, acquired_at = clock_timestamp(), expires_at = clock_timestamp() + $3
+    FROM free WHERE current.name = free.name
+    RETURNING epoch
+), made AS (
+    INSERT INTO leases AS current (name, owner, epoch, expires_at)
+    SELECT $1, $2, 1, clock_timestamp() + $3 WHERE NOT EXISTS (SELECT 1 FROM leases WHERE name = $1)
+    ON CONFLICT DO NOTHING
+    RETURNING epoch
+)
+SELECT epoch FROM taken UNION ALL SELECT epoch FROM made
 """
+"""Nobody waits for a lease in line with its holder's renewal: a holder in a long transaction would lose it."""
 RENEW = "UPDATE leases SET expires_at = clock_timestamp() + $3 WHERE name = $1 AND epoch = $2 RETURNING epoch"
 RELEASE = "UPDATE leases SET expires_at = '-infinity' WHERE name = $1 AND epoch = $2"
 HOLD = "SELECT 1 FROM leases WHERE name = $1 AND epoch = $2 FOR SHARE"
@@ -139,12 +153,21 @@ class LeaseKeeper:
             await asyncio.sleep(self._poll)
 
     async def _renew(self, lease: Lease) -> None:
-        """Renew until another holder is found. While the database is away nobody can take over."""
+        """Renew until another holder is found. While the database is away nobody can take over.
+
+        A renewal waits for the transactions that hold the lease to their commit. It is all but always waiting
+        while one of them is long, so that it comes first when that commits.
+        """
+        pause = self._ttl.total_seconds() / 3
         while True:
-            await asyncio.sleep(self._ttl.total_seconds() / 3)
+            await asyncio.sleep(pause)
+            pause = self._ttl.total_seconds() / 3
             try:
                 async with self._pool.acquire() as connection:
                     epoch = await connection.fetchval(RENEW, lease.name, lease.epoch, self._ttl)
+            except asyncpg.LockNotAvailableError:
+                pause = RENEW_AGAIN_SECONDS
+                continue
             except Exception as error:
                 if not is_transient(error):
                     raise

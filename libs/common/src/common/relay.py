@@ -31,16 +31,21 @@ PUBLISHED = Counter("takaro_outbox_published_total", "Facts published", ["stream
 WAITING = Gauge("takaro_outbox_waiting", "Facts committed and not yet published", ["stream"])
 
 LIST_WAITING = """
-SELECT position, event_id, type, source, subject, sequence, time, traceparent, data,
+SELECT position, event_id, type, source, subject, sequence, time, traceparent, data, bytes,
        (SELECT set_config('synchronous_commit', 'off', true))
-FROM outbox WHERE stream = $1 ORDER BY position LIMIT $2
+FROM (SELECT *, sum(octet_length(data)) OVER (ORDER BY position) AS bytes
+      FROM outbox WHERE stream = $1 ORDER BY position LIMIT $2) AS page
+WHERE bytes - octet_length(data) < $3
 """
-"""The transaction that lists also deletes. Were that lost in a crash of Postgres, the facts would be told
+"""A page ends with the row that reaches its bytes: ``bytes`` counts them up to and with a row.
+
+The transaction that lists also deletes. Were that lost in a crash of Postgres, the facts would be told
 again: at least once is promised, so nothing waits for the disk here."""
 DELETE_PUBLISHED = "DELETE FROM outbox WHERE stream = $1 AND position = ANY($2::bigint[])"
 COUNT_WAITING = "SELECT count(*) FROM outbox WHERE stream = $1"
 
 BATCH = 500
+PAGE_BYTES = 4_000_000
 POLL_SECONDS = 1.0
 """Facts are announced by NOTIFY; the poll finds those whose notification was lost."""
 
@@ -55,10 +60,12 @@ class Relay:
         notifications: Notifications,
         keeper: LeaseKeeper,
         stream: str,
+        page_bytes: int = PAGE_BYTES,
     ) -> None:
         self._pool, self._publisher, self._notifications = pool, publisher, notifications
-        self._keeper, self._stream = keeper, stream
+        self._keeper, self._stream, self._page_bytes = keeper, stream, page_bytes
         self.published = 0
+        self._full = False
 
     @property
     def status(self) -> str:
@@ -73,7 +80,7 @@ class Relay:
         async with self._notifications.subscribe(CHANNEL, self._stream) as notified:
             while True:
                 try:
-                    count = await self.publish_batch(lease)
+                    await self.publish_batch(lease)
                 except Exception as error:
                     if not is_transient(error):
                         raise
@@ -82,15 +89,15 @@ class Relay:
                     await asyncio.sleep(backoff.pause(failures, first=0.1, longest=2))
                     continue
                 failures = 0
-                if count < BATCH:
+                if not self._full:
                     await notified.wait(POLL_SECONDS)
 
     async def publish_batch(self, lease: Lease) -> int:
-        """Publish up to :data:`BATCH` facts; how many it were."""
+        """Publish up to :data:`BATCH` facts, of about ``page_bytes`` together; how many it were."""
         with suppress_instrumentation():
             async with transaction(self._pool) as connection:
                 await lease.hold(connection)
-                rows = await connection.fetch(LIST_WAITING, self._stream, BATCH)
+                rows = await connection.fetch(LIST_WAITING, self._stream, BATCH, self._page_bytes)
                 if rows:
                     await self._publish(rows)
                     await connection.execute(
@@ -98,6 +105,7 @@ class Relay:
                     )
         PUBLISHED.labels(self._stream).inc(len(rows))
         self.published += len(rows)
+        self._full = len(rows) == BATCH or (bool(rows) and rows[-1]["bytes"] >= self._page_bytes)
         return len(rows)
 
     async def _publish(self, rows: Sequence[asyncpg.Record]) -> None:

@@ -33,6 +33,7 @@ from common.settings import ServiceSettings
 from common.streams.group import Group
 from common.streams.handover import Handover
 from common.streams.processor import Processor
+from common.streams.window import Window
 
 log = structlog.get_logger()
 
@@ -101,7 +102,7 @@ class StreamConsumer:
         await self._drain()
         await self._group.remove_idle_consumers(self._consumer, IDLE_CONSUMER_SECONDS)
         self._disconnected.clear()
-        handover = Handover(self._settings.stream_batch_size)
+        handover = Handover(self._settings.stream_batch_size, self._settings.stream_batch_bytes)
         self._reader = reader = self._subscribe(lease, handover)
         handling = asyncio.create_task(self._handle(lease, handover))
         await self._broker.connect()
@@ -124,10 +125,11 @@ class StreamConsumer:
 
     async def _drain(self) -> None:
         """Handle what was delivered to anyone and never acknowledged, oldest first."""
-        after, page = "-", self._settings.stream_batch_size
-        while pending := await self._group.list_pending(after, page):
+        after, window = "-", self._window()
+        while pending := await self._group.list_pending(after, window.count):
             after = pending[-1][0]
             entries = await self._group.claim(self._consumer, [entry_id for entry_id, _ in pending])
+            window.saw(entries)
             parked = self._processor.parking.ids()
             left = [entry for entry in entries if entry[0] not in parked]
             log.info("drained", stream=self._group.stream, group=self._group.name, count=len(left))
@@ -186,14 +188,18 @@ class StreamConsumer:
             handling.cancel()
             await asyncio.gather(handling, return_exceptions=True)
 
+    def _window(self) -> Window:
+        return Window(self._settings.stream_batch_size, self._settings.stream_batch_bytes)
+
     def _subscribe(self, lease: Lease, handover: Handover) -> LogicSubscriber:
+        window = self._window()
         subscriber = self._broker.subscriber(
-            stream=StreamSub(
+            stream=_PacedStream(
+                window,
                 self._group.stream,
                 group=self._group.name,
                 consumer=self._consumer,
                 batch=True,
-                max_records=self._settings.stream_batch_size,
                 polling_interval=BLOCK_MILLISECONDS,
             ),
             parser=_parse,
@@ -204,9 +210,10 @@ class StreamConsumer:
         async def on_batch(entries: list[RawEntry]) -> None:
             if self._disconnected.is_set() or lease.lost.is_set():
                 return  # something older comes first: this stays pending, and is drained in its turn
+            size = window.saw(entries)
             items = self._processor.prepare(entries)
             try:
-                await handover.put(items)
+                await handover.put(items, size)
             except asyncio.CancelledError:
                 self._processor.release(items)
                 raise
@@ -227,6 +234,23 @@ class StreamConsumer:
                 SSLConnection if url.startswith("rediss:") else Connection, self._disconnected.set
             ),
         )
+
+
+class _PacedStream(StreamSub):
+    """A stream of which each read takes as much as the window says by then."""
+
+    def __init__(self, window: Window, *args: Any, **kwargs: Any) -> None:
+        self.window = window
+        super().__init__(*args, **kwargs)
+
+    @property
+    def max_records(self) -> int:
+        """FastStream asks before each read."""
+        return self.window.count
+
+    @max_records.setter
+    def max_records(self, _: int | None) -> None:
+        """FastStream's own, fixed, is of no use here."""
 
 
 def _watched(base: type[Connection], on_disconnect: Callable[[], None]) -> type[Connection]:

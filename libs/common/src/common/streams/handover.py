@@ -7,19 +7,23 @@ from common.streams.validation import Item
 
 
 class Handover:
-    """Holds up to ``limit`` entries between the reader and the handler. For one of each."""
+    """Holds up to ``limit`` entries, of ``budget`` bytes, between the reader and the handler: one of each."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, limit: int, budget: int) -> None:
+        self._limit, self._budget = limit, budget
         self._items: list[Item] = []
+        self._size = 0
         self._ready, self._room = asyncio.Event(), asyncio.Event()
 
-    async def put(self, items: Sequence[Item]) -> None:
-        """Add a batch; waits while it doesn't fit to what is there already."""
-        while self._items and len(self._items) + len(items) > self._limit:
+    async def put(self, items: Sequence[Item], size: int) -> None:
+        """Add a batch of ``size`` bytes; waits while it doesn't fit to what is there already."""
+        while self._items and (
+            len(self._items) + len(items) > self._limit or self._size + size > self._budget
+        ):
             self._room.clear()
             await self._room.wait()
         self._items.extend(items)
+        self._size += size
         self._ready.set()
 
     async def take(self) -> list[Item]:
@@ -29,7 +33,7 @@ class Handover:
 
     def take_now(self) -> list[Item]:
         """Like :meth:`take`, with nothing when there is nothing."""
-        items, self._items = self._items, []
+        items, self._items, self._size = self._items, [], 0
         self._ready.clear()
         self._room.set()
         return items

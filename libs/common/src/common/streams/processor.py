@@ -25,10 +25,14 @@ from common.streams.parking import Parking
 from common.streams.source import Source
 from common.streams.tracing import batch_span
 from common.streams.validation import Item, validate
+from common.streams.window import split
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
+
+RETRY_PAGE = 16
+"""Parked entries that are read again at once: each of them is tried alone anyway."""
 
 HANDLED = Counter("takaro_stream_entries_total", "Entries dealt with", ["stream", "group", "outcome"])
 FAILURES = Counter("takaro_stream_handler_failures_total", "Handler failures", ["stream", "group"])
@@ -50,7 +54,7 @@ class Processor:
         self.source, self._router, self._batch = source, router, batch
         self._first, self._longest = settings.retry_backoff_seconds, settings.retry_backoff_max_seconds
         self._max_failures = settings.max_handler_failures
-        self._page = settings.stream_batch_size
+        self._budget = settings.stream_batch_bytes
         self.parking = Parking(source.stream)
         self.in_flight: set[str] = set()
         self.lease: Fence | None = None
@@ -68,22 +72,28 @@ class Processor:
     async def handle(self, items: Sequence[Item]) -> None:
         """Deal with prepared entries, in their order: each ends acknowledged, dead, or parked.
 
-        Raises :class:`LeaseLost` when another process has taken over.
+        In one transaction, or in several when they are large together: what a handler makes of an entry takes
+        several times its bytes. Raises :class:`LeaseLost` when another process has taken over.
         """
         try:
             while self.parking.full:
                 self._check_lease()
                 await asyncio.sleep(0.1)
             with SECONDS.labels(*self._labels).time():
-                ready: list[Item] = []
-                for item in items:
-                    if item.order_key in self.parking:
-                        self.parking.follow(item.order_key, item.entry[0])
-                    else:
-                        ready.append(item)
-                await self._settle(ready)
+                for part in split(items, self._budget):
+                    await self._settle(self._pass_parked(part))
         finally:
             self.release(items)
+
+    def _pass_parked(self, items: Sequence[Item]) -> list[Item]:
+        """Put what follows a parked entry of its key behind it; the others."""
+        ready: list[Item] = []
+        for item in items:
+            if item.order_key in self.parking:
+                self.parking.follow(item.order_key, item.entry[0])
+            else:
+                ready.append(item)
+        return ready
 
     async def process(self, entries: Sequence[RawEntry]) -> None:
         """:meth:`prepare` and :meth:`handle`."""
@@ -96,7 +106,7 @@ class Processor:
             return False
         lot = self.parking.lot(key)
         # What has failed is tried alone: its followers are read when it is out of their way.
-        head = list(lot.entry_ids)[: 1 if lot.attempts else self._page]
+        head = list(lot.entry_ids)[: 1 if lot.attempts else RETRY_PAGE]
         entries = {e[0]: e for e in await self._patiently(lambda: self.source.fetch(head))}
         gone = [entry_id for entry_id in head if entry_id not in entries]
         await self._patiently(lambda: self.source.acknowledge(gone))

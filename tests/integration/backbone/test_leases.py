@@ -1,0 +1,75 @@
+"""A holder that is busy keeps its lease; one that is gone loses it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from common import leases
+from common.leases import Lease, LeaseKeeper
+from common.postgres import Pool, create_pool, transaction
+from tests.integration.backbone.probe import World
+from tests.support.wait import eventually
+
+TTL_SECONDS = 0.6
+BATCH_SECONDS = 0.9
+"""A batch's transaction holds the lease, and its renewal waits for that, for longer than it lasts."""
+
+OLD_ACQUIRE = """
+INSERT INTO leases AS current (name, owner, epoch, expires_at)
+VALUES ($1, $2, 1, clock_timestamp() + $3)
+ON CONFLICT (name) DO UPDATE
+SET owner = excluded.owner, epoch = current.epoch + 1, expires_at = excluded.expires_at
+WHERE current.expires_at < clock_timestamp() OR current.owner = excluded.owner
+RETURNING epoch
+"""
+
+
+@pytest.fixture
+async def pool(world: World) -> AsyncIterator[Pool]:
+    # A transaction in a test does nothing meanwhile: that is no reason to end it here.
+    settings = world.settings(lease_ttl_seconds=60)
+    async with await create_pool(settings, lock_timeout_seconds=0.25) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize("patient", [True, False], ids=["with", "without"])
+async def test_a_holder_in_long_transactions_keeps_its_lease(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch, patient: bool
+) -> None:
+    """Without: the renewal is tried again at its next turn only, and others wait in line for the lease."""
+    if not patient:
+        monkeypatch.setattr(leases, "RENEW_AGAIN_SECONDS", TTL_SECONDS / 3)
+        monkeypatch.setattr(leases, "ACQUIRE", OLD_ACQUIRE)
+    held: list[tuple[str, int]] = []
+
+    async def work(lease: Lease) -> None:
+        held.append((lease.owner, lease.epoch))
+        while True:
+            async with transaction(pool) as connection:
+                await lease.hold(connection)
+                await asyncio.sleep(BATCH_SECONDS)
+            await asyncio.sleep(0.02)  # a batch is acknowledged before the next begins
+
+    async def compete(owner: str) -> None:
+        await LeaseKeeper(pool, "busy", owner, TTL_SECONDS).run(work)
+
+    tasks = [asyncio.create_task(compete("holder"))]
+    await eventually(lambda: held)
+    tasks += [asyncio.create_task(compete(f"other-{number}")) for number in range(3)]
+    try:
+        if patient:
+            await asyncio.sleep(2 * BATCH_SECONDS + 0.2)
+            assert held == [("holder", 1)]
+        else:
+            await eventually(lambda: len(held) > 1)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_lease_that_was_let_go_is_taken_over_with_the_next_epoch(pool: Pool) -> None:
+    for owner, epoch in (("first", 1), ("second", 2), ("second", 3)):
+        assert (await LeaseKeeper(pool, "free", owner, 0.01)._acquire()).epoch == epoch
+        await asyncio.sleep(0.02)
