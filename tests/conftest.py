@@ -42,7 +42,8 @@ _DROP = sql.SQL("DROP DATABASE {} WITH (FORCE)")
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """The session's Postgres. Shared: a test that breaks servers makes its own."""
-    server = PostgresServer(_server_dir(tmp_path_factory, "postgres"), free_port())
+    nothing_to_recover = {"fsync": "off", "full_page_writes": "off"}
+    server = PostgresServer(_server_dir(tmp_path_factory, "postgres"), free_port(), nothing_to_recover)
     server.start()
     yield server
     server.stop()
