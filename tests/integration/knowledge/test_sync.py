@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from common.errors import NotFound, PermanentError, TakaroError, TransientError
 from knowledge.sync import repository
@@ -15,6 +16,8 @@ from knowledge.sync.use_cases import FilesUnreadable
 from tests.integration.knowledge.conftest import CountingEmbedder, Harness
 from tests.support.github import Answer
 from tests.support.wait import eventually
+
+FILES_FAILED = "takaro_knowledge_files_failed_total"
 
 
 async def test_a_first_sync_is_full_and_a_second_changes_nothing(harness: Harness) -> None:
@@ -85,6 +88,7 @@ async def test_a_neighbouring_folder_is_not_taken_in(harness: Harness) -> None:
 
 
 async def test_a_failed_download_keeps_the_old_chunks_and_the_commit(harness: Harness) -> None:
+    failures = REGISTRY.get_sample_value(FILES_FAILED) or 0
     await harness.sync()
     old_commit, old_text = await harness.commit_of(), await harness.text_of("docs/start.md")
     harness.repository.write("docs/start.md", "Changed, but out of reach.")
@@ -104,6 +108,7 @@ async def test_a_failed_download_keeps_the_old_chunks_and_the_commit(harness: Ha
     last = (await harness.facts())[-1]
     assert last["type"] == "knowledge.sync.failed.v1"
     assert last["data"]["failedFiles"] == ["docs/start.md"]
+    assert REGISTRY.get_sample_value(FILES_FAILED) == failures + 1
 
     harness.github.fault = None
     result = await harness.sync()

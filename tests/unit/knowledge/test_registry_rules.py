@@ -219,10 +219,19 @@ def test_the_report_names_files_in_need_of_a_look_first() -> None:
 def test_progress_tells_rate_and_time_left() -> None:
     progress = Progress(files_to_read=10)
     assert progress.seconds_left() is None
-    progress.started -= 10
+    progress.phase_began -= 10
     progress.add_embedded(["x" * 8, "y" * 9])
     assert (progress.chunks_embedded, progress.tokens, progress.rate()) == (2, 2 + 3, 0.2)
     progress.underway = 4
     assert progress.seconds_left() == pytest.approx(15, abs=0.5)
     progress.files_read, progress.underway = 10, 0
     assert progress.seconds_left() == 0
+    progress.begin_writing(200)
+    assert (progress.done, progress.seconds_left()) == (False, None), "the longest part is yet to come"
+    progress.phase_began -= 10
+    progress.rows_written = 50
+    assert progress.rate() == 5
+    assert progress.seconds_left() == pytest.approx(30, abs=0.5)
+    progress.rows_written = 200
+    assert (progress.done, progress.seconds_left()) == (True, 0)
+    assert progress.to_json()["phase"] == "writing"

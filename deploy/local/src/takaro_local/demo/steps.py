@@ -127,7 +127,8 @@ class Demo:
         for fact in self._caller.facts("knowledge.events", after, quiet_seconds=_QUIET_SYNC_SECONDS):
             if fact.type == "knowledge.sync.progressed.v1":
                 read = f"{fact.data['filesRead']} of {fact.data['filesToRead']} files read"
-                self._screen.progress(f"{read}, {fact.data['chunksEmbedded']} chunks embedded")
+                wrote = f"{fact.data['rowsWritten']} of {fact.data['rowsToWrite']} chunks written"
+                self._screen.progress(f"{read}, {fact.data['chunksEmbedded']} chunks embedded, {wrote}")
             if str(fact.data.get("syncId")) not in job:
                 continue
             if fact.type == "knowledge.sync.failed.v1":

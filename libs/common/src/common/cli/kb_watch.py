@@ -25,17 +25,10 @@ async def follow(client: KnowledgeClient, base_id: str, job_id: str, as_json: bo
         task = bar.add_task("queued", total=None, told="")
         told = ""
         while (sync := await _find(client, base_id, job_id))["state"] not in ENDED:
-            progress = sync["progress"] or {}
-            line = _line(sync)
-            bar.update(
-                task,
-                description=sync["state"],
-                total=progress.get("filesToRead"),
-                completed=progress.get("filesRead", 0),
-                told=line,
-            )
+            doing, done, whole, line = _step(sync)
+            bar.update(task, description=doing, total=whole, completed=done, told=line)
             if not console.is_terminal and line != told:
-                say(f"{sync['state']}: {line}" if line else sync["state"])
+                say(f"{doing}: {line}" if line else doing)
                 told = line
             await asyncio.sleep(POLL_SECONDS)
     _tell_outcome(sync, as_json)
@@ -49,16 +42,20 @@ async def _find(client: KnowledgeClient, base_id: str, job_id: str) -> dict[str,
     raise Failure(f"{job_id} is not among the newest syncs of {base_id}")
 
 
-def _line(sync: dict[str, Any]) -> str:
-    """``12 of 40 files, 310 chunks, 77500 tokens, 8.1 chunks/s, 1m 5s left``."""
+def _step(sync: dict[str, Any]) -> tuple[str, int, int | None, str]:
+    """What is being done, how much of it is done, of how much, and a line such as
+    ``12 of 40 files, 310 chunks, 77500 tokens, 8.1 chunks/s, 1m 5s left``."""
     progress = sync["progress"]
-    if not progress:
-        return ""
-    left = progress["secondsLeft"]
-    return (
-        f"{progress['filesRead']} of {progress['filesToRead']} files, {progress['chunksEmbedded']} chunks, "
-        f"{progress['tokens']} tokens, {progress['rate']} chunks/s" + (f", {age(left)} left" if left else "")
-    )
+    if not progress or sync["state"] != "running":
+        return sync["state"], 0, None, ""
+    left = f", {age(progress['secondsLeft'])} left" if progress["secondsLeft"] else ""
+    pace = f"{progress['rate']} chunks/s{left}"
+    if progress.get("phase") == "writing":
+        done, whole = progress["rowsWritten"], progress["rowsToWrite"]
+        return "writing", done, whole, f"{done} of {whole} chunks written, {pace}"
+    done, whole = progress["filesRead"], progress["filesToRead"]
+    bought = f"{progress['chunksEmbedded']} chunks, {progress['tokens']} tokens"
+    return "reading", done, whole, f"{done} of {whole} files, {bought}, {pace}"
 
 
 def _tell_outcome(sync: dict[str, Any], as_json: bool) -> None:

@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from common.contracts import CommandRejected, Contract, by_type
 from common.contracts.storable import Text
@@ -14,6 +14,7 @@ FACTS_STREAM = "knowledge.events"
 KnowledgeBaseId = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
 SyncMode = Literal["incremental", "full"]
 SyncType = Literal["full", "incremental", "skipped"]
+SyncPhase = Literal["reading", "writing"]
 
 
 class RequestSync(Contract):
@@ -35,7 +36,7 @@ class SyncStarted(Contract):
 
 
 class SyncProgressed(Contract):
-    """How far a running sync is: files read and chunks embedded so far, of those known to be needed."""
+    """How far a running sync is: first files are read and their chunks embedded, then rows are written."""
 
     type: ClassVar[str] = "knowledge.sync.progressed.v1"
 
@@ -47,7 +48,7 @@ class SyncProgressed(Contract):
     tokens: int | None = None
     """Embedded so far, at about four characters each."""
     rate: float | None = None
-    """Chunks embedded a second, over the whole sync."""
+    """Chunks a second since the phase began: embedded, then written."""
     seconds_left: float | None = None
 
 

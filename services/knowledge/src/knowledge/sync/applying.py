@@ -16,7 +16,9 @@ from knowledge.binary_codecs import register_binary
 from knowledge.sync import repository
 from knowledge.sync.copying import copy_new
 from knowledge.sync.models import FileState, Index, Plan, SyncResult
+from knowledge.sync.progress import Progress
 from knowledge.sync.report import report_of
+from knowledge.sync.reporting import Reporter
 
 TRANSACTION_SECONDS = 3600.0
 
@@ -34,7 +36,9 @@ class Change:
     result: SyncResult
 
 
-async def apply(pool: Pool, lease: Lease, sync_id: UUID, change: Change) -> SyncResult:
+async def apply(
+    pool: Pool, lease: Lease, sync_id: UUID, change: Change, report: Reporter, progress: Progress
+) -> SyncResult:
     """Bring the base's rows, its state and the sync's outcome about at once. Raises ``LeaseLost``.
 
     Only rows that differ are written: the HNSW index makes each of them cost milliseconds.
@@ -49,23 +53,25 @@ async def apply(pool: Pool, lease: Lease, sync_id: UUID, change: Change) -> Sync
             wanted = plan.wanted()
             existing = await repository.list_chunk_ids(prepared, base.id, base.version)
             obsolete = existing - wanted
-            if obsolete:
-                await repository.delete_chunks(prepared, obsolete, TRANSACTION_SECONDS)
-            created = await copy_new(
-                prepared,
-                base.id,
-                base.version,
-                change.index.model,
-                plan.chunks,
-                existing,
-                TRANSACTION_SECONDS,
-            )
+            async with report.meanwhile(progress):
+                if obsolete:
+                    await repository.delete_chunks(prepared, obsolete, TRANSACTION_SECONDS)
+                created = await copy_new(
+                    prepared,
+                    base.id,
+                    base.version,
+                    change.index.model,
+                    plan.chunks,
+                    existing,
+                    TRANSACTION_SECONDS,
+                    progress,
+                )
             count = len(existing) - len(obsolete) + created
             if count != len(wanted):
                 raise RuntimeError(f"{len(wanted)} chunks were planned, but {count} would be in place")
             await _record_state(prepared, change, count)
             result = replace(change.result, chunks_created=created, chunks_removed=len(obsolete))
-            await _record_outcome(prepared, sync_id, change, result)
+            await _record_outcome(prepared, sync_id, change, result, progress)
     return result
 
 
@@ -122,16 +128,19 @@ async def _record_state(connection: Connection, change: Change, count: int) -> N
         await repository.upsert_sync_state(connection, base.id, change.index.commit)
 
 
-async def _record_outcome(connection: Connection, sync_id: UUID, change: Change, result: SyncResult) -> None:
+async def _record_outcome(
+    connection: Connection, sync_id: UUID, change: Change, result: SyncResult, progress: Progress
+) -> None:
     base, failures = change.base, change.plan.failures()
     files = report_of(change.plan, change.known)
     record = result.to_record()
-    if not failures:
-        await repository.update_finished(connection, sync_id, result=record, error=None, files=files)
+    reason = failure_of(change.plan) if failures else None
+    await repository.update_finished(
+        connection, sync_id, result=record, error=reason, files=files, progress=progress.to_json()
+    )
+    if reason is None:
         await _tell(connection, base.id, _completed(sync_id, base, result))
         return
-    reason = failure_of(change.plan)
-    await repository.update_finished(connection, sync_id, result=record, error=reason, files=files)
     fact = SyncFailed(
         knowledge_base_id=base.id,
         sync_id=sync_id,

@@ -1,6 +1,7 @@
 """Write the rows of new chunks. The HNSW index decides what it costs: milliseconds a row, more the larger."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -9,6 +10,7 @@ from common.postgres import Connection
 from knowledge.embeddings import DIMENSIONS, Vectors
 from knowledge.sync import repository
 from knowledge.sync.models import Chunk
+from knowledge.sync.progress import Progress
 
 ROWS_A_COPY = 5_000
 """Rows in one COPY. Their vectors (31 MB) are all of the base that is in memory at once."""
@@ -16,6 +18,8 @@ ROWS_A_COPY = 5_000
 ROWS_A_FETCH = 500
 
 PIVOTS = 64
+
+Row: TypeAlias = tuple[Chunk, Vectors]
 
 
 async def copy_new(
@@ -26,17 +30,20 @@ async def copy_new(
     chunks: Sequence[Chunk],
     existing: set[UUID],
     seconds: float,
+    progress: Progress,
 ) -> int:
     """Copy those of ``chunks`` that aren't in ``existing``; their number. Their embeddings are in the cache.
 
-    ``connection`` has the binary codecs. One COPY may take up to ``seconds``.
+    ``connection`` has the binary codecs. One COPY may take up to ``seconds``. ``progress`` counts the
+    rows that Postgres was given, of which some hundred may still be before it.
     """
     fresh = [chunk for chunk in chunks if chunk.id not in existing]
+    progress.begin_writing(len(fresh))
     for part in _parts(fresh, ROWS_A_COPY):
         vectors = await _vectors(connection, model, part)
         order = neighbours_together(vectors)
         rows = ((part[i], vectors[i]) for i in order)
-        await repository.copy_chunks(connection, base_id, version, rows, seconds)
+        await repository.copy_chunks(connection, base_id, version, _counted(rows, progress), seconds)
     return len(fresh)
 
 
@@ -50,6 +57,12 @@ def neighbours_together(vectors: Vectors) -> list[int]:
     pivots = vectors[:: max(1, len(vectors) // PIVOTS)]
     order: list[int] = (vectors @ pivots.T).argmax(axis=1).argsort(kind="stable").tolist()
     return order
+
+
+def _counted(rows: Iterator[Row], progress: Progress) -> Iterator[Row]:
+    for row in rows:
+        progress.rows_written += 1
+        yield row
 
 
 async def _vectors(connection: Connection, model: str, chunks: Sequence[Chunk]) -> Vectors:

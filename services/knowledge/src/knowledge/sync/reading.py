@@ -36,6 +36,7 @@ class Reading:
 
     files: dict[str, FileState] = field(default_factory=dict)
     chunks: list[Chunk] = field(default_factory=list)
+    progress: Progress = field(default_factory=Progress)
 
 
 class Reader:
@@ -66,7 +67,8 @@ class Reader:
     ) -> Reading:
         """Read ``files``, each content once, and none of those ``at_hand``; a file that can't be fetched is a
         failed file, never an error of the whole."""
-        reading, progress = Reading(), Progress(files_to_read=len(files))
+        reading = Reading(progress=Progress(files_to_read=len(files)))
+        progress = reading.progress
         async with (
             Buyer(self._pool, self._embedder) as buyer,
             aclosing(self._parts(files, commit, known, existing, at_hand or {})) as parts,
@@ -82,6 +84,8 @@ class Reader:
                 reading.chunks += fresh
                 progress.files_read += len(outcomes)
                 progress.underway = 0
+                if last:
+                    progress.begin_writing(len(reading.chunks))
                 await report(progress)
         return reading
 

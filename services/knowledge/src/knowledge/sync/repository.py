@@ -78,7 +78,8 @@ async def upsert_started(
 
 
 UPDATE_FINISHED = """
-UPDATE knowledge_syncs SET status = $2, result = $3, error = $4, files = $5, finished_at = clock_timestamp()
+UPDATE knowledge_syncs SET status = $2, result = $3, error = $4, files = $5,
+    progress = coalesce($6, progress), finished_at = clock_timestamp()
 WHERE id = $1
 """
 
@@ -90,10 +91,11 @@ async def update_finished(
     result: Mapping[str, Any] | None,
     error: str | None,
     files: Mapping[str, Any] | None = None,
+    progress: Mapping[str, Any] | None = None,
 ) -> None:
-    """``files`` as :func:`knowledge.sync.report.report_of` makes it."""
+    """``files`` as :func:`knowledge.sync.report.report_of` makes it; no ``progress`` leaves the last one."""
     status = "failed" if error else "completed"
-    await connection.execute(UPDATE_FINISHED, sync_id, status, result, error, files)
+    await connection.execute(UPDATE_FINISHED, sync_id, status, result, error, files, progress)
 
 
 UPDATE_PROGRESS = "UPDATE knowledge_syncs SET progress = $2 WHERE id = $1 AND status = 'running'"

@@ -1,14 +1,12 @@
 """Sync one knowledge base with its source."""
 
-import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import structlog
 
 from common import outbox
-from common.contracts.knowledge import FACTS_STREAM, SyncMode, SyncProgressed, SyncStarted
+from common.contracts.knowledge import FACTS_STREAM, SyncMode, SyncStarted
 from common.errors import NotFound, TakaroError, TransientError
 from common.leases import Lease, LeaseLost
 from common.postgres import Pool, transaction
@@ -18,18 +16,15 @@ from knowledge.bases.models import KnowledgeBase
 from knowledge.embeddings import Embedder
 from knowledge.sources import Source
 from knowledge.sources.opening import Sources
-from knowledge.sync import applying, repository, rules
+from knowledge.sync import applying, metrics, repository, rules
 from knowledge.sync.lease import SyncLease, hold_base
 from knowledge.sync.models import Content, ContentKey, Index, Reason, SyncResult
-from knowledge.sync.progress import Progress
 from knowledge.sync.reading import Reader
 from knowledge.sync.report import report_of
+from knowledge.sync.reporting import Reporter, Watch
 from knowledge.sync.rows_in_place import read_from_rows
 
 log = structlog.get_logger()
-
-FACT_INTERVAL_SECONDS = 1.0
-"""Progress is told at most this often."""
 
 
 class FilesUnreadable(TransientError):
@@ -60,9 +55,6 @@ class SyncRun:
     mode: SyncMode
     reason: Reason
     job_id: str
-
-
-Watch = Callable[[Progress], Awaitable[None]]
 
 
 async def sync_base(deps: SyncDeps, run: SyncRun, watch: Watch) -> SyncResult:
@@ -133,11 +125,12 @@ async def _sync_from(
         wanted = [file for file in to_read if rules.content_key(file) not in at_hand]
         await source.prepare([file for file in wanted if file.size <= max_file_bytes], commit)
         reader = Reader(deps.pool, deps.embedder, source, base, fingerprint, deps.downloads, max_file_bytes)
-        report = _reporter(deps.pool, held.lease, run, watch)
+        report = Reporter(deps.pool, held.lease, run.id, base.id, watch)
         reading = await reader.read(to_read, commit, known, existing, report, at_hand)
     plan = rules.plan_of(listing, known, reading.files, reading.chunks)
 
     failed = bool(plan.failures())
+    metrics.FILES_FAILED.inc(len(plan.failures()))
     if failed and not rules.may_apply_partly(index, fingerprint, existing, plan.wanted()):
         reason = applying.failure_of(plan)
         await applying.finish_failed(deps.pool, held.lease, run.id, base.id, reason, report_of(plan, known))
@@ -158,7 +151,8 @@ async def _sync_from(
     )
     await held.stop_renewing()
     with tracer().start_as_current_span("knowledge.apply"):
-        result = await applying.apply(deps.pool, held.lease, run.id, change)
+        result = await applying.apply(deps.pool, held.lease, run.id, change, report, reading.progress)
+    await watch(reading.progress)
     if failed:
         raise FilesUnreadable(applying.failure_of(plan))
     log.info("knowledge base synced", knowledge_base=base.id, **result.to_job_result())
@@ -176,33 +170,3 @@ async def _start(pool: Pool, lease: Lease, run: SyncRun) -> None:
             knowledge_base_id=run.base.id, sync_id=run.id, version=run.base.version, mode=run.mode
         )
         await outbox.append(connection, [outbox.Fact(FACTS_STREAM, run.base.id, sequence, fact)])
-
-
-def _reporter(pool: Pool, lease: Lease, run: SyncRun, watch: Watch) -> Watch:
-    """Report to ``watch``, in the sync's row and as a fact, at most once a second, and at the end. Raises
-    ``LeaseLost`` when another sync has taken over, or the base was deleted: nothing more is paid for then."""
-    last = time.monotonic()
-
-    async def report(progress: Progress) -> None:
-        nonlocal last
-        if not progress.done and time.monotonic() - last < FACT_INTERVAL_SECONDS:
-            return
-        last = time.monotonic()
-        fact = SyncProgressed(
-            knowledge_base_id=run.base.id,
-            sync_id=run.id,
-            files_read=progress.files_read,
-            files_to_read=progress.files_to_read,
-            chunks_embedded=progress.chunks_embedded,
-            tokens=progress.tokens,
-            rate=progress.rate(),
-            seconds_left=progress.seconds_left(),
-        )
-        async with transaction(pool) as connection:
-            await lease.hold(connection)
-            sequence = await bases.update_sequence(connection, run.base.id)
-            await repository.update_progress(connection, run.id, progress.to_json())
-            await outbox.append(connection, [outbox.Fact(FACTS_STREAM, run.base.id, sequence, fact)])
-        await watch(progress)
-
-    return report

@@ -1,0 +1,74 @@
+"""Tell how far a sync is: in its row, as facts, and to whoever runs it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import structlog
+
+from common import outbox
+from common.contracts.knowledge import FACTS_STREAM, SyncPhase, SyncProgressed
+from common.errors import is_transient
+from common.leases import Lease
+from common.postgres import Pool, transaction
+from knowledge.bases import repository as bases
+from knowledge.sync import repository
+from knowledge.sync.progress import Progress
+
+log = structlog.get_logger()
+
+INTERVAL_SECONDS = 1.0
+"""Progress is told at most this often, but for the beginning and the end of a phase."""
+
+Watch = Callable[[Progress], Awaitable[None]]
+
+
+class Reporter:
+    """Reports of one sync. Each is a transaction of its own."""
+
+    def __init__(self, pool: Pool, lease: Lease, sync_id: UUID, base_id: str, watch: Watch) -> None:
+        self._pool, self._lease, self._watch = pool, lease, watch
+        self._sync_id, self._base_id = sync_id, base_id
+        self._last: tuple[SyncPhase, float] | None = None
+
+    async def __call__(self, progress: Progress) -> None:
+        """Tell ``progress``, if it is time. Raises ``LeaseLost`` when another sync has taken over, or
+        the base was deleted: nothing more is paid for then."""
+        now = time.monotonic()
+        if self._last is not None and not progress.done:
+            phase, moment = self._last
+            if phase == progress.phase and now - moment < INTERVAL_SECONDS:
+                return
+        self._last = progress.phase, now
+        fact = SyncProgressed.model_validate(
+            {"knowledgeBaseId": self._base_id, "syncId": self._sync_id, **progress.to_json()}
+        )
+        async with transaction(self._pool) as connection:
+            await self._lease.hold(connection)
+            sequence = await bases.update_sequence(connection, self._base_id)
+            await repository.update_progress(connection, self._sync_id, progress.to_json())
+            await outbox.append(connection, [outbox.Fact(FACTS_STREAM, self._base_id, sequence, fact)])
+        await self._watch(progress)
+
+    @asynccontextmanager
+    async def meanwhile(self, progress: Progress) -> AsyncIterator[None]:
+        """Tell ``progress`` again and again while the body's transaction goes on, which must not have locked
+        the rows of the base, its sync or its facts. A report that fails is left out."""
+        task = asyncio.create_task(self._repeat(progress))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _repeat(self, progress: Progress) -> None:
+        while True:
+            await asyncio.sleep(INTERVAL_SECONDS)
+            try:
+                await self(progress)
+            except Exception as error:
+                log.warning("progress not told", knowledge_base=self._base_id, error=repr(error))
+                if not is_transient(error):
+                    raise
