@@ -1,14 +1,12 @@
 // A Node application on kb-sync that a test directs: one JSON call a line in, one JSON answer a line out.
 // argument: {redis, bullmq: package, otel?: package}; a call is {call, op, …}; an answer {call, result} or {call, error}
 import { createInterface } from "node:readline";
-import { openBoard } from "./board.mjs";
-import { record } from "./tracing.mjs";
 
 const { redis, bullmq, otel } = JSON.parse(process.argv[2]);
 const { Job, Queue, QueueEvents, UnrecoverableError, Worker } = await import(bullmq);
 const { hostname: host, port } = new URL(redis);
 const connection = { host, port: Number(port), maxRetriesPerRequest: null };
-const traces = otel ? await record(otel) : undefined;
+const traces = otel ? await (await import("./tracing.mjs")).record(otel) : undefined;
 const queue = new Queue("kb-sync", { connection, telemetry: traces?.telemetry });
 const queueEvents = new QueueEvents("kb-sync", { connection, lastEventId: "0-0" }); // from the queue's beginning
 await queueEvents.waitUntilReady();
@@ -68,7 +66,7 @@ const ops = {
   rest: async () => void (await worker.close()),
   spans: () => traces.spans(),
   board: async ({ method, path, query, body }) => {
-    board ??= openBoard(queue);
+    board ??= (await import("./board.mjs")).openBoard(queue);
     return board({ method, path, query, body });
   },
 };
