@@ -34,14 +34,19 @@ async def test_it_does_so_with_a_github_and_an_embedder_that_fail_one_call_in_fi
 ) -> None:
     chance = random.Random(f"{seed} fails")
     deps = harness.with_embedder(UnreliableEmbedder(chance))
+    failed = list[str]()
+
+    def fault(target: str) -> Answer | None:
+        if chance.random() >= SHARE:
+            return None
+        failed.append(target)
+        return Answer(502, b"")
 
     def fail(on: bool) -> None:
-        harness.github.fault = (
-            (lambda _: Answer(502, b"") if chance.random() < SHARE else None) if on else None
-        )
+        harness.github.fault = fault if on else None
 
-    followed = Followed(harness.github.source("docs"), deps, fail, alone=True)
-    assert await follow(harness, seed, followed, 8)
+    await follow(harness, seed, Followed(harness.github.source("docs"), deps, fail, alone=True), 8)
+    assert failed
 
 
 @pytest.mark.parametrize("seed", seeds(3))
