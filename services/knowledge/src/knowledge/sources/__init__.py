@@ -40,7 +40,8 @@ class Source(Protocol):
         ...
 
     async def list_files(self, commit: str) -> Sequence[SourceFile]:
-        """Every file below the path at ``commit``, before any selection."""
+        """Every file below the path at ``commit``, before any selection. Paths are as the source has them;
+        bytes that are no UTF-8 are surrogates (PEP 383)."""
         ...
 
     async def prepare(self, files: Sequence[SourceFile], commit: str) -> None:

@@ -78,17 +78,8 @@ def _regular_files(root: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(folder, name)
-            if _storable(name) and path.is_file() and not path.is_symlink():
+            if path.is_file() and not path.is_symlink():
                 yield path
-
-
-def _storable(name: str) -> bool:
-    """Names that aren't UTF-8 can't be stored as text."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _describe(path: Path, relative: str, max_bytes: int) -> SourceFile:

@@ -194,11 +194,7 @@ async def _blobs(git: Git) -> dict[str, int]:
 
 
 def _file(line: bytes) -> SourceFile | None:
-    """Regular files only: a symbolic link or a submodule has no content of its own. A name that isn't UTF-8
-    can't be stored."""
+    """Regular files only: a symbolic link or a submodule has no content of its own."""
     facts, _, name = line.partition(b"\t")
     mode, _, sha = facts.decode().split()
-    try:
-        return SourceFile(name.decode(), sha, 0) if mode in _REGULAR_FILES else None
-    except UnicodeDecodeError:
-        return None
+    return SourceFile(name.decode(errors="surrogateescape"), sha, 0) if mode in _REGULAR_FILES else None

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from knowledge.documents import MAX_FILE_BYTES
 from knowledge.sources import Source
+from knowledge.sources.checked_paths import CheckedPaths
 from knowledge.sources.fetching import Fetcher
 from knowledge.sources.folder import FolderSource
 from knowledge.sources.git_remote import GitMemory, GitSource
 from knowledge.sources.github import GitHubSource
 from knowledge.sources.github_access import GitHubAccess
-from knowledge.sources.location import GitHubLocation, GitLocation, SitemapLocation, parse_source
+from knowledge.sources.location import GitHubLocation, GitLocation, Location, SitemapLocation, parse_source
 from knowledge.sources.pages import PageMemory
 from knowledge.sources.selection import Selection
 from knowledge.sources.website import WebsiteSource
@@ -40,11 +41,17 @@ class Sources:
 
     @asynccontextmanager
     async def open(self, source: str, selection: Selection) -> AsyncIterator[Source]:
-        """The source that ``source`` names; what it fetches is gone afterwards.
+        """The source that ``source`` names; what it fetches is gone afterwards. It lists what ``selection``
+        takes, under names that can be kept.
 
         Raises ``PermanentError`` for one that can't be, or may not be read.
         """
-        location, limits = parse_source(source), self.limits
+        async with self._opened(parse_source(source), selection) as found:
+            yield CheckedPaths(found, selection)
+
+    @asynccontextmanager
+    async def _opened(self, location: Location, selection: Selection) -> AsyncIterator[Source]:
+        limits = self.limits
         if isinstance(location, GitHubLocation):
             yield GitHubSource(self.fetcher, self.github, location, limits.file_bytes)
         elif isinstance(location, GitLocation):

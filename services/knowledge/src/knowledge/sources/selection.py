@@ -36,8 +36,8 @@ def git_blob_sha(content: bytes) -> str:
 
 
 def is_git_hash(text: object) -> bool:
-    """Whether ``text`` is 40 hex digits, by which Git knows commits, trees and files (SHA-1). Nothing else that
-    a server calls by that name may become an argument, a part of a URL, or a row."""
+    """Whether ``text`` is 40 hex digits, by which Git knows commits, trees and files (SHA-1). Whatever else
+    a server calls by that name may become no argument, no part of a URL, and no row."""
     return isinstance(text, str) and _SHA1.fullmatch(text) is not None
 
 

@@ -114,8 +114,7 @@ async def _sync_from(
 
     anew = index is None or index.fingerprint != fingerprint
     with tracer().start_as_current_span("knowledge.list_source"):
-        selection = rules.selection_of(base)
-        listing = [file for file in await source.list_files(commit) if selection.takes(file.path)]
+        listing = await source.list_files(commit)
     to_read = rules.files_to_read(listing, known, existing, everything=anew or run.mode == "full")
     with tracer().start_as_current_span("knowledge.read_and_embed") as span:
         span.set_attribute("knowledge.files", len(to_read))
