@@ -19,7 +19,7 @@ from tests.integration.knowledge.test_worker import working
 from tests.support.knowledge import Jobs
 
 MINUTE_MS = 60_000
-AHEAD_MS = 2_000
+AHEAD_MS = 4_000
 """How far ahead the base's moment is. Long enough for a slow machine to come to the job before it."""
 
 
