@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import StringConstraints
 
 from common.contracts import CommandRejected, Contract, by_type
 from common.contracts.storable import Text
@@ -50,6 +50,11 @@ class SyncProgressed(Contract):
     rate: float | None = None
     """Chunks a second since the phase began: embedded, then written."""
     seconds_left: float | None = None
+    """Of the phase, at its pace so far."""
+    phase: SyncPhase | None = None
+    rows_written: int | None = None
+    rows_to_write: int | None = None
+    """Known once everything is read. Readers see the new rows all at once, after the last of them."""
 
 
 class SyncCompleted(Contract):
