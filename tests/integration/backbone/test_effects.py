@@ -2,6 +2,10 @@
 
 from uuid import uuid4
 
+import pytest
+
+from common.health import NotReady
+from common.streams import processor as processing
 from tests.integration.backbone.probe import COMMANDS, Probe, Refuse, Rejected, World, refuse
 from tests.support.wait import eventually
 
@@ -74,15 +78,51 @@ async def test_a_bad_entry_never_holds_up_a_batch(world: World, probe: Probe) ->
         {"hello": "world"},
         {"__data__": "no json"},
         {"type": "probe.note.v1", "data": '{"subject": "s", "value": NaN}'},
+        {"__data__": '{"data": "x", "headers": null}'},
+        {"__data__": '{"data": "x", "headers": 5}'},
+        {"__data__": '{"data": "x", "headers": [1]}'},
+        {"id": "no data", "type": "probe.note.v1"},
+        # Less than 1,024 characters, and more bytes than an index takes.
+        {"id": "".join(map(chr, range(0x4E00, 0x5200 - 1))), "type": "nobody.takes.v1", "data": "{}"},
     ]
     for i, fields in enumerate(bad):
         await world.publish(fields)
         await world.note("good", i)
-    async with world.running(probe):
-        await world.expect(effects=len(bad))
-        await world.expect(dead=len(bad))
-        await world.expect(pending=0)
-    assert await world.pending() == 0
+    async with world.running(probe) as backbone:
+        await world.expect(effects=len(bad), dead=len(bad), pending=0)
+        for i, fields in enumerate(bad):
+            await world.publish(fields)
+            await world.note("good", len(bad) + i)
+        await world.expect(effects=2 * len(bad), dead=2 * len(bad), pending=0)
+        assert [await check() for check in backbone.checks().values()] == ["active", "active"]
+    assert {dead["dead-kind"] for dead in await world.dead()} == {"invalid"}
+    told = {fact["data"]["commandId"] for fact in await world.facts(Rejected.type)}
+    nameless = [dead for dead in await world.dead() if "type" not in dead]
+    # Each but those whose type is not known; the two of one id are one command.
+    assert len(told) == 2 * len(bad) - len(nameless) - 1
+    assert "no data" in told
+
+
+async def test_a_consumer_that_cannot_get_on_says_so(
+    world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it is: here a mistake of ours that no rule of the backbone foresees."""
+    await world.note("s", 1)
+    monkeypatch.setattr(processing, "validate", lambda *_: 1 / 0)
+    async with world.running(probe) as backbone:
+        check = backbone.checks()[f"consumer {COMMANDS}"]
+
+        async def tells() -> bool:
+            try:
+                await check()
+            except NotReady as error:
+                return "ZeroDivisionError" in str(error)
+            return False
+
+        await eventually(tells)
+        monkeypatch.undo()
+        await world.expect(effects=1, pending=0)
+        assert await check() == "active"
 
 
 async def test_flat_entries_and_faststream_entries_are_both_read(world: World, probe: Probe) -> None:

@@ -4,6 +4,7 @@ HTTP answers the first with a 4xx, the second with a 503. A stream consumer dead
 and tries the second again for as long as it takes.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -93,6 +94,9 @@ OUTAGES: tuple[type[BaseException], ...] = (
     redis.exceptions.BusyLoadingError,
     redis.exceptions.OutOfMemoryError,
     redis.exceptions.ReadOnlyError,
+    redis.exceptions.MasterDownError,
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.TryAgainError,
     TimeoutError,
 )
 """Errors that say a whole dependency is away: everything waits, and nobody is to blame.
@@ -102,6 +106,14 @@ OUTAGES: tuple[type[BaseException], ...] = (
 ``InternalClientError`` is what asyncpg says of a connection that the server cut in mid-statement ("cannot
 switch to state …"), when it is used once more before it is known to be closed.
 """
+
+_PASSING_REPLY = re.compile(
+    r"(?:caused error: \(['\"])?(?:Transaction discarded because of: )?"
+    r"(?:BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOREPLICAS|OOM|READONLY|TRYAGAIN|UNBLOCKED) "
+)
+"""Replies of a Redis that can't write for now. redis-py has no classes for ``NOREPLICAS`` (too few replicas),
+``MISCONF`` (its disk is full), ``BUSY`` (a script runs) and ``UNBLOCKED`` (it became a replica), and any of
+them may be the reason of an ``EXECABORT``. A pipeline puts its command before the reply."""
 
 BUSY: tuple[type[BaseException], ...] = (
     TransientError,
@@ -115,8 +127,12 @@ BUSY: tuple[type[BaseException], ...] = (
 
 
 def is_outage(error: BaseException) -> bool:
-    return isinstance(error, OUTAGES)
+    """Whether a dependency is away. A value that asyncpg can't send is an InterfaceError, and no outage."""
+    if isinstance(error, redis.exceptions.ResponseError):
+        reply = str(error).rpartition(" of pipeline ")[2]
+        return isinstance(error, OUTAGES) or _PASSING_REPLY.match(reply) is not None
+    return isinstance(error, OUTAGES) and not isinstance(error, ValueError)
 
 
 def is_transient(error: BaseException) -> bool:
-    return isinstance(error, OUTAGES + BUSY)
+    return is_outage(error) or isinstance(error, BUSY)

@@ -6,6 +6,7 @@ holds ``type`` and ``data``.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -30,7 +31,14 @@ _REPLAY_FIELDS = (b"id", b"source", b"replay")
 
 
 class MalformedEntry(ValueError):
-    """An entry that is no event: the message says what is missing or wrong."""
+    """An entry that is no event: the message says what is missing or wrong.
+
+    ``event`` is what can be told of it all the same; ``None`` when not even its type can.
+    """
+
+    def __init__(self, reason: str, event: "Event | None" = None) -> None:
+        super().__init__(reason)
+        self.event = event
 
 
 @dataclass(slots=True)
@@ -61,7 +69,7 @@ class Event:
 
 
 def decode_entry(stream: str, entry_id: str, fields: Fields) -> Event:
-    """Read an entry of any writer as an event. Raises :class:`MalformedEntry`."""
+    """Read an entry of any writer as an event. Raises :class:`MalformedEntry`, and nothing else."""
     if b"__data__" in fields and b"type" not in fields:
         # A replayed dead letter has its identity beside FastStream's own field.
         replayed = {name: fields[name] for name in _REPLAY_FIELDS if name in fields}
@@ -69,15 +77,21 @@ def decode_entry(stream: str, entry_id: str, fields: Fields) -> Event:
     data = fields.get(b"data")
     if data is None or b"type" not in fields:
         missing = "type" if b"type" not in fields else "data"
-        raise MalformedEntry(f"the entry has no field {missing!r}: an event needs 'type' and 'data'")
+        raise MalformedEntry(
+            f"the entry has no field {missing!r}: an event needs 'type' and 'data'",
+            _identify(stream, entry_id, fields),
+        )
     try:
         text = {name: fields[name].decode() for name in _TEXT_FIELDS if name in fields}
     except UnicodeDecodeError as error:
-        raise MalformedEntry("the event's fields are not UTF-8") from error
+        raise MalformedEntry(
+            "the event's fields are not UTF-8", _identify(stream, entry_id, fields)
+        ) from error
     for name, value in text.items():
-        if len(value) > MAX_FIELD_BYTES or "\x00" in value:
+        if len(fields[name]) > MAX_FIELD_BYTES or "\x00" in value:
             raise MalformedEntry(
-                f"field {name.decode()!r} is over {MAX_FIELD_BYTES} characters or holds U+0000"
+                f"field {name.decode()!r} is over {MAX_FIELD_BYTES} bytes or holds U+0000",
+                _identify(stream, entry_id, fields),
             )
     replay = fields.get(b"replay")
     return Event(
@@ -94,9 +108,44 @@ def decode_entry(stream: str, entry_id: str, fields: Fields) -> Event:
     )
 
 
+def _identify(stream: str, entry_id: str, fields: Fields) -> Event | None:
+    """What a malformed entry says of itself, as far as it can be stored; ``None`` without a type.
+
+    An id that can't be is none: the entry's own serves.
+    """
+    text: dict[bytes, str] = {}
+    for name in (b"id", b"source", b"type", b"traceparent"):
+        value = fields.get(name, b"")
+        with suppress(UnicodeDecodeError):
+            if 0 < len(value) <= MAX_FIELD_BYTES and b"\x00" not in value:
+                text[name] = value.decode()
+    if b"type" not in text:
+        return None
+    return Event(
+        id=text.get(b"id", entry_id),
+        source=text.get(b"source", f"/streams/{stream}"),
+        type=text[b"type"],
+        data=fields.get(b"data", b""),
+        stream=stream,
+        entry_id=entry_id,
+        traceparent=text.get(b"traceparent"),
+    )
+
+
 def _decode_faststream(raw: bytes) -> Fields:
     """The flat fields of a ``__data__`` entry, in FastStream's binary or JSON format."""
-    body, headers = BinaryMessageFormatV1.parse(raw)
+    try:
+        return _flatten(*BinaryMessageFormatV1.parse(raw))
+    except MalformedEntry:
+        raise
+    except Exception as error:
+        # Anybody may write it, and FastStream's parser hands on whatever the JSON holds.
+        raise MalformedEntry(f"the __data__ field can't be read: {error!r}"[:500]) from error
+
+
+def _flatten(body: bytes, headers: object) -> Fields:
+    if not isinstance(headers, dict):
+        raise MalformedEntry("the headers of the __data__ field are no object")
     flat = {str(k).lower().removeprefix("ce_").encode(): str(v).encode() for k, v in headers.items()}
     if b"type" in flat:
         return {**flat, b"data": body}
@@ -104,10 +153,11 @@ def _decode_faststream(raw: bytes) -> Fields:
         structured = codec.loads(body)
     except ValueError as error:
         raise MalformedEntry("the __data__ field is no JSON") from error
-    if not isinstance(structured, dict) or "type" not in structured or "data" not in structured:
+    if not isinstance(structured, dict) or "type" not in structured:
         raise MalformedEntry("a __data__ entry needs 'type' among its headers, or a body {type, data}")
     envelope = {k.encode(): str(v).encode() for k, v in structured.items() if isinstance(v, str | int)}
-    return {**envelope, b"data": codec.dumps(structured["data"])}
+    envelope.pop(b"data", None)
+    return {**envelope, b"data": codec.dumps(structured["data"])} if "data" in structured else envelope
 
 
 def encode_entry(

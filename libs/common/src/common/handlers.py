@@ -30,12 +30,21 @@ class Command(Generic[M]):
     traceparent: str | None
 
 
+MAX_REASON = 2_000
+"""Characters of a reason that are kept."""
+
+
 @dataclass(slots=True, frozen=True)
 class Rejection:
     """Why a command will never be carried out. ``code`` is for programs, ``reason`` for people."""
 
     code: str
     reason: str
+
+    def __post_init__(self) -> None:
+        # It may quote what the sender wrote, and is stored: without what Postgres and UTF-8 can't hold.
+        storable = self.reason[:MAX_REASON].encode(errors="replace").decode().replace("\x00", "\ufffd")
+        object.__setattr__(self, "reason", storable)
 
     @classmethod
     def of(cls, error: PermanentError) -> "Rejection":

@@ -72,7 +72,8 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """A connection inside one transaction (READ COMMITTED): committed at the end, rolled back on an error.
 
     A cancellation stays one when the connection is gone too: the complaint that nothing can be rolled back
-    would hide it, and who waits for an outage to end would wait on.
+    would hide it, and who waits for an outage to end would wait on. A server that is read-only was failed
+    over: its connections are left, and the next ones go to wherever the address leads by then.
     """
     cancelled = False
     try:
@@ -85,4 +86,6 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     except Exception as error:
         if cancelled:
             raise asyncio.CancelledError from error
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            await pool.expire_connections()
         raise

@@ -37,6 +37,7 @@ from common.health import Check, check_schema, health_router
 from common.http import GuardBody, MeasureRequests, install_error_handlers
 from common.notifications import Notifications
 from common.postgres import Pool, create_pool
+from common.redis_clients import open_redis
 from common.settings import ServiceSettings
 from common.supervision import supervise
 
@@ -136,7 +137,7 @@ def create_app(spec: ServiceSpec) -> FastAPI:
 
 @asynccontextmanager
 async def _resources(settings: ServiceSettings) -> AsyncIterator[Resources]:
-    redis = Redis.from_url(settings.redis_url, decode_responses=True, health_check_interval=15)
+    redis = open_redis(settings.redis_url, decode_responses=True)
     async with (
         await create_pool(settings) as pool,
         httpx.AsyncClient(timeout=30, follow_redirects=False) as http,

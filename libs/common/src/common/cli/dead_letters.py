@@ -34,9 +34,12 @@ class Letter:
         home = text(fields.get(b"dead-stream") or dead_stream.removesuffix(DEAD).encode())
         original_id = text(fields.get(b"dead-id") or entry_id.encode())
         own = own_fields(fields)
+        event: Event | None
         try:
             event = decode_entry(home, original_id, own)
-        except MalformedEntry:
+        except MalformedEntry as error:
+            event = error.event
+        if event is None:
             event_id, source = text(own.get(b"id") or original_id), text(own.get(b"source", b""))
             return cls(
                 dead_stream,

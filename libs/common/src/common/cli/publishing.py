@@ -36,10 +36,10 @@ def make(type_: str, data: bytes, *, event_id: str, source: str, subject: str | 
         decoded = codec.loads(data)
         about = decoded if isinstance(decoded, dict) else {}
         found = about.get("conversationId") or about.get("knowledgeBaseId")
-        subject = found if isinstance(found, str) and len(found) <= MAX_FIELD_BYTES else None
+        subject = found if isinstance(found, str) and len(found.encode()) <= MAX_FIELD_BYTES else None
     for name, value in (("ID", event_id), ("TYPE", type_), ("SOURCE", source), ("SUBJECT", subject or "")):
-        if len(value) > MAX_FIELD_BYTES or "\x00" in value:
-            raise Refusal(f"{name} is over {MAX_FIELD_BYTES} characters or holds U+0000")
+        if len(value.encode()) > MAX_FIELD_BYTES or "\x00" in value:
+            raise Refusal(f"{name} is over {MAX_FIELD_BYTES} bytes or holds U+0000")
     return NewEvent(event_id, source, type_, subject, data)
 
 

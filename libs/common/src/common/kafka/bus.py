@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from types import TracebackType
 
-from redis.asyncio import Redis
-
 from common.handlers import Router
 from common.kafka.address import KafkaAddress
 from common.kafka.consumer import TopicConsumer
 from common.kafka.producer import KafkaPublisher
 from common.postgres import Pool
+from common.redis_clients import open_redis
 from common.settings import ServiceSettings
 
 
@@ -19,7 +18,7 @@ class KafkaBus:
     def __init__(self, settings: ServiceSettings, pool: Pool) -> None:
         self._settings, self._pool = settings, pool
         self._address = KafkaAddress.parse(settings.event_bus_url)
-        self._redis = Redis.from_url(settings.redis_url, health_check_interval=15)
+        self._redis = open_redis(settings.redis_url)
         self.publisher = KafkaPublisher(self._address)
 
     async def __aenter__(self) -> "KafkaBus":

@@ -61,23 +61,10 @@ class Assignment:
     partitions: Partitions
     processor: Processor
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
-    retries: asyncio.Task[None] | None = None
-
-    async def retry_parked(self) -> None:
-        while True:
-            try:
-                tried = await self.processor.retry_due()
-            except LeaseLost:
-                return
-            if not tried:
-                await asyncio.sleep(0.05)
 
     async def end(self) -> None:
         """Stop retries, let a batch in flight finish if it does so soon, and let nothing follow."""
-        if self.retries is not None:
-            self.retries.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await self.retries
+        await self.processor.stop()
         try:
             async with asyncio.timeout(REVOKE_SECONDS), self.busy:
                 pass
@@ -109,6 +96,7 @@ class TopicConsumer:
         self._interrupted = asyncio.Event()
         self._assignment: asyncio.Task[Assignment | None] | None = None
         self._reachable = False
+        self._trouble: str | None = None
 
     @property
     def status(self) -> str:
@@ -118,6 +106,12 @@ class TopicConsumer:
         if self._assignment is None or not self._assignment.done() or self._assignment.cancelled():
             return "starting"
         return "active" if self._in_force() else "standby"
+
+    @property
+    def trouble(self) -> str | None:
+        """The outage that it waits for, or why it was interrupted and has not begun to read again since."""
+        assignment = self._in_force()
+        return (assignment.processor.trouble if assignment else None) or self._trouble
 
     async def run(self) -> None:
         """Consume for ever, until cancelled."""
@@ -129,6 +123,7 @@ class TopicConsumer:
                     failures = 0
                 except (KafkaError, OSError) as error:
                     failures += 1
+                    self._trouble = repr(error)
                     log.warning("topic interrupted", stream=self._topic, error=repr(error))
                 await asyncio.sleep(backoff.pause(failures + 1, first=0.2, longest=5))
         finally:
@@ -198,6 +193,7 @@ class TopicConsumer:
                 log.warning("partitions lost", stream=self._topic, error=repr(error))
                 self._interrupted.set()
         except Exception as error:
+            self._trouble = repr(error)
             log.error("batch abandoned", stream=self._topic, exc_info=error)
             self._interrupted.set()  # read again from the committed offsets
 
@@ -231,8 +227,11 @@ class TopicConsumer:
         attempt = 0
         while True:
             try:
-                return await self._take_over(mine)
+                assignment = await self._take_over(mine)
+                self._trouble = None
+                return assignment
             except Exception as error:
+                self._trouble = repr(error)
                 if not is_transient(error) and not isinstance(error, KafkaError):
                     log.error("assignment failed", stream=self._topic, exc_info=error)
                 attempt += 1
@@ -267,11 +266,9 @@ class TopicConsumer:
         )
         batch = BatchTransaction(self._pool, self._router, self._facts_stream)
         processor = Processor(partitions, self._router, batch, settings)
-        processor.lease = fence
-        assignment = Assignment(partitions, processor)
-        assignment.retries = asyncio.create_task(assignment.retry_parked())
+        processor.start(fence)
         log.info("partitions taken", stream=self._topic, group=settings.service, starts=starts)
-        return assignment
+        return Assignment(partitions, processor)
 
     async def _tend(self, consumer: Any) -> None:
         """Commit what couldn't be, measure, and ask whether the broker answers."""
@@ -279,7 +276,7 @@ class TopicConsumer:
         if assignment is None:
             return
         partitions = assignment.partitions
-        if partitions.fence.lost.is_set():
+        if partitions.fence.lost.is_set() or not assignment.processor.retrying:
             self._interrupted.set()
             return
         await partitions.commit()

@@ -18,6 +18,10 @@ class Consumer(Protocol):
     def status(self) -> str:
         """``active``, ``standby``, or ``starting``: it should read and doesn't (yet, or any more)."""
 
+    @property
+    def trouble(self) -> str | None:
+        """What keeps it from getting on, if anything does: an error of its own, a dependency that is away."""
+
     async def run(self) -> None:
         """Consume for ever, until cancelled."""
 
@@ -54,6 +58,8 @@ def open_bus(settings: ServiceSettings, pool: Pool) -> Bus:
 
 def check_reading(consumer: Consumer, stream: str) -> str:
     """A consumer's status, for ``/ready``. Raises :class:`NotReady`."""
+    if consumer.trouble is not None:
+        raise NotReady(f"the consumer of {stream} can't get on: {consumer.trouble}"[:500])
     if consumer.status == "starting":
         raise NotReady(f"the consumer of {stream} isn't reading")
     return consumer.status

@@ -11,6 +11,7 @@ out earlier, and come first.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -21,14 +22,15 @@ from faststream import AckPolicy
 from faststream.redis import RedisBroker, StreamSub
 from faststream.redis.message import FAKE_CONSUMER, RedisBatchStreamMessage
 from faststream.redis.subscriber.usecases import LogicSubscriber
-from redis.asyncio.connection import Connection, SSLConnection
+from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
-from common.errors import is_transient
+from common.errors import is_outage, is_transient
 from common.events import RawEntry
 from common.leases import Lease, LeaseKeeper, LeaseLost
+from common.redis_clients import connection_of
 from common.settings import ServiceSettings
 from common.streams.group import Group
 from common.streams.handover import Handover
@@ -43,6 +45,9 @@ BLOCK_MILLISECONDS = 1_000
 STRAY_SECONDS = 2.0
 IDLE_CONSUMER_SECONDS = 3_600.0
 
+TROUBLE_SECONDS = 10.0
+"""How long a process that stands by still tells why it had to give up: another one may have got on since."""
+
 
 class StreamConsumer:
     """Reads ``group`` while it holds the lease; stands by otherwise."""
@@ -56,13 +61,23 @@ class StreamConsumer:
         self._disconnected = asyncio.Event()
         self._reader: LogicSubscriber | None = None
         self._broker = self._make_broker()
+        self._trouble: tuple[str, float] | None = None
 
     @property
     def status(self) -> str:
         """``active``, ``standby``, or ``starting``: active, with the reader not running yet (or no more)."""
         if self._keeper.lease is None:
             return "standby"
-        return "active" if self._reader is not None and self._reader.running else "starting"
+        return "active" if self._reader is not None and _is_reading(self._reader) else "starting"
+
+    @property
+    def trouble(self) -> str | None:
+        """The outage that it waits for, or why it was interrupted and has not begun to read again since."""
+        if self._trouble is None or self._processor.trouble is not None:
+            return self._processor.trouble
+        error, at = self._trouble
+        stale = self._keeper.lease is None and time.monotonic() - at > TROUBLE_SECONDS
+        return None if stale else error
 
     async def run(self) -> None:
         """Consume whenever the lease is ours; for ever, until cancelled."""
@@ -72,24 +87,22 @@ class StreamConsumer:
             await self._broker.stop()
 
     async def _lead(self, lease: Lease) -> None:
-        self._processor.lease = lease
-        self._processor.parking.clear()
-        retries = asyncio.create_task(self._retry_parked())
         try:
             while True:
+                if not self._processor.retrying:
+                    self._processor.start(lease)
                 try:
                     await self._read_until_interrupted(lease)
                 except (LeaseLost, asyncio.CancelledError):
                     raise
                 except Exception as error:
+                    self._trouble = repr(error), time.monotonic()
                     if not is_transient(error) and not isinstance(error, ResponseError):
                         raise
                     log.warning("stream interrupted", stream=self._group.stream, error=repr(error))
                 await asyncio.sleep(0.2)
         finally:
-            retries.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await retries
+            await self._processor.stop()
 
     async def _read_until_interrupted(self, lease: Lease) -> None:
         """Drain, then read until the connection, the group or the lease is lost.
@@ -108,8 +121,14 @@ class StreamConsumer:
         await self._broker.connect()
         await reader.start()
         log.info("reading", stream=self._group.stream, group=self._group.name, consumer=self._consumer)
+        self._trouble = None
         try:
-            while reader.running and not lease.lost.is_set():
+            while (
+                _is_reading(reader)
+                and self._processor.retrying
+                and not handling.done()
+                and not lease.lost.is_set()
+            ):
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._disconnected.wait(), 0.5)
                     return
@@ -144,15 +163,6 @@ class StreamConsumer:
             log.warning("strays found", stream=self._group.stream, count=len(strays))
             self._disconnected.set()
 
-    async def _retry_parked(self) -> None:
-        while True:
-            try:
-                tried = await self._processor.retry_due()
-            except LeaseLost:
-                return
-            if not tried:
-                await asyncio.sleep(0.05)
-
     async def _handle(self, lease: Lease, handover: Handover) -> None:
         """Handle one batch while FastStream reads and validates the next; until interrupted."""
         while not self._disconnected.is_set():
@@ -170,6 +180,7 @@ class StreamConsumer:
                 lease.lost.set()
                 self._disconnected.set()
             except Exception as error:
+                self._trouble = repr(error), time.monotonic()
                 log.error("batch abandoned", stream=self._group.stream, exc_info=error)
                 self._processor.release(items)
                 self._disconnected.set()  # what it left pending is drained again
@@ -186,7 +197,9 @@ class StreamConsumer:
             await asyncio.wait([handling], timeout=self._settings.shutdown_grace_seconds / 2)
         finally:
             handling.cancel()
-            await asyncio.gather(handling, return_exceptions=True)
+            [ended] = await asyncio.gather(handling, return_exceptions=True)
+            if isinstance(ended, Exception):
+                log.error("handling ended", stream=self._group.stream, exc_info=ended)
 
     def _window(self) -> Window:
         return Window(self._settings.stream_batch_size, self._settings.stream_batch_bytes)
@@ -214,7 +227,7 @@ class StreamConsumer:
             items = self._processor.prepare(entries)
             try:
                 await handover.put(items, size)
-            except asyncio.CancelledError:
+            except BaseException:
                 self._processor.release(items)
                 raise
 
@@ -230,9 +243,7 @@ class StreamConsumer:
             apply_types=False,
             graceful_timeout=self._settings.shutdown_grace_seconds / 2,
             retry=Retry(NoBackoff(), 0),
-            connection_class=_watched(
-                SSLConnection if url.startswith("rediss:") else Connection, self._disconnected.set
-            ),
+            connection_class=_watched(connection_of(url), self._disconnected.set),
         )
 
 
@@ -253,13 +264,28 @@ class _PacedStream(StreamSub):
         """FastStream's own, fixed, is of no use here."""
 
 
-def _watched(base: type[Connection], on_disconnect: Callable[[], None]) -> type[Connection]:
-    """A connection that tells when it is lost; never retried, so that no lost reply goes unnoticed."""
+def _is_reading(reader: LogicSubscriber) -> bool:
+    return reader.running and not all(task.done() for task in reader.tasks)
+
+
+def _watched(base: type[Connection], on_interruption: Callable[[], None]) -> type[Connection]:
+    """A connection that tells when it is lost; never retried, so that no lost reply goes unnoticed.
+
+    And when Redis refuses: FastStream reads on at once then, as fast as it can, for as long as it is refused.
+    """
 
     class Watched(base):  # type: ignore[valid-type,misc]
         async def disconnect(self, *args: object, **kwargs: object) -> None:
-            on_disconnect()
+            on_interruption()
             await super().disconnect(*args, **kwargs)
+
+        async def read_response(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return await super().read_response(*args, **kwargs)
+            except ResponseError as error:
+                if is_outage(error):
+                    on_interruption()
+                raise
 
     return Watched
 

@@ -8,13 +8,14 @@ its entry a dead letter.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 import structlog
 from prometheus_client import Counter, Histogram
 
 from common import backoff, telemetry
-from common.errors import is_outage, is_transient
+from common.errors import TransientError, is_outage, is_transient
 from common.events import RawEntry
 from common.handlers import Rejection, Router
 from common.leases import Fence, LeaseLost
@@ -46,7 +47,10 @@ SECONDS = Histogram(
 
 
 class Processor:
-    """Deals with entries of one stream for one group. ``lease`` must be set before it is used."""
+    """Deals with entries of one stream for one group, between :meth:`start` and :meth:`stop`.
+
+    ``trouble`` is the outage that is being waited for, if there is one.
+    """
 
     def __init__(
         self, source: Source, router: Router, batch: BatchTransaction, settings: ServiceSettings
@@ -58,12 +62,35 @@ class Processor:
         self.parking = Parking(source.stream)
         self.in_flight: set[str] = set()
         self.lease: Fence | None = None
+        self.trouble: str | None = None
+        self._retries: asyncio.Task[None] | None = None
         self._labels = (source.stream, source.name)
+
+    @property
+    def retrying(self) -> bool:
+        """Whether what is parked will be tried again. When that has ended by itself, start anew."""
+        return self._retries is not None and not self._retries.done()
+
+    def start(self, lease: Fence) -> None:
+        """Work under ``lease``, with nothing parked; what will be is tried again until :meth:`stop`."""
+        self.lease = lease
+        self.parking.clear()
+        self._retries = asyncio.create_task(self._retry_parked())
+
+    async def stop(self) -> None:
+        """Try nothing again any more."""
+        self.trouble = None
+        retries, self._retries = self._retries, None
+        if retries is not None:
+            retries.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await retries
 
     def prepare(self, entries: Sequence[RawEntry]) -> list[Item]:
         """Validate entries just read; they are in flight until :meth:`handle` or :meth:`release`."""
+        items = validate(self._router, self.source.stream, entries)
         self.in_flight.update(entry_id for entry_id, _ in entries)
-        return validate(self._router, self.source.stream, entries)
+        return items
 
     def release(self, items: Sequence[Item]) -> None:
         """Leave prepared entries pending: they are read again."""
@@ -78,6 +105,8 @@ class Processor:
         try:
             while self.parking.full:
                 self._check_lease()
+                if not self.retrying:
+                    raise TransientError("nothing that is parked is tried again")
                 await asyncio.sleep(0.1)
             with SECONDS.labels(*self._labels).time():
                 for part in split(items, self._budget):
@@ -118,6 +147,17 @@ class Processor:
                 return True
             self.parking.settle(key, entry_id)
         return True
+
+    async def _retry_parked(self) -> None:
+        try:
+            while True:
+                if not await self.retry_due():
+                    await asyncio.sleep(0.05)
+        except LeaseLost:
+            return
+        except Exception as error:
+            # The consumer starts anew, from what is pending.
+            log.error("retries ended", stream=self.source.stream, exc_info=error)
 
     async def _settle(self, items: Sequence[Item]) -> None:
         if not items:
@@ -214,11 +254,14 @@ class Processor:
         while True:
             self._check_lease()
             try:
-                return await action()
+                result = await action()
+                self.trouble = None
+                return result
             except Exception as error:
                 if isinstance(error, LeaseLost) or not is_outage(error):
                     raise
                 attempt += 1
+                self.trouble = repr(error)
                 OUTAGES.labels(*self._labels).inc()
                 log.warning("waiting for a dependency", stream=self.source.stream, error=repr(error))
             await asyncio.sleep(backoff.pause(attempt, first=self._first, longest=min(2.0, self._longest)))

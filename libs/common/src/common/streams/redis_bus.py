@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from types import TracebackType
 
-from redis.asyncio import Redis
-
 from common.handlers import Router
 from common.leases import LeaseKeeper
 from common.postgres import Pool
 from common.publishing import RedisPublisher
+from common.redis_clients import open_redis
 from common.settings import ServiceSettings
 from common.streams.batch import BatchTransaction
 from common.streams.consumer import StreamConsumer
@@ -23,7 +22,7 @@ class RedisBus:
 
     def __init__(self, settings: ServiceSettings, pool: Pool) -> None:
         self._settings, self._pool = settings, pool
-        self._redis = Redis.from_url(settings.event_bus_url, health_check_interval=15)
+        self._redis = open_redis(settings.event_bus_url)
         self.publisher = RedisPublisher(self._redis)
 
     async def __aenter__(self) -> "RedisBus":

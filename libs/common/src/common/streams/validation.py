@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from pydantic import ValidationError
 
 from common import codec
 from common.events import Event, MalformedEntry, RawEntry, decode_entry
 from common.handlers import Command, Rejection, Route, Router
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -32,10 +35,19 @@ def validate(router: Router, stream: str, entries: Sequence[RawEntry]) -> list[I
 
 
 def _validate(router: Router, stream: str, entry: RawEntry) -> Item:
+    event: Event | None = None
     try:
         event = decode_entry(stream, entry[0], entry[1])
+        return _read(router, entry, event)
     except MalformedEntry as error:
-        return Item(entry, rejection=Rejection("malformed", str(error)))
+        return Item(entry, error.event, rejection=Rejection("malformed", str(error)))
+    except Exception as error:
+        # What nobody foresaw is the misfortune of one entry, not of its batch.
+        log.error("entry can't be read", stream=stream, entry_id=entry[0], exc_info=error)
+        return Item(entry, event, rejection=Rejection("malformed", f"{type(error).__name__}: {error}"))
+
+
+def _read(router: Router, entry: RawEntry, event: Event) -> Item:
     route = router.routes.get(event.type)
     if route is None:
         rejection = None

@@ -1,0 +1,35 @@
+"""Redis clients that follow a fail-over: they leave a server that became a replica."""
+
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.connection import Connection, SSLConnection
+from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import ReadOnlyError
+
+
+def following(base: type[Connection]) -> type[Connection]:
+    """``base``, which is closed when its server turns out to be read-only: the next one goes to wherever the
+    address leads by then. As redis-py does it behind Sentinel."""
+
+    class Following(base):  # type: ignore[valid-type,misc]
+        async def read_response(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return await super().read_response(*args, **kwargs)
+            except ReadOnlyError as error:
+                await self.disconnect()
+                raise Disconnected("the server is a replica now") from error
+
+    return Following
+
+
+def connection_of(url: str) -> type[Connection]:
+    """The kind of connection that ``url`` asks for, following a fail-over."""
+    return following(SSLConnection if url.startswith("rediss:") else Connection)
+
+
+def open_redis(url: str, *, decode_responses: bool = False) -> Redis:
+    """A client that is closed by its owner; it answers in bytes unless told to decode."""
+    client: Redis = Redis.from_url(url, decode_responses=decode_responses, health_check_interval=15)
+    client.connection_pool.connection_class = connection_of(url)
+    return client
