@@ -42,13 +42,14 @@ class Reporter:
             if phase == progress.phase and now - moment < INTERVAL_SECONDS:
                 return
         self._last = progress.phase, now
+        told = progress.to_json()
         fact = SyncProgressed.model_validate(
-            {"knowledgeBaseId": self._base_id, "syncId": self._sync_id, **progress.to_json()}
+            {"knowledgeBaseId": self._base_id, "syncId": self._sync_id, **told}
         )
         async with transaction(self._pool) as connection:
             await self._lease.hold(connection)
             sequence = await bases.update_sequence(connection, self._base_id)
-            await repository.update_progress(connection, self._sync_id, progress.to_json())
+            await repository.update_progress(connection, self._sync_id, told)
             await outbox.append(connection, [outbox.Fact(FACTS_STREAM, self._base_id, sequence, fact)])
         await self._watch(progress)
 
