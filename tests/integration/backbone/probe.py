@@ -1,7 +1,7 @@
 """A service small enough to see the backbone through: each command leaves one row and one fact."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -185,24 +185,28 @@ class World:
         await eventually(check, timeout=timeout)
 
     def settings(self, instance: str = "probe-1", **changes: Any) -> ProbeSettings:
-        quick = {"retry_backoff_seconds": 0.05, "retry_backoff_max_seconds": 0.3}
-        return ProbeSettings(
-            database_url=self.database,
-            redis_url=self.redis_url,
-            auth_mode="dev",
-            instance_name=instance,
-            **(quick | changes),
-        )
+        usual: dict[str, Any] = {
+            "database_url": self.database,
+            "redis_url": self.redis_url,
+            "retry_backoff_seconds": 0.05,
+            "retry_backoff_max_seconds": 0.3,
+        }
+        return ProbeSettings(auth_mode="dev", instance_name=instance, **(usual | changes))
 
     @asynccontextmanager
     async def running(
-        self, probe: Probe, instance: str = "probe-1", **changes: Any
+        self,
+        probe: Probe,
+        instance: str = "probe-1",
+        *,
+        streams: Mapping[str, Router] | None = None,
+        **changes: Any,
     ) -> AsyncIterator[Backbone]:
-        """The probe's backbone, in this process."""
+        """The probe's backbone, in this process; ``streams`` in place of its commands."""
         settings = self.settings(instance, **changes)
         notifications = Notifications(settings)
         listening = asyncio.create_task(notifications.run())
-        backbone = Backbone(settings, notifications, {COMMANDS: probe.router}, FACTS)
+        backbone = Backbone(settings, notifications, streams or {COMMANDS: probe.router}, FACTS)
         try:
             async with backbone:
                 yield backbone

@@ -192,7 +192,7 @@ async def test_without_asking_the_groups_trimming_loses_what_is_unread(
     for _ in range(300):
         await world.redis.xadd(FACTS, {"type": "x", "data": "{}"})
     await asyncio.sleep(0.2)
-    await trimming.trim(world.redis, FACTS, retention_seconds=0.1, droppable=False)
+    await trimming.trim(world.redis, FACTS, retention_seconds=0.1, owner="slow")
     left: Any = await world.redis.xreadgroup("slow", "c", {FACTS: ">"}, count=1_000)
     assert sum(len(entries) for _, entries in left) < 300
 

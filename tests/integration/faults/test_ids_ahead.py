@@ -126,7 +126,7 @@ async def test_facts_stay_for_the_whole_retention_whatever_id_the_last_one_has(
     if off:
         newest = int(str(last).partition("-")[0]) / 1000
         monkeypatch.setattr(trimming, "time", SimpleNamespace(time=lambda: newest))
-    await trimming.trim(redis, FACTS, retention_seconds=60, droppable=True)
+    await trimming.trim(redis, FACTS, retention_seconds=60, owner=None)
     left = await redis.xlen(FACTS)
     assert left < 200 if off else left == 301
 

@@ -34,7 +34,7 @@ async def test_nothing_unread_is_trimmed_and_what_was_read_goes(world: World, pr
     await world.redis.xack(FACTS, "slow", *ids[:200])
     await asyncio.sleep(1.1)
 
-    await trim(world.redis, FACTS, retention_seconds=1, droppable=False)
+    await trim(world.redis, FACTS, retention_seconds=1, owner="slow")
     left = [entry_id for entry_id, _ in await world.redis.xrange(FACTS)]  # type: ignore[union-attr]
     assert len(left) >= 400
     assert len(left) < 600
@@ -42,7 +42,7 @@ async def test_nothing_unread_is_trimmed_and_what_was_read_goes(world: World, pr
     rest: Any = await world.redis.xreadgroup("slow", "c", {FACTS: ">"}, count=1_000)
     assert len(rest[0][1]) == 350
 
-    await trim(world.redis, COMMANDS, retention_seconds=1, droppable=False)
+    await trim(world.redis, COMMANDS, retention_seconds=1, owner="probe")
     assert await world.redis.xlen(COMMANDS) < 200  # all handled: only the last node of the stream may stay
 
 
@@ -54,8 +54,8 @@ async def test_a_silent_group_is_dropped_from_facts_and_never_from_commands(
         for _ in range(300):
             await world.redis.xadd(stream, {"type": "x", "data": "{}"})
     await asyncio.sleep(1.1)
-    await trim(world.redis, FACTS, retention_seconds=1, droppable=True)
-    await trim(world.redis, COMMANDS, retention_seconds=1, droppable=False)
+    await trim(world.redis, FACTS, retention_seconds=1, owner=None)
+    await trim(world.redis, COMMANDS, retention_seconds=1, owner="silent")
     assert await world.redis.xinfo_groups(FACTS) == []
     assert len(await world.redis.xinfo_groups(COMMANDS)) == 1
     assert await world.redis.xlen(COMMANDS) == 300

@@ -42,7 +42,7 @@ class Bus(Protocol):
         """A consumer of ``stream`` for the group that is named after the service."""
 
     async def keep_house(self, command_streams: Sequence[str], facts_stream: str) -> None:
-        """Trim and measure a service's own streams, where the broker doesn't."""
+        """Trim and measure a service's own streams and its dead letters, where the broker doesn't."""
 
 
 def open_bus(settings: ServiceSettings, pool: Pool) -> Bus:

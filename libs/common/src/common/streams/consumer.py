@@ -43,7 +43,6 @@ BLOCK_MILLISECONDS = 1_000
 """How long one read waits: below the socket timeout of 5 s, and below the lease's time to live."""
 
 STRAY_SECONDS = 2.0
-IDLE_CONSUMER_SECONDS = 3_600.0
 
 TROUBLE_SECONDS = 10.0
 """How long a process that stands by still tells why it had to give up: another one may have got on since."""
@@ -113,7 +112,6 @@ class StreamConsumer:
         if await self._group.ensure():
             self._processor.parking.clear()
         await self._drain()
-        await self._group.remove_idle_consumers(self._consumer, IDLE_CONSUMER_SECONDS)
         self._disconnected.clear()
         handover = Handover(self._settings.stream_batch_size, self._settings.stream_batch_bytes)
         self._reader = reader = self._subscribe(lease, handover)

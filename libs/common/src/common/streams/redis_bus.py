@@ -16,6 +16,8 @@ from common.streams.group import Group
 from common.streams.processor import Processor
 from common.streams.trimming import trim
 
+IDLE_CONSUMER_SECONDS = 3_600.0
+
 
 class RedisBus:
     """One connection pool for everything that isn't read by FastStream."""
@@ -24,6 +26,7 @@ class RedisBus:
         self._settings, self._pool = settings, pool
         self._redis = open_redis(settings.event_bus_url)
         self.publisher = RedisPublisher(self._redis)
+        self._groups: list[Group] = []
 
     async def __aenter__(self) -> "RedisBus":
         return self
@@ -36,14 +39,18 @@ class RedisBus:
     def consumer(self, stream: str, router: Router, facts_stream: str) -> StreamConsumer:
         settings = self._settings
         group = Group(self._redis, stream, settings.service)
+        self._groups.append(group)
         processor = Processor(group, router, BatchTransaction(self._pool, router, facts_stream), settings)
         lease = f"consumer:{stream}:{settings.service}"
         keeper = LeaseKeeper(self._pool, lease, settings.instance_name, settings.lease_ttl_seconds)
         return StreamConsumer(settings, group, processor, keeper)
 
     async def keep_house(self, command_streams: Sequence[str], facts_stream: str) -> None:
-        retention = self._settings.stream_retention_seconds
+        retention, owner = self._settings.stream_retention_seconds, self._settings.service
         for stream in command_streams:
-            await trim(self._redis, stream, retention_seconds=retention, droppable=False)
-            await trim(self._redis, dead_stream(stream), retention_seconds=retention, droppable=True)
-        await trim(self._redis, facts_stream, retention_seconds=retention, droppable=True)
+            await trim(self._redis, stream, retention_seconds=retention, owner=owner)
+        await trim(self._redis, facts_stream, retention_seconds=retention, owner=None)
+        for group in self._groups:
+            # Of others' facts too: dead letters are written by the group that couldn't handle them.
+            await trim(self._redis, dead_stream(group.stream), retention_seconds=retention, owner=None)
+            await group.remove_idle_consumers(IDLE_CONSUMER_SECONDS)

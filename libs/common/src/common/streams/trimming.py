@@ -2,7 +2,8 @@
 
 By ``MINID``, below the oldest entry that a group has not acknowledged: ``MAXLEN`` ignores pending entries. On
 a stream of facts a group that was silent for the whole retention is dropped, after it was alerted on for the
-second half of that time; a command stream waits for its owner for ever.
+second half of that time. A command stream waits for its owner for ever, and keeps everything while the owner
+has no group there: it was lost, or has never been made.
 """
 
 import time
@@ -30,10 +31,11 @@ class Need:
     silent_seconds: float
 
 
-async def trim(redis: Redis, stream: str, *, retention_seconds: float, droppable: bool) -> int:
+async def trim(redis: Redis, stream: str, *, retention_seconds: float, owner: str | None) -> int:
     """Remove what no group needs and retention doesn't keep; how many entries went.
 
-    ``droppable`` says that groups silent for longer than the retention are dropped: for streams of facts.
+    ``owner`` is the group that a command stream is for; of other streams (``None``) groups are dropped that
+    are silent for longer than the retention.
     """
     if not await redis.exists(stream):
         return 0
@@ -41,6 +43,8 @@ async def trim(redis: Redis, stream: str, *, retention_seconds: float, droppable
     horizon = f"{int((time.time() - retention_seconds) * 1000)}-0"
     limits = [horizon]
     LENGTH.labels(stream).set(await redis.xlen(stream))
+    if owner is not None and owner not in (_text(info["name"]) for info in groups):
+        return 0
     for info in groups:
         need = await _need(redis, stream, info)
         SILENT.labels(stream, need.group).set(need.silent_seconds if need.oldest else 0)
@@ -48,11 +52,11 @@ async def trim(redis: Redis, stream: str, *, retention_seconds: float, droppable
         PENDING.labels(stream, need.group).set(info["pending"])
         if need.oldest is None:
             continue
-        if droppable and need.silent_seconds > retention_seconds:
+        if owner is None and need.silent_seconds > retention_seconds:
             log.error("silent group dropped", stream=stream, group=need.group, silent=need.silent_seconds)
             await redis.xgroup_destroy(stream, need.group)
             continue
-        if droppable and need.silent_seconds > retention_seconds / 2:
+        if owner is None and need.silent_seconds > retention_seconds / 2:
             log.warning("group is silent", stream=stream, group=need.group, silent=need.silent_seconds)
         limits.append(need.oldest)
     removed: int = await redis.xtrim(stream, minid=min(limits, key=_order), approximate=True)
