@@ -42,6 +42,11 @@ async def test_a_base_is_added_synced_searched_scheduled_and_removed(kb: Termina
     shown = (await kb("kb", "search", "guide", "stop the machine", *as_ada)).out
     assert "levers.md" in shown
     assert "\n# Levers\n" in shown
+    named = ("kb", "search", "guide", "stop the machine", "--version")
+    assert (await kb(*named, "latest", "--json", *as_ada)).json["hits"] == [hit]
+    assert "no version '1'" in (await kb(*named, "1", *as_ada, expect=1)).err
+    in_use = await kb("kb", "remove", "guide", "--version", "latest", "--yes", *as_ada, expect=2)
+    assert "'latest' is the version that searches find" in in_use.err
     scheduled = (await kb("kb", "schedule", "guide", "0 * * * *", "--json", *as_ada)).json
     assert scheduled["refreshSchedule"] == "0 * * * *"
     assert "refreshSchedule" not in (await kb("kb", "schedule", "guide", "--off", *as_ada)).out

@@ -91,6 +91,21 @@ async def test_a_user_s_base_from_its_first_sync_to_its_end(
         hits = await ada.get(f"{BASES}/handbook/search", params={"q": "stop the machine", "limit": 1})
         assert hits.json()["data"][0]["metadata"]["sourceFile"] == "docs/levers.md"
 
+        # Its versions are searched and deleted by name.
+        assert (await ada.get(f"{BASES}/handbook")).json()["data"]["versions"] == ["latest"]
+        named = await ada.get(f"{BASES}/handbook/search?q=lever&version=latest&limit=1")
+        assert len(named.json()["data"]) == 1
+        for method, path in (("GET", "/search?q=lever&"), ("DELETE", "?")):
+            for version, status in {"": 400, "x" * 51: 400, "%00": 400, "none": 404}.items():
+                answer = await ada.request(method, f"{BASES}/handbook{path}version={version}")
+                assert answer.status_code == status, (method, version, answer.text)
+        assert answer.json() == {"error": "This knowledge base has no version 'none'"}
+        in_use = await ada.delete(f"{BASES}/handbook?version=latest")
+        assert (in_use.status_code, in_use.json()["error"]) == (
+            409,
+            "'latest' is the version that searches find",
+        )
+
         # Nobody else sees it.
         assert [base["id"] for base in (await ada.get(BASES)).json()["data"]] == ["guide", "handbook"]
         assert [base["id"] for base in (await bob.get(BASES)).json()["data"]] == ["guide"]
@@ -98,6 +113,7 @@ async def test_a_user_s_base_from_its_first_sync_to_its_end(
             ("GET", ""),
             ("PUT", ""),
             ("DELETE", ""),
+            ("DELETE", "?version=latest"),
             ("GET", "/search?q=x"),
             ("GET", "/agents"),
             ("GET", "/syncs"),

@@ -11,10 +11,11 @@ from knowledge.schedules import repository as schedules
 from knowledge.search import repository as search
 from knowledge.settings import KnowledgeSettings
 from knowledge.sync import repository as syncs
+from knowledge.sync import version_repository as versions
 
 
 @pytest.mark.parametrize(
-    "module", [bases, removals, schedules, search, syncs], ids=lambda module: module.__name__
+    "module", [bases, removals, schedules, search, syncs, versions], ids=lambda module: module.__name__
 )
 async def test_every_statement_can_be_prepared(database: str, module: ModuleType) -> None:
     words = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")

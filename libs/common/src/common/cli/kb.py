@@ -189,6 +189,7 @@ def search(
     base_id: BaseId,
     question: Annotated[str, typer.Argument(help="In plain words.")],
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=50)] = 5,
+    version: Annotated[str | None, typer.Option(help="Another version than the base's own.")] = None,
     user: User = None,
     as_json: Json = False,
 ) -> None:
@@ -196,7 +197,8 @@ def search(
 
     async def work(_: OperatorSettings) -> None:
         async with KnowledgeClient(user) as client:
-            hits = await client.call("GET", base_id, "search", q=question, limit=limit)
+            of_version = {} if version is None else {"version": version}
+            hits = await client.call("GET", base_id, "search", q=question, limit=limit, **of_version)
         if as_json:
             print_json({"hits": hits})
             return
@@ -214,6 +216,9 @@ def search(
 @app.command()
 def remove(
     base_id: BaseId,
+    version: Annotated[
+        str | None, typer.Option(help="Only the content of this version, which isn't the base's own.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Without asking.")] = False,
     user: User = None,
     as_json: Json = False,
@@ -221,16 +226,16 @@ def remove(
     """Delete a base of yours, with its content, history and schedule."""
 
     async def work(_: OperatorSettings) -> None:
-        if not yes and not (
-            screen(errors=True).is_terminal and typer.confirm(f"Delete {base_id}?", err=True)
-        ):
-            raise Refusal(f"nothing was deleted: say --yes to delete {base_id} and all its content")
+        what = base_id if version is None else f"version {version} of {base_id}"
+        if not yes and not (screen(errors=True).is_terminal and typer.confirm(f"Delete {what}?", err=True)):
+            raise Refusal(f"nothing was deleted: say --yes to delete {what} and all its content")
+        of_version = {} if version is None else {"version": version}
         async with KnowledgeClient(user) as client:
-            await client.call("DELETE", base_id)
+            await client.call("DELETE", base_id, **of_version)
         if as_json:
-            print_json({"removed": base_id})
+            print_json({"removed": base_id, **of_version})
         else:
-            screen().print(Text(f"{printable(base_id)} removed"))
+            screen().print(Text(f"{printable(what)} removed"))
 
     run(work)
 

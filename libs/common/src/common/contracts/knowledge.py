@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from common.contracts import CommandRejected, Contract, by_type
 from common.contracts.storable import Text
@@ -72,6 +72,8 @@ class SyncCompleted(Contract):
     removed: int
     chunks_created: int
     chunks_removed: int
+    versions_removed: list[str] = Field(default_factory=list)
+    """Other versions of the base, whose content went because another model had embedded it."""
 
 
 class SyncFailed(Contract):
@@ -88,7 +90,8 @@ class SyncFailed(Contract):
 
 class BaseUpdated(Contract):
     """A knowledge base was registered, or its definition changed; with ``deleted`` it is gone, and its
-    content with it. One that isn't ``public`` is its owner's alone."""
+    content with it; of ``removed_version`` the content alone is gone. One that isn't ``public`` is its
+    owner's alone."""
 
     type: ClassVar[str] = "knowledge.base.updated.v1"
 
@@ -100,6 +103,7 @@ class BaseUpdated(Contract):
     public: bool | None = None
     owner_id: str | None = None
     deleted: bool = False
+    removed_version: str | None = None
 
 
 class KnowledgeCommandRejected(CommandRejected):

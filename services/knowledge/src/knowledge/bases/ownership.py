@@ -8,7 +8,7 @@ from common.errors import Conflict
 from common.postgres import Pool, transaction
 from knowledge.bases import repository, rules
 from knowledge.bases.models import KnowledgeBase
-from knowledge.bases.removal import remove
+from knowledge.bases.removal import remove, remove_version
 from knowledge.bases.use_cases import register
 from knowledge.sync import requests
 
@@ -51,3 +51,10 @@ async def delete_base(pool: Pool, base_id: str, user_id: str) -> None:
     """Delete one of the user's bases. Raises as :func:`knowledge.bases.removal.remove`, ``NotFound`` and
     ``Forbidden``."""
     await remove(pool, base_id, partial(rules.check_owned, user_id=user_id))
+
+
+async def delete_version(pool: Pool, base_id: str, version: str, user_id: str, ttl_seconds: float) -> None:
+    """Delete one version of one of the user's bases. Raises as
+    :func:`knowledge.bases.removal.remove_version`, ``NotFound`` and ``Forbidden``."""
+    check = partial(rules.check_owned, user_id=user_id)
+    await remove_version(pool, base_id, version, check, ttl_seconds)

@@ -1,19 +1,25 @@
-"""Delete a knowledge base: its rows, state, history and schedule, at once."""
+"""Delete a knowledge base at once: its rows, state, history and schedule; or one version of its content."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import structlog
 
 from common import outbox
 from common.contracts.knowledge import FACTS_STREAM, BaseUpdated
-from common.errors import TransientError
-from common.postgres import Pool
+from common.errors import Conflict, NotFound, TransientError
+from common.postgres import Connection, Pool, transaction
 from knowledge.bases import removal_repository as removals
 from knowledge.bases import repository
 from knowledge.bases.models import KnowledgeBase
 from knowledge.schedules import repository as schedules
+from knowledge.search.repository import get_target
 from knowledge.sync import repository as syncs
+from knowledge.sync import version_repository as versions
+from knowledge.sync.lease import hold_base
 
 log = structlog.get_logger()
 
@@ -41,20 +47,63 @@ async def remove(pool: Pool, base_id: str, check: Callable[[KnowledgeBase | None
         if base is None:
             return
         await schedules.insert_retired_schedule(connection, base_id)
-        fact = BaseUpdated(
-            knowledge_base_id=base.id,
-            name=base.name,
-            version=base.version,
-            source=base.source,
-            refresh_schedule=None,
-            public=base.public,
-            owner_id=base.owner,
-            deleted=True,
-        )
-        sequence = await repository.update_sequence(connection, base_id)
-        await outbox.append(connection, [outbox.Fact(FACTS_STREAM, base_id, sequence, fact)])
+        await _tell(connection, replace(base, refresh_schedule=None), deleted=True)
         await removals.delete_chunks_of_base(connection, base_id, TRANSACTION_SECONDS)
         await removals.delete_sync_state(connection, base_id)
         await removals.delete_base(connection, base_id)
         await schedules.notify_schedules(connection)
     log.info("knowledge base deleted", knowledge_base=base_id)
+
+
+async def remove_version(
+    pool: Pool,
+    base_id: str,
+    version: str,
+    check: Callable[[KnowledgeBase | None], object],
+    ttl_seconds: float,
+) -> None:
+    """Delete the content of one version in one transaction, if ``check`` of the base raises nothing.
+
+    It is a writer of the base as a sync is, and holds its lease: raises ``BaseBusy`` while a sync runs, which
+    might be writing this very version. ``NotFound`` for a version that isn't there, ``Conflict`` for one that
+    searches find.
+    """
+    async with pool.acquire() as connection:
+        check(await repository.get_base(connection, base_id))
+    async with hold_base(pool, base_id, f"removal/{uuid4()}", ttl_seconds) as held:
+        await held.stop_renewing()
+        async with transaction(pool) as connection:
+            await syncs.set_statement_timeout(connection, TRANSACTION_SECONDS)
+            await syncs.lock_base(connection, base_id)
+            await held.lease.hold(connection)
+            await repository.lock_registry(connection)
+            base = await repository.get_base(connection, base_id)
+            check(base)
+            target = await get_target(connection, base_id, "")
+            if base is None or target is None:
+                return
+            if version in (base.version, target.version):
+                raise Conflict(f"{version!r} is the version that searches find", code="version_in_use")
+            if version not in {
+                stored.version for stored in await versions.list_versions(connection, base_id)
+            }:
+                raise NotFound(f"This knowledge base has no version {version!r}", code="version_not_found")
+            await versions.delete_chunks_of_versions(connection, base_id, [version], TRANSACTION_SECONDS)
+            await versions.delete_indexes(connection, base_id, [version])
+            await _tell(connection, base, removed_version=version)
+    log.info("version of a knowledge base deleted", knowledge_base=base_id, version=version)
+
+
+async def _tell(connection: Connection, base: KnowledgeBase, **what: Any) -> None:
+    fact = BaseUpdated(
+        knowledge_base_id=base.id,
+        name=base.name,
+        version=base.version,
+        source=base.source,
+        refresh_schedule=base.refresh_schedule,
+        public=base.public,
+        owner_id=base.owner,
+        **what,
+    )
+    sequence = await repository.update_sequence(connection, base.id)
+    await outbox.append(connection, [outbox.Fact(FACTS_STREAM, base.id, sequence, fact)])

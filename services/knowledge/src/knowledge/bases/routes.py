@@ -3,21 +3,26 @@
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Query
 from starlette.responses import Response
 
 from common.auth import Caller, require_caller
-from common.http import JSONAnswer, data
+from common.http import JSONAnswer, data, require_storable
 from common.postgres import Connection, transaction
 from common.service import Resources, get_resources
 from knowledge.bases import ownership, repository, rules
 from knowledge.bases.bodies import BaseChange, NewBase
 from knowledge.bases.models import KnowledgeBase
-from knowledge.sync import requests
+from knowledge.sync import requests, version_repository
 
 BaseId = Annotated[str, Path(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]
 Called = Annotated[Caller, Depends(require_caller)]
 Provided = Annotated[Resources, Depends(get_resources)]
+
+OneVersion = Annotated[
+    str | None,
+    Query(min_length=1, max_length=50, description="One of the base's versions (`versions` of the base)."),
+]
 
 router = APIRouter(prefix="/api/knowledge-bases", tags=["knowledge bases"])
 
@@ -51,9 +56,17 @@ async def change_knowledge_base(
 
 
 @router.delete("/{kb_id}")
-async def delete_knowledge_base(kb_id: BaseId, caller: Called, resources: Provided) -> Response:
-    """Delete the caller's base with its content and its schedule."""
-    await ownership.delete_base(resources.pool, kb_id, caller.user_id)
+async def delete_knowledge_base(
+    kb_id: BaseId, caller: Called, resources: Provided, version: OneVersion = None
+) -> Response:
+    """Delete the caller's base with its content and its schedule; with ``version`` the content of that
+    version alone. 409 for a version that searches find, 503 while a sync of the base runs."""
+    if version is None:
+        await ownership.delete_base(resources.pool, kb_id, caller.user_id)
+    else:
+        require_storable([("version", version)])
+        ttl = resources.settings.lease_ttl_seconds
+        await ownership.delete_version(resources.pool, kb_id, version, caller.user_id, ttl)
     return JSONAnswer({"success": True})
 
 
@@ -80,12 +93,14 @@ async def require_visible(connection: Connection, kb_id: str, caller: Caller) ->
 
 
 async def _view(resources: Resources, kb_id: str, caller: Caller) -> dict[str, Any]:
-    """A base as the list shows it, and its whole definition."""
+    """A base as the list shows it, its whole definition, and its versions that have content."""
     async with resources.pool.acquire() as connection:
         base = await require_visible(connection, kb_id, caller)
         views = await repository.list_bases(connection, caller.user_id, kb_id)
+        stored = await version_repository.list_versions(connection, kb_id)
     rules.check_visible(base if views else None, caller.user_id)  # deleted between the two
-    return views[0].to_json() | base.definition_to_json()
+    versions = [version.version for version in stored]
+    return views[0].to_json() | base.definition_to_json() | {"versions": versions}
 
 
 def _roots(resources: Resources) -> list[FilePath]:

@@ -11,10 +11,12 @@ from common.postgres import Connection
 
 @dataclass(slots=True, frozen=True)
 class Target:
-    """What a search goes through: a base's current version. ``model`` is ``None`` before its first sync."""
+    """What a search goes through: one version of a base. ``current``: it is the one that the registry names.
+    ``model`` is ``None`` before its first sync."""
 
     visible: bool
     version: str
+    current: bool
     model: str | None
     chunk_count: int
 
@@ -27,20 +29,35 @@ class Hit:
 
 
 GET_TARGET = """
-SELECT base.public OR base.owner IS NOT DISTINCT FROM $2 AS visible, base.version, made.model,
+WITH base AS (
+    SELECT id, version, public OR owner IS NOT DISTINCT FROM $2 AS visible FROM knowledge_bases WHERE id = $1
+), target AS (
+    SELECT coalesce(
+        $3::varchar,
+        (SELECT version FROM knowledge_indexes AS made
+         WHERE made.knowledge_base_id = base.id AND NOT EXISTS (
+             SELECT FROM knowledge_embeddings AS chunk
+             WHERE chunk.knowledge_base_id = base.id AND chunk.version = base.version)
+         ORDER BY made.version = base.version DESC, made.synced_at DESC LIMIT 1),
+        base.version) AS version
+    FROM base
+)
+SELECT base.visible, target.version, target.version = base.version AS current, made.model,
        CASE WHEN made.model IS NULL
             THEN (SELECT count(*) FROM knowledge_embeddings AS chunk
-                  WHERE chunk.knowledge_base_id = base.id AND chunk.version = base.version)
+                  WHERE chunk.knowledge_base_id = base.id AND chunk.version = target.version)
             ELSE made.chunk_count END AS chunk_count
-FROM knowledge_bases AS base
-LEFT JOIN knowledge_indexes AS made ON made.knowledge_base_id = base.id AND made.version = base.version
-WHERE base.id = $1
+FROM base CROSS JOIN target
+LEFT JOIN knowledge_indexes AS made ON made.knowledge_base_id = base.id AND made.version = target.version
 """
 
 
-async def get_target(connection: Connection, base_id: str, user_id: str) -> Target | None:
-    """``visible``: whether the user may search it."""
-    row = await connection.fetchrow(GET_TARGET, base_id, user_id)
+async def get_target(
+    connection: Connection, base_id: str, user_id: str, version: str | None = None
+) -> Target | None:
+    """What a search of ``version`` goes through; without one, of the base's own, or as long as that waits for
+    its first sync of the one synced last. ``visible``: whether the user may search it."""
+    row = await connection.fetchrow(GET_TARGET, base_id, user_id, version)
     return Target(**dict(row)) if row else None
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from common.auth import Caller, require_caller
 from common.http import data, require_storable
 from common.service import Resources, get_resources
-from knowledge.bases.routes import BaseId
+from knowledge.bases.routes import BaseId, OneVersion
 from knowledge.search.use_cases import search
 
 MAX_LIMIT = 50
@@ -27,11 +27,15 @@ def create_router(exact_rows: int) -> APIRouter:
         caller: Annotated[Caller, Depends(require_caller)],
         resources: Annotated[Resources, Depends(get_resources)],
         limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 5,
+        version: OneVersion = None,
     ) -> Response:
-        """The chunks nearest to ``q``, best first; ``score`` is the cosine similarity."""
-        require_storable([("q", q)])
+        """The chunks nearest to ``q``, best first; ``score`` is the cosine similarity. Without ``version``
+        they are of the base's own, or of the one synced last while that waits for its first sync."""
+        require_storable([("q", q), ("version", version or "")])
         embedder = resources.extras["embedder"]
-        hits = await search(resources.pool, embedder, kb_id, q, limit, exact_rows, user_id=caller.user_id)
+        hits = await search(
+            resources.pool, embedder, kb_id, q, limit, exact_rows, user_id=caller.user_id, version=version
+        )
         return data([asdict(hit) for hit in hits])
 
     return router

@@ -13,7 +13,7 @@ from common.postgres import Connection, Pool, transaction
 from knowledge.bases import repository as bases
 from knowledge.bases.models import KnowledgeBase
 from knowledge.binary_codecs import register_binary
-from knowledge.sync import repository
+from knowledge.sync import repository, rules, version_repository
 from knowledge.sync.copying import copy_new
 from knowledge.sync.models import FileState, Index, Plan, SyncResult
 from knowledge.sync.progress import Progress
@@ -70,7 +70,13 @@ async def apply(
             if count != len(wanted):
                 raise RuntimeError(f"{len(wanted)} chunks were planned, but {count} would be in place")
             await _record_state(prepared, change, count)
-            result = replace(change.result, chunks_created=created, chunks_removed=len(obsolete))
+            versions, removed = await _remove_versions_of_other_models(prepared, change)
+            result = replace(
+                change.result,
+                chunks_created=created,
+                chunks_removed=len(obsolete) + removed,
+                versions_removed=tuple(versions),
+            )
             await _record_outcome(prepared, sync_id, change, result, progress)
     return result
 
@@ -128,6 +134,24 @@ async def _record_state(connection: Connection, change: Change, count: int) -> N
         await repository.upsert_sync_state(connection, base.id, change.index.commit)
 
 
+async def _remove_versions_of_other_models(connection: Connection, change: Change) -> tuple[list[str], int]:
+    """These versions, and how many rows they had.
+
+    Nobody can search them with the model that now serves the base, and the Node application, which asks for
+    no version, would find their rows among the new ones. What was paid for stays in the cache.
+    """
+    base = change.base
+    stored = await version_repository.list_versions(connection, base.id)
+    versions = rules.of_other_models(stored, base.version, change.index.model)
+    if not versions:
+        return [], 0
+    removed = await version_repository.delete_chunks_of_versions(
+        connection, base.id, versions, TRANSACTION_SECONDS
+    )
+    await version_repository.delete_indexes(connection, base.id, versions)
+    return versions, removed
+
+
 async def _record_outcome(
     connection: Connection, sync_id: UUID, change: Change, result: SyncResult, progress: Progress
 ) -> None:
@@ -162,6 +186,7 @@ def _completed(sync_id: UUID, base: KnowledgeBase, result: SyncResult) -> SyncCo
         removed=result.removed,
         chunks_created=result.chunks_created,
         chunks_removed=result.chunks_removed,
+        versions_removed=list(result.versions_removed),
     )
 
 

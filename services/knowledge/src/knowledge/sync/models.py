@@ -59,6 +59,7 @@ class SyncRecord:
             "type": result.get("type"),
             "commit": result.get("sha"),
             **{name: result.get(name, 0) if done else None for name in counts},
+            "versionsRemoved": result.get("versionsRemoved", []),
             "error": self.error,
             "files": files.get("files", []),
             "filesOmitted": files.get("omitted", 0),
@@ -78,6 +79,15 @@ class Index:
     definition: str
     commit: str | None
     chunk_count: int
+
+
+@dataclass(slots=True, frozen=True)
+class StoredVersion:
+    """A version of a base that has rows, or an index without any. ``model`` is ``None`` where another program
+    wrote the rows, and nothing tells what made them."""
+
+    version: str
+    model: str | None
 
 
 @dataclass(slots=True, frozen=True)
@@ -135,7 +145,8 @@ class Plan:
 
 @dataclass(slots=True, frozen=True)
 class SyncResult:
-    """What a sync did. Counts are files, and chunks written or deleted."""
+    """What a sync did. Counts are files, and chunks written or deleted; ``versions_removed`` were of another
+    model."""
 
     type: SyncType
     sha: str
@@ -144,6 +155,7 @@ class SyncResult:
     removed: int = 0
     chunks_created: int = 0
     chunks_removed: int = 0
+    versions_removed: tuple[str, ...] = ()
 
     def to_job_result(self) -> dict[str, object]:
         """The value that the Node application reads from the finished job."""
@@ -160,4 +172,8 @@ class SyncResult:
 
     def to_record(self) -> dict[str, object]:
         """What the sync's history keeps."""
-        return {**self.to_job_result(), "chunksRemoved": self.chunks_removed}
+        return {
+            **self.to_job_result(),
+            "chunksRemoved": self.chunks_removed,
+            "versionsRemoved": self.versions_removed,
+        }

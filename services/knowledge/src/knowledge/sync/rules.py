@@ -15,7 +15,7 @@ from knowledge.sources import SourceFile
 from knowledge.sources.location import SITEMAP_SCHEMES
 from knowledge.sources.selection import Selection
 from knowledge.sync.chunker import chunk_text
-from knowledge.sync.models import Chunk, Content, ContentKey, FileState, Index, Plan
+from knowledge.sync.models import Chunk, Content, ContentKey, FileState, Index, Plan, StoredVersion
 
 CHUNKER = "windows-1"
 """Names the chunker's rules: change it with them, and every base is built anew at its next sync."""
@@ -135,6 +135,12 @@ def plan_of(
     return plan
 
 
+def of_other_models(versions: Sequence[StoredVersion], current: str, model: str) -> list[str]:
+    """The versions beside ``current`` whose rows ``model`` hasn't made: it can't search them, and a reader
+    that asks for no version would compare its vectors with theirs."""
+    return [other.version for other in versions if other.version != current and other.model != model]
+
+
 def is_current(
     index: Index | None,
     *,
@@ -143,10 +149,12 @@ def is_current(
     definition: str,
     known: Mapping[str, FileState],
     existing: Collection[UUID],
+    obsolete_versions: Collection[str],
 ) -> bool:
     """Whether nothing is to be done: the same commit, the same rules, and exactly the rows that belong."""
     return (
         index is not None
+        and not obsolete_versions
         and (index.commit, index.fingerprint, index.definition) == (commit, fingerprint, definition)
         and all(state.outcome != "failed" for state in known.values())
         and {chunk_id for state in known.values() for chunk_id in state.chunk_ids} == set(existing)
@@ -154,15 +162,22 @@ def is_current(
 
 
 def may_apply_partly(
-    index: Index | None, fingerprint: str, existing: Collection[UUID], wanted: Collection[UUID]
+    index: Index | None,
+    fingerprint: str,
+    existing: Collection[UUID],
+    wanted: Collection[UUID],
+    other_versions: Collection[str],
 ) -> bool:
     """Whether the files that were read may be applied although others failed.
 
     Not when the rows in place come from another model, chunker or writer: the failed files' old rows would
     then stand beside new ones of another making. Nor when none would be left: where all files have moved and
-    none of them can be had yet, the old ones are better than nothing.
+    none of them can be had yet, the old ones are better than nothing. Nor when half of a new version would
+    be found in place of another one that is whole.
     """
-    return not existing or (index is not None and index.fingerprint == fingerprint and bool(wanted))
+    if not existing:
+        return not other_versions
+    return index is not None and index.fingerprint == fingerprint and bool(wanted)
 
 
 def _sha256(parts: Sequence[object]) -> str:

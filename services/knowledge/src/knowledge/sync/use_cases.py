@@ -16,7 +16,7 @@ from knowledge.bases.models import KnowledgeBase
 from knowledge.embeddings import Embedder
 from knowledge.sources import Source
 from knowledge.sources.opening import Sources
-from knowledge.sync import applying, metrics, repository, rules
+from knowledge.sync import applying, metrics, repository, rules, version_repository
 from knowledge.sync.lease import SyncLease, hold_base
 from knowledge.sync.models import Content, ContentKey, Index, Reason, SyncResult
 from knowledge.sync.reading import Reader
@@ -105,8 +105,17 @@ async def _sync_from(
         index = await repository.get_index(connection, base.id, base.version)
         known = await repository.list_files(connection, base.id, base.version)
         existing = await repository.list_chunk_ids(connection, base.id, base.version)
+        versions = await version_repository.list_versions(connection, base.id)
+    others = [other.version for other in versions if other.version != base.version]
+    obsolete = rules.of_other_models(versions, base.version, model)
     if run.mode != "full" and rules.is_current(
-        index, commit=commit, fingerprint=fingerprint, definition=definition, known=known, existing=existing
+        index,
+        commit=commit,
+        fingerprint=fingerprint,
+        definition=definition,
+        known=known,
+        existing=existing,
+        obsolete_versions=obsolete,
     ):
         result = SyncResult("skipped", commit)
         await applying.finish_unchanged(deps.pool, held.lease, run.id, base, result)
@@ -123,14 +132,14 @@ async def _sync_from(
             at_hand = await read_from_rows(deps.pool, base, model, fingerprint, to_read, known, existing)
         wanted = [file for file in to_read if rules.content_key(file) not in at_hand]
         await source.prepare([file for file in wanted if file.size <= max_file_bytes], commit)
-        reader = Reader(deps.pool, deps.embedder, source, base, fingerprint, deps.downloads, max_file_bytes)
         report = Reporter(deps.pool, held.lease, run.id, base.id, watch)
+        reader = Reader(deps.pool, deps.embedder, source, base, fingerprint, deps.downloads, max_file_bytes)
         reading = await reader.read(to_read, commit, known, existing, report, at_hand)
     plan = rules.plan_of(listing, known, reading.files, reading.chunks)
 
     failed = bool(plan.failures())
     metrics.FILES_FAILED.inc(len(plan.failures()))
-    if failed and not rules.may_apply_partly(index, fingerprint, existing, plan.wanted()):
+    if failed and not rules.may_apply_partly(index, fingerprint, existing, plan.wanted(), others):
         reason = applying.failure_of(plan)
         await applying.finish_failed(deps.pool, held.lease, run.id, base.id, reason, report_of(plan, known))
         raise FilesUnreadable(reason)
@@ -154,7 +163,7 @@ async def _sync_from(
     await watch(reading.progress)
     if failed:
         raise FilesUnreadable(applying.failure_of(plan))
-    log.info("knowledge base synced", knowledge_base=base.id, **result.to_job_result())
+    log.info("knowledge base synced", knowledge_base=base.id, **result.to_record())
     return result
 
 
