@@ -1,8 +1,8 @@
 """Folders for what one sync fetches. They go with the sync, and with the next start after a crash.
 
 Each is locked (``flock``) by whoever made it, for as long as that process has it: the kernel lets go of the
-lock however the process ends. So one that can be locked is nobody's, whichever of a machine's processes, or of
-its containers with a temporary folder in common, it belonged to.
+lock however the process ends. So one that can be locked is nobody's, whichever of a machine's processes it
+belonged to, or of its containers with a temporary folder in common.
 """
 
 import fcntl
