@@ -7,15 +7,19 @@ import pytest
 from common.postgres import create_pool
 from knowledge.bases import removal_repository as removals
 from knowledge.bases import repository as bases
+from knowledge.queue import repository as queue
 from knowledge.schedules import repository as schedules
 from knowledge.search import repository as search
 from knowledge.settings import KnowledgeSettings
+from knowledge.sync import history_repository as history
 from knowledge.sync import repository as syncs
 from knowledge.sync import version_repository as versions
 
 
 @pytest.mark.parametrize(
-    "module", [bases, removals, schedules, search, syncs, versions], ids=lambda module: module.__name__
+    "module",
+    [bases, history, queue, removals, schedules, search, syncs, versions],
+    ids=lambda module: module.__name__,
 )
 async def test_every_statement_can_be_prepared(database: str, module: ModuleType) -> None:
     words = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")

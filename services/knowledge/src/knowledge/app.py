@@ -29,13 +29,14 @@ from knowledge.sources.opening import Limits, Sources
 from knowledge.sources.work_folder import remove_abandoned
 from knowledge.sync import repository
 from knowledge.sync.handlers import commands
+from knowledge.sync.history import forget_syncs
 from knowledge.sync.routes import router as syncs
 from knowledge.sync.use_cases import SyncDeps
 from knowledge.webhooks.routes import router as webhooks
 
 log = structlog.get_logger()
 
-REQUIRED_REVISION = "017"
+REQUIRED_REVISION = "018"
 FORGET_INTERVAL_SECONDS = 3600.0
 CLEAN_INTERVAL_SECONDS = 3600.0
 
@@ -95,11 +96,13 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             interval_seconds=settings.schedules_check_seconds,
         ).run()
 
-    async def forget_unused_embeddings(resources: Resources) -> None:
+    async def forget_what_is_old(resources: Resources) -> None:
         while True:
             await asyncio.sleep(FORGET_INTERVAL_SECONDS)
             async with resources.pool.acquire() as connection:
                 await repository.delete_cached(connection, timedelta(days=settings.embeddings_cache_days))
+            if forgotten := await forget_syncs(resources.pool, timedelta(days=settings.sync_history_days)):
+                log.info("old syncs were forgotten", syncs=forgotten)
 
     async def remove_abandoned_folders(_: Resources) -> None:
         while True:
@@ -122,7 +125,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
                 work_queue,
                 dispatch_syncs,
                 keep_schedules,
-                forget_unused_embeddings,
+                forget_what_is_old,
                 remove_abandoned_folders,
             ],
             checks={"registry": _check_registry, "queue worker": _check_worker},

@@ -72,6 +72,9 @@ class KnowledgeSettings(ServiceSettings):
         30, ge=1, description="a job whose worker is silent for this long goes to another one"
     )
     sync_downloads: int = Field(8, ge=1, le=64, description="files of one sync that are read at once")
+    sync_history_days: float = Field(
+        90, gt=0, description="older syncs are forgotten, but for the newest 20 of each base"
+    )
     schedules_check_seconds: float = Field(
         30, gt=0, description="how often the schedules in Redis are compared with the registry"
     )
