@@ -36,7 +36,7 @@ async def test_a_base_is_added_synced_searched_scheduled_and_removed(kb: Termina
     [base] = (await kb("kb", "list", "--json", *as_ada)).json["knowledgeBases"]
     assert (base["id"], base["name"], base["documentCount"]) == ("guide", "Guide", 1)
     listed = (await kb("kb", "list", *as_ada)).out
-    assert all(part in listed for part in ("guide", "Guide", base["lastCommitSha"][:12], source))
+    assert all(part in listed for part in ("guide", "Guide", "idle", base["lastCommitSha"][:12], source))
     [hit, *_] = (await kb("kb", "search", "guide", "stop the machine", "--json", *as_ada)).json["hits"]
     assert hit["metadata"]["sourceFile"] == "levers.md"
     shown = (await kb("kb", "search", "guide", "stop the machine", *as_ada)).out
@@ -78,3 +78,6 @@ async def test_errors_say_what_to_do(kb: Terminal, tmp_path: Path) -> None:
     missing = (tmp_path / "missing").as_uri()
     failed = await kb("kb", "add", "lost", missing, "--watch", *as_ada, expect=1)
     assert "the sync failed" in failed.err
+    [lost] = (await kb("kb", "list", "--json", *as_ada)).json["knowledgeBases"]
+    assert (lost["state"], lost["lastError"] in failed.err) == ("failed", True)
+    assert "failed" in (await kb("kb", "list", *as_ada)).out

@@ -84,6 +84,8 @@ async def test_a_declared_base_is_synced_at_start_and_shown(client: httpx.AsyncC
         "description": "How to",
         "version": "latest",
         "documentCount": 2,
+        "state": "idle",
+        "lastError": None,
         "refreshSchedule": "0 * * * *",
         "source": docs.as_uri(),
         "extensions": [".md", ".txt"],

@@ -37,17 +37,30 @@ def list_bases(user: User = None, as_json: Json = False) -> None:
         if not bases:
             say("no knowledge bases: `takaro kb add` makes one")
             return
-        table = make_table("Knowledge bases", "id", "name", "files", "commit", "synced", "schedule", "source")
+        headings = (
+            "id",
+            "name",
+            "state",
+            "files",
+            "commit",
+            "synced",
+            "schedule",
+            "source",
+            "what went wrong",
+        )
+        table = make_table("Knowledge bases", *headings)
         for base in bases:
             _row(
                 table,
                 base["id"],
                 base["name"],
+                base.get("state"),
                 base["documentCount"],
                 (base["lastCommitSha"] or "")[:12],
                 base["lastSyncedAt"] or "never",
                 base["refreshSchedule"],
                 base["source"],
+                base.get("lastError"),
             )
         screen().print(table)
 

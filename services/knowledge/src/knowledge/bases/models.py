@@ -11,6 +11,7 @@ from common.contracts.storable import Text
 from knowledge.bases.cron import check_schedule
 
 Origin: TypeAlias = Literal["settings", "job", "api"]
+State: TypeAlias = Literal["idle", "queued", "syncing", "failed"]
 
 
 def _dotted(extension: str) -> str:
@@ -71,7 +72,8 @@ class KnowledgeBase:
 
 @dataclass(slots=True, frozen=True)
 class BaseView:
-    """A base as ``GET /api/knowledge-bases`` shows it. ``document_count`` counts source files."""
+    """A base as ``GET /api/knowledge-bases`` shows it. ``document_count`` counts source files; ``state``
+    is that of its syncs, and ``last_error`` of the one that ended last, if it failed."""
 
     id: str
     name: str
@@ -82,6 +84,8 @@ class BaseView:
     last_synced_at: datetime | None
     refresh_schedule: str | None
     source: str
+    state: State
+    last_error: str | None
 
     def to_json(self) -> dict[str, Any]:
         return {to_camel(name): getattr(self, name) for name in self.__slots__} | {

@@ -83,9 +83,22 @@ LIST_BASES = """
 SELECT base.id, base.name, base.description, base.version, base.refresh_schedule, base.source,
        state.last_commit_sha, state.last_synced_at,
        (SELECT count(DISTINCT chunk.metadata ->> 'sourceFile') FROM knowledge_embeddings AS chunk
-        WHERE chunk.knowledge_base_id = base.id AND chunk.version = base.version) AS document_count
+        WHERE chunk.knowledge_base_id = base.id AND chunk.version = base.version) AS document_count,
+       coalesce(pending.state, CASE WHEN ended.status = 'failed' THEN 'failed' ELSE 'idle' END) AS state,
+       ended.error AS last_error
 FROM knowledge_bases AS base
 LEFT JOIN knowledge_sync_state AS state ON state.knowledge_base_id = base.id
+LEFT JOIN LATERAL (
+    SELECT CASE WHEN bool_or(sync.status = 'running') THEN 'syncing' ELSE 'queued' END AS state
+    FROM knowledge_syncs AS sync
+    WHERE sync.knowledge_base_id = base.id AND sync.status IN ('requested', 'queued', 'running')
+    HAVING count(*) > 0
+) AS pending ON true
+LEFT JOIN LATERAL (
+    SELECT sync.status, sync.error FROM knowledge_syncs AS sync
+    WHERE sync.knowledge_base_id = base.id AND sync.status IN ('completed', 'failed')
+    ORDER BY sync.created_at DESC LIMIT 1
+) AS ended ON true
 WHERE ($2::text IS NULL OR base.id = $2) AND (base.public OR base.owner = $1)
 ORDER BY base.id
 """
