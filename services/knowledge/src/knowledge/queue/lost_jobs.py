@@ -1,67 +1,110 @@
-"""Syncs whose job the queue has lost: asked for again, or told as failed.
+"""Syncs of whose end nobody has told here: settled as the queue knows it, asked for again, or told as failed.
 
 A sync that Postgres knows as queued or running has a job in Redis. When it hasn't any more (Redis came back
 without its last writes, BullMQ 5 resumed a paused queue, somebody cleaned up by hand), nothing would ever
-come of it. When BullMQ gave a job up (its workers died of it), nobody would have said so.
+come of it. When a worker of the Node application did the job, or BullMQ gave it up (its workers died of it),
+nobody would have said so.
 """
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import uuid4
 
 import structlog
-from bullmq import Job, Queue  # type: ignore[import-untyped]
+from bullmq import Queue  # type: ignore[import-untyped]
 
-from common.leases import LeaseLost
+from common.leases import Lease, LeaseLost
 from common.postgres import Pool
+from knowledge.bases import repository as bases
 from knowledge.queue import repository
+from knowledge.queue.outcomes import JobOutcome, outcome_of, outcomes_told
 from knowledge.sync import applying
 from knowledge.sync.lease import BaseBusy, hold_base
-from knowledge.sync.models import SyncRequest
+from knowledge.sync.models import SyncRequest, SyncResult
 
 log = structlog.get_logger()
 
 BATCH = 200
 LEASE_SECONDS = 5.0
+ADDED_AGAIN = "its job was lost, and was added again"
 
 
 async def settle_lost(pool: Pool, queue: Queue, patience: timedelta) -> int:
     """Look at syncs that have been queued or running for longer than ``patience``; how many were settled.
 
-    A sync is recorded as finished before its job may leave the queue. So one whose job is gone, and which
-    then still counts as unfinished, has lost it.
+    A sync of ours is recorded as finished before its job may leave the queue. So one whose job is done or
+    gone, and which then still counts as unfinished, was done by somebody else, or has lost it.
     """
     async with pool.acquire() as connection:
         unfinished = await repository.list_unfinished(connection, patience, BATCH)
-    return sum([await _settle(pool, queue, sync) for sync in unfinished])
+    states = {sync.job_id: await queue.getJobState(sync.job_id) for sync in unfinished}
+    gone = {job_id for job_id, state in states.items() if state == "unknown"}
+    told = await outcomes_told(queue, gone)
+    settled = 0
+    for sync in unfinished:
+        outcome = told.get(sync.job_id)
+        if states[sync.job_id] in ("completed", "failed"):
+            outcome = await outcome_of(queue, sync.job_id)
+        if outcome is not None:
+            settled += await _settle(pool, sync, outcome)
+        elif sync.job_id in gone:
+            settled += await _ask_again(pool, queue, sync)
+    return settled
 
 
-async def _settle(pool: Pool, queue: Queue, sync: SyncRequest) -> bool:
-    state = await queue.getJobState(sync.job_id)
-    if state == "failed":
-        job = await Job.fromId(queue, sync.job_id)
-        return await _give_up(pool, sync, (job and job.failedReason) or "the job failed")
-    if state != "unknown":
-        return False
-    if sync.reason in ("job", "schedule"):  # somebody else's job: it isn't ours to add
+async def _settle(pool: Pool, sync: SyncRequest, outcome: JobOutcome) -> bool:
+    """Record what came of a job."""
+    if outcome.failed_reason is not None:
+        return await _give_up(pool, sync, outcome.failed_reason or "the job failed")
+    result = SyncResult.of_job_result(outcome.result)
+    async with pool.acquire() as connection:
+        base = await bases.get_base(connection, sync.knowledge_base_id)
+    if base is None:
+        return False  # deleted just now, and its syncs with it
+    if result is None:
+        reason = (
+            "another worker completed its job, with a result that is none of a sync: the outcome is unknown"
+        )
+        return await _give_up(pool, sync, reason)
+
+    async def finish(lease: Lease) -> None:
+        log.info("job was done by another worker", job=sync.job_id, knowledge_base=base.id)
+        await applying.finish_unchanged(pool, lease, sync.id, base, result)
+
+    return await _finish(pool, sync, finish)
+
+
+async def _ask_again(pool: Pool, queue: Queue, sync: SyncRequest) -> bool:
+    """Add a job of ours that is gone, once; somebody else's isn't ours to add."""
+    if sync.reason in ("job", "schedule"):
         return await _give_up(pool, sync, "its job is no longer in the queue")
     await queue.remove(sync.job_id)  # what may be left of it would pass for the job itself
     async with pool.acquire() as connection:
-        again = await repository.update_requested(connection, sync.id)
-    if again:
-        log.warning("job was lost and is added again", job=sync.job_id, knowledge_base=sync.knowledge_base_id)
-    return again
+        again = await repository.update_requested(connection, sync.id, ADDED_AGAIN)
+    if not again:
+        reason = "its job left the queue twice, and nobody has told how it ended: the outcome is unknown"
+        return await _give_up(pool, sync, reason)
+    log.warning("job was lost and is added again", job=sync.job_id, knowledge_base=sync.knowledge_base_id)
+    return True
 
 
 async def _give_up(pool: Pool, sync: SyncRequest, reason: str) -> bool:
+    async def finish(lease: Lease) -> None:
+        base_id = sync.knowledge_base_id
+        log.warning("job was given up", job=sync.job_id, knowledge_base=base_id, reason=reason)
+        await applying.finish_failed(pool, lease, sync.id, base_id, reason)
+
+    return await _finish(pool, sync, finish)
+
+
+async def _finish(pool: Pool, sync: SyncRequest, finish: Callable[[Lease], Awaitable[None]]) -> bool:
     """Under the base's lease: a worker that is frozen in this sync can't add an outcome of its own later."""
     try:
-        base_id = sync.knowledge_base_id
-        async with hold_base(pool, base_id, f"given up/{uuid4()}", LEASE_SECONDS) as held:
+        async with hold_base(pool, sync.knowledge_base_id, f"settled/{uuid4()}", LEASE_SECONDS) as held:
             async with pool.acquire() as connection:
                 if not await repository.is_unfinished(connection, sync.id):
                     return False
-            log.warning("job was given up", job=sync.job_id, knowledge_base=base_id, reason=reason)
-            await applying.finish_failed(pool, held.lease, sync.id, base_id, reason)
+            await finish(held.lease)
             return True
     except (BaseBusy, LeaseLost):
         return False  # a sync of the base is running, perhaps this one: it is asked after again

@@ -21,13 +21,15 @@ async def list_unfinished(connection: Connection, older_than: timedelta, limit: 
 
 
 UPDATE_REQUESTED = """
-UPDATE knowledge_syncs SET status = 'requested' WHERE id = $1 AND status IN ('queued', 'running')
+UPDATE knowledge_syncs SET status = 'requested', error = $2
+WHERE id = $1 AND status IN ('queued', 'running') AND error IS DISTINCT FROM $2
 """
 
 
-async def update_requested(connection: Connection, sync_id: UUID) -> bool:
-    """Whether an unfinished sync was made a request again."""
-    return await connection.execute(UPDATE_REQUESTED, sync_id) == "UPDATE 1"
+async def update_requested(connection: Connection, sync_id: UUID, why: str) -> bool:
+    """Whether an unfinished sync was made a request again; not twice for the same ``why``, unless it has
+    begun meanwhile."""
+    return await connection.execute(UPDATE_REQUESTED, sync_id, why) == "UPDATE 1"
 
 
 IS_UNFINISHED = """

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 from uuid import UUID
 
 from common.contracts.knowledge import SyncMode, SyncType
@@ -156,6 +156,24 @@ class SyncResult:
     chunks_created: int = 0
     chunks_removed: int = 0
     versions_removed: tuple[str, ...] = ()
+
+    @classmethod
+    def of_job_result(cls, value: Any) -> "SyncResult | None":
+        """What a finished job's value says; ``None`` when that is no sync's."""
+        if not isinstance(value, dict) or value.get("type") not in get_args(SyncType):
+            return None
+        if not isinstance(value.get("sha"), str):
+            return None
+        names = {
+            "added": "added",
+            "modified": "modified",
+            "removed": "removed",
+            "chunks_created": "chunksCreated",
+        }
+        counts = {field: value.get(name, 0) for field, name in names.items()}
+        if not all(isinstance(count, int) for count in counts.values()):
+            return None
+        return cls(value["type"], value["sha"], **counts)
 
     def to_job_result(self) -> dict[str, object]:
         """The value that the Node application reads from the finished job."""
