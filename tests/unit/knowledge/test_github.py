@@ -212,7 +212,7 @@ async def test_no_call_is_made_while_the_rate_limit_is_known_to_be_used_up(
     github.fault = lambda _: Answer(200, f'[{{"sha": "{sha}"}}]'.encode(), last)
     assert await sources_of(http, access, at).newest_commit() == sha
     github.fault = None
-    with pytest.raises(TransientError, match="used up for another"):
+    with pytest.raises(TransientError, match="waits for GitHub's rate limit until"):
         await sources_of(http, access, at).newest_commit()
     assert github.calls == {}
 

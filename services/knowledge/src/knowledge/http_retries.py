@@ -12,6 +12,8 @@ import httpx
 import structlog
 
 from common.errors import TransientError
+from knowledge.later import RateLimited
+from knowledge.slots import waiting_for
 
 log = structlog.get_logger()
 
@@ -22,7 +24,7 @@ _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 class Retries:
     """``attempts`` in all; the n-th pause is random within ``base_seconds`` · 2ⁿ, or as the server asks.
 
-    A server that asks for more than ``longest_seconds`` is not waited for: the whole job comes back later.
+    A server that asks for more than ``longest_seconds`` is not waited for: the whole job is put back.
     """
 
     attempts: int = 4
@@ -31,13 +33,21 @@ class Retries:
 
 
 async def send(
-    request: Callable[[], Awaitable[httpx.Response]], *, what: str, retries: Retries
+    request: Callable[[], Awaitable[httpx.Response]], *, what: str, site: str, retries: Retries
 ) -> httpx.Response:
-    """The response of ``request``, once it is none of the passing failures.
+    """The response of ``request``, once it is none of the passing failures. A sync holds its slot only while
+    ``site`` answers.
 
-    Raises ``TransientError`` (``what``, the status, the server's words) when the attempts are used up.
-    The caller judges every other status.
+    Raises ``TransientError`` (``what``, the status, the server's words) when the attempts are used up, and
+    :class:`RateLimited` when the server has said when to come back. The caller judges every other status.
     """
+    async with waiting_for(site):
+        return await _send(request, what, site, retries)
+
+
+async def _send(
+    request: Callable[[], Awaitable[httpx.Response]], what: str, site: str, retries: Retries
+) -> httpx.Response:
     for attempt in range(1, retries.attempts + 1):
         pause = random.uniform(0, retries.base_seconds * 2 ** (attempt - 1))
         try:
@@ -49,8 +59,9 @@ async def send(
                 return response
             problem = f"{what}: HTTP {response.status_code} {_words(response)}".rstrip()
             asked = asked_pause(response)
-            if asked is not None and asked > retries.longest_seconds:
-                raise TransientError(f"{problem}; it asks to wait {asked:.0f} s")
+            limited = response.status_code in (403, 429) and attempt == retries.attempts
+            if asked and (asked > retries.longest_seconds or limited):
+                raise RateLimited(site, asked, f"{problem}; it asks to wait {asked:.0f} s")
             pause = max(pause, asked or 0)
         if attempt < retries.attempts:
             log.info("request retried", problem=problem, pause_seconds=round(pause, 3), attempt=attempt)

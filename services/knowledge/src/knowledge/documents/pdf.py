@@ -12,13 +12,17 @@ TIMEOUT_SECONDS = 60.0
 _PROGRAM = Path(__file__).with_name("pdf_program.py")
 
 
+def is_pdf(content: bytes) -> bool:
+    return b"%PDF-" in content[:1024]
+
+
 def pdf_to_document(content: bytes, *, timeout: float = TIMEOUT_SECONDS) -> Document:
     """The text of all pages, and the title of the file's properties.
 
     Raises :class:`UnsupportedContent` for a damaged or encrypted file and for one of pictures only, and
     ``FileUnreadable`` when reading took too long or too much: that is tried again at the next sync.
     """
-    if b"%PDF-" not in content[:1024]:
+    if not is_pdf(content):
         raise UnsupportedContent("the file is no PDF")
     try:
         done = subprocess.run(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from aiolimiter import AsyncLimiter
 
-from common.errors import TransientError
+from knowledge.later import RateLimited
+from knowledge.slots import EMBEDDER
 
 QUERY_SECONDS = 3.0
 """A person's query waits no longer for the limits, nor for a pause that the provider asks for."""
@@ -18,7 +19,7 @@ QUERY_SECONDS = 3.0
 class Limits:
     """``concurrency`` calls of syncs at once; requests and tokens a minute, 0 for no limit.
 
-    A sync whose call is told to pause for more than ``longest_pause_seconds`` fails, and comes back later.
+    A sync whose call is told to pause for more than ``longest_pause_seconds`` is put back until then.
     """
 
     concurrency: int = 4
@@ -46,7 +47,7 @@ class Gate:
         """Wait until a call of ``tokens`` may be made, and make it in the body.
 
         ``urgent`` ones queue behind no sync: they take what the limits have next, and when that takes longer
-        than ``QUERY_SECONDS`` they go all the same. Raises ``TransientError`` while the provider asks for a
+        than ``QUERY_SECONDS`` they go all the same. Raises ``RateLimited`` while the provider asks for a
         pause that is too long to wait for.
         """
         if urgent:
@@ -77,7 +78,7 @@ class Gate:
     async def _pass_pause(self, longest: float) -> None:
         while (left := self._paused_until - time.monotonic()) > 0:
             if left > longest:
-                raise TransientError(f"the embeddings API asks to wait {left:.0f} s")
+                raise RateLimited(EMBEDDER, left, f"it asks to wait {left:.0f} s")
             await asyncio.sleep(left)
 
 

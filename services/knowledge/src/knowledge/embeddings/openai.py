@@ -14,6 +14,7 @@ from knowledge.embeddings import DIMENSIONS, Vectors, estimate_tokens
 from knowledge.embeddings.limits import QUERY_SECONDS, Gate, Limits
 from knowledge.embeddings.vectors import BadEmbeddings, check_vectors
 from knowledge.http_retries import Retries, asked_pause, send
+from knowledge.slots import EMBEDDER
 
 
 @dataclass(slots=True, frozen=True)
@@ -71,9 +72,8 @@ class OpenAiEmbedder:
                     self._gate.pause(asked_pause(response) or 0)
                 return response
 
-        response = await send(
-            post, what=f"POST {url}", retries=self._query_retries if urgent else self._access.retries
-        )
+        retries = self._query_retries if urgent else self._access.retries
+        response = await send(post, what=f"POST {url}", site=EMBEDDER, retries=retries)
         if response.status_code != 200:
             words = " ".join(response.text.split())[:200]
             raise PermanentError(

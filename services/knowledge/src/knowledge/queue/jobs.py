@@ -12,11 +12,11 @@ from redis.exceptions import RedisError
 from common.leases import LeaseLost
 from knowledge.bases.models import KnowledgeBase
 from knowledge.bases.use_cases import register_from_job
+from knowledge.later import Later
 from knowledge.queue.models import JobData, parse_job
 from knowledge.queue.worker import Postponed
 from knowledge.schedules.rules import due_at
 from knowledge.sync import metrics
-from knowledge.sync.lease import BaseBusy
 from knowledge.sync.progress import Progress
 from knowledge.sync.requests import sync_id_of
 from knowledge.sync.use_cases import SyncDeps, SyncRun, sync_base
@@ -61,7 +61,7 @@ async def run_job(deps: SyncDeps, job: Job, *, jitter_seconds: float = 0) -> dic
     started = time.monotonic()
     try:
         result = await sync_base(deps, run, watch)
-    except (BaseBusy, LeaseLost):
+    except (Later, LeaseLost):
         raise
     except Exception:
         metrics.SYNCS.labels("failed").inc()

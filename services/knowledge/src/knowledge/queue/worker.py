@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,26 +13,28 @@ from bullmq import Job, Worker  # type: ignore[import-untyped]
 from bullmq.custom_errors import DelayedError, UnrecoverableError  # type: ignore[import-untyped]
 from opentelemetry.trace import SpanKind
 
-from common.errors import PermanentError, TakaroError, TransientError
+from common.errors import PermanentError, TakaroError
 from common.leases import LeaseLost
 from common.telemetry import links_to, span
+from knowledge.later import Later
 from knowledge.queue.connection import worker_client
 from knowledge.queue.models import PREFIX, QUEUE, traceparent_of
+from knowledge.slots import Slots
 from knowledge.sync.lease import BaseBusy
 
 log = structlog.get_logger()
 
-BUSY_DELAY_MS = 1000
-"""When a job whose base is being synced comes back."""
+MOST_JOBS = 100
+"""Jobs in hand at once: those with a slot, and those whose source or embedder is silent."""
 
 _PUT_BACK = object()
 
 
-class Postponed(TransientError):
+class Postponed(Later):
     """The job is to run later; nothing has failed."""
 
     def __init__(self, until_ms: int) -> None:
-        super().__init__("the job runs later", code="postponed")
+        super().__init__("the job runs later", retry_at=until_ms / 1000, code="postponed")
         self.until_ms = until_ms
 
 
@@ -39,11 +42,38 @@ Handler = Callable[[Job], Awaitable[dict[str, Any]]]
 
 
 class KeepingWorker(Worker):  # type: ignore[misc]
-    """Keeps the data of repeatables that BullMQ 5 made.
+    """Keeps the data of repeatables that BullMQ 5 made, and takes a job only when there is a slot for it.
 
-    Those leave ``bull:kb-sync:repeat:<key>`` without a ``data`` field, from which the next iteration would be
-    made with ``{}``. The iteration in hand still has its data, so they are put there first.
+    Those repeatables leave ``bull:kb-sync:repeat:<key>`` without a ``data`` field, from which the next iteration
+    would be made with ``{}``. The iteration in hand still has its data, so they are put there first.
+
+    Syncs whose source is silent lend their slots, so the number of jobs in hand isn't that of slots.
     """
+
+    def __init__(
+        self, name: str, processor: Callable[[Job, str], Awaitable[object]], options: Any, slots: Slots
+    ) -> None:
+        super().__init__(name, processor, options)
+        self._slots, self._in_hand = slots, 0
+        self._count(0)
+
+    async def getNextJob(self, token: str) -> Job | None:  # noqa: N802 (BullMQ's name)
+        await self._slots.one_is_free()
+        job = None if self.closing else await super().getNextJob(token)
+        if job is not None:
+            self._count(1)
+        return job
+
+    async def processJob(self, job: Job, token: str) -> None:  # noqa: N802
+        try:
+            await super().processJob(job, token)
+        finally:
+            self._count(-1)
+
+    def _count(self, jobs: int) -> None:
+        """BullMQ asks for jobs while it has fewer than its concurrency: so it asks for one more at a time."""
+        self._in_hand += jobs
+        self.opts["concurrency"] = min(self._in_hand + 1, MOST_JOBS)
 
     async def _scheduleNextIteration(self, job: Job) -> None:  # noqa: N802 (BullMQ's name)
         if job.data:
@@ -66,7 +96,7 @@ class QueueWorker:
         lock_seconds: float = 30.0,
     ) -> None:
         self._redis_url, self._handler = redis_url, handler
-        self._concurrency, self._grace = concurrency, grace_seconds
+        self._slots, self._grace = Slots(concurrency), grace_seconds
         self._lock_ms = int(lock_seconds * 1000)
         self._worker: KeepingWorker | None = None
         self._stopping = False
@@ -84,13 +114,12 @@ class QueueWorker:
             options = {
                 "connection": client,
                 "prefix": PREFIX,
-                "concurrency": self._concurrency,
                 "autorun": False,
                 "lockDuration": self._lock_ms,
                 "stalledInterval": self._lock_ms,
                 "runRetryDelay": 1000,
             }
-            worker = KeepingWorker(QUEUE, self._process, options)
+            worker = KeepingWorker(QUEUE, self._process, options, self._slots)
             worker.on("error", _log_error)
             self._worker = worker
             running = asyncio.create_task(worker.run())
@@ -138,22 +167,20 @@ class QueueWorker:
 
     async def _attempt(self, job: Job, token: str) -> object:
         """The job's result, which may be nothing; ``_PUT_BACK`` for one that was put back."""
-        task = asyncio.ensure_future(self._handler(job))
+        task = asyncio.ensure_future(self._work(job))
         self._running_jobs.add(task)
         try:
             return await task
-        except BaseBusy:
-            await job.moveToDelayed(_now_ms() + BUSY_DELAY_MS, token)
+        except Later as later:
+            log.info("job put back", job=job.id, reason=later.reason)
+            await job.moveToDelayed(_back_at_ms(job, later), token)
             return _PUT_BACK
         except LeaseLost as error:
             # Another run has this base. If it has the very job, its outcome is the job's, and the queue won't
             # put it back; if it doesn't, the job is still to be done.
             log.warning("job was overtaken", job=job.id, reason=error.reason)
             with suppress(TypeError):  # the lock is another worker's, or the job has ended
-                await job.moveToDelayed(_now_ms() + BUSY_DELAY_MS, token)
-            return _PUT_BACK
-        except Postponed as later:
-            await job.moveToDelayed(later.until_ms, token)
+                await job.moveToDelayed(_back_at_ms(job, BaseBusy(error.reason)), token)
             return _PUT_BACK
         except asyncio.CancelledError:
             if not self._stopping:
@@ -173,6 +200,10 @@ class QueueWorker:
             task.cancel()
             self._running_jobs.discard(task)
 
+    async def _work(self, job: Job) -> dict[str, Any]:
+        async with self._slots.hold():
+            return await self._handler(job)
+
     async def _close(self, worker: KeepingWorker, running: asyncio.Task[None]) -> None:
         """Close within the grace period: BullMQ's ``close`` waits without end while Redis is away, and
         swallows a cancellation."""
@@ -190,6 +221,20 @@ class QueueWorker:
             running.cancel()
             await asyncio.wait([closing, running], timeout=self._grace / 4)
         worker.closed = True
+
+
+def _back_at_ms(job: Job, later: Later) -> int:
+    """When a job that was put back is to run."""
+    retry_at = later.retry_at
+    if retry_at is None:
+        returns = job.attemptsStarted - job.attemptsMade - 1
+        retry_at = time.time() + pause_after(returns, later.longest_pause)
+    return int(retry_at * 1000)
+
+
+def pause_after(returns: int, longest: float) -> float:
+    """How long, in seconds, a job stays away that was put back ``returns`` times before."""
+    return float(min(longest, 1.5 ** min(max(returns, 0), 20))) * random.uniform(0.8, 1.2)
 
 
 def _now_ms() -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import httpx
 
 from common.errors import Invalid, TransientError
 from knowledge.http_retries import Retries, send
+from knowledge.later import RateLimited
 from knowledge.sources.addresses import is_public
 from knowledge.sources.guarded_network import (
     AddressRefused,
@@ -21,7 +23,7 @@ from knowledge.sources.guarded_network import (
     checked_addresses,
     resolve,
 )
-from knowledge.sources.web_address import canonical_url, origin_of, place
+from knowledge.sources.web_address import canonical_url, origin_of, place, site_of
 
 USER_AGENT = "takaro-knowledge"
 MAX_REDIRECTS = 5
@@ -81,6 +83,7 @@ class Fetcher:
     ) -> None:
         self._http, self._access, self.retries = http, access, retries or Retries()
         self._resolver, self._allowed_address = resolver, allowed_address
+        self._limited: dict[str, RateLimited] = {}
         self._trusted = {origin_of(url) for url in access.trusted_urls if url}
         self._guarded = httpx.AsyncClient(
             transport=GuardedTransport(resolver, allowed_address), timeout=30, follow_redirects=False
@@ -142,6 +145,13 @@ class Fetcher:
             url = canonical_url(urljoin(url, location))
         raise Invalid(f"GET {url}: more than {MAX_REDIRECTS} redirects", code="source_refused")
 
+    def _check_limit(self, site: str) -> None:
+        """Raises ``RateLimited`` while the site has asked not to be asked."""
+        now = time.time()
+        self._limited = {site: limited for site, limited in self._limited.items() if limited.until > now}
+        if limited := self._limited.get(site):
+            raise limited.again()
+
     def _credentials(self, url: str) -> Mapping[str, str]:
         authorization = self.authorization(url)
         return {"Authorization": authorization} if authorization else {}
@@ -163,7 +173,13 @@ class Fetcher:
             except TimeoutError as error:
                 raise httpx.ReadTimeout(f"no whole answer within {DEADLINE_SECONDS:g} s") from error
 
-        response = await send(request, what=f"GET {url}", retries=self.retries)
+        site = site_of(url)
+        self._check_limit(site)
+        try:
+            response = await send(request, what=f"GET {url}", site=site, retries=self.retries)
+        except RateLimited as limited:
+            self._limited[site] = limited
+            raise
         return Fetched(response.status_code, url, response.headers, response.content)
 
 

@@ -4,12 +4,13 @@ import asyncio
 import os
 import re
 import signal
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from common.errors import PermanentError, TransientError
+from knowledge.slots import waiting_for
 from knowledge.sources.fetching import USER_AGENT, Fetcher
-from knowledge.sources.web_address import origin_of
+from knowledge.sources.web_address import origin_of, site_of
 
 OLDEST = (2, 37)
 """``http.curloptResolve``, which pins the address that was checked, came with Git 2.37."""
@@ -51,13 +52,14 @@ class GitFailed(TransientError):
 class Git:
     """A bare repository in ``folder`` whose ``origin`` is ``url``: its address checked, and pinned."""
 
-    def __init__(self, folder: Path, environment: dict[str, str], max_bytes: int) -> None:
+    def __init__(self, folder: Path, url: str, environment: dict[str, str], max_bytes: int) -> None:
         self._folder, self._environment, self._max_bytes = folder, environment, max_bytes
+        self._site = site_of(url)
 
     @classmethod
     async def create(cls, folder: Path, url: str, fetcher: Fetcher, max_bytes: int) -> "Git":
         """Make the repository. Raises ``PermanentError`` without a Git that is new enough."""
-        git = cls(folder, await _environment(folder, url, fetcher), max_bytes)
+        git = cls(folder, url, await _environment(folder, url, fetcher), max_bytes)
         await _check_version(git)
         await git.run("init", "-q", "--bare", "--template=", ".")
         await git.run("remote", "add", "origin", url)
@@ -72,7 +74,9 @@ class Git:
         process = await self.start(*args, talks=bool(stdin))
         talk = asyncio.ensure_future(process.communicate(stdin or None))
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
+            # What is limited fetches, from a server that may be silent.
+            waits = waiting_for(self._site) if limited else nullcontext()
+            async with waits, asyncio.timeout(TIMEOUT_SECONDS):
                 while not talk.done():
                     await asyncio.wait([talk], timeout=LOOK_SECONDS)
                     if limited and not talk.done():

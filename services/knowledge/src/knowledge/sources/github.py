@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from common.errors import NotFound, PermanentError, TakaroError, TransientError
+from knowledge.later import RateLimited
 from knowledge.sources import FileRefused, FileUnreadable, SourceFile
 from knowledge.sources.fetching import Fetched, Fetcher, TooLarge
 from knowledge.sources.github_access import GitHubAccess, GitHubSite
@@ -140,9 +141,13 @@ class GitHubSource:
     ) -> Fetched:
         self._access.check_limit(self._site)
         sent = {"Accept": accept, "X-GitHub-Api-Version": "2022-11-28", **(headers or {})}
-        answer = await self._fetcher.get(
-            url, params=params, headers=sent, max_bytes=max_bytes, secrets=self._site.secrets
-        )
+        try:
+            answer = await self._fetcher.get(
+                url, params=params, headers=sent, max_bytes=max_bytes, secrets=self._site.secrets
+            )
+        except RateLimited as limited:
+            self._access.limit(self._site, limited.until)
+            raise limited.again("GitHub's rate limit") from limited
         self._access.note_limit(self._site, answer)
         return answer
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from common.errors import Forbidden, TransientError
+from common.errors import Forbidden
+from knowledge.later import LONGEST_SECONDS, RateLimited
 from knowledge.sources.fetching import Fetched
 from knowledge.sources.location import GITHUB, GitHubLocation
 from knowledge.sources.web_address import Origin, canonical_url, origin_of
@@ -87,22 +88,24 @@ class GitHubAccess:
             self._answers.popitem(last=False)
 
     def check_limit(self, site: GitHubSite) -> None:
-        """Raises ``TransientError`` while the site's rate limit is known to be used up: no call is wasted."""
+        """Raises ``RateLimited`` while the site's rate limit is known to be used up: no call is wasted."""
         wait = self._limited_until.get(site.api_url, 0) - time.time()
         if wait > 0:
-            raise TransientError(
-                f"GitHub's rate limit is used up for another {wait:.0f} s", code="rate_limited"
-            )
+            raise RateLimited("GitHub's rate limit", wait)
 
     def note_limit(self, site: GitHubSite, answer: Fetched) -> None:
-        """Remember when a used up rate limit is renewed, at most an hour ahead."""
+        """Remember when the rate limit that ``answer`` used up is renewed."""
         if answer.headers.get("x-ratelimit-remaining") != "0":
             return
         try:
             reset = float(answer.headers.get("x-ratelimit-reset", "0"))
         except ValueError:
             return
-        self._limited_until[site.api_url] = min(reset, time.time() + 3600)
+        self.limit(site, reset)
+
+    def limit(self, site: GitHubSite, until: float) -> None:
+        """Leave the site alone until then (seconds since the epoch), an hour at most."""
+        self._limited_until[site.api_url] = min(until, time.time() + LONGEST_SECONDS)
 
 
 def _web_host(api_url: str) -> str:

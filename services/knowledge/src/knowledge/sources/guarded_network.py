@@ -8,6 +8,8 @@ still use the name.
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeAlias
 
 import httpcore
@@ -15,6 +17,9 @@ import httpx
 
 from common.errors import Forbidden
 from knowledge.sources.addresses import is_public
+
+_RESOLVERS = ThreadPoolExecutor(32, thread_name_prefix="resolve")
+"""Of their own: a name server that is silent holds up no thread that reads files."""
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a host name; raises ``OSError`` when it has none."""
@@ -28,7 +33,8 @@ class AddressRefused(Forbidden):
 
 async def resolve(host: str, port: int) -> Sequence[str]:
     """The system's resolver."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, ask)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
@@ -87,7 +93,7 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
         super().__init__(trust_env=True)  # SSL_CERT_FILE
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=httpx.create_ssl_context(),
-            max_connections=100,
+            max_connections=None,  # syncs are counted by site: silent ones must not use up a common number
             max_keepalive_connections=20,
             keepalive_expiry=5,
             network_backend=GuardedBackend(resolver, allowed),

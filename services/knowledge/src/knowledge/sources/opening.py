@@ -1,11 +1,13 @@
 """From a base's source to something that can be read."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from common.errors import PermanentError
 from knowledge.documents import MAX_FILE_BYTES
+from knowledge.slots import admit
 from knowledge.sources import Source
 from knowledge.sources.checked_paths import CheckedPaths
 from knowledge.sources.fetching import Fetcher
@@ -16,6 +18,7 @@ from knowledge.sources.github_access import GitHubAccess
 from knowledge.sources.location import GitHubLocation, GitLocation, Location, SitemapLocation, parse_source
 from knowledge.sources.pages import PageMemory
 from knowledge.sources.selection import Selection
+from knowledge.sources.web_address import site_of
 from knowledge.sources.website import WebsiteSource
 
 
@@ -38,6 +41,15 @@ class Sources:
     limits: Limits = field(default_factory=Limits)
     git_memory: GitMemory = field(default_factory=GitMemory)
     page_memory: PageMemory = field(default_factory=PageMemory)
+
+    def admit(self, source: str) -> None:
+        """Raises ``SiteSilent`` in a sync that would have to wait behind too many others for ``source``."""
+        with suppress(PermanentError):  # it is told when the source is opened
+            location = parse_source(source)
+            if isinstance(location, GitHubLocation):
+                admit(site_of(self.github.site_of(location).api_url))
+            elif isinstance(location, GitLocation | SitemapLocation):
+                admit(site_of(location.url))
 
     @asynccontextmanager
     async def open(self, source: str, selection: Selection) -> AsyncIterator[Source]:

@@ -80,6 +80,12 @@ def place(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def site_of(url: str) -> str:
+    """``host:port`` of ``url``: who is waited for, and who sets limits. Raises as :func:`canonical_url`."""
+    _, host, port = origin_of(url)
+    return place(host, port)
+
+
 def origin_of(url: str) -> Origin:
     """Scheme, host and port of ``url``. Raises as :func:`canonical_url` does."""
     parts = urlsplit(canonical_url(url))

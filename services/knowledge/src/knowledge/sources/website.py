@@ -19,13 +19,16 @@ from protego import Protego
 
 from common.errors import Forbidden, NotFound, PermanentError, TakaroError, TransientError
 from knowledge.documents import UnsupportedContent
+from knowledge.documents.threads import ReadingThreads
+from knowledge.later import Later
+from knowledge.slots import waiting_for
 from knowledge.sources import FileRefused, FileUnreadable, SourceFile
 from knowledge.sources.fetching import USER_AGENT, Fetched, Fetcher, TooLarge
 from knowledge.sources.location import SitemapLocation
 from knowledge.sources.pages import Page, PageMemory, failed, host_of, path_of, refused, text_of
 from knowledge.sources.selection import Selection, digest_of, git_blob_sha
 from knowledge.sources.sitemap_xml import MAX_BYTES, Entry, parse_sitemap
-from knowledge.sources.web_address import origin_of
+from knowledge.sources.web_address import origin_of, site_of
 from knowledge.sources.work_folder import WorkFolder
 
 MAX_SITEMAPS = 500
@@ -58,7 +61,9 @@ class WebsiteSource:
         self._kept_bytes = 0
         self._robots: Protego | None = None
         self._turns = asyncio.Semaphore(PAGES_AT_ONCE)
+        self._threads = ReadingThreads()
         self._pause = 0.0
+        self._later: Later | None = None
 
     async def __aenter__(self) -> "WebsiteSource":
         self._folder = await asyncio.to_thread(WorkFolder.create, "site")
@@ -92,7 +97,7 @@ class WebsiteSource:
         if page.gone:
             raise FileRefused(page.problem)
         if page.problem:
-            raise FileUnreadable(page.problem)
+            raise FileUnreadable(page.problem) from self._later
         kept = self._kept(file.content_sha)
         if not await asyncio.to_thread(kept.exists):
             again = await self._fetch(page.path, Entry(page.url, page.lastmod), None)
@@ -189,9 +194,12 @@ class WebsiteSource:
             except TooLarge as error:
                 return refused(path, entry, str(error))
             except TakaroError as error:
+                self._later = error if isinstance(error, Later) else self._later
                 return failed(path, entry, error.reason)
             finally:
-                await asyncio.sleep(self._pause)
+                if self._pause:
+                    async with waiting_for(site_of(entry.url)):
+                        await asyncio.sleep(self._pause)
         if answer.status == 304 and known:
             return Page(
                 path, entry.url, known.content_sha, known.size, entry.lastmod, known.etag, known.last_modified
@@ -201,7 +209,7 @@ class WebsiteSource:
         if answer.status != 200:
             return failed(path, entry, f"GET {entry.url}: HTTP {answer.status}")
         try:
-            text = await asyncio.to_thread(text_of, answer, self._max_file_bytes)
+            text = await self._threads.run(answer.content, text_of, answer, self._max_file_bytes)
         except UnsupportedContent as error:
             return refused(path, entry, str(error))
         except FileUnreadable as error:

@@ -84,7 +84,7 @@ async def apply(
 async def finish_unchanged(
     pool: Pool, lease: Lease, sync_id: UUID, base: KnowledgeBase, result: SyncResult
 ) -> None:
-    """Record a sync that found nothing to do. Raises ``LeaseLost``."""
+    """Record a sync that had nothing to write, or was done by somebody else. Raises ``LeaseLost``."""
     async with transaction(pool) as connection:
         await lease.hold(connection)
         await repository.update_finished(connection, sync_id, result=result.to_record(), error=None)
@@ -108,6 +108,13 @@ async def finish_failed(
             base_id,
             SyncFailed(knowledge_base_id=base_id, sync_id=sync_id, reason=reason, failed_files=[]),
         )
+
+
+async def put_back(pool: Pool, lease: Lease, sync_id: UUID, reason: str) -> None:
+    """Record that a sync waits, for ``reason``, to be run again. Raises ``LeaseLost``."""
+    async with transaction(pool) as connection:
+        await lease.hold(connection)
+        await repository.update_waiting(connection, sync_id, reason)
 
 
 def failure_of(plan: Plan) -> str:

@@ -6,23 +6,24 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
-import asyncpg
 import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from common.errors import TransientError, is_transient
+from common.errors import is_transient
 from common.leases import ACQUIRE, LOOK, RELEASE, RENEW, Lease, LeaseLost
 from common.postgres import Pool
+from knowledge.later import Later
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
 
-class BaseBusy(TransientError):
+class BaseBusy(Later):
     """Another sync of this base is running."""
 
     default_code = "sync_running"
+    longest_pause = 2.0
 
 
 class SyncLease:
@@ -84,12 +85,9 @@ async def hold_base(pool: Pool, base_id: str, owner: str, ttl_seconds: float) ->
 
 
 async def _acquire(pool: Pool, name: str, owner: str, ttl: timedelta) -> int | None:
-    """The new epoch, or ``None`` while somebody else holds the lease."""
+    """The new epoch, or ``None`` at once while somebody else holds the lease."""
     row = await pool.fetchrow(LOOK, name)
     if row is not None and not row["expired"]:
         return None
-    try:
-        epoch: int | None = await pool.fetchval(ACQUIRE, name, owner, ttl)
-    except asyncpg.LockNotAvailableError:
-        return None  # its holder is in its last transaction, which keeps the row
+    epoch: int | None = await pool.fetchval(ACQUIRE, name, owner, ttl)
     return epoch

@@ -12,7 +12,9 @@ import structlog
 from common.postgres import Pool
 from knowledge.bases.models import KnowledgeBase
 from knowledge.documents import MAX_FILE_BYTES, UnsupportedContent, check_size
+from knowledge.documents.threads import ReadingThreads
 from knowledge.embeddings import Embedder
+from knowledge.later import Later
 from knowledge.sources import FileRefused, FileUnreadable, Source, SourceFile
 from knowledge.sync import rules
 from knowledge.sync.buying import Bought, Buyer
@@ -32,11 +34,13 @@ Outcome: TypeAlias = tuple[FileState, list[Chunk]]
 
 @dataclass(slots=True)
 class Reading:
-    """What came of the files: their states, and the chunks that have no row yet."""
+    """What came of the files: their states, and the chunks that have no row yet. ``later``: when those that
+    could not be had may be asked for again, where that is known."""
 
     files: dict[str, FileState] = field(default_factory=dict)
     chunks: list[Chunk] = field(default_factory=list)
     progress: Progress = field(default_factory=Progress)
+    later: Later | None = None
 
 
 class Reader:
@@ -55,6 +59,8 @@ class Reader:
         self._pool, self._embedder, self._source, self._base = pool, embedder, source, base
         self._fingerprint, self._max_file_bytes = fingerprint, max_file_bytes
         self._downloads = asyncio.Semaphore(downloads)
+        self._threads = ReadingThreads()
+        self._later: Later | None = None
 
     async def read(
         self,
@@ -87,6 +93,7 @@ class Reader:
                 if last:
                     progress.begin_writing(len(reading.chunks))
                 await report(progress)
+        reading.later = self._later
         return reading
 
     async def _parts(
@@ -142,13 +149,21 @@ class Reader:
                 async with self._downloads:
                     content = await self._source.read(file, commit)
                 those = [file, *(earlier for earlier, _ in failed), *files[number + 1 :]]
-                return refused + await asyncio.to_thread(
-                    rules.read_files, self._base, self._fingerprint, those, content, self._max_file_bytes
+                return refused + await self._threads.run(
+                    content,
+                    rules.read_files,
+                    self._base,
+                    self._fingerprint,
+                    those,
+                    content,
+                    self._max_file_bytes,
                 )
             except (FileRefused, UnsupportedContent) as error:
                 refused.append((rules.unsupported_file(file, str(error)), []))
             except FileUnreadable as error:
                 failed.append((file, str(error)))
+                if isinstance(error.__cause__, Later):
+                    self._later = error.__cause__
         for file, reason in failed:
             log.warning("file not read", knowledge_base=self._base.id, path=file.path, reason=reason)
             state = rules.failed_file(file, reason, known.get(file.path), existing)

@@ -98,6 +98,24 @@ async def update_finished(
     await connection.execute(UPDATE_FINISHED, sync_id, status, result, error, files, progress)
 
 
+UPDATE_WAITING = """
+UPDATE knowledge_syncs SET status = 'queued', error = $2, finished_at = NULL WHERE id = $1
+"""
+
+
+async def update_waiting(connection: Connection, sync_id: UUID, reason: str) -> None:
+    """The sync is to be run again, which ``reason`` says when and why."""
+    await connection.execute(UPDATE_WAITING, sync_id, reason)
+
+
+UPDATE_WAITING_REASON = "UPDATE knowledge_syncs SET error = $2 WHERE id = $1 AND status = 'queued'"
+
+
+async def update_waiting_reason(connection: Connection, sync_id: UUID, reason: str) -> None:
+    """Why a sync that has not begun doesn't begin."""
+    await connection.execute(UPDATE_WAITING_REASON, sync_id, reason)
+
+
 UPDATE_PROGRESS = "UPDATE knowledge_syncs SET progress = $2 WHERE id = $1 AND status = 'running'"
 
 

@@ -11,9 +11,12 @@ from common.errors import NotFound, TakaroError, TransientError
 from common.leases import Lease, LeaseLost
 from common.postgres import Pool, transaction
 from common.telemetry import current_traceparent, tracer
+from knowledge import slots
 from knowledge.bases import repository as bases
 from knowledge.bases.models import KnowledgeBase
 from knowledge.embeddings import Embedder
+from knowledge.later import Later
+from knowledge.slots import SiteSilent
 from knowledge.sources import Source
 from knowledge.sources.opening import Sources
 from knowledge.sync import applying, metrics, repository, rules, version_repository
@@ -29,9 +32,13 @@ log = structlog.get_logger()
 
 class FilesUnreadable(TransientError):
     """Some files could not be fetched. What could be read is in place, unless rows of another model are; the
-    commit has not advanced. The sync's outcome is recorded."""
+    commit has not advanced. The sync's outcome is recorded. ``later``: when to come back, if known."""
 
     default_code = "files_unreadable"
+
+    def __init__(self, reason: str, later: Later | None = None) -> None:
+        super().__init__(reason)
+        self.later = later
 
 
 @dataclass(slots=True, frozen=True)
@@ -60,17 +67,26 @@ class SyncRun:
 async def sync_base(deps: SyncDeps, run: SyncRun, watch: Watch) -> SyncResult:
     """Bring the rows of ``run.base`` in line with its source, all at once for readers.
 
-    Raises :class:`BaseBusy` while another sync of the base runs (nothing was recorded then), ``LeaseLost``
+    Raises :class:`BaseBusy` while another sync of the base runs (nothing was recorded then), ``Later`` when
+    its source or the embedder is to be left alone for a while (it is recorded as waiting), ``LeaseLost``
     when another one has taken over (its outcome stands, and this one changes nothing any more), ``NotFound``
     when the base was deleted, :class:`FilesUnreadable`, and what source and embedder raise; a failure that
     changed nothing is recorded.
     """
     owner = f"{deps.instance}/{uuid4()}"
+    await _admit(deps, run)
     async with hold_base(deps.pool, run.base.id, owner, deps.lease_ttl_seconds) as held:
         await _start(deps.pool, held.lease, run)
         try:
             return await held.run(_sync(deps, run, held, watch))
-        except FilesUnreadable:
+        except FilesUnreadable as error:
+            if error.later is None:
+                raise
+            waits = f"{error.later.reason} ({error.reason})"
+            await applying.put_back(deps.pool, held.lease, run.id, waits)
+            raise error.later from error
+        except Later as later:
+            await applying.put_back(deps.pool, held.lease, run.id, later.reason)
             raise
         except LeaseLost as error:
             await _check_exists(deps.pool, run.base, error)
@@ -79,6 +95,16 @@ async def sync_base(deps: SyncDeps, run: SyncRun, watch: Watch) -> SyncResult:
             reason = error.reason if isinstance(error, TakaroError) else repr(error)
             await applying.finish_failed(deps.pool, held.lease, run.id, run.base.id, reason)
             raise
+
+
+async def _admit(deps: SyncDeps, run: SyncRun) -> None:
+    """Raises ``SiteSilent`` while too many syncs wait for the base's source, before anything is begun."""
+    try:
+        deps.sources.admit(run.base.source)
+    except SiteSilent as later:
+        async with deps.pool.acquire() as connection:
+            await repository.update_waiting_reason(connection, run.id, later.reason)
+        raise
 
 
 async def _check_exists(pool: Pool, base: KnowledgeBase, error: LeaseLost) -> None:
@@ -131,6 +157,8 @@ async def _sync_from(
         if index and not anew and run.mode != "full" and index.definition == definition:
             at_hand = await read_from_rows(deps.pool, base, model, fingerprint, to_read, known, existing)
         wanted = [file for file in to_read if rules.content_key(file) not in at_hand]
+        if wanted:
+            slots.admit(slots.EMBEDDER)  # before anything is downloaded for it
         await source.prepare([file for file in wanted if file.size <= max_file_bytes], commit)
         report = Reporter(deps.pool, held.lease, run.id, base.id, watch)
         reader = Reader(deps.pool, deps.embedder, source, base, fingerprint, deps.downloads, max_file_bytes)
@@ -142,7 +170,7 @@ async def _sync_from(
     if failed and not rules.may_apply_partly(index, fingerprint, existing, plan.wanted(), others):
         reason = applying.failure_of(plan)
         await applying.finish_failed(deps.pool, held.lease, run.id, base.id, reason, report_of(plan, known))
-        raise FilesUnreadable(reason)
+        raise FilesUnreadable(reason, reading.later)
     change = applying.Change(
         base=base,
         plan=plan,
@@ -162,7 +190,7 @@ async def _sync_from(
         result = await applying.apply(deps.pool, held.lease, run.id, change, report, reading.progress)
     await watch(reading.progress)
     if failed:
-        raise FilesUnreadable(applying.failure_of(plan))
+        raise FilesUnreadable(applying.failure_of(plan), reading.later)
     log.info("knowledge base synced", knowledge_base=base.id, **result.to_record())
     return result
 
