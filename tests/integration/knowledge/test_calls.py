@@ -7,6 +7,7 @@ from knowledge.sync.use_cases import FilesUnreadable
 from tests.integration.knowledge.conftest import Harness
 from tests.integration.knowledge.histories import seen
 from tests.support.github import Answer
+from tests.support.wait import eventually
 
 MOVED = 20
 
@@ -102,30 +103,83 @@ async def test_rows_that_somebody_has_changed_are_not_believed(harness: Harness,
 
 
 async def test_a_failed_file_s_rows_are_not_taken_for_its_content(harness: Harness) -> None:
-    """Its rows are of an older content than the one that moved on."""
-    write_pages(harness)
-    await harness.sync()
-    harness.repository.write("docs/old/0.md", "A second edition.")
+    """What is left of them is no content, though each of them is ours."""
+    paragraphs = [f"Paragraph {i}. " + "word " * 150 for i in range(4)]
+    harness.repository.write("docs/long.md", "\n\n".join(paragraphs))
     harness.repository.commit()
+    await harness.sync()
+    await harness.pool.execute("DELETE FROM knowledge_embeddings WHERE content LIKE '%Paragraph 2%'")
     harness.github.fault = lambda target: Answer(500, b"") if "/raw/" in target else None
     with pytest.raises(FilesUnreadable):
         await harness.sync()
     harness.github.fault = None
-    harness.repository.rename("docs/old/0.md", "docs/new/0.md")
+    harness.repository.rename("docs/long.md", "docs/longer.md")
     harness.repository.commit()
     _, calls = await sync_counted(harness)
     assert calls["raw"] == 1
-    assert await harness.text_of("docs/new/0.md") == ["A second edition."]
     assert await equals_a_fresh_sync(harness)
 
 
-async def test_an_edit_pays_for_what_changed_also_when_the_cache_has_forgotten(harness: Harness) -> None:
+async def test_only_the_chunks_that_changed_are_written_and_paid_for(harness: Harness) -> None:
+    """The others are told their new place, which is no new row in the HNSW index."""
     paragraphs = [f"Paragraph {i}. " + "word " * 150 for i in range(40)]
     harness.repository.write("docs/long.md", "\n\n".join(paragraphs))
     harness.repository.commit()
     await harness.sync()
     await harness.pool.execute("DELETE FROM knowledge_embedding_cache")
+    before = await vectors_of_rows(harness)
+    paragraphs.append("One more. " + "tail " * 150)
+    for moved in (39, 40):
+        harness.repository.write("docs/long.md", "\n\n".join(paragraphs))
+        harness.repository.commit()
+        result, calls = await sync_counted(harness)
+        assert calls == {"commits": 1, "trees": 1, "raw": 1, "embedder": 2}
+        assert (result.chunks_created, result.chunks_removed, result.chunks_moved) == (2, 1, moved)
+        assert await equals_a_fresh_sync(harness)
+        paragraphs.insert(0, "At the start. " + "head " * 150)
+    assert len((await vectors_of_rows(harness)).items() & before.items()) == 38
+
+
+async def test_the_rows_of_a_failed_file_are_told_their_place_when_it_can_be_read(harness: Harness) -> None:
+    """What was left of a file is just what it has now: the ids are the same, the places are not."""
+    paragraphs = [f"Paragraph {i}. " + "word " * 193 for i in range(4)]
+    harness.repository.write("docs/long.md", "\n\n".join(paragraphs))
+    harness.repository.commit()
+    base = harness.base(chunkSize=990, chunkOverlap=0)
+    await harness.sync(base)
+    assert len(await harness.text_of("docs/long.md")) == 4
+    await harness.pool.execute("DELETE FROM knowledge_embeddings WHERE content LIKE '%Paragraph 1%'")
+    harness.github.fault = lambda target: Answer(500, b"") if "/raw/" in target else None
+    with pytest.raises(FilesUnreadable):
+        await harness.sync(base)
+    harness.github.fault = None
+    harness.repository.write("docs/long.md", "\n\n".join([paragraphs[0], *paragraphs[2:]]))
+    harness.repository.commit()
+    result = await harness.sync(base)
+    assert (result.chunks_created, result.chunks_removed, result.chunks_moved) == (0, 0, 3)
+    await harness.sync(harness.base("fresh", chunkSize=990, chunkOverlap=0))
+    assert seen(await harness.content()) == seen(await harness.content("fresh"))
+
+
+async def test_an_update_of_metadata_leaves_the_indexes_alone(harness: Harness) -> None:
+    """Postgres counts it as "heap only": there is room on each page for another version of its rows."""
+    paragraphs = [f"Paragraph {i}. " + "word " * 150 for i in range(40)]
+    harness.repository.write("docs/long.md", "\n\n".join(paragraphs))
+    harness.repository.commit()
+    await harness.sync()
     harness.repository.write("docs/long.md", "\n\n".join([*paragraphs, "One more. " + "tail " * 150]))
     harness.repository.commit()
-    _, calls = await sync_counted(harness)
-    assert calls == {"commits": 1, "trees": 1, "raw": 1, "embedder": 2}
+    await harness.sync()
+
+    async def told() -> bool:
+        row = await harness.pool.fetchrow(
+            "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'knowledge_embeddings'"
+        )
+        return row is not None and tuple(row) == (39, 39)
+
+    assert await eventually(told)
+
+
+async def vectors_of_rows(harness: Harness) -> dict[object, object]:
+    """Vectors by id: what a row that only moved keeps."""
+    return {row[0]: row[4] for row in await harness.content() if '"docs/long.md"' in row[3]}

@@ -72,6 +72,8 @@ class SyncCompleted(Contract):
     removed: int
     chunks_created: int
     chunks_removed: int
+    chunks_moved: int = 0
+    """Chunks that are as they were, at another place of their file."""
     versions_removed: list[str] = Field(default_factory=list)
     """Other versions of the base, whose content went because another model had embedded it."""
 

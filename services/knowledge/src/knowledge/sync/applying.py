@@ -69,12 +69,17 @@ async def apply(
             count = len(existing) - len(obsolete) + created
             if count != len(wanted):
                 raise RuntimeError(f"{len(wanted)} chunks were planned, but {count} would be in place")
+            moved = rules.moved_chunks(plan, change.known, existing)
+            chunks_moved = (
+                await repository.update_metadata(prepared, moved, TRANSACTION_SECONDS) if moved else 0
+            )
             await _record_state(prepared, change, count)
             versions, removed = await _remove_versions_of_other_models(prepared, change)
             result = replace(
                 change.result,
                 chunks_created=created,
                 chunks_removed=len(obsolete) + removed,
+                chunks_moved=chunks_moved,
                 versions_removed=tuple(versions),
             )
             await _record_outcome(prepared, sync_id, change, result, progress)
@@ -193,6 +198,7 @@ def _completed(sync_id: UUID, base: KnowledgeBase, result: SyncResult) -> SyncCo
         removed=result.removed,
         chunks_created=result.chunks_created,
         chunks_removed=result.chunks_removed,
+        chunks_moved=result.chunks_moved,
         versions_removed=list(result.versions_removed),
     )
 

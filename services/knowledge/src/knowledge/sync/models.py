@@ -48,7 +48,7 @@ class SyncRecord:
         """``commit`` and the counts are ``null`` until there is a result; ``files`` are those that changed or
         have no content, ``filesOmitted`` how many more there were."""
         result, files = self.result or {}, self.files or {}
-        counts = ("added", "modified", "removed", "chunksCreated", "chunksRemoved")
+        counts = ("added", "modified", "removed", "chunksCreated", "chunksRemoved", "chunksMoved")
         done = self.result is not None
         return {
             "id": self.id,
@@ -116,7 +116,8 @@ class Content:
 
 @dataclass(slots=True, frozen=True)
 class Chunk:
-    """One row to be. ``id`` is derived from everything in the row, ``content_hash`` is SHA-256."""
+    """One row to be. ``id`` is derived from all in the row but its place in the file, ``content_hash`` is
+    SHA-256."""
 
     id: UUID
     path: str
@@ -124,6 +125,11 @@ class Chunk:
     total: int
     content: str
     content_hash: bytes
+
+
+def metadata_of(path: str, index: int, total: int) -> dict[str, Any]:
+    """A row's metadata, as the Node application reads and writes it."""
+    return {"sourceFile": path, "chunkIndex": index, "totalChunks": total}
 
 
 @dataclass(slots=True)
@@ -145,8 +151,8 @@ class Plan:
 
 @dataclass(slots=True, frozen=True)
 class SyncResult:
-    """What a sync did. Counts are files, and chunks written or deleted; ``versions_removed`` were of another
-    model."""
+    """What a sync did. Counts are files, and chunks written, deleted, or put in another place of their file;
+    ``versions_removed`` were of another model."""
 
     type: SyncType
     sha: str
@@ -155,6 +161,7 @@ class SyncResult:
     removed: int = 0
     chunks_created: int = 0
     chunks_removed: int = 0
+    chunks_moved: int = 0
     versions_removed: tuple[str, ...] = ()
 
     @classmethod
@@ -193,5 +200,6 @@ class SyncResult:
         return {
             **self.to_job_result(),
             "chunksRemoved": self.chunks_removed,
+            "chunksMoved": self.chunks_moved,
             "versionsRemoved": self.versions_removed,
         }

@@ -10,7 +10,15 @@ from pgvector import Vector
 from common.contracts.knowledge import SyncMode
 from common.postgres import Connection
 from knowledge.embeddings import Vectors
-from knowledge.sync.models import Chunk, FileState, Index, Reason, SyncRecord, SyncRequest
+from knowledge.sync.models import (
+    Chunk,
+    FileState,
+    Index,
+    Reason,
+    SyncRecord,
+    SyncRequest,
+    metadata_of,
+)
 
 INSERT_REQUEST = """
 INSERT INTO knowledge_syncs (id, knowledge_base_id, mode, reason, job_id, requested_by, traceparent)
@@ -246,6 +254,21 @@ async def delete_chunks(connection: Connection, chunk_ids: Iterable[UUID], secon
     await connection.execute(DELETE_CHUNKS, list(chunk_ids), timeout=seconds)
 
 
+UPDATE_METADATA = """
+UPDATE knowledge_embeddings AS chunk SET metadata = moved.metadata
+FROM unnest($1::uuid[], $2::jsonb[]) AS moved (id, metadata)
+WHERE chunk.id = moved.id AND chunk.metadata IS DISTINCT FROM moved.metadata
+"""
+
+
+async def update_metadata(
+    connection: Connection, metadata: Mapping[UUID, Mapping[str, Any]], seconds: float
+) -> int:
+    """Give these rows this metadata; the number of those that had other."""
+    done = await connection.execute(UPDATE_METADATA, list(metadata), list(metadata.values()), timeout=seconds)
+    return int(done.rpartition(" ")[2])
+
+
 CHUNK_COLUMNS = ("id", "knowledge_base_id", "version", "content", "metadata", "embedding")
 
 
@@ -266,7 +289,7 @@ async def copy_chunks(
                 base_id,
                 version,
                 chunk.content,
-                {"sourceFile": chunk.path, "chunkIndex": chunk.index, "totalChunks": chunk.total},
+                metadata_of(chunk.path, chunk.index, chunk.total),
                 Vector(vector),
             )
             for chunk, vector in rows

@@ -26,12 +26,10 @@ async def read_from_rows(
     """The contents of ``files`` (renamed, copied, put back) that the rows of other files hold.
 
     ``known`` and ``existing`` are of ``fingerprint``. Rows are believed only where all of a file's are there
-    and give its ids anew. The embeddings of such rows, and of those that changed files are to lose, go back
-    to the cache if it has forgotten them.
+    and give its ids anew. Their embeddings go back to the cache if it has forgotten them.
     """
     contents, holders = _holders(files, known, existing)
-    changed = (state for file in files if (state := known.get(file.path)) and _whole(state, existing))
-    for part in _parts({state.path: state for state in (*holders.values(), *changed)}.values()):
+    for part in _parts(holders.values()):
         async with pool.acquire() as connection:
             ids = [chunk_id for state in part for chunk_id in state.chunk_ids]
             texts = await repository.list_contents(connection, ids)
@@ -39,9 +37,8 @@ async def read_from_rows(
             ids = [chunk_id for state in ours for chunk_id in state.chunk_ids]
             await repository.insert_cached_from_rows(connection, model, ids)
         for state in ours:
-            key = _key(state)
-            if holders.get(key) is state:
-                contents[key] = Content("indexed", None, [texts[chunk_id] for chunk_id in state.chunk_ids])
+            held = [texts[chunk_id] for chunk_id in state.chunk_ids]
+            contents[_key(state)] = Content("indexed", None, held)
     return contents
 
 
@@ -50,7 +47,8 @@ def _holders(
 ) -> tuple[dict[ContentKey, Content], dict[ContentKey, FileState]]:
     """Contents that are known to give no rows, and a file for each of the others whose rows are all there.
 
-    A website's pages are read in a format of their own, which nothing tells of the files that are known.
+    Not a failed one: what is left of its rows is no content. A website's pages are read in a format of their
+    own, which nothing tells of the files that are known.
     """
     wanted = {rules.content_key(file) for file in files if not file.format}
     contents: dict[ContentKey, Content] = {}
@@ -61,17 +59,13 @@ def _holders(
             continue
         if not state.chunk_ids:
             contents[key] = Content(state.outcome, state.reason, ())
-        elif _whole(state, existing):
+        elif all(chunk_id in existing for chunk_id in state.chunk_ids):
             holders[key] = state
     return contents, holders
 
 
 def _key(state: FileState) -> ContentKey:
     return state.content_sha, format_of(state.path)
-
-
-def _whole(state: FileState, existing: Collection[UUID]) -> bool:
-    return bool(state.chunk_ids) and all(chunk_id in existing for chunk_id in state.chunk_ids)
 
 
 def _ours(

@@ -1,11 +1,13 @@
 """What a sync has to do. Pure.
 
-A chunk's id is a digest of everything in its row and of what made it, so comparing two sets of ids is the
-whole comparison: rows of another model, another chunker or another writer never have a wanted id.
+A chunk's id is a digest of its text, its file and what made it, so comparing two sets of ids is the whole
+comparison: rows of another model, another chunker or another writer never have a wanted id.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from common import codec
@@ -15,7 +17,16 @@ from knowledge.sources import SourceFile
 from knowledge.sources.location import SITEMAP_SCHEMES
 from knowledge.sources.selection import Selection
 from knowledge.sync.chunker import chunk_text
-from knowledge.sync.models import Chunk, Content, ContentKey, FileState, Index, Plan, StoredVersion
+from knowledge.sync.models import (
+    Chunk,
+    Content,
+    ContentKey,
+    FileState,
+    Index,
+    Plan,
+    StoredVersion,
+    metadata_of,
+)
 
 CHUNKER = "windows-1"
 """Names the chunker's rules: change it with them, and every base is built anew at its next sync."""
@@ -43,11 +54,19 @@ def content_key(file: SourceFile) -> ContentKey:
 
 
 def chunk_file(base: KnowledgeBase, fingerprint: str, path: str, texts: Sequence[str]) -> list[Chunk]:
-    """The chunks of one file."""
+    """The chunks of one file.
+
+    Its place among them is no part of a chunk's id: a paragraph at the end of a file changes ``totalChunks``
+    of all, one at its beginning ``chunkIndex`` too, and an UPDATE of these alone leaves the HNSW index be. On
+    pages that are half full (revision 019) it takes 0.1 ms a row where to delete and insert it takes 1.7 to 8
+    (200 chunks of a file among 5,000, measured).
+    """
     chunks = []
+    before: Counter[bytes] = Counter()
     for index, text in enumerate(texts):
         content_hash = hashlib.sha256(text.encode()).digest()
-        row = [fingerprint, base.id, base.version, path, index, len(texts), content_hash.hex()]
+        row = [fingerprint, base.id, base.version, path, before[content_hash], content_hash.hex()]
+        before[content_hash] += 1
         digest = hashlib.sha256(codec.dumps(row)).digest()
         chunks.append(Chunk(UUID(bytes=digest[:16], version=5), path, index, len(texts), text, content_hash))
     return chunks
@@ -133,6 +152,23 @@ def plan_of(
             plan.modified += 1
     plan.removed = sum(path not in plan.files for path in known)
     return plan
+
+
+def moved_chunks(
+    plan: Plan, known: Mapping[str, FileState], existing: Collection[UUID]
+) -> dict[UUID, dict[str, Any]]:
+    """The metadata of the rows in place that may have another one, for their files have other chunks now."""
+    moved = {}
+    for path, state in plan.files.items():
+        before = known.get(path)
+        if state.outcome != "indexed" or before is None:
+            continue
+        if before.chunk_ids == state.chunk_ids and before.outcome == "indexed":
+            continue
+        for index, chunk_id in enumerate(state.chunk_ids):
+            if chunk_id in existing:
+                moved[chunk_id] = metadata_of(path, index, len(state.chunk_ids))
+    return moved
 
 
 def of_other_models(versions: Sequence[StoredVersion], current: str, model: str) -> list[str]:
