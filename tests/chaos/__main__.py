@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tests.chaos import run as runs
+from tests.chaos.plan import Plan
 from tests.chaos.report import print_report
-from tests.chaos.result import Plan, Result
+from tests.chaos.result import Result
 from tests.chaos.sabotage import MECHANISMS
 
 COMMANDS_PER_SECOND = 90
@@ -33,6 +34,8 @@ def main() -> int:
             conversations=arguments.conversations,
             seconds=arguments.seconds,
             processes=arguments.processes,
+            cockpit_processes=arguments.cockpit_processes,
+            knowledge_processes=arguments.knowledge_processes,
             least_kills=arguments.least_kills,
             least_redeliveries=arguments.least_redeliveries,
             without=tuple(arguments.without),
@@ -64,8 +67,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=105.0, help="the same in seconds")
     parser.add_argument("--commands", type=int, help="10,000, or as many as keep that pace for longer")
     parser.add_argument("--conversations", type=int, default=200)
-    parser.add_argument("--processes", type=int, default=3)
-    parser.add_argument("--least-kills", type=int, default=40)
+    parser.add_argument("--processes", type=int, default=3, help="of chat")
+    parser.add_argument("--cockpit-processes", type=int, default=2, help="0: without cockpit")
+    parser.add_argument("--knowledge-processes", type=int, default=2, help="0: without knowledge")
+    parser.add_argument("--least-kills", type=int, default=40, help="of chat; a tenth elsewhere")
     parser.add_argument("--least-redeliveries", type=int, default=10)
     parser.add_argument(
         "--without",

@@ -1,7 +1,7 @@
-"""What is there after a run, read straight from Postgres and Redis."""
+"""What is there after a run, read straight from Postgres and Redis: chat's part, and what all parts share."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -10,7 +10,18 @@ from uuid import UUID
 import asyncpg
 from redis.asyncio import Redis
 
+from common.contracts.chat import AppendMessage
+from tests.chaos.findings import FactSeen, Leftovers
+from tests.support.services import ServiceName
+
 COMMANDS, FACTS, DEAD, GROUP = "chat.commands", "chat.events", "chat.commands.dead", "chat"
+CONSUMED: Mapping[ServiceName, tuple[str, ...]] = {
+    "chat": (COMMANDS,),
+    "cockpit": ("cockpit.commands", FACTS),
+    "knowledge": ("knowledge.commands",),
+}
+"""The streams that each service reads, in a group of its own name."""
+
 _PAGE = 2_000
 
 # The order that readers see, as the promise names it.
@@ -18,7 +29,7 @@ _LIST_ROWS = (
     "SELECT id, conversation_id, content, created_at FROM messages ORDER BY conversation_id, created_at, id"
 )
 _LIST_SEQUENCES = "SELECT id, event_sequence FROM conversations"
-_COUNT_OUTBOX = "SELECT count(*) FROM outbox"
+_COUNT_OUTBOX = "SELECT count(*) FROM outbox WHERE stream = $1"
 
 
 @dataclass(slots=True, frozen=True)
@@ -32,19 +43,8 @@ class Row:
 
 
 @dataclass(slots=True, frozen=True)
-class FactSeen:
-    """A fact as its stream has it; ``message`` for appended messages."""
-
-    id: str
-    type: str
-    subject: str
-    sequence: int
-    message: UUID | None
-
-
-@dataclass(slots=True, frozen=True)
 class Evidence:
-    """``rows`` in reading order; ``published``: marker of each entry of the command stream, in its order;
+    """``rows`` in reading order; ``published``: marker of each append in the command stream, in its order;
     ``sequences``: the last sequence that each conversation gave out.
     """
 
@@ -52,10 +52,7 @@ class Evidence:
     published: Sequence[str]
     facts: Sequence[FactSeen]
     sequences: Mapping[UUID, int]
-    dead: Sequence[Mapping[str, str]]
-    pending: int
-    unread: int
-    outbox: int
+    left: Leftovers
 
 
 async def collect(database_url: str, redis: Redis) -> Evidence:
@@ -67,43 +64,65 @@ async def collect(database_url: str, redis: Redis) -> Evidence:
             for row in await connection.fetch(_LIST_ROWS)
         ]
         sequences = {row["id"]: row["event_sequence"] for row in await connection.fetch(_LIST_SEQUENCES)}
-        outbox = await connection.fetchval(_COUNT_OUTBOX)
     finally:
         await connection.close()
-    commands = await entries(redis, COMMANDS)
-    pending, unread = await backlog(redis)
+    appends = await published(redis, COMMANDS, AppendMessage.type)
     return Evidence(
         rows=rows,
-        published=[_marker(fields) for _, fields in commands],
-        facts=[_fact(fields) for _, fields in await entries(redis, FACTS)],
+        published=[data["content"].partition(" ")[0] for _, data in appends],
+        facts=await facts_of(redis, "chat", {"messageId"}),
         sequences=sequences,
-        dead=[fields for _, fields in await entries(redis, DEAD)],
-        pending=pending,
-        unread=unread,
-        outbox=outbox,
+        left=await leftovers(database_url, redis, "chat"),
     )
 
 
-async def backlog(redis: Redis) -> tuple[int, int]:
-    """Entries of the command stream that are pending, and that nobody has read."""
-    groups: Any = await redis.xinfo_groups(COMMANDS) if await redis.exists(COMMANDS) else []
-    for group in groups:
-        if group["name"] == GROUP:
-            unread: Any = await redis.xrange(COMMANDS, min=f"({group['last-delivered-id']}", count=_PAGE)
-            return int(group["pending"]), len(unread)
-    return 0, int(await redis.xlen(COMMANDS))
-
-
-async def waiting_facts(database_url: str) -> int:
-    """Facts that wait in the outbox."""
+async def leftovers(database_url: str, redis: Redis, service: ServiceName) -> Leftovers:
+    """What waits on its way through a service, or went no further."""
     connection = await asyncpg.connect(database_url, timeout=5)
     try:
-        return int(await connection.fetchval(_COUNT_OUTBOX))
+        outbox = await connection.fetchval(_COUNT_OUTBOX, f"{service}.events")
     finally:
         await connection.close()
+    waiting = [await _backlog(redis, stream, service) for stream in CONSUMED[service]]
+    dead = [
+        letter
+        for stream in CONSUMED[service]
+        for _, letter in await _entries(redis, f"{stream}.dead")
+        if letter.get("dead-group", service) == service
+    ]
+    return Leftovers(
+        sum(pending for pending, _ in waiting), sum(unread for _, unread in waiting), outbox, dead
+    )
 
 
-async def entries(redis: Redis, stream: str) -> list[tuple[str, dict[str, str]]]:
+async def published(redis: Redis, stream: str, type_: str) -> list[tuple[str, dict[str, Any]]]:
+    """Event id and data of each entry of one type, in the stream's order."""
+    entries = await _entries(redis, stream)
+    return [(fields["id"], json.loads(fields["data"])) for _, fields in entries if fields["type"] == type_]
+
+
+async def facts_of(redis: Redis, service: ServiceName, keep: Collection[str]) -> list[FactSeen]:
+    """What the service has told, in the stream's order; of the data only ``keep``."""
+    return [_fact(fields, keep) for _, fields in await _entries(redis, f"{service}.events")]
+
+
+def _fact(fields: Mapping[str, str], keep: Collection[str]) -> FactSeen:
+    data = json.loads(fields["data"])
+    kept = {name: data[name] for name in keep if name in data}
+    return FactSeen(fields["id"], fields["type"], fields["subject"], int(fields["sequence"]), kept)
+
+
+async def _backlog(redis: Redis, stream: str, group_name: str) -> tuple[int, int]:
+    """Entries of a stream that are pending, and that nobody of the group has read."""
+    groups: Any = await redis.xinfo_groups(stream) if await redis.exists(stream) else []
+    for group in groups:
+        if group["name"] == group_name:
+            unread: Any = await redis.xrange(stream, min=f"({group['last-delivered-id']}", count=_PAGE)
+            return int(group["pending"]), len(unread)
+    return 0, int(await redis.xlen(stream))
+
+
+async def _entries(redis: Redis, stream: str) -> list[tuple[str, dict[str, str]]]:
     """All of a stream, oldest first."""
     found: list[tuple[str, dict[str, str]]] = []
     after = "-"
@@ -111,19 +130,3 @@ async def entries(redis: Redis, stream: str) -> list[tuple[str, dict[str, str]]]
         found.extend(page)
         after = f"({page[-1][0]}"
     return found
-
-
-def _marker(fields: Mapping[str, str]) -> str:
-    content: str = json.loads(fields["data"])["content"]
-    return content.partition(" ")[0]
-
-
-def _fact(fields: Mapping[str, str]) -> FactSeen:
-    message = json.loads(fields["data"]).get("messageId")
-    return FactSeen(
-        fields["id"],
-        fields["type"],
-        fields["subject"],
-        int(fields["sequence"]),
-        UUID(message) if message else None,
-    )

@@ -4,7 +4,7 @@ import asyncio
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -13,20 +13,22 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from takaro_local import process
-from tests.chaos.evidence import COMMANDS, GROUP
-from tests.chaos.fleet import Chat, Fleet
+from tests.chaos.evidence import CONSUMED
+from tests.chaos.fleet import Fleet, Member
 from tests.chaos.proxy import Proxy
 from tests.support.servers import PostgresServer, RedisServer, Server
+from tests.support.services import ServiceName
 
 LEASE_SECONDS = 3.0
-_GET_HOLDER = "SELECT owner FROM leases WHERE name = 'consumer:chat.commands:chat' AND expires_at > now()"
+_LIST_HOLDERS = "SELECT owner FROM leases WHERE name = ANY($1::text[]) AND expires_at > now()"
 
 
 @dataclass(slots=True, frozen=True)
 class Kill:
-    """A process was killed or frozen; ``at`` by the wall clock; ``active`` if it was the consumer."""
+    """A process was killed or frozen; ``at`` by the wall clock; ``active`` if it consumed a stream."""
 
     kind: str
+    service: ServiceName
     instance: str
     at: float
     active: bool
@@ -42,7 +44,9 @@ class Spell:
 
 
 class Faults:
-    """Kills every ``kill_gap`` seconds (from, to), and something worse every ``weather_gap``."""
+    """Kills a process of each service every so many seconds, as its ``kill_gaps`` say (from, to), and does
+    something worse every ``weather_gap``.
+    """
 
     def __init__(
         self,
@@ -51,12 +55,12 @@ class Faults:
         redis: RedisServer,
         *,
         seed: int,
-        kill_gap: tuple[float, float],
+        kill_gaps: Mapping[ServiceName, tuple[float, float]],
         weather_gap: tuple[float, float],
     ) -> None:
         self._fleet, self._postgres, self._redis = fleet, postgres, redis
-        self._kill_gap, self._weather_gap = kill_gap, weather_gap
-        self._random = random.Random(f"{seed} kills")
+        self._kill_gaps, self._weather_gap = kill_gaps, weather_gap
+        self._seed = seed
         self._sky = random.Random(f"{seed} weather")
         self._later: set[asyncio.Task[None]] = set()
         self._enough = asyncio.Event()
@@ -66,7 +70,9 @@ class Faults:
     async def run(self) -> None:
         """Until :meth:`stop`."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._kill_processes())
+            for service in self._fleet.services:
+                rng = random.Random(f"{self._seed} kills of {service}")
+                group.create_task(self._kill_processes(service, rng))
             group.create_task(self._make_weather())
 
     def stop(self) -> None:
@@ -79,19 +85,23 @@ class Faults:
             task.cancel()
         await asyncio.gather(*self._later, return_exceptions=True)
 
-    async def _kill_processes(self) -> None:
-        while await self._wait(self._random.uniform(*self._kill_gap)):
-            if victim := await self._choose():  # on a slow machine nobody may be up yet
-                kind = "freeze" if self._random.random() < 0.3 else "kill"
-                active = victim.instance == await self._holder()
-                self.kills.append(Kill(kind, victim.instance, time.time(), active))
+    def count_kills(self, service: ServiceName) -> int:
+        return sum(kill.service == service for kill in self.kills)
+
+    async def _kill_processes(self, service: ServiceName, rng: random.Random) -> None:
+        while await self._wait(rng.uniform(*self._kill_gaps[service])):
+            holders = await self._holders(service)
+            if victim := await self._choose(service, holders, rng):  # on a slow machine nobody may be up yet
+                kind = "freeze" if rng.random() < 0.3 else "kill"
+                active = victim.instance in holders
+                self.kills.append(Kill(kind, service, victim.instance, time.time(), active))
                 if kind == "freeze":
                     victim.freeze()
-                    pause = LEASE_SECONDS + self._random.uniform(0.5, 2.5)
+                    pause = LEASE_SECONDS + rng.uniform(0.5, 2.5)
                     self._after(pause, lambda v=victim: _thaw(v))  # type: ignore[misc]
                 else:
                     await victim.kill()
-                    self._after(self._random.uniform(0, 1.5), lambda v=victim: _launch(v))  # type: ignore[misc]
+                    self._after(rng.uniform(0, 1.5), lambda v=victim: _launch(v))  # type: ignore[misc]
 
     async def _wait(self, seconds: float) -> bool:
         """Whether to go on after so long."""
@@ -99,23 +109,26 @@ class Faults:
             await asyncio.wait_for(self._enough.wait(), seconds)
         return not self._enough.is_set()
 
-    async def _choose(self) -> Chat | None:
-        """Half the time whoever consumes, for that is where it hurts; else anyone who has started."""
-        up = [member for member in self._fleet.members if member.runs and await is_up(member)]
-        holder = await self._holder()
-        active = [member for member in up if member.instance == holder]
-        if active and self._random.random() < 0.5:
-            return active[0]
-        return self._random.choice(up) if up else None
+    async def _choose(
+        self, service: ServiceName, holders: Sequence[str], rng: random.Random
+    ) -> Member | None:
+        """Half the time one that consumes, for that is where it hurts; else anyone who has started."""
+        up = [member for member in self._fleet.of(service) if member.runs and await is_up(member)]
+        active = [member for member in up if member.instance in holders]
+        if active and rng.random() < 0.5:
+            return rng.choice(active)
+        return rng.choice(up) if up else None
 
-    async def _holder(self) -> str | None:
+    async def _holders(self, service: ServiceName) -> Sequence[str]:
+        """The processes that consume the service's streams."""
+        names = [f"consumer:{stream}:{service}" for stream in CONSUMED[service]]
         with suppress(OSError, TimeoutError, asyncpg.PostgresError):
             connection = await asyncpg.connect(self._postgres.url, timeout=1)
             try:
-                return str(await connection.fetchval(_GET_HOLDER, timeout=1))
+                return [row["owner"] for row in await connection.fetch(_LIST_HOLDERS, names, timeout=1)]
             finally:
                 connection.terminate()
-        return None
+        return []
 
     async def _make_weather(self) -> None:
         while not self._enough.is_set():
@@ -124,8 +137,8 @@ class Faults:
                 ("redis restarted", lambda: self._restart(self._redis, signal.SIGTERM)),
                 ("postgres killed", lambda: self._restart(self._postgres, None)),
                 ("postgres stopped at once", lambda: self._restart(self._postgres, signal.SIGQUIT)),
-                ("group dropped", self._drop_group),
-                ("group dropped", self._drop_group),
+                ("groups dropped", self._drop_groups),
+                ("groups dropped", self._drop_groups),
                 ("network slow", self._slow),
                 ("network cut", self._cut),
                 ("network silent", self._silent),
@@ -146,10 +159,12 @@ class Faults:
         await asyncio.sleep(self._sky.uniform(0, 1.0))
         await _start(server)
 
-    async def _drop_group(self) -> None:
+    async def _drop_groups(self) -> None:
+        """One stream's of each service."""
         async with Redis.from_url(self._redis.url, socket_timeout=5) as redis:
-            with suppress(RedisError, OSError):
-                await redis.xgroup_destroy(COMMANDS, GROUP)
+            for service in self._fleet.services:
+                with suppress(RedisError, OSError):
+                    await redis.xgroup_destroy(self._sky.choice(CONSUMED[service]), service)
 
     async def _slow(self) -> None:
         proxies = self._pick_proxies()
@@ -171,19 +186,16 @@ class Faults:
         for proxy in proxies:
             proxy.speak()
 
-    def _proxies(self) -> list[Proxy]:
-        return [proxy for links in self._fleet.links for proxy in (links.postgres, links.redis)]
-
     def _pick_proxies(self) -> Sequence[Proxy]:
-        """All of one server's, or those of one process: a partition that splits the fleet."""
-        links = self._sky.choice(self._fleet.links)
+        """All of one server's, or those of one process of each service: a partition that splits the fleet."""
+        split = [self._sky.choice(self._fleet.links(service)) for service in self._fleet.services]
         return self._sky.choice(
             [
-                [each.redis for each in self._fleet.links],
-                [each.postgres for each in self._fleet.links],
-                [links.redis],
-                [links.postgres],
-                [links.redis, links.postgres],
+                [each.redis for each in self._fleet.links()],
+                [each.postgres for each in self._fleet.links()],
+                [each.redis for each in split],
+                [each.postgres for each in split],
+                [proxy for each in split for proxy in (each.redis, each.postgres)],
             ]
         )
 
@@ -197,23 +209,23 @@ class Faults:
         task.add_done_callback(self._later.discard)
 
 
-async def is_up(chat: Chat) -> bool:
+async def is_up(member: Member) -> bool:
     """Whether the process has come so far as to listen."""
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", chat.port), 0.5)
+        _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", member.port), 0.5)
     except (OSError, TimeoutError):
         return False
     writer.close()
     return True
 
 
-def _thaw(chat: Chat) -> None:
-    chat.thaw()
+def _thaw(member: Member) -> None:
+    member.thaw()
 
 
-def _launch(chat: Chat) -> None:
-    if chat.exit_code is not None:
-        chat.launch()
+def _launch(member: Member) -> None:
+    if member.exit_code is not None:
+        member.launch()
 
 
 async def _start(server: Server) -> None:

@@ -1,8 +1,10 @@
-"""Several chat processes, each under its own name, that can be killed, frozen and started again."""
+"""Several processes of each service, each under its own name, to be killed, frozen and started again."""
 
 import asyncio
 import os
+import random
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,31 +12,32 @@ from typing import Self
 
 from tests.chaos.proxy import Proxy
 from tests.support.servers import PostgresServer, RedisServer
-from tests.support.services import Service
+from tests.support.services import Service, ServiceName
 from tests.support.wait import eventually
 
 ROOT = Path(__file__).parents[2]
 
 
-class Chat(Service):
+class Member(Service):
     """``python -m chat``, or the same with mechanisms switched off (:mod:`tests.chaos.sabotage`)."""
 
     def __init__(
         self,
+        name: ServiceName,
         instance: str,
         *,
         database_url: str,
         redis_url: str,
         folder: Path,
         without: tuple[str, ...] = (),
-        environment: dict[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
         anew: bool = False,
     ) -> None:
         # The launcher that switches mechanisms off is found from the repository's root.
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         extra = {"RETRY_BACKOFF_MAX_SECONDS": "2", "PYTHONPATH": path, **(environment or {})}
         super().__init__(
-            "chat",
+            name,
             database_url=database_url,
             redis_url=redis_url,
             folder=folder,
@@ -44,7 +47,7 @@ class Chat(Service):
         )
         if without:
             self.module = "tests.chaos.sabotage"
-            self.arguments = ("chat", *(word for name in without for word in ("--without", name)))
+            self.arguments = (name, *(word for name in without for word in ("--without", name)))
         self.frozen = False
         self.launches = 0
 
@@ -83,33 +86,42 @@ class Links:
 
 
 class Fleet:
-    """The chat processes of a run, each behind a network of its own; an async context manager."""
+    """The processes of a run, each behind a network of its own; an async context manager."""
 
     def __init__(
         self,
-        size: int,
+        sizes: Mapping[ServiceName, int],
         *,
         postgres: PostgresServer,
         redis: RedisServer,
         folder: Path,
         without: tuple[str, ...] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        self.links = [Links(Proxy(postgres.port), Proxy(redis.port)) for _ in range(size)]
-        self.members = [
-            Chat(
-                f"chat-{number}",
-                database_url=postgres.url.replace(f":{postgres.port}/", f":{links.postgres.port}/"),
-                redis_url=f"redis://127.0.0.1:{links.redis.port}",
-                folder=folder,
-                without=without,
-                anew=True,
-            )
-            for number, links in enumerate(self.links, 1)
-        ]
+        """``sizes``: how many processes of each service; ``environment`` is said to all of them."""
+        self._links: dict[str, Links] = {}
+        self.members: list[Member] = []
+        for service, size in sizes.items():
+            for number in range(1, size + 1):
+                instance = f"{service}-{number}"
+                self._links[instance] = links = Links(Proxy(postgres.port), Proxy(redis.port))
+                self.members.append(
+                    Member(
+                        service,
+                        instance,
+                        database_url=postgres.url.replace(f":{postgres.port}/", f":{links.postgres.port}/"),
+                        redis_url=f"redis://127.0.0.1:{links.redis.port}",
+                        folder=folder,
+                        without=without,
+                        environment=environment,
+                        anew=True,
+                    )
+                )
+        self.services: Sequence[ServiceName] = [service for service, size in sizes.items() if size]
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        for links in self.links:
+        for links in self.links():
             await self._open.enter_async_context(links.postgres)
             await self._open.enter_async_context(links.redis)
         try:
@@ -123,7 +135,20 @@ class Fleet:
         await asyncio.gather(*(member.kill() for member in self.members if member.launches))
         await self._open.aclose()
 
-    async def ready(self, *, timeout: float = 60) -> None:
+    def of(self, service: ServiceName) -> list[Member]:
+        """The processes of one service."""
+        return [member for member in self.members if member.name == service]
+
+    def links(self, service: ServiceName | None = None) -> list[Links]:
+        """The networks of one service's processes, or of all."""
+        return [self._links[m.instance] for m in self.members if service in (None, m.name)]
+
+    async def someone(self, service: ServiceName, rng: random.Random) -> str:
+        """The URL of a process of the service that runs, whether or not it answers yet."""
+        running = await eventually(lambda: [m for m in self.of(service) if m.runs], timeout=60)
+        return rng.choice(running).url
+
+    async def ready(self, *, timeout: float = 90) -> None:
         """Wait until every member answers that it is ready; those that ended or froze are woken."""
         for member in self.members:
             member.thaw()
@@ -135,6 +160,6 @@ class Fleet:
                 left = max(1.0, deadline - time.monotonic())
                 await eventually(lambda m=member, c=client: m._is_ready(c), timeout=left)  # type: ignore[misc]
 
-    def count_logged(self, event: str, field: str | None = None) -> int:
-        """As :meth:`Chat.count_logged`, over all members."""
-        return sum(member.count_logged(event, field) for member in self.members)
+    def count_redeliveries(self, service: ServiceName) -> int:
+        """Entries that the service's processes took over from one another, or from themselves before."""
+        return sum(member.count_logged("drained", "count") for member in self.of(service))

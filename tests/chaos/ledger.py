@@ -11,10 +11,10 @@ Outcome = Literal["open", "accepted", "unknown", "refused"]
 
 @dataclass(slots=True)
 class Command:
-    """One message to append. Its content begins with ``marker``, which nothing else has.
+    """One thing to do in a conversation: a message to append, a line to say. Nothing else has its ``marker``.
 
     ``asked`` and ``answered`` are seconds of the monotonic clock. ``unknown`` is an answer that never came:
-    the message may be there once, or not. ``event_id`` is that of a command on the stream.
+    the effect may be there once, or not. ``event_id`` is that of a command on the stream.
     """
 
     marker: str

@@ -1,11 +1,10 @@
-"""The seeded load: messages by the stream, by HTTP and by the Node application's own inserts, on one pace.
+"""The seeded load of chat: messages by the stream, by HTTP and by inserts as the Node application makes them.
 
 All writers but those by HTTP talk to the servers directly, not through the bad network: an answer that they
 got is an acceptance, and what they could not learn they ask again, or count as unknown.
 """
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -16,12 +15,12 @@ from uuid import UUID
 import asyncpg
 import httpx
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from common.contracts.chat import AppendMessage
 from tests.chaos.evidence import COMMANDS
 from tests.chaos.fleet import Fleet
 from tests.chaos.ledger import Command, Ledger, Way
+from tests.chaos.publishing import DUPLICATED, post_command, publish_command, running_together
 from tests.support.wait import eventually
 
 USER = "prover"
@@ -37,7 +36,6 @@ values ($1, $2, $3, $4, $5, $6) returning *
 _WAYS: tuple[Way, ...] = ("stream", "http", "node")
 _SHARES = (0.6, 0.2, 0.2)
 _WRITERS: dict[Way, int] = {"stream": 4, "http": 6, "node": 4}
-_DUPLICATED = 0.1
 _SLOW_TRANSACTION = 0.2
 _NODE_ERRORS = (
     OSError,
@@ -48,11 +46,11 @@ _NODE_ERRORS = (
 )
 
 
-async def create_conversations(database_url: str, count: int) -> list[UUID]:
-    """Conversations as the Node application leaves them."""
+async def create_conversations(database_url: str, count: int, user: str = USER) -> list[UUID]:
+    """Conversations of ``user``, as the Node application leaves them."""
     connection = await asyncpg.connect(database_url)
     try:
-        return [row["id"] for row in await connection.fetch(NODE_CONVERSATIONS, USER, count)]
+        return [row["id"] for row in await connection.fetch(NODE_CONVERSATIONS, user, count)]
     finally:
         await connection.close()
 
@@ -92,14 +90,7 @@ class Load:
                 for number in range(count):
                     rng = random.Random(f"{self._seed} {way} {number}")
                     tasks.append(asyncio.create_task(write(rng, redis), name=f"{way} {number}"))
-            try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-                for task in done:
-                    task.result()  # a writer that failed is the harness's own failure
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.wait(tasks, timeout=10)
+            await running_together(tasks)
 
     async def _pace(self) -> None:
         """Hand out commands evenly over time; on a slow machine the last twentieth waits for the faults."""
@@ -127,7 +118,7 @@ class Load:
         while command := await self._queues["stream"].get():
             await publish(redis, command)
             self.published += 1
-            if rng.random() < _DUPLICATED:
+            if rng.random() < DUPLICATED:
                 if rng.random() < 0.3:
                     await publish(redis, command)
                     command.copies += 1
@@ -150,15 +141,9 @@ class Load:
     async def _post_one(self, client: httpx.AsyncClient, rng: random.Random, command: Command) -> None:
         while command.outcome == "open":
             try:
-                await post(client, await self._someone(rng), command)
+                await post(client, await self._fleet.someone("chat", rng), command)
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 await asyncio.sleep(0.05)  # it was never sent: somebody else is asked
-
-    async def _someone(self, rng: random.Random) -> str:
-        """The URL of a process that runs, whether or not it answers yet."""
-        members = self._fleet.members
-        running = await eventually(lambda: [member for member in members if member.runs], timeout=60)
-        return rng.choice(running).url
 
     async def _insert(self, rng: random.Random, _: Redis) -> None:
         connection: Any = None
@@ -202,25 +187,9 @@ async def insert_as_node(connection: Any, command: Command) -> None:
 
 async def publish(redis: Redis, command: Command) -> None:
     """Publish until it is answered: the event id makes that safe."""
-    command.ask()
-    fields: dict[Any, Any] = {
-        "id": str(command.event_id),
-        "type": AppendMessage.type,
-        "source": "prove",
-        "subject": str(command.conversation),
-        "data": json.dumps(
-            {"conversationId": str(command.conversation), "role": "user", "content": _content(command)}
-        ),
-    }
-    while True:
-        try:
-            await redis.xadd(COMMANDS, fields)
-        except (RedisError, OSError):
-            await asyncio.sleep(0.1)
-        else:
-            break
-    if command.outcome == "open":
-        command.close("accepted")
+    conversation = str(command.conversation)
+    data = {"conversationId": conversation, "role": "user", "content": _content(command)}
+    await publish_command(redis, COMMANDS, AppendMessage.type, command, data)
 
 
 def _content(command: Command) -> str:
@@ -229,18 +198,5 @@ def _content(command: Command) -> str:
 
 async def post(client: httpx.AsyncClient, url: str, command: Command) -> None:
     """Ask by HTTP, once; raises httpx.ConnectError or ConnectTimeout when it could not even be asked."""
-    command.ask()
-    path = f"{url}/api/conversations/{command.conversation}/messages"
-    try:
-        answer = await client.post(path, json={"content": _content(command)})
-    except (httpx.ConnectError, httpx.ConnectTimeout):
-        raise
-    except httpx.HTTPError as error:
-        command.close("unknown", repr(error))
-        return
-    if answer.status_code == 200:
-        command.close("accepted")
-    elif answer.status_code < 500:
-        command.close("refused", f"{answer.status_code} {answer.text}")
-    else:
-        command.close("unknown", f"{answer.status_code} {answer.text}")
+    path = f"/api/conversations/{command.conversation}/messages"
+    await post_command(client, url + path, command, {"content": _content(command)})

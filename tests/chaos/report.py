@@ -16,22 +16,25 @@ def print_report(console: Console, result: Result) -> None:
     table.add_column(justify="right")
     table.add_column(style="dim")
     ways = ", ".join(f"{count} {way}" for way, count in result.accepted.items())
-    table.add_row("commands accepted", str(sum(result.accepted.values())), ways)
+    parts = result.parts.values()
+    table.add_row("commands accepted", str(sum(part.accepted for part in parts)), f"chat's: {ways}")
     unknown = ", ".join(f"{count} {way}" for way, count in result.unknown.items() if count)
     table.add_row(
         "without an answer",
-        str(sum(result.unknown.values())),
-        f"{unknown or 'none'}; {result.unknown_found} are there",
+        str(sum(part.unknown for part in parts)),
+        f"chat's: {unknown or 'none'}; {result.unknown_found} of them are there",
     )
     table.add_row("published once more", str(result.copies), "the same event id again")
-    table.add_row("effects found", str(result.effects), "messages")
-    table.add_row("facts found", str(result.facts), f"{result.fact_repeats} repeats, told apart by their ids")
+    table.add_row("effects found", str(sum(part.effects for part in parts)), "as below")
+    repeats = sum(part.fact_repeats for part in parts)
+    facts = sum(part.facts for part in parts)
+    table.add_row("facts found", str(facts), f"{repeats} repeats, told apart by their ids")
     for kind, found in result.findings.items():
         style = "red" if found else "green"
         table.add_row(_NAMES[kind], f"[{style}]{len(found)}[/]", _DETAILS[kind])
     kills = result.kills["kill"] + result.kills["freeze"]
     detail = f"{result.kills['kill']} killed, {result.kills['freeze']} frozen; "
-    table.add_row("kills", str(kills), detail + f"{result.kills['of the active']} hit the active consumer")
+    table.add_row("kills", str(kills), detail + f"{result.kills['of the active']} hit a consumer")
     weather = ", ".join(f"{count}x {name}" for name, count in sorted(result.weather.items()))
     table.add_row("servers and network", str(sum(result.weather.values())), weather)
     table.add_row(
@@ -40,7 +43,7 @@ def print_report(console: Console, result: Result) -> None:
     table.add_row(
         "recovery",
         f"{result.recovery_median:.2f} s",
-        f"median; at most {result.recovery_max:.2f} s, kill to next commit",
+        f"median; at most {result.recovery_max:.2f} s, kill of a chat to its stream's next commit",
     )
     table.add_row(
         "… of the active",
@@ -50,6 +53,7 @@ def print_report(console: Console, result: Result) -> None:
     quiet = "never" if result.quiet_after is None else f"{result.quiet_after:.1f} s"
     table.add_row("quiet after", quiet, "nothing pending, unread or unpublished")
     console.print(table)
+    console.print(_by_service(result))
     for kind, found in result.findings.items():
         for finding in found[:8]:
             console.print(f"  [red]{_NAMES[kind]}[/]: {finding}", highlight=False)
@@ -61,6 +65,19 @@ def print_report(console: Console, result: Result) -> None:
         console.print(f"[red]failed[/]: {'; '.join(result.failures)}", highlight=False)
 
 
+def _by_service(result: Result) -> Table:
+    table = Table()
+    for name in ("service", "accepted", "effects", *_NAMES.values(), "killed", "frozen", "redelivered"):
+        table.add_column(name, justify="left" if name == "service" else "right")
+    table.add_column("effects are", style="dim")
+    for service, part in result.parts.items():
+        found = [f"[{'red' if count else 'green'}]{count}[/]" for count in part.findings.values()]
+        counts = [str(part.accepted), str(part.effects), *found, str(part.killed), str(part.frozen)]
+        counts.append(str(part.redeliveries))
+        table.add_row(service, *counts, part.about)
+    return table
+
+
 _NAMES = {
     "lost": "lost",
     "doubled": "doubled",
@@ -69,9 +86,9 @@ _NAMES = {
     "dead": "dead letters",
 }
 _DETAILS = {
-    "lost": "accepted, and no message or no fact",
-    "doubled": "more than one message or fact",
+    "lost": "accepted, and no effect or no fact",
+    "doubled": "more than one effect or fact",
     "inversions": "read back in another order",
-    "stuck": "pending, unread or unpublished",
+    "stuck": "pending, unread, unpublished or unfinished",
     "dead": "or rejected: none was expected",
 }

@@ -2,52 +2,36 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Faults, Kill
-from tests.chaos.ledger import Ledger
-from tests.chaos.verdict import Verdict
+from tests.chaos.outcome import Outcome, Part, parts_of
+from tests.chaos.plan import Plan
+from tests.support.services import ServiceName
 
 QUIET_SECONDS = 90.0
 _AROUND = 3.0
 
 
-@dataclass(slots=True, frozen=True)
-class Plan:
-    """What a run does. Below ``least_kills`` or ``least_redeliveries`` it has proved nothing, and fails."""
-
-    seed: int
-    folder: Path
-    commands: int = 10_000
-    conversations: int = 200
-    seconds: float = 105.0
-    processes: int = 3
-    kill_gap: tuple[float, float] = (1.0, 3.0)
-    weather_gap: tuple[float, float] = (3.0, 7.0)
-    least_kills: int = 40
-    least_redeliveries: int = 10
-    without: tuple[str, ...] = ()
-
-
 @dataclass(slots=True)
 class Result:
-    """What came of a run, in numbers that go to JSON as they are."""
+    """What came of a run, in numbers that go to JSON as they are.
+
+    ``accepted`` and ``unknown`` are chat's commands by their way, ``parts`` each service's numbers; recovery
+    is that of chat's stream.
+    """
 
     seed: int
     seconds: float
     without: list[str]
+    parts: dict[str, Part]
     accepted: dict[str, int]
     unknown: dict[str, int]
     unknown_found: int
     copies: int
-    effects: int
-    facts: int
-    fact_repeats: int
     redeliveries: int
     kills: dict[str, int]
     weather: dict[str, int]
@@ -70,36 +54,35 @@ class Result:
 
 def summarise(
     plan: Plan,
-    ledger: Ledger,
-    evidence: Evidence,
-    verdict: Verdict,
+    outcome: Outcome,
     faults: Faults,
-    redeliveries: int,
+    redeliveries: Mapping[ServiceName, int],
     quiet_after: float | None,
     seconds: float,
 ) -> Result:
+    ledger, verdict = outcome.chat.ledger, outcome.chat.verdict
     commits = sorted(
         row.created_at.timestamp()
-        for row in evidence.rows
+        for row in outcome.chat.evidence.rows
         if row.marker in ledger.commands and ledger.commands[row.marker].way == "stream"
     )
-    recoveries = _recoveries(faults.kills, commits)
-    recovery = [seconds for _, seconds in recoveries]
-    takeover = [seconds for kill, seconds in recoveries if kill.active]
+    recoveries = _recoveries([kill for kill in faults.kills if kill.service == "chat"], commits)
+    recovery = [each for _, each in recoveries]
+    takeover = [each for kill, each in recoveries if kill.active]
     kinds = [kill.kind for kill in faults.kills]
+    parts = parts_of(plan, outcome, faults.kills, redeliveries)
     result = Result(
         seed=plan.seed,
         seconds=seconds,
         without=list(plan.without),
+        parts=parts,
         accepted={way: ledger.count("accepted", way) for way in ("stream", "http", "node")},
         unknown={way: ledger.count("unknown", way) for way in ("stream", "http", "node")},
         unknown_found=verdict.unknown_found,
-        copies=ledger.copies,
-        effects=verdict.effects,
-        facts=verdict.facts,
-        fact_repeats=verdict.fact_repeats,
-        redeliveries=redeliveries,
-        kills={kind: kinds.count(kind) for kind in ("kill", "freeze")} | {"of the active": len(takeover)},
+        copies=sum(part.copies for part in parts.values()),
+        redeliveries=sum(redeliveries.values()),
+        kills={kind: kinds.count(kind) for kind in ("kill", "freeze")}
+        | {"of the active": sum(kill.active for kill in faults.kills)},
         weather=dict(Counter(spell.kind for spell in faults.weather)),
         recovery_median=statistics.median(recovery) if recovery else 0.0,
         recovery_max=max(recovery, default=0.0),
@@ -107,24 +90,28 @@ def summarise(
         takeover_max=max(takeover, default=0.0),
         quiet_after=quiet_after,
         slowest=_slowest(recoveries, faults),
-        findings=verdict.findings(),
+        findings={
+            kind: [finding for findings in outcome.named() for finding in findings[kind]]
+            for kind in verdict.findings()
+        },
     )
-    result.failures = failures_of(plan, result, len(faults.kills))
+    result.failures = failures_of(plan, result)
     return result
 
 
-def failures_of(plan: Plan, result: Result, kills: int) -> list[str]:
+def failures_of(plan: Plan, result: Result) -> list[str]:
     """Why a run proves nothing, or the opposite of what it should; empty for a good one."""
     failures = [f"{len(found)} {kind}" for kind, found in result.findings.items() if found]
-    open_ = plan.commands - sum(result.accepted.values()) - sum(result.unknown.values())
-    open_ -= sum(" refused: " in finding for finding in result.findings["dead"])
-    if open_:
-        failures.append(f"{open_} commands without an answer")
-    if kills < plan.least_kills:
-        failures.append(f"{kills} kills prove little: at least {plan.least_kills}")
-    if result.redeliveries < plan.least_redeliveries:
+    for service, part in result.parts.items():
+        if part.open:
+            failures.append(f"{part.open} commands of {service} without an answer")
+        least = plan.least_kills if service == "chat" else plan.least_kills_elsewhere
+        if part.kills < least:
+            failures.append(f"{part.kills} kills of {service} prove little: at least {least}")
+    redeliveries = result.parts["chat"].redeliveries
+    if redeliveries < plan.least_redeliveries:
         failures.append(
-            f"{result.redeliveries} redeliveries prove little: at least {plan.least_redeliveries}"
+            f"{redeliveries} redeliveries to chat prove little: at least {plan.least_redeliveries}"
         )
     if result.quiet_after is None:
         failures.append(f"not quiet after {QUIET_SECONDS:g} s")

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -10,15 +10,19 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from common.migrations.run import migrate
-from tests.chaos.evidence import backlog, collect, waiting_facts
+from tests.chaos.evidence import leftovers
 from tests.chaos.faults import Faults
 from tests.chaos.fleet import Fleet
-from tests.chaos.ledger import Ledger
-from tests.chaos.load import Load, create_conversations
-from tests.chaos.result import QUIET_SECONDS, Plan, Result, summarise
+from tests.chaos.knowledge_evidence import are_syncs_done
+from tests.chaos.loads import Loads
+from tests.chaos.plan import Plan
+from tests.chaos.result import QUIET_SECONDS, Result, summarise
 from tests.chaos.sabotage import DROP_TRIGGER
-from tests.chaos.verdict import judge
 from tests.support.servers import PostgresServer, RedisServer, free_port
+from tests.support.services import ServiceName
+
+SYNCS_QUIET_SECONDS = 150.0
+"""Beyond the two minutes after which knowledge has noticed a job that its queue gave up."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -54,66 +58,86 @@ async def _prove(
     plan: Plan, postgres: PostgresServer, redis: RedisServer, report: Callable[[Progress], None]
 ) -> Result:
     started = time.monotonic()
-    ledger = Ledger()
-    conversations = await create_conversations(postgres.url, plan.conversations)
+    loads = await Loads.make(plan, postgres.url, redis.url)
     # The trigger isn't the launcher's to switch off: it is in the database.
     without = tuple(name for name in plan.without if name != "insert-trigger")
     async with Fleet(
-        plan.processes, postgres=postgres, redis=redis, folder=plan.folder / "logs", without=without
+        plan.sizes,
+        postgres=postgres,
+        redis=redis,
+        folder=plan.folder / "logs",
+        without=without,
+        environment=loads.environment,
     ) as fleet:
         faults = Faults(
-            fleet, postgres, redis, seed=plan.seed, kill_gap=plan.kill_gap, weather_gap=plan.weather_gap
+            fleet, postgres, redis, seed=plan.seed, kill_gaps=plan.kill_gaps, weather_gap=plan.weather_gap
         )
-        load = Load(
-            ledger,
-            fleet,
-            database_url=postgres.url,
-            redis_url=redis.url,
-            conversations=conversations,
-            total=plan.commands,
-            seconds=plan.seconds,
-            seed=plan.seed,
-            enough=lambda: len(faults.kills) >= plan.least_kills,
-        )
+
+        def enough() -> bool:
+            least = dict.fromkeys(fleet.services, plan.least_kills_elsewhere)
+            least["chat"] = plan.least_kills
+            return all(faults.count_kills(service) >= count for service, count in least.items())
+
+        def tell(phase: str) -> None:
+            report(Progress(loads.published, plan.commands, len(faults.kills), phase))
+
+        await loads.prepare(fleet, enough)
         breaking = asyncio.create_task(faults.run())
-        loading = asyncio.create_task(load.run())
+        loading = asyncio.create_task(loads.run())
         try:
             while not loading.done() and not breaking.done():
-                report(Progress(load.published, plan.commands, len(faults.kills), "breaking things"))
+                tell("breaking things")
                 await asyncio.wait([loading, breaking], timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
         finally:
             faults.stop()
             await breaking  # a fault that could not be made is the harness's own failure
             await faults.clear()
         await loading
-        report(Progress(load.published, plan.commands, len(faults.kills), "waiting for quiet"))
+        tell("waiting for quiet")
         await fleet.ready()
-        quiet_after = await _quiet(postgres.url, redis.url)
-        report(Progress(load.published, plan.commands, len(faults.kills), "counting"))
+        await loads.finish()
+        quiet_after = await _quiet(fleet.services, postgres.url, redis.url)
+        tell("counting")
         async with Redis.from_url(redis.url, decode_responses=True) as client:
-            evidence = await collect(postgres.url, client)
-        redeliveries = fleet.count_logged("drained", "count")
-    verdict = judge(ledger, evidence)
-    return summarise(
-        plan, ledger, evidence, verdict, faults, redeliveries, quiet_after, time.monotonic() - started
-    )
+            outcome = await loads.judge(client)
+        redeliveries = {service: fleet.count_redeliveries(service) for service in fleet.services}
+    return summarise(plan, outcome, faults, redeliveries, quiet_after, time.monotonic() - started)
 
 
-async def _quiet(database_url: str, redis_url: str, timeout: float = QUIET_SECONDS) -> float | None:
-    """Wait until nothing is pending, unread or unpublished, twice in a row; how long it took, if it did."""
+async def _quiet(services: Sequence[ServiceName], database_url: str, redis_url: str) -> float | None:
+    """Wait until nothing is pending, unread or unpublished, twice in a row; how long it took, if it did.
+
+    Then for the syncs: one whose workers died of it twice is given up by its queue, and told after a while.
+    """
+
+    async def look(client: Redis) -> bool:
+        return all([(await leftovers(database_url, client, service)).quiet for service in services])
+
+    async def look_at_syncs(client: Redis) -> bool:
+        return await are_syncs_done(database_url, client) and await look(client)
+
+    started = time.monotonic()
+    async with Redis.from_url(redis_url, decode_responses=True) as client:
+        if not await _calm(lambda: look(client), QUIET_SECONDS):
+            return None
+        seconds = time.monotonic() - started
+        if "knowledge" in services:
+            await _calm(lambda: look_at_syncs(client), SYNCS_QUIET_SECONDS)
+        return seconds
+
+
+async def _calm(look: Callable[[], Awaitable[bool]], timeout: float) -> bool:
     started = time.monotonic()
     calm = 0
-    async with Redis.from_url(redis_url, decode_responses=True) as client:
-        while time.monotonic() - started < timeout:
-            try:
-                quiet = not any((*await backlog(client), await waiting_facts(database_url)))
-            except (RedisError, OSError, TimeoutError, asyncpg.PostgresError):
-                quiet = False
-            calm = calm + 1 if quiet else 0
-            if calm == 2:
-                return time.monotonic() - started
-            await asyncio.sleep(0.3)
-    return None
+    while time.monotonic() - started < timeout:
+        try:
+            calm = calm + 1 if await look() else 0
+        except (RedisError, OSError, TimeoutError, asyncpg.PostgresError):
+            calm = 0
+        if calm == 2:
+            return True
+        await asyncio.sleep(0.3)
+    return False
 
 
 async def _execute(database_url: str, statement: str) -> None:

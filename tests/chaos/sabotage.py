@@ -12,9 +12,9 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
-import chat.messages.handlers
+from chat.messages import handlers
 from chat.messages.records import NewMessage
-from common import inbox, service
+from common import inbox, leases, service
 from common.events import Event
 from common.handlers import Command, Rejection
 from common.leases import Lease
@@ -32,7 +32,7 @@ def without_inbox() -> None:
     async def claim(_: Any, __: str, records: Sequence[tuple[UUID, Event]]) -> set[UUID]:
         return {key for key, _ in records}
 
-    named = chat.messages.handlers._new_message
+    named = handlers._new_message
 
     def renamed(command: Command[Any]) -> NewMessage:
         message = named(command)
@@ -40,7 +40,7 @@ def without_inbox() -> None:
         return message
 
     inbox.claim = claim  # type: ignore[assignment]
-    chat.messages.handlers._new_message = renamed
+    handlers._new_message = renamed
 
 
 def without_ack_after_commit() -> None:
@@ -74,6 +74,11 @@ def without_fencing() -> None:
     Lease.hold = hold  # type: ignore[assignment, method-assign]
 
 
+def without_takeover() -> None:
+    """That a lease has expired is overlooked."""
+    leases.LOOK = leases.LOOK.replace("expires_at < clock_timestamp()", "false")
+
+
 def without_read_fencing() -> None:
     """What others were handed earlier is not waited for."""
 
@@ -105,6 +110,7 @@ SABOTAGE: dict[str, Callable[[], None]] = {
     "ack-after-commit": without_ack_after_commit,
     "drain-before-read": without_drain_before_read,
     "fencing": without_fencing,
+    "takeover": without_takeover,
     "read-fencing": without_read_fencing,
     "stop-limits": without_stop_limits,
 }
@@ -114,7 +120,7 @@ MECHANISMS = (*SABOTAGE, "insert-trigger")
 def main() -> None:
     """Take the mechanisms out, then run the service as ``python -m`` would."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("service", choices=["chat"])
+    parser.add_argument("service", choices=["chat", "cockpit", "knowledge"])
     parser.add_argument("--without", action="append", default=[], choices=SABOTAGE, metavar="MECHANISM")
     arguments = parser.parse_args()
     for name in arguments.without:

@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 import asyncpg
 from redis.asyncio import Redis
 
-from tests.chaos.evidence import COMMANDS, GROUP, backlog, collect, waiting_facts
-from tests.chaos.fleet import Chat
+from tests.chaos.evidence import COMMANDS, GROUP, collect, leftovers
+from tests.chaos.fleet import Member
 from tests.chaos.ledger import Command, Ledger, Way
 from tests.chaos.load import USER, create_conversations, insert_as_node, post, publish
 from tests.chaos.verdict import Verdict, judge
@@ -44,7 +44,7 @@ class Stage:
 
     def __init__(
         self,
-        chats: list[Chat],
+        chats: list[Member],
         database_url: str,
         database: "asyncpg.Connection[asyncpg.Record]",
         redis: Redis,
@@ -69,7 +69,7 @@ class Stage:
         await publish(self.redis, command)
         command.copies += 1
 
-    async def post(self, chat: Chat, conversation: int = 0) -> Command:
+    async def post(self, chat: Member, conversation: int = 0) -> Command:
         """By HTTP; it must be accepted."""
         command = self.command("http", conversation)
         async with chat.client(USER) as client:
@@ -133,10 +133,10 @@ class Stage:
         finally:
             await self.redis.client_unpause()
 
-    async def holder(self) -> Chat:
+    async def holder(self) -> Member:
         """Who consumes the commands, once somebody does."""
 
-        async def look() -> Chat | None:
+        async def look() -> Member | None:
             owner = await self.database.fetchval(_GET_HOLDER)
             return next((chat for chat in self.chats if chat.instance == owner), None)
 
@@ -144,7 +144,7 @@ class Stage:
         assert found is not None
         return found
 
-    async def hand_over(self, old: Chat) -> None:
+    async def hand_over(self, old: Member) -> None:
         """Take the lease from its holder, who doesn't see it: as after a clock's jump, or a stall.
 
         The other process reads then.
@@ -157,7 +157,7 @@ class Stage:
 
         await eventually(look)
 
-    async def status(self, chat: Chat) -> str:
+    async def status(self, chat: Member) -> str:
         """What the process takes itself for: ``active`` or ``standby``, or on its way there."""
         async with chat.client() as client:
             checks = (await client.get("/ready")).json()["checks"]
@@ -194,7 +194,7 @@ class Stage:
     async def verdict(self, *, patience: float = 15) -> Verdict:
         """Wait until nothing is under way, for at most ``patience`` seconds, and judge."""
         deadline = time.monotonic() + patience
-        while any((*await backlog(self.redis), await waiting_facts(self.database_url))):
+        while not (await leftovers(self.database_url, self.redis, "chat")).quiet:
             if time.monotonic() > deadline:
                 break
             await asyncio.sleep(0.05)
@@ -213,7 +213,8 @@ async def stage(
 ) -> AsyncIterator[Stage]:
     """Two processes, ready, with one mechanism switched off or none."""
     chats = [
-        Chat(
+        Member(
+            "chat",
             f"chat-{number}",
             database_url=database,
             redis_url=redis_url,

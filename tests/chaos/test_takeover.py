@@ -30,3 +30,18 @@ async def test_the_other_process_takes_over_in_time_and_in_order(
             await play.publish()
         verdict = await play.verdict()
     assert verdict.good, verdict.findings()
+
+
+async def test_without_takeover_what_the_dead_process_consumed_waits_for_its_return(
+    database: str, redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    short = {"LEASE_TTL_SECONDS": "1"}
+    async with stage(database, redis, redis_url, tmp_path, without="takeover", environment=short) as play:
+        active = await play.holder()
+        await play.handled(await play.publish())
+        await active.kill()
+        command = await play.publish()
+        with pytest.raises(AssertionError):
+            await play.handled(command, timeout=3)
+        await active.start()  # under its own name: that takes no lease's expiry
+        await play.handled(command)

@@ -5,7 +5,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.chaos.evidence import Evidence, FactSeen, Row
+from tests.chaos.evidence import Evidence, Row
+from tests.chaos.findings import FactSeen, Leftovers
 from tests.chaos.ledger import Command, Ledger, Way
 from tests.chaos.verdict import APPENDED, REJECTED, Verdict, judge
 
@@ -38,10 +39,7 @@ class Case:
             published=self.published,
             facts=self.facts,
             sequences={CONVERSATION: 4},
-            dead=self.dead,
-            pending=changes.get("pending", 0),
-            unread=changes.get("unread", 0),
-            outbox=changes.get("outbox", 0),
+            left=Leftovers(**changes, dead=self.dead),
         )
         return judge(self.ledger, evidence)
 
@@ -50,8 +48,8 @@ def row(marker: str) -> Row:
     return Row(uuid4(), CONVERSATION, marker, datetime.now(UTC))
 
 
-def fact(message: UUID | None, sequence: int, type_: str = APPENDED) -> FactSeen:
-    return FactSeen(str(uuid4()), type_, str(CONVERSATION), sequence, message)
+def fact(message: UUID, sequence: int, type_: str = APPENDED) -> FactSeen:
+    return FactSeen(str(uuid4()), type_, str(CONVERSATION), sequence, {"messageId": str(message)})
 
 
 @pytest.fixture
@@ -126,5 +124,5 @@ def test_what_waits_is_stuck_and_what_died_is_dead(case: Case) -> None:
     case.dead.append({"dead-reason": "boom"})
     assert kinds(case.judge()) == {"dead"}
     case.dead.clear()
-    case.facts.append(FactSeen(str(uuid4()), REJECTED, "command/x", 1, None))
+    case.facts.append(FactSeen(str(uuid4()), REJECTED, "command/x", 1, {}))
     assert kinds(case.judge()) == {"dead"}

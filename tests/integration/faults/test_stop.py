@@ -16,7 +16,7 @@ import pytest
 from redis.asyncio import Redis
 
 from common.postgres import create_pool, transaction
-from tests.chaos.fleet import Chat
+from tests.chaos.fleet import Member
 from tests.integration.backbone.probe import ProbeSettings
 from tests.support.servers import PostgresServer
 from tests.support.services import Service
@@ -52,7 +52,8 @@ async def test_a_stop_under_load_loses_and_doubles_nothing(
 async def test_a_stop_while_postgres_is_frozen_ends_by_force_within_the_grace_period(
     without: tuple[str, ...], own_postgres: PostgresServer, redis_url: str, redis: Redis, tmp_path: Path
 ) -> None:
-    chat = Chat(
+    chat = Member(
+        "chat",
         "chat-1",
         database_url=own_postgres.url,
         redis_url=redis_url,
