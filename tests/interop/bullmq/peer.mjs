@@ -17,11 +17,12 @@ for (const event of ["added", "waiting", "delayed", "active", "progress", "compl
   "stalled", "duplicated", "deduplicated", "removed"]) {
   queueEvents.on(event, (told) => seen.push({ event, ...told }));
 }
+let usual = null; // what a job returns whose data don't say
 const runs = []; // what this application's worker ran: {id, name, data, attempt, at: ms}
 
 // The same script of a job as `scripted` in sides.py.
 async function scripted(job) {
-  const { progress, logs = [], fail, succeedsAt, hold, returns = null } = job.data;
+  const { progress, logs = [], fail, succeedsAt, hold, returns = usual } = job.data;
   runs.push({ id: job.id, name: job.name, data: job.data, attempt: job.attemptsMade, at: Date.now() });
   if (progress !== undefined) await job.updateProgress(progress);
   for (const line of logs) await job.log(line);
@@ -58,7 +59,8 @@ const ops = {
   job: async ({ id, method, args = [] }) => void (await (await Job.fromId(queue, id))[method](...args)),
   schedule: async ({ id, repeat, template }) => void (await queue.upsertJobScheduler(id, repeat, template)),
   jobs: async ({ states }) => Promise.all((await queue.getJobs(states, 0, -1, true)).map(({ id }) => snapshot(id))),
-  work: async (options) => {
+  work: async ({ returns = null, ...options }) => {
+    usual = returns;
     worker = new Worker("kb-sync", scripted, { connection, telemetry: traces?.telemetry, ...options });
     worker.on("error", () => {});
     await worker.waitUntilReady();

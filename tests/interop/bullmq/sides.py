@@ -146,9 +146,13 @@ class Peer:
     async def unschedule(self, key: str) -> None:
         assert await self.queue("removeJobScheduler", key)
 
-    async def work(self, *, concurrency: int = 1, lock_seconds: float = LOCK_SECONDS) -> None:
+    async def work(
+        self, *, concurrency: int = 1, lock_seconds: float = LOCK_SECONDS, returns: object = None
+    ) -> None:
+        """``returns``: what a job returns whose data don't say."""
         lock = int(lock_seconds * 1000)
-        await self.call("work", concurrency=concurrency, lockDuration=lock, stalledInterval=lock)
+        options = {"concurrency": concurrency, "lockDuration": lock, "stalledInterval": lock}
+        await self.call("work", returns=returns, **options)
 
     async def rest(self) -> None:
         await self.call("rest")

@@ -17,6 +17,7 @@ from knowledge.queue.dispatcher import Dispatcher
 from knowledge.queue.worker import QueueWorker
 from knowledge.settings import KnowledgeSettings
 from knowledge.sync import repository
+from knowledge.sync.models import Reason
 from knowledge.sync.requests import request_sync
 from tests.interop.bullmq.sides import NODE_5_66, Ours, finished, node_application
 from tests.support.node import Node
@@ -36,10 +37,10 @@ async def pool(database: str) -> AsyncIterator[Pool]:
         yield pool
 
 
-async def ask(pool: Pool) -> str:
+async def ask(pool: Pool, reason: Reason = "http") -> str:
     """Ask for a sync of the base; its job's id."""
     async with pool.acquire() as connection, connection.transaction():
-        return await request_sync(connection, "guide", reason="http")
+        return await request_sync(connection, "guide", reason=reason)
 
 
 async def status_of(pool: Pool, job_id: str) -> tuple[str, str | None]:
@@ -77,9 +78,40 @@ async def test_jobs_that_redis_forgot_are_added_again(
         first = await eventually(lambda: ours.snapshot(asked))
         await redis.flushall()
         second = await eventually(lambda: ours.snapshot(asked))
-    assert first is not None
-    assert second is not None
-    assert (second["data"], second["opts"]["removeOnComplete"]) == (first["data"], {"count": 100})
+        assert first is not None
+        assert second is not None
+        assert (second["data"], second["opts"]["removeOnComplete"]) == (first["data"], {"count": 100})
+        await redis.flushall()
+
+        async def unknown() -> bool:
+            status, error = await status_of(pool, asked)
+            return status == "failed" and "the outcome is unknown" in (error or "")
+
+        await eventually(unknown)
+        assert await ours.snapshot(asked) is None, "once, not without end"
+
+
+@pytest.mark.parametrize("reason", ["http", "startup"])
+async def test_a_job_that_node_did_is_recorded(
+    database: str, redis_url: str, pool: Pool, node: Node, redis: Redis, reason: Reason
+) -> None:
+    """Also one of the kind that leaves the queue when it is done: the queue's events tell how it went."""
+    result = {"type": "full", "sha": "a" * 40, "added": 1, "modified": 2, "removed": 3, "chunksCreated": 4}
+    async with dispatching(database, redis_url, pool), node_application(node, redis_url, NODE_5_66) as peer:
+        await peer.work(returns=result)
+        asked = await ask(pool, reason)
+
+        async def done() -> bool:
+            return await status_of(pool, asked) == ("completed", None)
+
+        await eventually(done)
+        assert await redis.exists(f"bull:kb-sync:{asked}") == (reason == "http")
+        assert [run["id"] for run in await peer.runs()] == [asked]
+    recorded = await pool.fetchval("SELECT result FROM knowledge_syncs WHERE job_id = $1", asked)
+    assert recorded == {**recorded, **result}
+    facts = await pool.fetch("SELECT type, data::jsonb AS data FROM outbox WHERE subject = 'guide'")
+    assert [fact["type"] for fact in facts] == ["knowledge.sync.completed.v1"]
+    assert facts[0]["data"]["sha"] == "a" * 40
 
 
 async def test_a_job_that_bullmq_gave_up_is_told_as_failed(

@@ -44,8 +44,8 @@ Handler = Callable[[Job], Awaitable[dict[str, Any]]]
 class KeepingWorker(Worker):  # type: ignore[misc]
     """Keeps the data of repeatables that BullMQ 5 made, and takes a job only when there is a slot for it.
 
-    Those repeatables leave ``bull:kb-sync:repeat:<key>`` without a ``data`` field, from which the next iteration
-    would be made with ``{}``. The iteration in hand still has its data, so they are put there first.
+    Those leave ``bull:kb-sync:repeat:<key>`` without a ``data`` field, from which the next iteration would be
+    made with ``{}``. The iteration in hand still has its data, so they are put there first.
 
     Syncs whose source is silent lend their slots, so the number of jobs in hand isn't that of slots.
     """
