@@ -16,7 +16,7 @@ from tests.support.services import Service
 from tests.support.wait import eventually
 
 #: The last revision below which each service can't work, and one that no service can work with.
-NEEDED = {"chat": "014", "knowledge": "018", "cockpit": "016"}
+NEEDED = {"chat": "020", "knowledge": "020", "cockpit": "020"}
 OLD = "013"
 
 

@@ -134,9 +134,14 @@ async def test_a_deleted_id_that_is_used_again_goes_on_counting(alice: httpx.Asy
     assert (await alice.get(f"/api/conversations/{id}")).status_code == 404
 
 
-async def test_what_can_never_be_done_is_told_with_a_reason(alice: httpx.AsyncClient, bus: Redis) -> None:
+async def test_what_can_never_be_done_is_told_with_a_reason(
+    chat: Service, alice: httpx.AsyncClient, bus: Redis
+) -> None:
     id, nobody = await create(alice), str(uuid4())
     user = alice.headers["X-User-Id"]
+    async with chat.client(f"bob-{nobody}") as bob:
+        fields = {"name": "Poet", "systemPrompt": "Rhyme.", "tools": [], "model": "grok-fast"}
+        agent_of_bob = (await post(bob, "/api/custom-agents", **fields))["id"]
     append, new = "chat.message.append.v1", "chat.conversation.create.v1"
     patch, at_7 = "chat.conversation.state.patch.v1", {"patch": {"a": 1}, "expectedVersion": 7}
     said = {"role": "user", "content": "x"}
@@ -155,6 +160,7 @@ async def test_what_can_never_be_done_is_told_with_a_reason(alice: httpx.AsyncCl
         (new, {"id": id, "agentId": "module-writer", "userId": user}, "conversation_exists"),
         (new, {"agentId": "poet", "userId": user}, "unknown_agent"),
         (new, {"agentId": f"custom:{nobody}", "userId": user}, "agent_not_found"),
+        (new, {"agentId": f"custom:{agent_of_bob}", "userId": user}, "agent_not_found"),
         ("chat.nonsense.v1", {}, "unknown_type"),
     ]
     ids = [str(uuid4()) for _ in cases]
@@ -165,6 +171,8 @@ async def test_what_can_never_be_done_is_told_with_a_reason(alice: httpx.AsyncCl
         assert (told["code"], told["commandType"]) == (code, type)
         assert told["reason"]
     assert (await alice.get(f"/api/conversations/{id}/messages")).json() == {"data": []}
+    listed = (await alice.get("/api/conversations")).json()["data"]
+    assert agent_of_bob not in str(listed)
 
 
 async def test_http_and_stream_patches_at_once_all_survive(alice: httpx.AsyncClient, bus: Redis) -> None:

@@ -33,6 +33,9 @@ class Command(Generic[M]):
 MAX_REASON = 2_000
 """Characters of a reason that are kept."""
 
+FAILED = "failed"
+"""The code of what a handler failed at too often: refused by nobody, and given up."""
+
 
 @dataclass(slots=True, frozen=True)
 class Rejection:
@@ -49,6 +52,9 @@ class Rejection:
     @classmethod
     def of(cls, error: PermanentError) -> "Rejection":
         return cls(error.code, error.reason)
+
+    def __str__(self) -> str:
+        return self.reason if self.code == FAILED else f"{self.code}: {self.reason}"
 
 
 BatchHandler: TypeAlias = Callable[[Connection, Sequence[Command[M]]], Awaitable[Sequence[Rejection | None]]]

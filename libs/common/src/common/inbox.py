@@ -4,10 +4,14 @@ The record stays longer than any stream, dead letter or topic can replay the eve
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
 
+import asyncpg
+
 from common.events import Event
+from common.handlers import Rejection
 from common.postgres import Connection
 
 CLAIM = """
@@ -17,12 +21,16 @@ ON CONFLICT DO NOTHING
 RETURNING key
 """
 
-LIST_KNOWN = "SELECT key, digest, outcome FROM inbox WHERE consumer = $1 AND key = ANY($2::uuid[])"
+LIST_KNOWN = """
+SELECT key, digest, outcome, code, reason FROM inbox WHERE consumer = $1 AND key = ANY($2::uuid[])
+"""
 
 RECORD_REJECTED = """
-INSERT INTO inbox AS known (consumer, key, event_id, source, type, digest, trace_id, outcome)
-SELECT $1, *, 'rejected' FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[])
-ON CONFLICT (consumer, key) DO UPDATE SET outcome = 'rejected', handled_at = now()
+INSERT INTO inbox AS known (consumer, outcome, key, event_id, source, type, digest, trace_id, code, reason)
+SELECT $1, 'rejected', * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[],
+                                     $8::text[], $9::text[])
+ON CONFLICT (consumer, key) DO UPDATE
+SET outcome = 'rejected', code = excluded.code, reason = excluded.reason, handled_at = now()
 WHERE known.outcome <> 'rejected'
 RETURNING key
 """
@@ -48,6 +56,18 @@ Record: TypeAlias = tuple[UUID, Event]
 """An event and the key that it is remembered by: its own, but for an id that was used twice."""
 
 
+@dataclass(slots=True, frozen=True)
+class Known:
+    """What is remembered of a key. ``rejection`` is ``None`` when it was handled; ``digest`` may be empty."""
+
+    digest: bytes
+    rejection: Rejection | None
+
+    def is_of(self, event: Event) -> bool:
+        """Whether it is of this event, and not of another one with its key."""
+        return not self.digest or self.digest == event.digest()
+
+
 def _columns(records: Sequence[Record]) -> tuple[list[object], ...]:
     return (
         [key for key, _ in records],
@@ -65,17 +85,27 @@ async def claim(connection: Connection, consumer: str, records: Sequence[Record]
     return {row["key"] for row in rows}
 
 
-async def list_known(
-    connection: Connection, consumer: str, keys: Iterable[UUID]
-) -> dict[UUID, tuple[bytes, str]]:
-    """Digest (empty: any content) and outcome (``handled`` or ``rejected``) of keys that were seen before."""
+async def list_known(connection: Connection, consumer: str, keys: Iterable[UUID]) -> dict[UUID, Known]:
+    """What is remembered of the keys that were seen before."""
     rows = await connection.fetch(LIST_KNOWN, consumer, list(keys))
-    return {row["key"]: (row["digest"], row["outcome"]) for row in rows}
+    return {row["key"]: Known(row["digest"], _rejection_of(row)) for row in rows}
 
 
-async def record_rejected(connection: Connection, consumer: str, records: Sequence[Record]) -> set[UUID]:
-    """Remember that events were rejected; the keys for which that is news."""
-    rows = await connection.fetch(RECORD_REJECTED, consumer, *_columns(records))
+def _rejection_of(row: asyncpg.Record) -> Rejection | None:
+    if row["outcome"] != "rejected":
+        return None
+    if row["code"] is None:  # by a release that didn't keep it
+        return Rejection("rejected_before", "this command was rejected before")
+    return Rejection(row["code"], row["reason"])
+
+
+async def record_rejected(
+    connection: Connection, consumer: str, records: Sequence[Record], rejections: Sequence[Rejection]
+) -> set[UUID]:
+    """Remember why each event was rejected; the keys for which that is news."""
+    codes = [rejection.code for rejection in rejections]
+    reasons = [rejection.reason for rejection in rejections]
+    rows = await connection.fetch(RECORD_REJECTED, consumer, *_columns(records), codes, reasons)
     return {row["key"] for row in rows}
 
 

@@ -10,7 +10,7 @@ from chat.settings import ChatSettings
 from common.contracts import chat as contracts
 from common.service import ServiceSpec, create_app
 
-REQUIRED_REVISION = "014"
+REQUIRED_REVISION = "020"
 
 
 def build(settings: ChatSettings) -> FastAPI:

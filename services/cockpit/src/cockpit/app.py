@@ -11,7 +11,7 @@ from cockpit.settings import CockpitSettings
 from common.contracts import chat, cockpit
 from common.service import Resources, ServiceSpec, create_app
 
-REQUIRED_REVISION = "016"
+REQUIRED_REVISION = "020"
 
 
 def build(settings: CockpitSettings) -> FastAPI:

@@ -36,7 +36,7 @@ from knowledge.webhooks.routes import router as webhooks
 
 log = structlog.get_logger()
 
-REQUIRED_REVISION = "018"
+REQUIRED_REVISION = "020"
 FORGET_INTERVAL_SECONDS = 3600.0
 CLEAN_INTERVAL_SECONDS = 3600.0
 

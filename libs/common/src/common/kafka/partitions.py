@@ -11,14 +11,17 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from common import inbox
 from common.events import RawEntry, decode_entry
+from common.handlers import FAILED, Rejection
 from common.kafka.binding import entry_of, place_of, record_of_entry
 from common.kafka.fencing import PartitionFence
 from common.kafka.producer import KafkaPublisher
 from common.kafka.reread import Rereader
 from common.postgres import Pool, transaction
+from common.streams.burials import Burials
 from common.streams.dead_letters import DeadLetter, dead_fields, dead_stream
 from common.streams.failures import Failures
 
@@ -62,6 +65,7 @@ class Partitions:
     ) -> None:
         self.stream, self.name, self.fence = topic, group, fence
         self.failures = Failures(redis, topic, group)
+        self._burials = Burials(redis, topic, group)
         self.progress = {partition: Progress(start, start) for partition, start in starts.items()}
         self._consumer, self._publisher, self._rereader = consumer, publisher, rereader
         self._pool = pool
@@ -125,22 +129,39 @@ class Partitions:
             self.progress[partition].committed = low
 
     async def bury(self, letters: Sequence[DeadLetter]) -> None:
-        """Write dead letters, then acknowledge: after a crash between the two they are written again.
+        """Write dead letters, then acknowledge: they are written again after a crash right between the two.
 
         That an entry failed for good is recorded before: whoever reads it again won't handle it.
         """
         failed = [letter for letter in letters if letter.kind == "failed"]
         if failed:
             await self._record_failed(failed)
-        records = [record_of_entry({**dead_fields(letter, self.stream, self.name)}) for letter in letters]
-        await self._publisher.send(dead_stream(self.stream), records)
+        new = await self._new(letters)
+        records = [record_of_entry({**dead_fields(letter, self.stream, self.name)}) for letter in new]
+        if records:
+            await self._publisher.send(dead_stream(self.stream), records)
+        with suppress(RedisError, OSError):
+            pipeline = self._burials.redis.pipeline(transaction=True)
+            self._burials.note(pipeline, new)
+            await pipeline.execute()
         await self.acknowledge([letter.entry[0] for letter in letters])
+
+    async def _new(self, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
+        """Those whose entries had no letter; all of them while Redis, that would know, is away."""
+        with suppress(RedisError, OSError):
+            return await self._burials.new(letters)
+        return letters
 
     async def _record_failed(self, letters: Sequence[DeadLetter]) -> None:
         events = [decode_entry(self.stream, *letter.entry) for letter in letters]
         async with transaction(self._pool) as connection:
             await self.fence.hold(connection)
-            await inbox.record_rejected(connection, self.name, [(event.key(), event) for event in events])
+            await inbox.record_rejected(
+                connection,
+                self.name,
+                [(event.key(), event) for event in events],
+                [Rejection(FAILED, letter.reason) for letter in letters],
+            )
 
     def lag(self) -> int:
         """Records that are not dealt with, as far as the broker has told."""

@@ -33,17 +33,22 @@ class BatchTransaction:
             if lease is not None:
                 await lease.hold(connection)
             rejected = {i: item.rejection for i, item in enumerate(items) if item.rejection is not None}
-            fresh = await self._fresh(connection, items, rejected)
+            others: set[int] = set()
+            fresh = await self._fresh(connection, items, rejected, others)
+            await self._mark_refused(connection, items, rejected, others)
             for round_ in _rounds(items, fresh):
                 for positions in round_.values():
                     await self._handle(connection, items, positions, rejected)
-            await self._record_rejections(connection, items, rejected)
+            await self._record_rejections(connection, items, rejected, others)
         return rejected
 
     async def _fresh(
-        self, connection: Connection, items: Sequence[Item], rejected: dict[int, Rejection]
+        self, connection: Connection, items: Sequence[Item], rejected: dict[int, Rejection], others: set[int]
     ) -> list[int]:
-        """Positions of the items to handle now. Marks what is known already."""
+        """Positions of the items to handle now. Marks what is known already.
+
+        ``others`` takes up those whose key stands for another event.
+        """
         commands = [
             (i, item.command, item.route) for i, item in enumerate(items) if item.command and item.route
         ]
@@ -63,13 +68,13 @@ class BatchTransaction:
                     fresh.add(i)
                 else:
                     repeated.append((i, command))
-            await self._mark_known(connection, repeated, rejected)
+            await self._mark_known(connection, repeated, rejected, others)
         if natural:
             # Rejected before, or handled before what its natural key belonged to was deleted.
             known = await inbox.list_known(connection, self._router.service, [c.key for _, c in natural])
             again = [(i, c) for i, c in natural if c.key in known]
             fresh.update(i for i, c in natural if c.key not in known)
-            await self._mark_known(connection, again, rejected)
+            await self._mark_known(connection, again, rejected, others)
         return sorted(fresh)
 
     async def _forget_replayed(self, connection: Connection, commands: Sequence[Command[Any]]) -> None:
@@ -86,17 +91,38 @@ class BatchTransaction:
         connection: Connection,
         repeated: Sequence[tuple[int, Command[Any]]],
         rejected: dict[int, Rejection],
+        others: set[int],
     ) -> None:
         """A repeated event is a no-op, unless it was rejected before or carries other content."""
         if not repeated:
             return
         known = await inbox.list_known(connection, self._router.service, [c.key for _, c in repeated])
         for i, command in repeated:
-            digest, outcome = known[command.key]
-            if digest and digest != command.event.digest():
+            record = known[command.key]
+            if not record.is_of(command.event):
                 rejected[i] = _REUSED
-            elif outcome == "rejected":
-                rejected[i] = Rejection("rejected_before", "this command was rejected before")
+                others.add(i)
+            elif record.rejection is not None:
+                rejected[i] = record.rejection
+
+    async def _mark_refused(
+        self,
+        connection: Connection,
+        items: Sequence[Item],
+        rejected: dict[int, Rejection],
+        others: set[int],
+    ) -> None:
+        """What can't be read may have the id of an event that could: the record of that one stays."""
+        refused = [(i, item.event) for i, item in enumerate(items) if item.rejection and item.event]
+        if not refused:
+            return
+        known = await inbox.list_known(connection, self._router.service, [e.key() for _, e in refused])
+        for i, event in refused:
+            record = known.get(event.key())
+            if record is not None and not record.is_of(event):
+                others.add(i)
+            elif record is not None and record.rejection is None:
+                del rejected[i]  # handled, by a release that could read it
 
     async def _handle(
         self,
@@ -114,7 +140,7 @@ class BatchTransaction:
         rejected.update({i: outcome for i, outcome in pairs if outcome is not None})
 
     async def _record_rejections(
-        self, connection: Connection, items: Sequence[Item], rejected: dict[int, Rejection]
+        self, connection: Connection, items: Sequence[Item], rejected: dict[int, Rejection], others: set[int]
     ) -> None:
         """Remember rejections, and tell the senders of commands: once each.
 
@@ -124,17 +150,18 @@ class BatchTransaction:
         pending: dict[UUID, tuple[Event, Rejection]] = {}
         for i, rejection in rejected.items():
             event = items[i].event
-            if event is None or rejection.code == "rejected_before":
+            if event is None:
                 continue
             key = event.key()
-            if rejection.code == _REUSED.code:
-                # The key itself stands for the event that was handled: this one is told apart by its content.
+            if i in others:
+                # The key itself stands for the other event: this one is told apart by its content.
                 key = uuid5(key, event.digest().hex())
             pending.setdefault(key, (event, rejection))
         if not pending:
             return
         records = [(key, event) for key, (event, _) in pending.items()]
-        news = await inbox.record_rejected(connection, self._router.service, records)
+        reasons = [rejection for _, rejection in pending.values()]
+        news = await inbox.record_rejected(connection, self._router.service, records, reasons)
         if self._router.rejected is None:
             return
         facts = [
@@ -150,7 +177,7 @@ def _rejected_fact(
 ) -> Fact:
     """The subject is the rejected command: it has this one fact, so its sequence is 1."""
     data = contract(
-        command_id=event.id, command_type=event.type, code=rejection.code, reason=rejection.reason[:2_000]
+        command_id=event.id, command_type=event.type, code=rejection.code, reason=rejection.reason
     )
     return Fact(stream, f"command/{key}", 1, data, traceparent=event.traceparent)
 

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from common.events import RawEntry, rfc3339
+from common.handlers import MAX_REASON
 
-MAX_REASON = 2_000
+Kind: TypeAlias = Literal["invalid", "failed"]
 
 
 @dataclass(slots=True, frozen=True)
@@ -14,7 +15,7 @@ class DeadLetter:
     """An entry that won't be handled: ``invalid`` never can be, ``failed`` failed too often."""
 
     entry: RawEntry
-    kind: Literal["invalid", "failed"]
+    kind: Kind
     reason: str
     failures: int = 0
 

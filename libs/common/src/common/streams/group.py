@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from common.events import RawEntry
+from common.streams.burials import Burials
 from common.streams.dead_letters import DeadLetter, dead_fields, dead_stream
 from common.streams.failures import Failures
 
@@ -82,11 +83,17 @@ class Group:
             await self.redis.xack(self.stream, self.name, *entry_ids)
 
     async def bury(self, letters: Sequence[DeadLetter]) -> None:
-        """Move entries to the dead letter stream and acknowledge them, in one Redis transaction."""
+        """Move entries to the dead letter stream and acknowledge them, in one Redis transaction.
+
+        An entry that had its letter is acknowledged only.
+        """
         if not letters:
             return
+        burials = Burials(self.redis, self.stream, self.name)
+        new = await burials.new(letters)
         pipeline = self.redis.pipeline(transaction=True)
-        for letter in letters:
+        burials.note(pipeline, new)
+        for letter in new:
             fields: dict[Any, Any] = dead_fields(letter, self.stream, self.name)
             pipeline.xadd(dead_stream(self.stream), fields)
         pipeline.xack(self.stream, self.name, *(letter.entry[0] for letter in letters))

@@ -17,11 +17,11 @@ from prometheus_client import Counter, Histogram
 from common import backoff, telemetry
 from common.errors import TransientError, is_outage, is_transient
 from common.events import RawEntry
-from common.handlers import Rejection, Router
+from common.handlers import FAILED, Rejection, Router
 from common.leases import Fence, LeaseLost
 from common.settings import ServiceSettings
 from common.streams.batch import BatchTransaction
-from common.streams.dead_letters import DeadLetter
+from common.streams.dead_letters import DeadLetter, Kind
 from common.streams.parking import Parking
 from common.streams.source import Source
 from common.streams.tracing import batch_span
@@ -239,7 +239,8 @@ class Processor:
             log.warning(
                 "entry rejected", **self._about(items[i]), code=rejection.code, reason=rejection.reason
             )
-            letters.append(DeadLetter(items[i].entry, "invalid", f"{rejection.code}: {rejection.reason}"))
+            kind: Kind = "failed" if rejection.code == FAILED else "invalid"
+            letters.append(DeadLetter(items[i].entry, kind, str(rejection)))
         done = [item.entry[0] for i, item in enumerate(items) if i not in rejected]
         if letters:
             await self._patiently(lambda: self.source.bury(letters))

@@ -35,4 +35,4 @@ class Source(Protocol):
         """Entries are dealt with: after the commit of their effects."""
 
     async def bury(self, letters: Sequence[DeadLetter]) -> None:
-        """Move entries to the dead letters, and acknowledge them."""
+        """Move entries to the dead letters, unless they had theirs before, and acknowledge them."""
