@@ -100,6 +100,8 @@ async def test_a_user_s_base_from_its_first_sync_to_its_end(
                 answer = await ada.request(method, f"{BASES}/handbook{path}version={version}")
                 assert answer.status_code == status, (method, version, answer.text)
         assert answer.json() == {"error": "This knowledge base has no version 'none'"}
+        misspelled = await ada.delete(f"{BASES}/handbook?versions=none")
+        assert (misspelled.status_code, list(misspelled.json()["details"])) == (400, ["versions"])
         in_use = await ada.delete(f"{BASES}/handbook?version=latest")
         assert (in_use.status_code, in_use.json()["error"]) == (
             409,

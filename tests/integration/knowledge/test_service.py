@@ -95,6 +95,7 @@ async def test_a_declared_base_is_synced_at_start_and_shown(client: httpx.AsyncC
         "chunkOverlap": 200,
         "public": True,
         "origin": "settings",
+        "versions": ["latest"],
     }
     assert len(sha) == 40
     assert moment.endswith("Z")

@@ -1,9 +1,9 @@
-"""Bodies of ``POST`` and ``PUT /api/knowledge-bases``."""
+"""Bodies of ``POST`` and ``PUT /api/knowledge-bases``, and the query of ``DELETE``."""
 
 from dataclasses import replace
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from common.contracts.storable import Text
 from common.http import Body
@@ -24,6 +24,8 @@ from knowledge.bases.models import (
 
 NewId = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 """What can stand in a URL, in a Redis key and in a job's id as it is."""
+
+OF_VERSION = "One of the base's versions (`versions` of the base)."
 
 Patterns = Annotated[list[Pattern], Field(max_length=200)]
 Description = Annotated[Text, StringConstraints(max_length=10_000)]
@@ -66,6 +68,14 @@ class BaseChange(Body):
 
     def applied_to(self, base: KnowledgeBase) -> KnowledgeBase:
         return replace(base, **_frozen(self.model_dump(exclude_unset=True)))
+
+
+class WhatToDelete(BaseModel):
+    """The query of ``DELETE``. What else is in it is refused: a misspelled ``version`` must not delete all."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: str | None = Field(None, min_length=1, max_length=50, description=OF_VERSION)
 
 
 def _frozen(values: dict[str, Any]) -> dict[str, Any]:

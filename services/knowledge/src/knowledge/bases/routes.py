@@ -11,7 +11,7 @@ from common.http import JSONAnswer, data, require_storable
 from common.postgres import Connection, transaction
 from common.service import Resources, get_resources
 from knowledge.bases import ownership, repository, rules
-from knowledge.bases.bodies import BaseChange, NewBase
+from knowledge.bases.bodies import OF_VERSION, BaseChange, NewBase, WhatToDelete
 from knowledge.bases.models import KnowledgeBase
 from knowledge.sync import requests, version_repository
 
@@ -21,7 +21,7 @@ Provided = Annotated[Resources, Depends(get_resources)]
 
 OneVersion = Annotated[
     str | None,
-    Query(min_length=1, max_length=50, description="One of the base's versions (`versions` of the base)."),
+    Query(min_length=1, max_length=50, description=OF_VERSION),
 ]
 
 router = APIRouter(prefix="/api/knowledge-bases", tags=["knowledge bases"])
@@ -57,16 +57,16 @@ async def change_knowledge_base(
 
 @router.delete("/{kb_id}")
 async def delete_knowledge_base(
-    kb_id: BaseId, caller: Called, resources: Provided, version: OneVersion = None
+    kb_id: BaseId, caller: Called, resources: Provided, what: Annotated[WhatToDelete, Query()]
 ) -> Response:
     """Delete the caller's base with its content and its schedule; with ``version`` the content of that
     version alone. 409 for a version that searches find, 503 while a sync of the base runs."""
-    if version is None:
+    if what.version is None:
         await ownership.delete_base(resources.pool, kb_id, caller.user_id)
     else:
-        require_storable([("version", version)])
+        require_storable([("version", what.version)])
         ttl = resources.settings.lease_ttl_seconds
-        await ownership.delete_version(resources.pool, kb_id, version, caller.user_id, ttl)
+        await ownership.delete_version(resources.pool, kb_id, what.version, caller.user_id, ttl)
     return JSONAnswer({"success": True})
 
 
