@@ -67,7 +67,12 @@ class KnowledgeSettings(ServiceSettings):
     http_attempts: int = Field(4, ge=1, le=20, description="tries of a call to GitHub or the embedder")
     http_retry_seconds: float = Field(0.5, ge=0, description="longest first pause between them; doubles")
 
-    sync_concurrency: int = Field(4, ge=1, le=64, description="knowledge bases that are synced at once")
+    sync_concurrency: int = Field(
+        4,
+        ge=1,
+        le=64,
+        description="syncs that work at once; those that wait for a silent site are not counted",
+    )
     sync_lock_seconds: float = Field(
         30, ge=1, description="a job whose worker is silent for this long goes to another one"
     )

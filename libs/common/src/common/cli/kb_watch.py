@@ -47,7 +47,7 @@ def _step(sync: dict[str, Any]) -> tuple[str, int, int | None, str]:
     ``12 of 40 files, 310 chunks, 77500 tokens, 8.1 chunks/s, 1m 5s left``."""
     progress = sync["progress"]
     if not progress or sync["state"] != "running":
-        return sync["state"], 0, None, ""
+        return sync["state"], 0, None, printable(sync["error"] or "")
     left = f", {age(progress['secondsLeft'])} left" if progress["secondsLeft"] else ""
     pace = f"{progress['rate']} chunks/s{left}"
     if progress.get("phase") == "writing":
