@@ -51,26 +51,37 @@ async def test_it_does_so_with_a_github_and_an_embedder_that_fail_one_call_in_fi
 
 @pytest.mark.parametrize("seed", seeds(3))
 async def test_it_does_so_with_a_git_remote_and_an_embedder_that_fail_one_call_in_five(
-    harness: Harness, seed: int
+    harness: Harness, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.repository.git("config", "uploadpack.allowFilter", "true")
     backend = git_backend(harness.repository.path.parent)
-    await _follow_server(harness, seed, backend, "git+{}/repository#main:docs", steps=5, alone=False)
+    await _follow_server(
+        harness, monkeypatch, seed, backend, "git+{}/repository#main:docs", steps=5, alone=False
+    )
 
 
 @pytest.mark.parametrize("seed", seeds(4))
 async def test_it_does_so_with_a_website_and_an_embedder_that_fail_one_call_in_five(
-    harness: Harness, seed: int
+    harness: Harness, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pages = _pages_of(harness.repository)
-    await _follow_server(harness, seed, pages, "sitemap+{}/sitemap.xml", steps=8, alone=True)
+    await _follow_server(harness, monkeypatch, seed, pages, "sitemap+{}/sitemap.xml", steps=8, alone=True)
 
 
 async def _follow_server(
-    harness: Harness, seed: int, handler: Handler, source: str, *, steps: int, alone: bool
+    harness: Harness,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+    handler: Handler,
+    source: str,
+    *,
+    steps: int,
+    alone: bool,
 ) -> None:
     chance = random.Random(f"{seed} fails")
     days = BadDays(handler, chance)
+    # A server that asks for an hour gets it: here the hour is over by the next sync.
+    monkeypatch.setattr("knowledge.later.LONGEST_SECONDS", 0.001)
     async with serve(days) as server:
         deps = replace(reaching(harness, "127.0.0.1"), embedder=UnreliableEmbedder(chance))
         followed = Followed(source.format(server.url), deps, partial(setattr, days, "on"), alone)

@@ -71,7 +71,7 @@ class BaseChange(Body):
 
 
 class WhatToDelete(BaseModel):
-    """The query of ``DELETE``. What else is in it is refused: a misspelled ``version`` must not delete all."""
+    """The query of ``DELETE``. All else in it is refused: a misspelled ``version`` must not delete all."""
 
     model_config = ConfigDict(extra="forbid")
 
