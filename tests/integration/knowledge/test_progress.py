@@ -15,21 +15,21 @@ from tests.integration.knowledge.conftest import Harness
 from tests.support.wait import eventually
 
 GATE = 4711
-WAIT_AT_THE_THIRD_CHUNK = f"""
+WAIT_AT_THE_FOURTH_CHUNK = f"""
 CREATE FUNCTION wait_at_the_gate() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock_shared({GATE});
     RETURN NEW;
 END $$;
 CREATE TRIGGER gate BEFORE INSERT ON knowledge_embeddings FOR EACH ROW
-    WHEN (NEW.metadata ->> 'chunkIndex' = '2') EXECUTE FUNCTION wait_at_the_gate();
+    WHEN (NEW.metadata ->> 'sourceFile' = 'docs/start.md') EXECUTE FUNCTION wait_at_the_gate();
 """
 
 
 async def test_the_writing_of_rows_is_told_while_readers_see_none_of_them(
     harness: Harness, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copying, "ROWS_A_COPY", 1)
+    monkeypatch.setattr(copying, "ROWS_A_COPY", 2)
     monkeypatch.setattr(reporting, "INTERVAL_SECONDS", 0.02)
     base = await register_from_job(harness.pool, harness.base())
     told: list[dict[str, Any]] = []
@@ -50,7 +50,7 @@ async def test_the_writing_of_rows_is_told_while_readers_see_none_of_them(
 
     keeper = await asyncpg.connect(database)
     try:
-        await keeper.execute(WAIT_AT_THE_THIRD_CHUNK)
+        await keeper.execute(WAIT_AT_THE_FOURTH_CHUNK)
         await keeper.execute(f"SELECT pg_advisory_lock({GATE})")
         run = SyncRun(uuid4(), base, "incremental", "job", "1")
         syncing = asyncio.create_task(sync_base(harness.deps, run, watch))

@@ -229,9 +229,15 @@ def test_progress_tells_rate_and_time_left() -> None:
     progress.begin_writing(200)
     assert (progress.done, progress.seconds_left()) == (False, None), "the longest part is yet to come"
     progress.phase_began -= 10
-    progress.rows_written = 50
-    assert progress.rate() == 5
+    progress.see_under_way(50)
+    assert progress.rate() == pytest.approx(5, abs=0.1)
     assert progress.seconds_left() == pytest.approx(30, abs=0.5)
-    progress.rows_written = 200
+    progress.phase_began, progress.rows_seen = progress.phase_began - 2, progress.rows_seen - 2
+    assert progress.seconds_left() == pytest.approx(28, abs=0.5), (
+        "it counts down between two thousands of rows"
+    )
+    progress.phase_began, progress.rows_seen = progress.phase_began - 38, progress.rows_seen - 38
+    assert progress.seconds_left() == pytest.approx(150, abs=0.5), "and takes longer than it seemed"
+    progress.add_written(200)
     assert (progress.done, progress.seconds_left()) == (True, 0)
     assert progress.to_json()["phase"] == "writing"

@@ -53,7 +53,8 @@ async def apply(
             wanted = plan.wanted()
             existing = await repository.list_chunk_ids(prepared, base.id, base.version)
             obsolete = existing - wanted
-            async with report.meanwhile(progress):
+            backend = await repository.get_backend(prepared)
+            async with report.meanwhile(progress, backend):
                 if obsolete:
                     await repository.delete_chunks(prepared, obsolete, TRANSACTION_SECONDS)
                 created = await copy_new(

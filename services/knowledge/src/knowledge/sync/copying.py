@@ -1,7 +1,6 @@
 """Write the rows of new chunks. The HNSW index decides what it costs: milliseconds a row, more the larger."""
 
-from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 from uuid import UUID
 
 import numpy as np
@@ -19,8 +18,6 @@ ROWS_A_FETCH = 500
 
 PIVOTS = 64
 
-Row: TypeAlias = tuple[Chunk, Vectors]
-
 
 async def copy_new(
     connection: Connection,
@@ -34,8 +31,8 @@ async def copy_new(
 ) -> int:
     """Copy those of ``chunks`` that aren't in ``existing``; their number. Their embeddings are in the cache.
 
-    ``connection`` has the binary codecs. One COPY may take up to ``seconds``. ``progress`` counts the
-    rows that Postgres was given, of which some hundred may still be before it.
+    ``connection`` has the binary codecs. One COPY may take up to ``seconds``. ``progress`` is told of
+    the rows of each COPY when it is done: Postgres itself counts those of the one under way.
     """
     fresh = [chunk for chunk in chunks if chunk.id not in existing]
     progress.begin_writing(len(fresh))
@@ -43,7 +40,8 @@ async def copy_new(
         vectors = await _vectors(connection, model, part)
         order = neighbours_together(vectors)
         rows = ((part[i], vectors[i]) for i in order)
-        await repository.copy_chunks(connection, base_id, version, _counted(rows, progress), seconds)
+        await repository.copy_chunks(connection, base_id, version, rows, seconds)
+        progress.add_written(len(part))
     return len(fresh)
 
 
@@ -57,12 +55,6 @@ def neighbours_together(vectors: Vectors) -> list[int]:
     pivots = vectors[:: max(1, len(vectors) // PIVOTS)]
     order: list[int] = (vectors @ pivots.T).argmax(axis=1).argsort(kind="stable").tolist()
     return order
-
-
-def _counted(rows: Iterator[Row], progress: Progress) -> Iterator[Row]:
-    for row in rows:
-        progress.rows_written += 1
-        yield row
 
 
 async def _vectors(connection: Connection, model: str, chunks: Sequence[Chunk]) -> Vectors:

@@ -12,7 +12,8 @@ from knowledge.embeddings import estimate_tokens
 @dataclass(slots=True)
 class Progress:
     """Counts so far. Files are read and their chunks embedded; then rows are written, as fast as the index
-    takes them. ``underway`` is the share of files that are read and partly embedded."""
+    takes them. ``underway`` is the share of files that are read and partly embedded, ``rows_under_way`` the
+    rows that the COPY in hand has written."""
 
     files_read: int = 0
     files_to_read: int = 0
@@ -20,9 +21,12 @@ class Progress:
     tokens: int = 0
     underway: float = 0
     rows_written: int = 0
+    rows_under_way: int = 0
     rows_to_write: int = 0
     phase: SyncPhase = "reading"
     phase_began: float = field(default_factory=time.monotonic)
+    rows_seen: float = 0
+    """When more rows were last seen: Postgres writes them, and counts them, by the thousand."""
 
     @property
     def done(self) -> bool:
@@ -36,22 +40,38 @@ class Progress:
     def begin_writing(self, rows: int) -> None:
         """Everything is read, and ``rows`` are to be written."""
         self.phase, self.phase_began = "writing", time.monotonic()
-        self.rows_written, self.rows_to_write = 0, rows
+        self.rows_seen = self.phase_began
+        self.rows_written, self.rows_under_way, self.rows_to_write = 0, 0, rows
+
+    def add_written(self, rows: int) -> None:
+        """A COPY is done."""
+        self.rows_written, self.rows_under_way = self.rows_written + rows, 0
+        self.rows_seen = time.monotonic()
+
+    def see_under_way(self, rows: int) -> None:
+        """The COPY in hand has written ``rows`` by now."""
+        if rows != self.rows_under_way:
+            self.rows_under_way, self.rows_seen = rows, time.monotonic()
 
     def rate(self) -> float:
         """Chunks a second since the phase began: embedded, then written."""
-        chunks = self.rows_written if self.phase == "writing" else self.chunks_embedded
-        return round(chunks / max(time.monotonic() - self.phase_began, 0.001), 1)
+        if self.phase == "writing":
+            return round(self._written() / max(self.rows_seen - self.phase_began, 0.001), 1)
+        return round(self.chunks_embedded / max(time.monotonic() - self.phase_began, 0.001), 1)
 
     def seconds_left(self) -> float | None:
         """Of this phase, at its pace so far, by files or rows; ``None`` while there is no pace yet."""
         if self.done:
             return 0.0
-        finished = self._finished()
+        finished, now = self._finished(), time.monotonic()
         if not finished:
             return None
-        elapsed = time.monotonic() - self.phase_began
-        return round(elapsed * (self._whole() - finished) / finished, 1)
+        share = (self._whole() - finished) / finished
+        if self.phase == "writing":
+            left = (self.rows_seen - self.phase_began) * share - (now - self.rows_seen)
+            if left > 0:
+                return round(left, 1)
+        return round((now - self.phase_began) * share, 1)
 
     def to_json(self) -> dict[str, Any]:
         """As jobs, facts and HTTP show it."""
@@ -61,14 +81,17 @@ class Progress:
             "filesToRead": self.files_to_read,
             "chunksEmbedded": self.chunks_embedded,
             "tokens": self.tokens,
-            "rowsWritten": self.rows_written,
+            "rowsWritten": self._written(),
             "rowsToWrite": self.rows_to_write,
             "rate": self.rate(),
             "secondsLeft": self.seconds_left(),
         }
 
     def _finished(self) -> float:
-        return self.rows_written if self.phase == "writing" else self.files_read + self.underway
+        return self._written() if self.phase == "writing" else self.files_read + self.underway
+
+    def _written(self) -> int:
+        return self.rows_written + self.rows_under_way
 
     def _whole(self) -> int:
         return self.rows_to_write if self.phase == "writing" else self.files_to_read

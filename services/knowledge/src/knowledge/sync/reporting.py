@@ -54,22 +54,30 @@ class Reporter:
         await self._watch(progress)
 
     @asynccontextmanager
-    async def meanwhile(self, progress: Progress) -> AsyncIterator[None]:
-        """Tell ``progress`` again and again while the body's transaction goes on, which must not have locked
-        the rows of the base, its sync or its facts. A report that fails is left out."""
-        task = asyncio.create_task(self._repeat(progress))
+    async def meanwhile(self, progress: Progress, backend: int) -> AsyncIterator[None]:
+        """Tell ``progress`` again and again while the body's transaction goes on in ``backend``; it must not
+        have locked the rows of the base, its sync or its facts. A report that fails is left out."""
+        task = asyncio.create_task(self._repeat(progress, backend))
         try:
             yield
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _repeat(self, progress: Progress) -> None:
+    async def _repeat(self, progress: Progress, backend: int) -> None:
         while True:
             await asyncio.sleep(INTERVAL_SECONDS)
             try:
+                await self._look(progress, backend)
                 await self(progress)
             except Exception as error:
                 log.warning("progress not told", knowledge_base=self._base_id, error=repr(error))
                 if not is_transient(error):
                     raise
+
+    async def _look(self, progress: Progress, backend: int) -> None:
+        written = progress.rows_written
+        async with self._pool.acquire() as connection:
+            rows = await repository.get_copied_rows(connection, backend)
+        if progress.rows_written == written:  # else it was of a COPY that is done by now
+            progress.see_under_way(rows)

@@ -298,6 +298,25 @@ async def copy_chunks(
     )
 
 
+GET_BACKEND = "SELECT pg_backend_pid()"
+
+
+async def get_backend(connection: Connection) -> int:
+    """The process of the server that serves this transaction."""
+    pid: int = await connection.fetchval(GET_BACKEND)
+    return pid
+
+
+GET_COPIED_ROWS = "SELECT tuples_processed FROM pg_stat_progress_copy WHERE pid = $1"
+
+
+async def get_copied_rows(connection: Connection, backend: int) -> int:
+    """How many rows the COPY that ``backend`` runs has written. Those that it was sent may be thousands more:
+    they wait in the buffers of the connection."""
+    rows: int | None = await connection.fetchval(GET_COPIED_ROWS, backend)
+    return rows or 0
+
+
 UPDATE_CACHE_USED = """
 UPDATE knowledge_embedding_cache SET used_at = now()
 WHERE model = $1 AND content_hash = ANY($2::bytea[]) AND used_at < now() - interval '1 day'
