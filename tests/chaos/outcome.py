@@ -88,12 +88,12 @@ def parts_of(
     parts = {"chat": _part("chat", plan.commands, [chat.ledger], chat.verdict, kills, "messages")}
     if cockpit:
         asked = cockpit.ledger
-        about = f"lines said, and {len(asked.deletions.commands)} servers stopped by deletions"
+        about = f"lines said, {len(asked.deletions.commands)} servers stopped"
         wanted, ledgers = plan.says + plan.deletions, [asked.says, asked.deletions]
         parts["cockpit"] = _part("cockpit", wanted, ledgers, cockpit.verdict, kills, about)
     if knowledge:
         verdict, syncs = knowledge.verdict, knowledge.ledger
-        about = f"syncs, in {verdict.runs} runs; {verdict.failed} of them failed"
+        about = f"syncs, {verdict.failed} failed; {verdict.runs} runs"
         part = _part("knowledge", plan.syncs + plan.bases, [], verdict, kills, about)
         part.accepted, part.copies = len(syncs.syncs), syncs.copies
         part.open -= part.accepted

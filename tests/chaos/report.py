@@ -55,10 +55,12 @@ def print_report(console: Console, result: Result) -> None:
     console.print(table)
     console.print(_by_service(result))
     for kind, found in result.findings.items():
-        for finding in found[:8]:
-            console.print(f"  [red]{_NAMES[kind]}[/]: {finding}", highlight=False)
-        if len(found) > 8:
-            console.print(f"  … and {len(found) - 8} more {kind}", highlight=False)
+        for service in result.parts:
+            of_service = [finding for finding in found if finding.startswith(f"{service}: ")]
+            for finding in of_service[:_SHOWN]:
+                console.print(f"  [red]{_NAMES[kind]}[/]: {finding}", highlight=False)
+            if len(of_service) > _SHOWN:
+                console.print(f"  … and {len(of_service) - _SHOWN} more {kind} in {service}", highlight=False)
     if result.good:
         console.print("[green]proved[/]: nothing lost, doubled, out of order or stuck")
     else:
@@ -67,7 +69,7 @@ def print_report(console: Console, result: Result) -> None:
 
 def _by_service(result: Result) -> Table:
     table = Table()
-    for name in ("service", "accepted", "effects", *_NAMES.values(), "killed", "frozen", "redelivered"):
+    for name in ("service", "accepted", "effects", *_NAMES, "killed", "frozen", "redelivered"):
         table.add_column(name, justify="left" if name == "service" else "right")
     table.add_column("effects are", style="dim")
     for service, part in result.parts.items():
@@ -78,6 +80,7 @@ def _by_service(result: Result) -> Table:
     return table
 
 
+_SHOWN = 5
 _NAMES = {
     "lost": "lost",
     "doubled": "doubled",
