@@ -90,6 +90,25 @@ async def test_a_job_that_was_overtaken_has_no_outcome_of_its_own(redis: Redis, 
     assert outcomes == [{"state": "completed", "result": {"run": 2}, "reason": None}] * 2
 
 
+async def test_jobs_that_have_no_slot_are_left_to_other_workers(redis: Redis, redis_url: str) -> None:
+    started, end = list[str](), asyncio.Event()
+
+    async def handle(job: Any) -> dict[str, Any]:
+        started.append(job.id)
+        await end.wait()
+        return {}
+
+    jobs = Jobs(redis)
+    async with working(redis_url, handle, concurrency=1):
+        added = [await jobs.add("long") for _ in range(4)]
+        await eventually(lambda: started)
+        async with working(redis_url, handle, concurrency=1):
+            await eventually(lambda: len(started) == 2)
+            assert await redis.llen("bull:kb-sync:wait") == 2
+            end.set()
+            assert {(await jobs.finished(job_id))["state"] for job_id in added} == {"completed"}
+
+
 async def test_a_worker_that_ended_is_replaced(redis: Redis, redis_url: str) -> None:
     async def handle(_: Any) -> dict[str, Any]:
         return {"fine": True}

@@ -167,10 +167,15 @@ class QueueWorker:
 
     async def _attempt(self, job: Job, token: str) -> object:
         """The job's result, which may be nothing; ``_PUT_BACK`` for one that was put back."""
-        task = asyncio.ensure_future(self._work(job))
-        self._running_jobs.add(task)
+        task: asyncio.Task[dict[str, Any]] | None = None
         try:
-            return await task
+            # Here rather than in the task: the slot is taken before the worker looks for the next job.
+            async with self._slots.hold():
+                if self._stopping:
+                    raise asyncio.CancelledError
+                task = asyncio.ensure_future(self._handler(job))
+                self._running_jobs.add(task)
+                return await task
         except Later as later:
             log.info("job put back", job=job.id, reason=later.reason)
             await job.moveToDelayed(_back_at_ms(job, later), token)
@@ -197,12 +202,9 @@ class QueueWorker:
             log.error("job failed", job=job.id, name=job.name, exc_info=error)
             raise
         finally:
-            task.cancel()
-            self._running_jobs.discard(task)
-
-    async def _work(self, job: Job) -> dict[str, Any]:
-        async with self._slots.hold():
-            return await self._handler(job)
+            if task is not None:
+                task.cancel()
+                self._running_jobs.discard(task)
 
     async def _close(self, worker: KeepingWorker, running: asyncio.Task[None]) -> None:
         """Close within the grace period: BullMQ's ``close`` waits without end while Redis is away, and
