@@ -173,3 +173,24 @@ def is_(look: Callable[[], Any], expected: Any) -> Callable[[], Any]:
 
 async def _nothing(*_: Any, **__: Any) -> int:
     return 0
+
+
+async def test_a_stop_ends_although_a_cancellation_was_lost_on_the_way(
+    world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As redis-py loses it that arrives with the end of a send."""
+    sweeping, lost = asyncio.Event(), asyncio.Event()
+
+    async def deaf_once(*_: Any) -> None:
+        sweeping.set()
+        if not lost.is_set():
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                lost.set()
+
+    monkeypatch.setattr(RedisBus, "keep_house", deaf_once)
+    async with asyncio.timeout(10):
+        async with world.running(probe):
+            await sweeping.wait()
+    assert lost.is_set()

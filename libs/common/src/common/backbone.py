@@ -6,7 +6,6 @@ whose rows are locked is parked and tried again instead of holding up a batch.
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from types import TracebackType
 
 import structlog
@@ -21,12 +20,14 @@ from common.postgres import create_pool
 from common.relay import Relay, count_waiting
 from common.settings import ServiceSettings
 from common.streams.bus import Consumer, check_reading, open_bus
-from common.supervision import supervise
+from common.supervision import stop, supervise
 
 log = structlog.get_logger()
 
 LOCK_TIMEOUT_SECONDS = 0.25
 HOUSEKEEPING_SECONDS = 5.0
+SWEEP_SECONDS = 0.2
+"""How long housekeeping may take to hear that it is over."""
 
 
 class Backbone:
@@ -85,9 +86,9 @@ class Backbone:
     ) -> None:
         # Consumers first: what they commit while they stop, the relay still publishes or leaves to the next.
         for task in self._tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            # Housekeeping has nothing to finish. The others let what is in hand commit.
+            idle = task.get_name() == "housekeeping"
+            await stop(task, SWEEP_SECONDS if idle else self._settings.shutdown_grace_seconds / 2)
         await self._bus.__aexit__(None, None, None)
         await self._pool.close()
 

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from types import FrameType
@@ -39,7 +39,7 @@ from common.notifications import Notifications
 from common.postgres import Pool, create_pool
 from common.redis_clients import open_redis
 from common.settings import ServiceSettings
-from common.supervision import supervise
+from common.supervision import stop, supervise
 
 log = structlog.get_logger()
 
@@ -114,7 +114,7 @@ def create_app(spec: ServiceSpec) -> FastAPI:
                     yield
                 finally:
                     app.state.stopping.set()
-                    await _stop(tasks)
+                    await _stop(tasks, settings.shutdown_grace_seconds / 2)
         log.info("stopped")
 
     app = FastAPI(title=spec.title, version=version(f"takaro-{spec.settings.service}"), lifespan=lifespan)
@@ -173,12 +173,12 @@ def _name(work: Background) -> str:
     return getattr(work, "__name__", type(work).__name__)
 
 
-async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
+async def _stop(tasks: Sequence[asyncio.Task[None]], patience_seconds: float) -> None:
     for task in tasks:
         task.cancel()
+    await asyncio.wait(tasks, timeout=patience_seconds)
     for task in tasks:
-        with suppress(asyncio.CancelledError):
-            await task
+        await stop(task, patience_seconds)
 
 
 def _mount_asyncapi(app: FastAPI, spec: ServiceSpec) -> None:

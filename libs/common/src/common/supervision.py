@@ -31,3 +31,14 @@ async def supervise(name: str, work: Callable[[], Awaitable[None]]) -> None:
         attempt = 1 if loop.time() - started > 60 else attempt + 1
         RESTARTS.labels(name).inc()
         await asyncio.sleep(backoff.pause(attempt, first=0.2, longest=10))
+
+
+async def stop(task: asyncio.Task[None], patience_seconds: float) -> None:
+    """Cancel ``task``, and again whenever it has gone on for ``patience_seconds``, until it has ended.
+
+    Python 3.11's ``wait_for`` loses a cancellation that arrives with what it waits for, and redis-py sends
+    each command through it.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=patience_seconds)
