@@ -155,19 +155,27 @@ async def test_a_full_postgres_answers_503_and_goes_on_when_there_is_room(
             assert await redis.xlen("chat.commands.dead") == 0
 
 
-async def test_a_refused_fact_is_never_overtaken(world: World) -> None:
+@pytest.mark.parametrize("at_once", [True, False], ids=["one transaction", "a bare pipeline"])
+async def test_a_refused_fact_is_never_overtaken(
+    world: World, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
     """Redis fills up in the middle of a batch: all of it is published, or none of it."""
     redis = Redis.from_url(world.redis_url)
+    if not at_once:
+        pipeline = redis.pipeline
+        monkeypatch.setattr(redis, "pipeline", lambda transaction: pipeline(transaction=False))
     publisher = RedisPublisher(redis)
     entries: list[dict[Any, Any]] = [{"type": "x", "n": str(n), "data": "y" * 10_000} for n in range(200)]
     used: Any = (await world.redis.info("memory"))["used_memory"]
+    stored_at = set()
     for room in (0, 200_000, 1_000_000):
         await world.redis.config_set("maxmemory", used + room)
         with contextlib.suppress(OutOfMemoryError):
             await publisher.publish("facts", entries)
         await world.redis.config_set("maxmemory", 0)
-        assert await world.redis.xlen("facts") in (0, 200)
+        stored_at.add(await world.redis.xlen("facts"))
         await world.redis.delete("facts")
+    assert (stored_at <= {0, 200}) == at_once
     ids = await publisher.publish("facts", entries)
     stored: Any = await world.redis.xrange("facts")
     assert [entry_id for entry_id, _ in stored] == list(ids)
