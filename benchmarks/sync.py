@@ -22,7 +22,7 @@ from benchmarks.world import World, median, run_peer
 from common.postgres import prepare_connection
 from knowledge.binary_codecs import register_binary
 from knowledge.sources.selection import Selection
-from knowledge.sync.repository import CHUNK_COLUMNS, LIST_CHUNK_IDS
+from knowledge.sync.chunk_repository import CHUNK_COLUMNS, LIST_CHUNK_IDS
 
 CHUNKS = int(os.environ.get("SYNC_CHUNKS", "5000"))
 UNCHANGED = 15

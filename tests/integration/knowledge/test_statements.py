@@ -11,6 +11,8 @@ from knowledge.queue import repository as queue
 from knowledge.schedules import repository as schedules
 from knowledge.search import repository as search
 from knowledge.settings import KnowledgeSettings
+from knowledge.sync import cache_repository as cache
+from knowledge.sync import chunk_repository as chunks
 from knowledge.sync import history_repository as history
 from knowledge.sync import repository as syncs
 from knowledge.sync import version_repository as versions
@@ -18,7 +20,7 @@ from knowledge.sync import version_repository as versions
 
 @pytest.mark.parametrize(
     "module",
-    [bases, history, queue, removals, schedules, search, syncs, versions],
+    [bases, cache, chunks, history, queue, removals, schedules, search, syncs, versions],
     ids=lambda module: module.__name__,
 )
 async def test_every_statement_can_be_prepared(database: str, module: ModuleType) -> None:

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from common.errors import NotFound, PermanentError, TakaroError, TransientError
-from knowledge.sync import repository
+from knowledge.sync import cache_repository
 from knowledge.sync.lease import BaseBusy, hold_base
 from knowledge.sync.models import SyncResult
 from knowledge.sync.use_cases import FilesUnreadable
@@ -377,8 +377,8 @@ async def test_unused_embeddings_are_forgotten_and_used_ones_kept(harness: Harne
     await harness.pool.execute("UPDATE knowledge_embedding_cache SET used_at = now() - interval '40 days'")
     used = hashlib.sha256(b"# Start\n\nPress the green button to begin.").digest()
     async with harness.pool.acquire() as connection:
-        await repository.update_cache_used(connection, harness.embedder.model, [used])
-        await repository.delete_cached(connection, timedelta(days=30))
+        await cache_repository.update_cache_used(connection, harness.embedder.model, [used])
+        await cache_repository.delete_cached(connection, timedelta(days=30))
     assert [
         row[0] for row in await harness.pool.fetch("SELECT content_hash FROM knowledge_embedding_cache")
     ] == [used]

@@ -27,7 +27,7 @@ from knowledge.sources.fetching import Access, Fetcher
 from knowledge.sources.github_access import GitHubAccess
 from knowledge.sources.opening import Limits, Sources
 from knowledge.sources.work_folder import remove_abandoned
-from knowledge.sync import repository
+from knowledge.sync import cache_repository
 from knowledge.sync.handlers import commands
 from knowledge.sync.history import forget_syncs
 from knowledge.sync.routes import router as syncs
@@ -100,7 +100,9 @@ def build(settings: KnowledgeSettings) -> FastAPI:
         while True:
             await asyncio.sleep(FORGET_INTERVAL_SECONDS)
             async with resources.pool.acquire() as connection:
-                await repository.delete_cached(connection, timedelta(days=settings.embeddings_cache_days))
+                await cache_repository.delete_cached(
+                    connection, timedelta(days=settings.embeddings_cache_days)
+                )
             if forgotten := await forget_syncs(resources.pool, timedelta(days=settings.sync_history_days)):
                 log.info("old syncs were forgotten", syncs=forgotten)
 

@@ -13,7 +13,7 @@ from common.postgres import Connection, Pool, transaction
 from knowledge.bases import repository as bases
 from knowledge.bases.models import KnowledgeBase
 from knowledge.binary_codecs import register_binary
-from knowledge.sync import repository, rules, version_repository
+from knowledge.sync import chunk_repository, repository, rules, version_repository
 from knowledge.sync.copying import copy_new
 from knowledge.sync.models import FileState, Index, Plan, SyncResult
 from knowledge.sync.progress import Progress
@@ -51,12 +51,12 @@ async def apply(
             await repository.lock_base(prepared, base.id)
             await lease.hold(prepared)
             wanted = plan.wanted()
-            existing = await repository.list_chunk_ids(prepared, base.id, base.version)
+            existing = await chunk_repository.list_chunk_ids(prepared, base.id, base.version)
             obsolete = existing - wanted
-            backend = await repository.get_backend(prepared)
+            backend = await chunk_repository.get_backend(prepared)
             async with report.meanwhile(progress, backend):
                 if obsolete:
-                    await repository.delete_chunks(prepared, obsolete, TRANSACTION_SECONDS)
+                    await chunk_repository.delete_chunks(prepared, obsolete, TRANSACTION_SECONDS)
                 created = await copy_new(
                     prepared,
                     base.id,
@@ -72,7 +72,7 @@ async def apply(
                 raise RuntimeError(f"{len(wanted)} chunks were planned, but {count} would be in place")
             moved = rules.moved_chunks(plan, change.known, existing)
             chunks_moved = (
-                await repository.update_metadata(prepared, moved, TRANSACTION_SECONDS) if moved else 0
+                await chunk_repository.update_metadata(prepared, moved, TRANSACTION_SECONDS) if moved else 0
             )
             await _record_state(prepared, change, count)
             versions, removed = await _remove_versions_of_other_models(prepared, change)

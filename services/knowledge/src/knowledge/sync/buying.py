@@ -14,7 +14,7 @@ import asyncpg
 from common.postgres import Pool
 from knowledge.binary_codecs import register_binary
 from knowledge.embeddings import Embedder
-from knowledge.sync import repository
+from knowledge.sync import cache_repository
 from knowledge.sync.models import Chunk
 
 Bought = Callable[[Sequence[str], int], Awaitable[None]]
@@ -50,8 +50,8 @@ class Buyer:
         if not texts:
             return
         async with self._pool.acquire() as connection:
-            await repository.update_cache_used(connection, self._embedder.model, list(texts))
-            known = await repository.list_cached_hashes(connection, self._embedder.model, list(texts))
+            await cache_repository.update_cache_used(connection, self._embedder.model, list(texts))
+            known = await cache_repository.list_cached_hashes(connection, self._embedder.model, list(texts))
         known.update(*self._under_way.values())
         self._wanted.update((key, text) for key, text in texts.items() if key not in known)
 
@@ -85,8 +85,8 @@ class Buyer:
         vectors = await self._embedder.embed(list(batch.values()))
         async with self._pool.acquire() as connection:
             try:
-                await repository.insert_cached(connection, self._embedder.model, list(batch), vectors)
+                await cache_repository.insert_cached(connection, self._embedder.model, list(batch), vectors)
             except asyncpg.DataError:
                 # A connection that knows no vectors yet. Once each: this costs as much as to insert a batch.
                 await register_binary(connection)
-                await repository.insert_cached(connection, self._embedder.model, list(batch), vectors)
+                await cache_repository.insert_cached(connection, self._embedder.model, list(batch), vectors)

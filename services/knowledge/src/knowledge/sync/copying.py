@@ -7,7 +7,7 @@ import numpy as np
 
 from common.postgres import Connection
 from knowledge.embeddings import DIMENSIONS, Vectors
-from knowledge.sync import repository
+from knowledge.sync import cache_repository, chunk_repository
 from knowledge.sync.models import Chunk
 from knowledge.sync.progress import Progress
 
@@ -40,7 +40,7 @@ async def copy_new(
         vectors = await _vectors(connection, model, part)
         order = neighbours_together(vectors)
         rows = ((part[i], vectors[i]) for i in order)
-        await repository.copy_chunks(connection, base_id, version, rows, seconds)
+        await chunk_repository.copy_chunks(connection, base_id, version, rows, seconds)
         progress.add_written(len(part))
     return len(fresh)
 
@@ -62,7 +62,7 @@ async def _vectors(connection: Connection, model: str, chunks: Sequence[Chunk]) 
     vectors = np.empty((len(chunks), DIMENSIONS), dtype=np.float32)
     row = 0
     for part in _parts(chunks, ROWS_A_FETCH):
-        cached = await repository.get_cached(connection, model, [chunk.content_hash for chunk in part])
+        cached = await cache_repository.get_cached(connection, model, [chunk.content_hash for chunk in part])
         for chunk in part:
             vectors[row] = cached[chunk.content_hash].to_numpy()
             row += 1

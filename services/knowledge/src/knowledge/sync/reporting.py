@@ -14,7 +14,7 @@ from common.errors import is_transient
 from common.leases import Lease
 from common.postgres import Pool, transaction
 from knowledge.bases import repository as bases
-from knowledge.sync import repository
+from knowledge.sync import chunk_repository, repository
 from knowledge.sync.progress import Progress
 
 log = structlog.get_logger()
@@ -78,6 +78,6 @@ class Reporter:
     async def _look(self, progress: Progress, backend: int) -> None:
         written = progress.rows_written
         async with self._pool.acquire() as connection:
-            rows = await repository.get_copied_rows(connection, backend)
+            rows = await chunk_repository.get_copied_rows(connection, backend)
         if progress.rows_written == written:  # else it was of a COPY that is done by now
             progress.see_under_way(rows)

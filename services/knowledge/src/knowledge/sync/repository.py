@@ -1,23 +1,17 @@
 """SQL of syncs. Functions take a connection, run one statement and never commit."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from pgvector import Vector
-
 from common.contracts.knowledge import SyncMode
 from common.postgres import Connection
-from knowledge.embeddings import Vectors
 from knowledge.sync.models import (
-    Chunk,
     FileState,
     Index,
     Reason,
     SyncRecord,
     SyncRequest,
-    metadata_of,
 )
 
 INSERT_REQUEST = """
@@ -229,160 +223,6 @@ DELETE FROM knowledge_files WHERE knowledge_base_id = $1 AND version = $2 AND pa
 
 async def delete_files(connection: Connection, base_id: str, version: str, paths: Sequence[str]) -> None:
     await connection.execute(DELETE_FILES, base_id, version, paths)
-
-
-LIST_CHUNK_IDS = "SELECT id FROM knowledge_embeddings WHERE knowledge_base_id = $1 AND version = $2"
-
-
-async def list_chunk_ids(connection: Connection, base_id: str, version: str) -> set[UUID]:
-    """Ids of the rows in place, whoever wrote them."""
-    return {row["id"] for row in await connection.fetch(LIST_CHUNK_IDS, base_id, version)}
-
-
-LIST_CONTENTS = "SELECT id, content FROM knowledge_embeddings WHERE id = ANY($1::uuid[])"
-
-
-async def list_contents(connection: Connection, chunk_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """The texts of these rows."""
-    return {row["id"]: row["content"] for row in await connection.fetch(LIST_CONTENTS, chunk_ids)}
-
-
-DELETE_CHUNKS = "DELETE FROM knowledge_embeddings WHERE id = ANY($1::uuid[])"
-
-
-async def delete_chunks(connection: Connection, chunk_ids: Iterable[UUID], seconds: float) -> None:
-    await connection.execute(DELETE_CHUNKS, list(chunk_ids), timeout=seconds)
-
-
-UPDATE_METADATA = """
-UPDATE knowledge_embeddings AS chunk SET metadata = moved.metadata
-FROM unnest($1::uuid[], $2::jsonb[]) AS moved (id, metadata)
-WHERE chunk.id = moved.id AND chunk.metadata IS DISTINCT FROM moved.metadata
-"""
-
-
-async def update_metadata(
-    connection: Connection, metadata: Mapping[UUID, Mapping[str, Any]], seconds: float
-) -> int:
-    """Give these rows this metadata; the number of those that had other."""
-    done = await connection.execute(UPDATE_METADATA, list(metadata), list(metadata.values()), timeout=seconds)
-    return int(done.rpartition(" ")[2])
-
-
-CHUNK_COLUMNS = ("id", "knowledge_base_id", "version", "content", "metadata", "embedding")
-
-
-async def copy_chunks(
-    connection: Connection,
-    base_id: str,
-    version: str,
-    rows: Iterable[tuple[Chunk, Vectors]],
-    seconds: float,
-) -> None:
-    """Write chunks with their vectors by one binary COPY. ``connection`` has the binary codecs."""
-    await connection.copy_records_to_table(
-        "knowledge_embeddings",
-        columns=CHUNK_COLUMNS,
-        records=(
-            (
-                chunk.id,
-                base_id,
-                version,
-                chunk.content,
-                metadata_of(chunk.path, chunk.index, chunk.total),
-                Vector(vector),
-            )
-            for chunk, vector in rows
-        ),
-        timeout=seconds,
-    )
-
-
-GET_BACKEND = "SELECT pg_backend_pid()"
-
-
-async def get_backend(connection: Connection) -> int:
-    """The process of the server that serves this transaction."""
-    pid: int = await connection.fetchval(GET_BACKEND)
-    return pid
-
-
-GET_COPIED_ROWS = "SELECT tuples_processed FROM pg_stat_progress_copy WHERE pid = $1"
-
-
-async def get_copied_rows(connection: Connection, backend: int) -> int:
-    """How many rows the COPY that ``backend`` runs has written. Those that it was sent may be thousands more:
-    they wait in the buffers of the connection."""
-    rows: int | None = await connection.fetchval(GET_COPIED_ROWS, backend)
-    return rows or 0
-
-
-UPDATE_CACHE_USED = """
-UPDATE knowledge_embedding_cache SET used_at = now()
-WHERE model = $1 AND content_hash = ANY($2::bytea[]) AND used_at < now() - interval '1 day'
-"""
-LIST_CACHED_HASHES = """
-SELECT content_hash FROM knowledge_embedding_cache WHERE model = $1 AND content_hash = ANY($2::bytea[])
-"""
-
-
-async def update_cache_used(connection: Connection, model: str, hashes: Sequence[bytes]) -> None:
-    """Remember that these embeddings are needed, once a day at most."""
-    await connection.execute(UPDATE_CACHE_USED, model, hashes)
-
-
-async def list_cached_hashes(connection: Connection, model: str, hashes: Sequence[bytes]) -> set[bytes]:
-    rows = await connection.fetch(LIST_CACHED_HASHES, model, hashes)
-    return {row["content_hash"] for row in rows}
-
-
-GET_CACHED = """
-SELECT content_hash, embedding FROM knowledge_embedding_cache
-WHERE model = $1 AND content_hash = ANY($2::bytea[])
-"""
-
-
-async def get_cached(connection: Connection, model: str, hashes: Sequence[bytes]) -> dict[bytes, Any]:
-    """Embeddings by content hash, as pgvector's ``Vector``; ``connection`` has the binary codecs."""
-    rows = await connection.fetch(GET_CACHED, model, hashes)
-    return {row["content_hash"]: row["embedding"] for row in rows}
-
-
-INSERT_CACHED = """
-INSERT INTO knowledge_embedding_cache (model, content_hash, embedding)
-SELECT $1, content_hash, embedding FROM unnest($2::bytea[], $3::vector[]) AS paid (content_hash, embedding)
-ON CONFLICT DO NOTHING
-"""
-
-
-async def insert_cached(
-    connection: Connection, model: str, hashes: Sequence[bytes], vectors: Vectors
-) -> None:
-    """Keep embeddings for good: they are paid for. ``connection`` has the binary codecs."""
-    await connection.execute(INSERT_CACHED, model, hashes, [Vector(row) for row in vectors])
-
-
-INSERT_CACHED_FROM_ROWS = """
-INSERT INTO knowledge_embedding_cache (model, content_hash, embedding)
-SELECT $1::varchar, sha256(convert_to(chunk.content, 'UTF8')), chunk.embedding
-FROM knowledge_embeddings AS chunk
-WHERE chunk.id = ANY($2::uuid[])
-  AND NOT EXISTS (SELECT FROM knowledge_embedding_cache AS known
-                  WHERE known.model = $1 AND known.content_hash = sha256(convert_to(chunk.content, 'UTF8')))
-ON CONFLICT DO NOTHING
-"""
-
-
-async def insert_cached_from_rows(connection: Connection, model: str, chunk_ids: Sequence[UUID]) -> None:
-    """Put the embeddings of these rows, which ``model`` made, back into a cache that has forgotten them."""
-    await connection.execute(INSERT_CACHED_FROM_ROWS, model, chunk_ids)
-
-
-DELETE_CACHED = "DELETE FROM knowledge_embedding_cache WHERE used_at < now() - $1::interval"
-
-
-async def delete_cached(connection: Connection, unused_for: timedelta) -> None:
-    await connection.execute(DELETE_CACHED, unused_for)
 
 
 UPSERT_SYNC_STATE = """

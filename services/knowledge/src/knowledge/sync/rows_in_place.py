@@ -8,7 +8,7 @@ from common.postgres import Pool
 from knowledge.bases.models import KnowledgeBase
 from knowledge.documents import format_of
 from knowledge.sources import SourceFile
-from knowledge.sync import repository, rules
+from knowledge.sync import cache_repository, chunk_repository, rules
 from knowledge.sync.models import Content, ContentKey, FileState
 
 ROWS_A_FETCH = 500
@@ -32,10 +32,10 @@ async def read_from_rows(
     for part in _parts(holders.values()):
         async with pool.acquire() as connection:
             ids = [chunk_id for state in part for chunk_id in state.chunk_ids]
-            texts = await repository.list_contents(connection, ids)
+            texts = await chunk_repository.list_contents(connection, ids)
             ours = await asyncio.to_thread(_ours, base, fingerprint, part, texts)
             ids = [chunk_id for state in ours for chunk_id in state.chunk_ids]
-            await repository.insert_cached_from_rows(connection, model, ids)
+            await cache_repository.insert_cached_from_rows(connection, model, ids)
         for state in ours:
             held = [texts[chunk_id] for chunk_id in state.chunk_ids]
             contents[_key(state)] = Content("indexed", None, held)

@@ -19,7 +19,7 @@ from knowledge.later import Later
 from knowledge.slots import SiteSilent
 from knowledge.sources import Source
 from knowledge.sources.opening import Sources
-from knowledge.sync import applying, metrics, repository, rules, version_repository
+from knowledge.sync import applying, chunk_repository, metrics, repository, rules, version_repository
 from knowledge.sync.lease import SyncLease, hold_base
 from knowledge.sync.models import Content, ContentKey, Index, Reason, SyncResult
 from knowledge.sync.reading import Reader
@@ -130,7 +130,7 @@ async def _sync_from(
     async with deps.pool.acquire() as connection:
         index = await repository.get_index(connection, base.id, base.version)
         known = await repository.list_files(connection, base.id, base.version)
-        existing = await repository.list_chunk_ids(connection, base.id, base.version)
+        existing = await chunk_repository.list_chunk_ids(connection, base.id, base.version)
         versions = await version_repository.list_versions(connection, base.id)
     others = [other.version for other in versions if other.version != base.version]
     obsolete = rules.of_other_models(versions, base.version, model)

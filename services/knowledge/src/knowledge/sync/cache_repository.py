@@ -1,0 +1,78 @@
+"""SQL of the embedding cache. Functions take a connection, run one statement and never commit."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from pgvector import Vector
+
+from common.postgres import Connection
+from knowledge.embeddings import Vectors
+
+UPDATE_CACHE_USED = """
+UPDATE knowledge_embedding_cache SET used_at = now()
+WHERE model = $1 AND content_hash = ANY($2::bytea[]) AND used_at < now() - interval '1 day'
+"""
+LIST_CACHED_HASHES = """
+SELECT content_hash FROM knowledge_embedding_cache WHERE model = $1 AND content_hash = ANY($2::bytea[])
+"""
+
+
+async def update_cache_used(connection: Connection, model: str, hashes: Sequence[bytes]) -> None:
+    """Remember that these embeddings are needed, once a day at most."""
+    await connection.execute(UPDATE_CACHE_USED, model, hashes)
+
+
+async def list_cached_hashes(connection: Connection, model: str, hashes: Sequence[bytes]) -> set[bytes]:
+    rows = await connection.fetch(LIST_CACHED_HASHES, model, hashes)
+    return {row["content_hash"] for row in rows}
+
+
+GET_CACHED = """
+SELECT content_hash, embedding FROM knowledge_embedding_cache
+WHERE model = $1 AND content_hash = ANY($2::bytea[])
+"""
+
+
+async def get_cached(connection: Connection, model: str, hashes: Sequence[bytes]) -> dict[bytes, Any]:
+    """Embeddings by content hash, as pgvector's ``Vector``; ``connection`` has the binary codecs."""
+    rows = await connection.fetch(GET_CACHED, model, hashes)
+    return {row["content_hash"]: row["embedding"] for row in rows}
+
+
+INSERT_CACHED = """
+INSERT INTO knowledge_embedding_cache (model, content_hash, embedding)
+SELECT $1, content_hash, embedding FROM unnest($2::bytea[], $3::vector[]) AS paid (content_hash, embedding)
+ON CONFLICT DO NOTHING
+"""
+
+
+async def insert_cached(
+    connection: Connection, model: str, hashes: Sequence[bytes], vectors: Vectors
+) -> None:
+    """Keep embeddings for good: they are paid for. ``connection`` has the binary codecs."""
+    await connection.execute(INSERT_CACHED, model, hashes, [Vector(row) for row in vectors])
+
+
+INSERT_CACHED_FROM_ROWS = """
+INSERT INTO knowledge_embedding_cache (model, content_hash, embedding)
+SELECT $1::varchar, sha256(convert_to(chunk.content, 'UTF8')), chunk.embedding
+FROM knowledge_embeddings AS chunk
+WHERE chunk.id = ANY($2::uuid[])
+  AND NOT EXISTS (SELECT FROM knowledge_embedding_cache AS known
+                  WHERE known.model = $1 AND known.content_hash = sha256(convert_to(chunk.content, 'UTF8')))
+ON CONFLICT DO NOTHING
+"""
+
+
+async def insert_cached_from_rows(connection: Connection, model: str, chunk_ids: Sequence[UUID]) -> None:
+    """Put the embeddings of these rows, which ``model`` made, back into a cache that has forgotten them."""
+    await connection.execute(INSERT_CACHED_FROM_ROWS, model, chunk_ids)
+
+
+DELETE_CACHED = "DELETE FROM knowledge_embedding_cache WHERE used_at < now() - $1::interval"
+
+
+async def delete_cached(connection: Connection, unused_for: timedelta) -> None:
+    await connection.execute(DELETE_CACHED, unused_for)
