@@ -60,7 +60,7 @@ async def test_a_redis_that_takes_no_writes_is_waited_for_and_parked_entries_go_
                 await other.replicaof("NO", "ONE")
             await redis.replicaof("127.0.0.1", str(other_redis.port))
         await eventually(lambda: _tells(backbone))
-        await asyncio.sleep(1)  # long enough for a retry, a read and a drain to be refused
+        await asyncio.sleep(0.5)  # long enough for a retry, a read and a drain to be refused
         await redis.config_set("min-replicas-to-write", 0)
         await redis.replicaof("NO", "ONE")
         probe.failing.clear()
@@ -114,7 +114,6 @@ async def test_a_postgres_that_is_read_only_is_waited_for_and_left(
         )
         await world.note("s", 2)
         await eventually(lambda: _tells(backbone))
-        await asyncio.sleep(0.5)
         writing = await asyncpg.connect(database, server_settings={"default_transaction_read_only": "off"})
         await writing.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
         await writing.close()

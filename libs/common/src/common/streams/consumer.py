@@ -221,12 +221,15 @@ class StreamConsumer:
         async def on_batch(entries: list[RawEntry]) -> None:
             if self._disconnected.is_set() or lease.lost.is_set():
                 return  # something older comes first: this stays pending, and is drained in its turn
-            size = window.saw(entries)
-            items = self._processor.prepare(entries)
+            items = []
             try:
+                size = window.saw(entries)
+                items = self._processor.prepare(entries)
                 await handover.put(items, size)
             except BaseException:
+                # FastStream passes over errors: what stays pending is drained again.
                 self._processor.release(items)
+                self._disconnected.set()
                 raise
 
         subscriber(on_batch)
