@@ -8,13 +8,12 @@ its entry a dead letter.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import TypeVar
 
 import structlog
 from prometheus_client import Counter, Histogram
 
-from common import backoff, telemetry
+from common import backoff, supervision, telemetry
 from common.errors import TransientError, is_outage, is_transient
 from common.events import RawEntry
 from common.handlers import FAILED, Rejection, Router
@@ -34,6 +33,9 @@ T = TypeVar("T")
 
 RETRY_PAGE = 16
 """Parked entries that are read again at once: each of them is tried alone anyway."""
+
+STOP_SECONDS = 0.5
+"""How long retries may take to hear that they are over."""
 
 HANDLED = Counter("takaro_stream_entries_total", "Entries dealt with", ["stream", "group", "outcome"])
 FAILURES = Counter("takaro_stream_handler_failures_total", "Handler failures", ["stream", "group"])
@@ -82,9 +84,7 @@ class Processor:
         self.trouble = None
         retries, self._retries = self._retries, None
         if retries is not None:
-            retries.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await retries
+            await supervision.stop(retries, STOP_SECONDS)
 
     def prepare(self, entries: Sequence[RawEntry]) -> list[Item]:
         """Validate entries just read; they are in flight until :meth:`handle` or :meth:`release`."""
