@@ -51,7 +51,7 @@ WITH free AS (
 )
 SELECT epoch FROM taken UNION ALL SELECT epoch FROM made
 """
-"""Nobody waits for a lease in line with its holder's renewal: a holder in a long transaction would lose it."""
+"""Nobody waits for a lease in line with its holder's renewal: one in a long transaction would lose it."""
 RENEW = "UPDATE leases SET expires_at = clock_timestamp() + $3 WHERE name = $1 AND epoch = $2 RETURNING epoch"
 RELEASE = "UPDATE leases SET expires_at = '-infinity' WHERE name = $1 AND epoch = $2"
 HOLD = "SELECT 1 FROM leases WHERE name = $1 AND epoch = $2 FOR SHARE"
