@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import asyncpg
 from redis.asyncio import Redis
 
-from tests.chaos.evidence import COMMANDS, GROUP, collect, leftovers
+from tests.chaos.evidence import collect, leftovers
 from tests.chaos.fleet import Member
 from tests.chaos.ledger import Command, Ledger, Way
 from tests.chaos.load import USER, create_conversations, insert_as_node, post, publish
@@ -36,6 +36,11 @@ _OPEN_GATE = "SELECT pg_advisory_unlock_all()"
 _COUNT_AT_GATE = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event = 'advisory'
+"""
+# Who waits for another transaction's row.
+COUNT_WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event IN ('transactionid', 'tuple')
 """
 
 
@@ -171,16 +176,9 @@ class Stage:
         yield
         await self.database.execute("ALTER TABLE messages DROP CONSTRAINT poison")
 
-    async def delivered(self, count: int) -> None:
-        """Wait until the group has read the first ``count`` entries."""
-
-        async def look() -> bool:
-            groups = await self.redis.xinfo_groups(COMMANDS)
-            read = [g["entries-read"] for g in groups if g["name"] == GROUP]
-            assert read, "no group yet"
-            return int(read[0] or 0) >= count
-
-        await eventually(look)
+    async def waiting(self) -> None:
+        """Wait until a handler is in the middle of its transaction, and waits for a row that is locked."""
+        await eventually(lambda: self.database.fetchval(COUNT_WAITING), timeout=15)
 
     async def handled(self, command: Command, *, timeout: float = 15) -> None:
         """Wait until the message is there."""

@@ -10,19 +10,13 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.chaos.cockpit_evidence import collect_cockpit
-from tests.chaos.cockpit_load import (
-    COMMANDS,
-    CockpitLedger,
-    repeat,
-    say,
-    start_servers,
-    take_seats,
-)
+from tests.chaos.cockpit_load import CockpitLedger, repeat, say, start_servers, take_seats
 from tests.chaos.cockpit_verdict import judge_cockpit
 from tests.chaos.evidence import leftovers
 from tests.chaos.findings import Findings
 from tests.chaos.fleet import Member
 from tests.chaos.ledger import Command
+from tests.chaos.stage import COUNT_WAITING
 from tests.support.wait import eventually
 
 _LOCK = "SELECT 1 FROM cockpit_game_servers WHERE user_id = $1 FOR UPDATE"
@@ -59,14 +53,10 @@ class Scene:
         async with self.connected() as connection:
             await eventually(lambda: connection.fetchval(_COUNT_SAID, command.marker), timeout=15)
 
-    async def delivered(self) -> None:
-        """Wait until everything that was published is with the process."""
-
-        async def look() -> bool:
-            [group] = await self.redis.xinfo_groups(COMMANDS)
-            return bool(group["lag"] == 0)
-
-        await eventually(look)
+    async def in_hand(self) -> None:
+        """Wait until the process is in the middle of its transaction, and waits for a row."""
+        async with self.connected() as connection:
+            await eventually(lambda: connection.fetchval(COUNT_WAITING), timeout=15)
 
     async def judge(self) -> Findings:
         """Wait until nothing is under way, and judge."""
@@ -120,7 +110,7 @@ async def test_a_line_whose_process_is_killed_is_said_by_the_next_one(
         async with play.connected() as connection, connection.transaction():
             await connection.execute(_LOCK, play.seat.user)
             await play.say()
-            await play.delivered()
+            await play.in_hand()
             await play.cockpit.kill()
         await play.cockpit.start()
         await play.heard(await play.say())

@@ -71,7 +71,7 @@ async def kill_with_a_command_in_hand(play: Stage) -> None:
     active = await play.holder()
     async with play.locked():
         await play.publish()
-        await play.delivered(1)
+        await play.waiting()
         await active.kill()
     await play.publish()
     await play.handled(await play.publish(1))
