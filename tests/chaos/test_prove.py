@@ -11,11 +11,11 @@ from tests.chaos.run import run
 @pytest.mark.timeout(150)
 async def test_nothing_is_lost_doubled_or_out_of_order(tmp_path: Path) -> None:
     plan = Plan(
-        seed=7,
+        seed=10,  # its weather begins with what leaves commands in hand: the servers go, then the network
         folder=tmp_path,
         commands=1_100,
         conversations=30,
-        seconds=15,
+        seconds=14,
         kill_gap=(0.8, 2.0),
         processes=2,
         cockpit_processes=2,
@@ -28,7 +28,7 @@ async def test_nothing_is_lost_doubled_or_out_of_order(tmp_path: Path) -> None:
     )
     result = await run(plan)
     assert result.good, (result.failures, result.findings)
-    assert sum(result.accepted.values()) > 1_000
+    assert sum(result.accepted.values()) > 900
     assert {service: part.accepted > 3 for service, part in result.parts.items()} == {
         "chat": True,
         "cockpit": True,
