@@ -1,6 +1,7 @@
 """Codecs for binary COPY, which the text codec of ``jsonb`` can't serve."""
 
 from typing import Any, cast
+from weakref import WeakSet
 
 from pgvector.asyncpg import register_vector
 
@@ -9,9 +10,15 @@ from common.postgres import Connection
 
 _JSONB_VERSION = b"\x01"
 
+_prepared: WeakSet[Any] = WeakSet()
+
 
 async def register_binary(connection: Connection) -> None:
-    """Teach ``connection`` pgvector's types, and ``jsonb`` in its binary form."""
+    """Teach ``connection`` pgvector's types, and ``jsonb`` in its binary form: once, it costs round trips and
+    what asyncpg remembers of its statements."""
+    of_the_pool = getattr(connection, "_con", connection)  # a pool hands out proxies
+    if of_the_pool in _prepared:
+        return
     await register_vector(cast("Any", connection))
     await connection.set_type_codec(
         "jsonb",
@@ -20,3 +27,4 @@ async def register_binary(connection: Connection) -> None:
         decoder=lambda raw: codec.loads(raw[1:]),
         format="binary",
     )
+    _prepared.add(of_the_pool)

@@ -9,8 +9,6 @@ from itertools import islice
 from types import TracebackType
 from typing import Self
 
-import asyncpg
-
 from common.postgres import Pool
 from knowledge.binary_codecs import register_binary
 from knowledge.embeddings import Embedder
@@ -84,9 +82,5 @@ class Buyer:
     async def _buy_one(self, batch: dict[bytes, str]) -> None:
         vectors = await self._embedder.embed(list(batch.values()))
         async with self._pool.acquire() as connection:
-            try:
-                await cache_repository.insert_cached(connection, self._embedder.model, list(batch), vectors)
-            except asyncpg.DataError:
-                # A connection that knows no vectors yet. Once each: this costs as much as to insert a batch.
-                await register_binary(connection)
-                await cache_repository.insert_cached(connection, self._embedder.model, list(batch), vectors)
+            await register_binary(connection)
+            await cache_repository.insert_cached(connection, self._embedder.model, list(batch), vectors)
