@@ -18,8 +18,8 @@ run: $(UV) ## Run everything here: Postgres, Redis, migrations, three services; 
 	@$(RUN) --no-dev python -m takaro_local
 
 .PHONY: test
-test: $(UV) ## Run every test, some side by side (ARGS='-k name' for some, JOBS=0 for one at a time)
-	@$(RUN) pytest -n $(or $(JOBS),4) --dist loadfile $(ARGS)
+test: $(UV) ## Run every test, four files at a time (ARGS='-k name' for some, JOBS=0 for one at a time)
+	@$(RUN) pytest -n $(or $(JOBS),4) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-kafka
 test-kafka: $(UV) ## Test on Apache Kafka itself (Java 17; its jars come from Maven Central into .local/kafka)
