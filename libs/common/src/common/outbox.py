@@ -6,8 +6,8 @@ them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from uuid import UUID, uuid4
+from dataclasses import dataclass
+from uuid import UUID
 
 from common.contracts import Contract
 from common.postgres import Connection
@@ -19,22 +19,26 @@ CHANNEL = "outbox"
 APPEND = """
 WITH appended AS (
     INSERT INTO outbox (stream, event_id, type, source, subject, sequence, traceparent, data)
-    SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[],
-                         $8::text[])
+    SELECT stream, coalesce(id, gen_random_uuid()), type, '/takaro/' || split_part(stream, '.', 1), subject,
+           sequence, traceparent, data
+    FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])
+         AS fact (stream, id, type, subject, sequence, traceparent, data)
 )
-SELECT pg_notify('outbox', stream) FROM unnest($9::text[]) AS stream
+SELECT pg_notify('outbox', stream) FROM unnest($8::text[]) AS stream
 """
+"""A fact's CloudEvents source is the service that owns its stream: ``/takaro/chat``."""
 
 
 @dataclass(slots=True)
 class Fact:
-    """A fact to publish on ``stream``. ``traceparent`` defaults to that of the running span."""
+    """A fact to publish on ``stream``. ``traceparent`` defaults to that of the running span, ``id`` to a
+    random one."""
 
     stream: str
     subject: str
     sequence: int
     data: Contract
-    id: UUID = field(default_factory=uuid4)
+    id: UUID | None = None
     traceparent: str | None = None
 
 
@@ -49,15 +53,9 @@ async def append(connection: Connection, facts: Sequence[Fact]) -> None:
         streams,
         [fact.id for fact in facts],
         [fact.data.type for fact in facts],
-        [source_of(fact.stream) for fact in facts],
         [fact.subject for fact in facts],
         [fact.sequence for fact in facts],
         [fact.traceparent or current for fact in facts],
         [fact.data.to_json() for fact in facts],
         sorted(set(streams)),
     )
-
-
-def source_of(stream: str) -> str:
-    """The CloudEvents source of a stream's facts: the service that owns it, ``/takaro/chat``."""
-    return f"/takaro/{stream.partition('.')[0]}"

@@ -1,11 +1,18 @@
-"""Redis clients that follow a fail-over: they leave a server that became a replica."""
+"""Redis clients that follow a fail-over, and that write commands with hiredis.
 
+redis-py reads with hiredis everywhere, but its asyncio connections write in Python: five times the CPU.
+"""
+
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.connection import Connection, SSLConnection
+from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import ReadOnlyError
+
+_pack: Callable[..., list[bytes]] = HiredisRespSerializer().pack
 
 
 def following(base: type[Connection]) -> type[Connection]:
@@ -13,6 +20,12 @@ def following(base: type[Connection]) -> type[Connection]:
     address leads by then. As redis-py does it behind Sentinel."""
 
     class Following(base):  # type: ignore[valid-type,misc]
+        def pack_command(self, *args: Any) -> list[bytes]:
+            return _pack(*args)
+
+        def pack_commands(self, commands: Iterable[Iterable[Any]]) -> list[bytes]:
+            return [b"".join(part for command in commands for part in _pack(*command))]
+
         async def read_response(self, *args: Any, **kwargs: Any) -> Any:
             try:
                 return await super().read_response(*args, **kwargs)

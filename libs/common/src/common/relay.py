@@ -31,7 +31,7 @@ PUBLISHED = Counter("takaro_outbox_published_total", "Facts published", ["stream
 WAITING = Gauge("takaro_outbox_waiting", "Facts committed and not yet published", ["stream"])
 
 LIST_WAITING = """
-SELECT position, event_id, type, source, subject, sequence, time, traceparent, data, bytes,
+SELECT position, event_id::text AS event_id, type, source, subject, sequence, time, traceparent, data, bytes,
        (SELECT set_config('synchronous_commit', 'off', true))
 FROM (SELECT *, sum(octet_length(data)) OVER (ORDER BY position) AS bytes
       FROM outbox WHERE stream = $1 ORDER BY position LIMIT $2) AS page
@@ -114,7 +114,7 @@ class Relay:
             for i, row in enumerate(rows):
                 context = telemetry.format_traceparent(spans[i].get_span_context()) if spans else None
                 fields = encode_entry(
-                    id=str(row["event_id"]),
+                    id=row["event_id"],
                     source=row["source"],
                     type=row["type"],
                     subject=row["subject"],
@@ -147,7 +147,7 @@ class Relay:
                 kind=SpanKind.PRODUCER,
                 attributes={
                     **common,
-                    "cloudevents.event_id": str(row["event_id"]),
+                    "cloudevents.event_id": row["event_id"],
                     "cloudevents.event_type": row["type"],
                     "cloudevents.event_source": row["source"],
                 },

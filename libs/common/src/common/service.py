@@ -4,6 +4,7 @@ A service starts without its dependencies, says so on ``/ready``, and begins to 
 """
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -264,6 +265,9 @@ def run(build: Callable[[Any], FastAPI], settings_class: type[ServiceSettings]) 
         AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]
         HTTPXClientInstrumentor().instrument()
     app = build(settings)
+    # What was imported stays for good: the collector needn't look at it again and again.
+    gc.collect()
+    gc.freeze()
     config = uvicorn.Config(
         app,
         host=settings.host,

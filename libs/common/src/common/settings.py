@@ -46,7 +46,7 @@ class ServiceSettings(BaseSettings):
     statement_timeout_seconds: float = Field(30, gt=0, description="Postgres statement_timeout")
     lock_timeout_seconds: float = Field(5, gt=0, description="Postgres lock_timeout")
     lease_ttl_seconds: float = Field(3, gt=0, description="a frozen or dead holder is replaced after this")
-    stream_batch_size: int = Field(250, ge=1, le=10_000, description="entries handled in one transaction")
+    stream_batch_size: int = Field(500, ge=1, le=10_000, description="entries handled in one transaction")
     stream_batch_bytes: int = Field(
         4_000_000, ge=1, description="bytes of entries in one transaction, and of facts published at once"
     )
