@@ -169,7 +169,8 @@ class Parts:
             keeper = LeaseKeeper(pool, "bench-relay", f"bench-{uuid4()}", 60)
             lease = await keeper._acquire()
             publisher = RedisPublisher(self.redis)
-            relay = Relay(pool, publisher, Notifications(self.settings), keeper, FACTS_STREAM)
+            notifications, page_bytes = Notifications(self.settings), self.settings.stream_batch_bytes
+            relay = Relay(pool, publisher, notifications, keeper, FACTS_STREAM, page_bytes)
             while await relay.publish_batch(lease):
                 pass
             await pool.execute("UPDATE leases SET expires_at = '-infinity' WHERE name = 'bench-relay'")

@@ -1,7 +1,7 @@
 """Python programs that begin with everything imported: forks of one process a worker that has done so.
 
-Importing a service takes most of a second, as much as a test of it; the suite starts services 150 times. What
-a fork runs is the same program with the arguments, environment and files of its own.
+Importing a service takes most of a second, as much as a test of it does, and the suite starts them all the
+time. What a fork runs is the same program with the arguments, environment and files of its own.
 """
 
 import multiprocessing

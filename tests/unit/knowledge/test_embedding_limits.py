@@ -11,7 +11,7 @@ import pytest
 from common.errors import TransientError
 from knowledge.embeddings.limits import Limits
 from knowledge.embeddings.openai import OpenAiAccess, OpenAiEmbedder
-from knowledge.http_retries import Retries
+from knowledge.http_retries import Retries, asked_pause
 from tests.support.embeddings import EmbeddingsApi, serve_embeddings
 from tests.support.github import Answer
 from tests.support.wait import eventually
@@ -117,3 +117,10 @@ async def test_a_pause_that_is_too_long_fails_those_who_wait_too() -> None:
             await embedder.embed([QUESTION], urgent=True)
     assert all("to wait 60 s" in str(error) for error in errors)
     assert len(api.calls) == 1, "the others were not even asked"
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("7", 7), ("inf", 3_600), ("1e300", 3_600), ("nan", 0), ("-1", 0)]
+)
+def test_nobody_is_kept_away_for_more_than_an_hour(said: str, seconds: float) -> None:
+    assert asked_pause(httpx.Response(429, headers={"Retry-After": said})) == seconds

@@ -88,7 +88,8 @@ class Backbone:
         for task in self._tasks:
             # Housekeeping has nothing to finish. The others let what is in hand commit.
             idle = task.get_name() == "housekeeping"
-            await stop(task, SWEEP_SECONDS if idle else self._settings.shutdown_grace_seconds / 2)
+            patience = SWEEP_SECONDS if idle else self._settings.shutdown_grace_seconds / 2
+            await stop(task, patience_seconds=patience)
         await self._bus.__aexit__(None, None, None)
         await self._pool.close()
 

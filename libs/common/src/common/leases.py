@@ -19,6 +19,7 @@ from prometheus_client import Gauge
 
 from common.errors import TakaroError, is_transient
 from common.postgres import Connection, Pool
+from common.supervision import stop
 
 log = structlog.get_logger()
 
@@ -125,11 +126,7 @@ class LeaseKeeper:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            # Again if need be: libraries have been seen to swallow a cancellation.
-            while running := [task for task in tasks if not task.done()]:
-                for task in running:
-                    task.cancel()
-                await asyncio.wait(running, timeout=STOP_SECONDS)
+            await stop(*tasks, patience_seconds=STOP_SECONDS)
             results = await asyncio.gather(*tasks, return_exceptions=True)
         if lease.lost.is_set():
             log.warning("lease lost", lease=lease.name, epoch=lease.epoch)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.asyncio.connection import Connection, SSLConnection
+from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import ReadOnlyError
@@ -15,7 +15,7 @@ from redis.exceptions import ReadOnlyError
 _pack: Callable[..., list[bytes]] = HiredisRespSerializer().pack
 
 
-def following(base: type[Connection]) -> type[Connection]:
+def following(base: type[AbstractConnection]) -> type[AbstractConnection]:
     """``base``, which is closed when its server turns out to be read-only: the next one goes to wherever the
     address leads by then. As redis-py does it behind Sentinel."""
 
@@ -36,9 +36,9 @@ def following(base: type[Connection]) -> type[Connection]:
     return Following
 
 
-def connection_of(url: str) -> type[Connection]:
-    """The kind of connection that ``url`` asks for, following a fail-over."""
-    return following(SSLConnection if url.startswith("rediss:") else Connection)
+def connection_of(url: str) -> type[AbstractConnection]:
+    """The kind of connection that ``url`` asks for (TCP, TLS, a Unix socket), following a fail-over."""
+    return following(parse_url(url).get("connection_class", Connection))
 
 
 def open_redis(url: str, *, decode_responses: bool = False) -> Redis:

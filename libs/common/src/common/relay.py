@@ -45,7 +45,6 @@ DELETE_PUBLISHED = "DELETE FROM outbox WHERE stream = $1 AND position = ANY($2::
 COUNT_WAITING = "SELECT count(*) FROM outbox WHERE stream = $1"
 
 BATCH = 500
-PAGE_BYTES = 4_000_000
 POLL_SECONDS = 1.0
 """Facts are announced by NOTIFY; the poll finds those whose notification was lost."""
 
@@ -60,7 +59,7 @@ class Relay:
         notifications: Notifications,
         keeper: LeaseKeeper,
         stream: str,
-        page_bytes: int = PAGE_BYTES,
+        page_bytes: int,
     ) -> None:
         self._pool, self._publisher, self._notifications = pool, publisher, notifications
         self._keeper, self._stream, self._page_bytes = keeper, stream, page_bytes

@@ -115,7 +115,7 @@ def create_app(spec: ServiceSpec) -> FastAPI:
                     yield
                 finally:
                     app.state.stopping.set()
-                    await _stop(tasks, settings.shutdown_grace_seconds / 2)
+                    await stop(*tasks, patience_seconds=settings.shutdown_grace_seconds / 2)
         log.info("stopped")
 
     app = FastAPI(title=spec.title, version=version(f"takaro-{spec.settings.service}"), lifespan=lifespan)
@@ -172,14 +172,6 @@ def _bind(work: Background, resources: Resources) -> Callable[[], Awaitable[None
 
 def _name(work: Background) -> str:
     return getattr(work, "__name__", type(work).__name__)
-
-
-async def _stop(tasks: Sequence[asyncio.Task[None]], patience_seconds: float) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks, timeout=patience_seconds)
-    for task in tasks:
-        await stop(task, patience_seconds)
 
 
 def _mount_asyncapi(app: FastAPI, spec: ServiceSpec) -> None:

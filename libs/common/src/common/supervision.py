@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import structlog
 from prometheus_client import Counter
@@ -33,12 +34,13 @@ async def supervise(name: str, work: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(backoff.pause(attempt, first=0.2, longest=10))
 
 
-async def stop(task: asyncio.Task[None], patience_seconds: float) -> None:
-    """Cancel ``task``, and again whenever it has gone on for ``patience_seconds``, until it has ended.
+async def stop(*tasks: asyncio.Future[Any], patience_seconds: float) -> None:
+    """Cancel ``tasks``, and those again that have gone on for ``patience_seconds``, until all have ended.
 
     Python 3.11's ``wait_for`` loses a cancellation that arrives with what it waits for, and redis-py sends
     each command through it.
     """
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=patience_seconds)
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=patience_seconds)

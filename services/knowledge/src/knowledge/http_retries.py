@@ -12,7 +12,7 @@ import httpx
 import structlog
 
 from common.errors import TransientError
-from knowledge.later import RateLimited
+from knowledge.later import LONGEST_SECONDS, RateLimited
 from knowledge.slots import waiting_for
 
 log = structlog.get_logger()
@@ -87,7 +87,13 @@ def _is_secondary_limit(response: httpx.Response) -> bool:
 
 
 def asked_pause(response: httpx.Response) -> float | None:
-    """Seconds that ``Retry-After`` (a number or a date) or GitHub's ``X-RateLimit-Reset`` ask for."""
+    """Seconds that ``Retry-After`` (a number or a date) or GitHub's ``X-RateLimit-Reset`` ask for, at most an
+    hour: ``Retry-After: inf`` would keep everybody away for ever."""
+    asked = _asked(response)
+    return None if asked is None else min(asked, LONGEST_SECONDS)
+
+
+def _asked(response: httpx.Response) -> float | None:
     value = response.headers.get("retry-after")
     if value:
         try:

@@ -22,7 +22,7 @@ from faststream import AckPolicy
 from faststream.redis import RedisBroker, StreamSub
 from faststream.redis.message import FAKE_CONSUMER, RedisBatchStreamMessage
 from faststream.redis.subscriber.usecases import LogicSubscriber
-from redis.asyncio.connection import Connection
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
@@ -244,7 +244,7 @@ class StreamConsumer:
             apply_types=False,
             graceful_timeout=self._settings.shutdown_grace_seconds / 2,
             retry=Retry(NoBackoff(), 0),
-            connection_class=_watched(connection_of(url), self._disconnected.set),
+            connection_class=_watched(connection_of(url), self._disconnected.set),  # type: ignore[arg-type]
         )
 
 
@@ -269,7 +269,7 @@ def _is_reading(reader: LogicSubscriber) -> bool:
     return reader.running and not all(task.done() for task in reader.tasks)
 
 
-def _watched(base: type[Connection], on_interruption: Callable[[], None]) -> type[Connection]:
+def _watched(base: type[AbstractConnection], on_interruption: Callable[[], None]) -> type[AbstractConnection]:
     """A connection that tells when it is lost; never retried, so that no lost reply goes unnoticed.
 
     And when Redis refuses: FastStream reads on at once then, as fast as it can, for as long as it is refused.

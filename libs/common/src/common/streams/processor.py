@@ -84,7 +84,7 @@ class Processor:
         self.trouble = None
         retries, self._retries = self._retries, None
         if retries is not None:
-            await supervision.stop(retries, STOP_SECONDS)
+            await supervision.stop(retries, patience_seconds=STOP_SECONDS)
 
     def prepare(self, entries: Sequence[RawEntry]) -> list[Item]:
         """Validate entries just read; they are in flight until :meth:`handle` or :meth:`release`."""

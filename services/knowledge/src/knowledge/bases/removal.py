@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -15,6 +14,7 @@ from common.postgres import Connection, Pool, transaction
 from knowledge.bases import removal_repository as removals
 from knowledge.bases import repository
 from knowledge.bases.models import KnowledgeBase
+from knowledge.bases.rules import updated
 from knowledge.schedules import repository as schedules
 from knowledge.search.repository import get_target
 from knowledge.sync import repository as syncs
@@ -47,7 +47,7 @@ async def remove(pool: Pool, base_id: str, check: Callable[[KnowledgeBase | None
         if base is None:
             return
         await schedules.insert_retired_schedule(connection, base_id)
-        await _tell(connection, replace(base, refresh_schedule=None), deleted=True)
+        await _tell(connection, updated(replace(base, refresh_schedule=None), deleted=True))
         await removals.delete_chunks_of_base(connection, base_id, TRANSACTION_SECONDS)
         await removals.delete_sync_state(connection, base_id)
         await removals.delete_base(connection, base_id)
@@ -90,20 +90,11 @@ async def remove_version(
                 raise NotFound(f"This knowledge base has no version {version!r}", code="version_not_found")
             await versions.delete_chunks_of_versions(connection, base_id, [version], TRANSACTION_SECONDS)
             await versions.delete_indexes(connection, base_id, [version])
-            await _tell(connection, base, removed_version=version)
+            await _tell(connection, updated(base, removed_version=version))
     log.info("version of a knowledge base deleted", knowledge_base=base_id, version=version)
 
 
-async def _tell(connection: Connection, base: KnowledgeBase, **what: Any) -> None:
-    fact = BaseUpdated(
-        knowledge_base_id=base.id,
-        name=base.name,
-        version=base.version,
-        source=base.source,
-        refresh_schedule=base.refresh_schedule,
-        public=base.public,
-        owner_id=base.owner,
-        **what,
-    )
-    sequence = await repository.update_sequence(connection, base.id)
-    await outbox.append(connection, [outbox.Fact(FACTS_STREAM, base.id, sequence, fact)])
+async def _tell(connection: Connection, fact: BaseUpdated) -> None:
+    base_id = fact.knowledge_base_id
+    sequence = await repository.update_sequence(connection, base_id)
+    await outbox.append(connection, [outbox.Fact(FACTS_STREAM, base_id, sequence, fact)])

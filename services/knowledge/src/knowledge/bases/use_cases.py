@@ -6,14 +6,14 @@ from datetime import datetime
 import structlog
 
 from common import outbox
-from common.contracts.knowledge import FACTS_STREAM, BaseUpdated
+from common.contracts.knowledge import FACTS_STREAM
 from common.errors import NotFound
 from common.postgres import Connection, Pool, transaction
 from knowledge.bases import removal_repository as removals
 from knowledge.bases import repository
 from knowledge.bases.models import KnowledgeBase
 from knowledge.bases.removal import remove
-from knowledge.bases.rules import content_differs
+from knowledge.bases.rules import content_differs, updated
 from knowledge.schedules import repository as schedules
 from knowledge.sync import requests
 
@@ -27,16 +27,7 @@ async def register(connection: Connection, base: KnowledgeBase) -> bool:
     sequence = await repository.upsert_base(connection, base)
     if sequence is None:
         return False
-    fact = BaseUpdated(
-        knowledge_base_id=base.id,
-        name=base.name,
-        version=base.version,
-        source=base.source,
-        refresh_schedule=base.refresh_schedule,
-        public=base.public,
-        owner_id=base.owner,
-    )
-    await outbox.append(connection, [outbox.Fact(FACTS_STREAM, base.id, sequence, fact)])
+    await outbox.append(connection, [outbox.Fact(FACTS_STREAM, base.id, sequence, updated(base))])
     await schedules.notify_schedules(connection)
     return True
 

@@ -35,9 +35,8 @@ class Gate:
     def __init__(self, limits: Limits) -> None:
         self._longest_pause = limits.longest_pause_seconds
         self._slots = asyncio.Semaphore(limits.concurrency)
-        self._front = (
-            asyncio.Lock()
-        )  # the limiters let small amounts overtake large ones: one waits at a time
+        # The limiters let small amounts overtake large ones: one waits at a time.
+        self._front = asyncio.Lock()
         self._requests = _spread(limits.requests_per_minute)
         self._tokens = _spread(limits.tokens_per_minute)
         self._paused_until = 0.0

@@ -106,9 +106,8 @@ class WebsiteSource:
         return await asyncio.to_thread(kept.read_bytes)
 
     async def _read_robots(self) -> None:
-        scheme, host, port = origin_of(self._at.url)
-        name = f"[{host}]" if ":" in host else host
-        url = f"{scheme}://{name}:{port}/robots.txt"
+        scheme, _, _ = origin_of(self._at.url)
+        url = f"{scheme}://{site_of(self._at.url)}/robots.txt"
         try:
             answer = await self._fetcher.get(url, max_bytes=_ROBOTS_BYTES)
         except TooLarge as error:

@@ -10,8 +10,9 @@ import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from common.errors import is_transient
-from common.leases import ACQUIRE, LOOK, RELEASE, RENEW, Lease, LeaseLost
+from common.leases import ACQUIRE, LOOK, RELEASE, RENEW, STOP_SECONDS, Lease, LeaseLost
 from common.postgres import Pool
+from common.supervision import stop
 from knowledge.later import Later
 
 log = structlog.get_logger()
@@ -44,14 +45,13 @@ class SyncLease:
                 return await task
             raise LeaseLost(f"lease {self.lease.name} was taken over from {self.lease.owner}")
         finally:
-            task.cancel()
-            lost.cancel()
+            await stop(task, lost, patience_seconds=STOP_SECONDS)
             await asyncio.gather(task, lost, return_exceptions=True)
 
     async def stop_renewing(self) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await stop(self._task, patience_seconds=STOP_SECONDS)
+        if not self._task.cancelled():
+            self._task.result()
 
     async def _renew(self) -> None:
         while not self.lease.lost.is_set():

@@ -11,8 +11,9 @@ import structlog
 from common import outbox
 from common.contracts.knowledge import FACTS_STREAM, SyncPhase, SyncProgressed
 from common.errors import is_transient
-from common.leases import Lease
+from common.leases import STOP_SECONDS, Lease
 from common.postgres import Pool, transaction
+from common.supervision import stop
 from knowledge.bases import repository as bases
 from knowledge.sync import chunk_repository, repository
 from knowledge.sync.progress import Progress
@@ -61,7 +62,7 @@ class Reporter:
         try:
             yield
         finally:
-            task.cancel()
+            await stop(task, patience_seconds=STOP_SECONDS)
             await asyncio.gather(task, return_exceptions=True)
 
     async def _repeat(self, progress: Progress, backend: int) -> None:
