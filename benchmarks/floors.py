@@ -13,23 +13,23 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from backbone.batch import BatchTransaction
+from backbone.events import RawEntry, decode_entry, encode_entry
+from backbone.handlers import Router
+from backbone.leases import LeaseKeeper
+from backbone.processor import Processor
+from backbone.redis_streams.consumer import StreamConsumer
+from backbone.redis_streams.group import Group
+from backbone.redis_streams.publisher import RedisPublisher
+from backbone.relay import Relay
+from backbone.validation import Item, validate
 from benchmarks.report import Report
 from benchmarks.world import TEXT, World, command, cpu_seconds, median
 from chat.commands import create_command_router
 from chat.settings import ChatSettings
-from common.contracts.chat import FACTS_STREAM
-from common.events import RawEntry, decode_entry, encode_entry
-from common.handlers import Router
-from common.leases import LeaseKeeper
 from common.notifications import Notifications
 from common.postgres import create_pool
-from common.publishing import RedisPublisher
-from common.relay import Relay
-from common.streams.batch import BatchTransaction
-from common.streams.consumer import StreamConsumer
-from common.streams.group import Group
-from common.streams.processor import Processor
-from common.streams.validation import Item, validate
+from contracts.chat import FACTS_STREAM
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -20,11 +20,11 @@ import psutil
 import psycopg
 from redis.asyncio import Redis
 
-from common.migrations.run import migrate
-from common.migrations.scripts import load
 from takaro_local.ports import free_port
 from takaro_local.postgres import PostgresServer
 from takaro_local.valkey_server import RedisServer
+from takaro_schema.run import migrate
+from takaro_schema.scripts import load
 
 PEER = Path(__file__).parent / "node-peer"
 TEXT = "x" * 600

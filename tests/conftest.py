@@ -12,7 +12,7 @@ import structlog
 from psycopg import sql
 from redis.asyncio import Redis
 
-from common.migrations.run import migrate
+from takaro_schema.run import migrate
 from tests.support.servers import PostgresServer, RedisServer, free_port
 
 

@@ -8,8 +8,8 @@ import asyncpg
 from redis.asyncio import Redis
 
 from cockpit.events.models import STATUS_CHANGED
-from common.contracts.chat import ConversationDeleted
-from common.contracts.cockpit import ExecuteCommand
+from contracts.chat import ConversationDeleted
+from contracts.cockpit import ExecuteCommand
 from tests.chaos.cockpit_load import COMMANDS
 from tests.chaos.evidence import facts_of, leftovers, published
 from tests.chaos.findings import FactSeen, Leftovers

@@ -15,8 +15,8 @@ import asyncpg
 import httpx
 from redis.asyncio import Redis
 
-from common.contracts.chat import DeleteConversation
-from common.contracts.cockpit import ExecuteCommand, StartServer
+from contracts.chat import DeleteConversation
+from contracts.cockpit import ExecuteCommand, StartServer
 from tests.chaos.fleet import Fleet
 from tests.chaos.ledger import Command, Ledger, Way
 from tests.chaos.load import create_conversations

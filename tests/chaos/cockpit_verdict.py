@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from cockpit.events.repository import KEPT
-from common.contracts.cockpit import CockpitCommandRejected, GameEventHappened, ServerStatusChanged
+from contracts.cockpit import CockpitCommandRejected, GameEventHappened, ServerStatusChanged
 from tests.chaos.cockpit_evidence import CockpitEvidence
 from tests.chaos.cockpit_load import CockpitLedger, Seat
 from tests.chaos.findings import FactSeen, Findings, excerpt, places

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 from redis.asyncio import Redis
 
-from common.contracts.chat import AppendMessage
+from contracts.chat import AppendMessage
 from tests.chaos.findings import FactSeen, Leftovers
 from tests.support.services import ServiceName
 

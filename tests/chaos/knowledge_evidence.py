@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 from redis.asyncio import Redis
 
-from common.contracts.knowledge import RequestSync
+from contracts.knowledge import RequestSync
 from tests.chaos.evidence import facts_of, leftovers, published
 from tests.chaos.findings import FactSeen, Leftovers
 from tests.chaos.knowledge_load import COMMANDS, Folder

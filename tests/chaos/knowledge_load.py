@@ -11,7 +11,7 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
-from common.contracts.knowledge import RequestSync
+from contracts.knowledge import RequestSync
 from tests.chaos.publishing import DUPLICATED, add_entry
 
 COMMANDS = "knowledge.commands"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from common.contracts.knowledge import KnowledgeCommandRejected, SyncCompleted, SyncFailed, SyncStarted
+from contracts.knowledge import KnowledgeCommandRejected, SyncCompleted, SyncFailed, SyncStarted
 from tests.chaos.findings import FactSeen, Findings, excerpt, places
 from tests.chaos.knowledge_evidence import KnowledgeEvidence, SyncRow
 from tests.chaos.knowledge_load import KnowledgeLedger

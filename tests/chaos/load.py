@@ -16,7 +16,7 @@ import asyncpg
 import httpx
 from redis.asyncio import Redis
 
-from common.contracts.chat import AppendMessage
+from contracts.chat import AppendMessage
 from tests.chaos.evidence import COMMANDS
 from tests.chaos.fleet import Fleet
 from tests.chaos.ledger import Command, Ledger, Way

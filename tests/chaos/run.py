@@ -9,7 +9,7 @@ import asyncpg
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from common.migrations.run import migrate
+from takaro_schema.run import migrate
 from tests.chaos.evidence import leftovers
 from tests.chaos.faults import Faults
 from tests.chaos.fleet import Fleet

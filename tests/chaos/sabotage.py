@@ -12,16 +12,17 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
+from backbone import inbox, leases
+from backbone.events import Event
+from backbone.handlers import Command, Rejection
+from backbone.leases import Lease
+from backbone.processor import Processor
+from backbone.redis_streams.consumer import StreamConsumer
+from backbone.redis_streams.group import Group
+from backbone.validation import Item
 from chat.messages import handlers
 from chat.messages.records import NewMessage
-from common import inbox, leases, service
-from common.events import Event
-from common.handlers import Command, Rejection
-from common.leases import Lease
-from common.streams.consumer import StreamConsumer
-from common.streams.group import Group
-from common.streams.processor import Processor
-from common.streams.validation import Item
+from servicekit import running
 
 DROP_TRIGGER = "DROP TRIGGER messages_order ON messages"
 
@@ -98,11 +99,11 @@ def without_stop_limits() -> None:
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([handling])
 
-    def never(_: service._Server) -> None:
+    def never(_: running._Server) -> None:
         return
 
     StreamConsumer._finish = finish  # type: ignore[method-assign]
-    service._Server._end_in_time = never  # type: ignore[assignment, method-assign]
+    running._Server._end_in_time = never  # type: ignore[assignment, method-assign]
 
 
 SABOTAGE: dict[str, Callable[[], None]] = {

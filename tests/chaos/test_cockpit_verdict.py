@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common.contracts.cockpit import CockpitCommandRejected
+from contracts.cockpit import CockpitCommandRejected
 from tests.chaos.cockpit_evidence import CockpitEvidence, ServerRow
 from tests.chaos.cockpit_load import CockpitLedger, Seat
 from tests.chaos.cockpit_verdict import HAPPENED, STATUS, judge_cockpit

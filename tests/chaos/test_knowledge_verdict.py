@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common.contracts.knowledge import KnowledgeCommandRejected
+from contracts.knowledge import KnowledgeCommandRejected
 from tests.chaos.findings import FactSeen, Leftovers
 from tests.chaos.knowledge_evidence import KnowledgeEvidence, SyncRow
 from tests.chaos.knowledge_load import Folder, KnowledgeLedger

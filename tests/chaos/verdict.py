@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from common.contracts.chat import ChatCommandRejected, MessageAppended
+from contracts.chat import ChatCommandRejected, MessageAppended
 from tests.chaos.evidence import Evidence, Row
 from tests.chaos.findings import Findings, places
 from tests.chaos.ledger import Ledger

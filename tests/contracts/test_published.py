@@ -10,9 +10,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from common.cli.contracts import contracts
-from common.contracts import Contract
-from common.contracts.publishing import PRODUCERS, breaking_changes, documents, published, schema_of
+from contracts import Contract
+from contracts.compatibility import breaking_changes
+from contracts.published import PRODUCERS, documents, published, schema_of
+from takaro_operator.contracts import contracts
 
 FOLDER = Path(__file__).parents[2] / "docs" / "events"
 CONTRACTS = [(c, False) for p in PRODUCERS for c in p.commands] + [

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from common.migrations.run import migrate
-from common.migrations.scripts import load
+from takaro_schema.run import migrate
+from takaro_schema.scripts import load
 from tests.e2e.conftest import NAMES, Request
 from tests.support.servers import PostgresServer, RedisServer, free_port
 from tests.support.services import Service

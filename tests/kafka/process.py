@@ -3,7 +3,7 @@
 import asyncio
 import signal
 
-from common.backbone import Backbone
+from backbone.backbone import Backbone
 from common.notifications import Notifications
 from tests.integration.backbone.probe import COMMANDS, FACTS, Probe, ProbeSettings
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from common.kafka.address import KafkaAddress
-from common.kafka.binding import Record, entry_id
-from common.kafka.producer import KafkaPublisher
-from common.kafka.topics import PARTITIONS, ensure_topics
+from backbone.kafka.address import KafkaAddress
+from backbone.kafka.binding import Record, entry_id
+from backbone.kafka.producer import KafkaPublisher
+from backbone.kafka.topics import PARTITIONS, ensure_topics
 from tests.integration.kafka.world import KafkaWorld
 
 

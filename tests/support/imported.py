@@ -11,12 +11,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import common.cli
+import takaro_operator
 
 _PR_SET_PDEATHSIG = 1
 
-for _module in pkgutil.iter_modules(common.cli.__path__):
-    importlib.import_module(f"common.cli.{_module.name}")
+for _module in pkgutil.iter_modules(takaro_operator.__path__):
+    importlib.import_module(f"takaro_operator.{_module.name}")
 for _service in ("chat", "knowledge", "cockpit"):
     importlib.import_module(f"{_service}.app")
 
@@ -45,7 +45,7 @@ def run(job: Job) -> None:
     sys.argv = [job.module, *job.arguments]
     try:
         if job.module == "takaro":
-            common.cli.app()
+            takaro_operator.app()
         else:
             runpy.run_module(job.module, run_name="__main__", alter_sys=True)
     finally:

@@ -10,15 +10,15 @@ import asyncpg
 import orjson
 from redis.asyncio import Redis
 
-from common import outbox
-from common.backbone import Backbone
-from common.contracts import CommandRejected, Contract
+from backbone import outbox
+from backbone.backbone import Backbone
+from backbone.handlers import Command, Router
+from backbone.outbox import Fact
 from common.errors import NotFound
-from common.handlers import Command, Router
 from common.notifications import Notifications
-from common.outbox import Fact
 from common.postgres import Connection
-from common.settings import ServiceSettings
+from contracts import CommandRejected, Contract
+from servicekit.settings import ServiceSettings
 from tests.support.wait import eventually
 
 COMMANDS, FACTS = "probe.commands", "probe.events"

@@ -4,8 +4,8 @@ from uuid import uuid4
 
 import pytest
 
-from common.health import NotReady
-from common.streams import processor as processing
+from backbone import processor as processing
+from common.readiness import NotReady
 from tests.integration.backbone.probe import COMMANDS, Probe, Refuse, Rejected, World, refuse
 from tests.support.wait import eventually
 

@@ -7,10 +7,10 @@ import asyncpg
 import pytest
 from faststream.redis.subscriber.usecases import stream_subscriber
 
-from common.events import RawEntry
-from common.leases import LeaseKeeper
-from common.streams import consumer as consuming
-from common.streams.group import Group
+from backbone.events import RawEntry
+from backbone.leases import LeaseKeeper
+from backbone.redis_streams import consumer as consuming
+from backbone.redis_streams.group import Group
 from tests.integration.backbone.probe import COMMANDS, Note, Probe, World
 from tests.support.wait import eventually
 

@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 
 import pytest
 
-from common import outbox
-from common.backbone import Backbone
-from common.handlers import Command, Router
+from backbone import outbox
+from backbone.backbone import Backbone
+from backbone.handlers import Command, Router
+from backbone.outbox import Fact
+from backbone.redis_streams import trimming
 from common.notifications import Notifications
-from common.outbox import Fact
 from common.postgres import Connection
-from common.settings import ServiceSettings
-from common.streams import trimming
+from servicekit.settings import ServiceSettings
 from tests.integration.backbone.probe import FACTS, Noted, Probe, World
 from tests.support.wait import eventually
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from common import backbone, inbox
-from common.handlers import Router
-from common.streams import redis_bus
-from common.streams.group import Group
-from common.streams.redis_bus import RedisBus
+from backbone import backbone, inbox
+from backbone.handlers import Router
+from backbone.redis_streams import redis_bus
+from backbone.redis_streams.group import Group
+from backbone.redis_streams.redis_bus import RedisBus
 from tests.integration.backbone.probe import COMMANDS, FACTS, Note, Probe, World
 from tests.support.wait import eventually
 

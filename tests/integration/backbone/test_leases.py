@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from common import leases
-from common.leases import Lease, LeaseKeeper
+from backbone import leases
+from backbone.leases import Lease, LeaseKeeper
 from common.postgres import Pool, create_pool, transaction
 from tests.integration.backbone.probe import World
 from tests.support.wait import eventually

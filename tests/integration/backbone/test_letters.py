@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 from redis.exceptions import ConnectionError as Disconnected
 
-from common.streams.burials import Burials
-from common.streams.dead_letters import DeadLetter
-from common.streams.group import Group
+from backbone.burials import Burials
+from backbone.dead_letters import DeadLetter
+from backbone.redis_streams.group import Group
 from tests.integration.backbone.probe import COMMANDS, Note, Probe, Refuse, Rejected, World, refuse
 from tests.support.wait import eventually
 

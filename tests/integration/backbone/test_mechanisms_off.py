@@ -9,15 +9,16 @@ import asyncpg
 import pytest
 from redis.exceptions import OutOfMemoryError
 
-from common import errors, inbox, relay
-from common.leases import Lease
-from common.streams import processor as processing
-from common.streams import trimming
-from common.streams.consumer import StreamConsumer
-from common.streams.group import Group
-from common.streams.handover import Handover
-from common.streams.parking import Parking
-from common.streams.processor import Processor
+from backbone import inbox, relay
+from backbone import processor as processing
+from backbone.leases import Lease
+from backbone.parking import Parking
+from backbone.processor import Processor
+from backbone.redis_streams import trimming
+from backbone.redis_streams.consumer import StreamConsumer
+from backbone.redis_streams.group import Group
+from backbone.redis_streams.handover import Handover
+from common import errors
 from tests.integration.backbone.probe import COMMANDS, FACTS, Probe, World
 from tests.support.wait import eventually
 

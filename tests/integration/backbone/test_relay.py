@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from common import relay
-from common.leases import Lease
+from backbone import relay
+from backbone.leases import Lease
 from common.notifications import Notifications
 from tests.integration.backbone.probe import FACTS, Noted, Probe, World
 from tests.support.wait import eventually

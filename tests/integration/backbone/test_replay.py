@@ -7,11 +7,11 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from common import inbox
-from common.cli import dead_letters
-from common.cli.dead_letters import Filters, Letter
-from common.handlers import Command, Rejection, Router
+from backbone import inbox
+from backbone.handlers import Command, Rejection, Router
 from common.postgres import Connection
+from takaro_operator import letters as dead_letters
+from takaro_operator.letters import Filters, Letter
 from tests.integration.backbone.probe import COMMANDS, Note, Probe, Rejected, World
 from tests.support.wait import eventually
 

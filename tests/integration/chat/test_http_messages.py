@@ -7,8 +7,8 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from common.contracts.chat import MAX_USER_CONTENT
 from common.postgres import Pool
+from contracts.chat import MAX_USER_CONTENT
 from tests.integration.chat.conftest import NODE_MESSAGE, post, published
 
 

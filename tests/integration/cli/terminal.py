@@ -15,7 +15,7 @@ import orjson
 
 from tests.support.forks import Fork
 
-_COMMAND = (sys.executable, "-c", "from common.cli import app; app()")
+_COMMAND = (sys.executable, "-c", "from takaro_operator import app; app()")
 
 
 @dataclass(slots=True, frozen=True)

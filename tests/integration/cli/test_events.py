@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from redis.asyncio import Redis
 
-from common.contracts.chat import AppendMessage
+from contracts.chat import AppendMessage
 from tests.integration.backbone.probe import COMMANDS, Note, Probe, World
 from tests.integration.cli.terminal import Terminal
 from tests.support.servers import RedisServer, free_port

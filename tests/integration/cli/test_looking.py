@@ -10,7 +10,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from common.events import EVENT_NAMESPACE
+from backbone.events import EVENT_NAMESPACE
 from tests.integration.backbone.probe import COMMANDS, FACTS, Probe, World
 from tests.integration.cli.terminal import Terminal
 from tests.support.servers import free_port

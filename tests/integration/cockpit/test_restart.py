@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from backbone.leases import Lease, LeaseLost
 from cockpit.servers import use_cases
 from cockpit.servers.simulation import LEASE, advance
-from common.leases import Lease, LeaseLost
 from common.postgres import Pool
 from tests.integration.cockpit.conftest import ENVIRONMENT, Cockpit, Converse, Streams, open_cockpit, open_tab
 from tests.support.services import Service, running

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from redis.asyncio import Redis
 
-from common.migrations.run import migrate
+from takaro_schema.run import migrate
 from tests.integration.backbone.probe import Probe, World
 from tests.support.servers import PostgresServer, RedisServer, free_port
 

@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from common.health import NotReady
-from common.streams.processor import Processor
+from backbone.processor import Processor
+from common.readiness import NotReady
 from tests.integration.backbone.probe import COMMANDS, Probe, World
 from tests.support.servers import RedisServer, free_port
 from tests.support.wait import eventually

@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
-from common.publishing import RedisPublisher
+from backbone.redis_streams.publisher import RedisPublisher
 from tests.integration.backbone.probe import Probe, World
 from tests.support.servers import PostgresServer, RedisServer
 from tests.support.services import running

@@ -12,9 +12,10 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from common.publishing import EntryFields, RedisPublisher
-from common.streams import consumer, trimming
-from common.streams.group import Group
+from backbone.publishing import EntryFields
+from backbone.redis_streams import consumer, trimming
+from backbone.redis_streams.group import Group
+from backbone.redis_streams.publisher import RedisPublisher
 from tests.integration.backbone.probe import COMMANDS, FACTS, Note, Probe, World
 from tests.support.wait import eventually
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from common.backbone import Backbone
-from common.relay import Relay
-from common.streams import window
-from common.streams.consumer import StreamConsumer
+from backbone import window
+from backbone.backbone import Backbone
+from backbone.redis_streams.consumer import StreamConsumer
+from backbone.relay import Relay
 from tests.integration.backbone.probe import COMMANDS, FACTS, Probe, World
 from tests.support.wait import eventually
 

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from common.streams.trimming import trim
+from backbone.redis_streams.trimming import trim
 from tests.integration.backbone.probe import COMMANDS, FACTS, Probe, World
 from tests.support.wait import eventually
 

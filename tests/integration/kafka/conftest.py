@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from common.kafka import consumer
+from backbone.kafka import consumer
 from tests.integration.backbone.probe import Probe
 from tests.integration.kafka.world import KafkaWorld
 from tests.support.servers import free_port

@@ -7,12 +7,12 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from common.backbone import Backbone
-from common.handlers import Router
-from common.kafka import consumer
-from common.kafka.fencing import PartitionFence
-from common.kafka.partitions import Progress
-from common.leases import LeaseLost
+from backbone.backbone import Backbone
+from backbone.handlers import Router
+from backbone.kafka import consumer
+from backbone.kafka.fencing import PartitionFence
+from backbone.kafka.partitions import Progress
+from backbone.leases import LeaseLost
 from common.notifications import Notifications
 from tests.integration.backbone.probe import COMMANDS, FACTS, Note, Probe
 from tests.integration.kafka.world import KafkaWorld

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from redis.asyncio import Redis
 
-from common.kafka.binding import KEY, entry_id, entry_of
+from backbone.kafka.binding import KEY, entry_id, entry_of
 from tests.integration.backbone.probe import COMMANDS, FACTS, Noted, ProbeSettings, World
 from tests.support.wait import eventually
 

@@ -11,8 +11,8 @@ import pytest
 from bullmq import Queue  # type: ignore[import-untyped]
 from redis.asyncio import Redis
 
+from backbone.leases import LeaseLost
 from common.errors import TransientError
-from common.leases import LeaseLost
 from knowledge.bases.use_cases import register_from_job
 from knowledge.embeddings import Vectors
 from knowledge.queue.lost_jobs import settle_lost

@@ -9,8 +9,8 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from backbone.leases import LeaseLost
 from common.errors import Invalid
-from common.leases import LeaseLost
 from knowledge.queue.worker import Handler, QueueWorker
 from tests.support.knowledge import Jobs
 from tests.support.servers import RedisServer, free_port

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from common.migrations.scripts import VERSIONS, Chain, load
-from common.migrations.settings import MigrationSettings
+from takaro_schema.scripts import VERSIONS, Chain, load
+from takaro_schema.settings import MigrationSettings
 
 SCHEMA_010 = (Path(__file__).parent / "schema_010.sql").read_text()
 KNEX_NAMES = tuple(revision.name for revision in load().revisions[:10])
@@ -99,7 +99,7 @@ def chain_with(tmp_path: Path) -> ChainWith:
         shutil.copytree(VERSIONS, versions)
         (versions / "999_added.py").write_text(
             "from alembic import op\n"
-            "from common.migrations.indexes import create_index_concurrently, drop_index_concurrently\n"
+            "from takaro_schema.indexes import create_index_concurrently, drop_index_concurrently\n"
             f"revision = '999'\ndown_revision = {load().head!r}\nHOLDS = ()\n"
             f"def upgrade():\n    {upgrade}\n"
             f"def downgrade():\n    {downgrade}\n"

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import psycopg
 
-from common.migrations.scripts import VERSIONS, Chain
+from takaro_schema.scripts import VERSIONS, Chain
 
 _PROGRAM = """
 import json, sys
 from pathlib import Path
-from common.migrations.run import migrate
-from common.migrations.scripts import load
-from common.migrations.settings import MigrationSettings
+from takaro_schema.run import migrate
+from takaro_schema.scripts import load
+from takaro_schema.settings import MigrationSettings
 
 settings = MigrationSettings(poll_seconds=0.02, wait_seconds=30)
 report = lambda line: print(line, flush=True)

@@ -3,10 +3,10 @@
 import psycopg
 import pytest
 
-from common.migrations.run import ForceNeeded, MigrationFailed, MigrationRefused, migrate, rollback, status
-from common.migrations.scripts import load
-from common.migrations.settings import MigrationSettings
-from common.migrations.state import Kind
+from takaro_schema.run import ForceNeeded, MigrationFailed, MigrationRefused, migrate, rollback, status
+from takaro_schema.scripts import load
+from takaro_schema.settings import MigrationSettings
+from takaro_schema.state import Kind
 
 from .catalog import catalog, history, physical_rows, table_names
 from .conftest import KNEX_NAMES, KnexDatabase

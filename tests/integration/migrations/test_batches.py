@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from common.migrations.run import (
+from takaro_schema.run import (
     ForceNeeded,
     MigrationRefused,
     current_revision,
@@ -14,7 +14,7 @@ from common.migrations.run import (
     rollback,
     status,
 )
-from common.migrations.scripts import load
+from takaro_schema.scripts import load
 
 from .catalog import alembic_version, catalog, execute, history, table_names
 

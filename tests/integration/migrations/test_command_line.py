@@ -9,9 +9,9 @@ import psycopg
 import typer
 from typer.testing import CliRunner, Result
 
-from common.cli import migrate as migrate_commands
-from common.migrations.run import migrate, status
-from common.migrations.scripts import load
+from takaro_operator import migrate as migrate_commands
+from takaro_schema.run import migrate, status
+from takaro_schema.scripts import load
 
 from .conftest import KnexDatabase
 

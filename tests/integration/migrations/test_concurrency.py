@@ -3,10 +3,10 @@
 import psycopg
 import pytest
 
-from common.migrations.run import MigrationFailed, head_revision, migrate, rollback, status
-from common.migrations.scripts import load
-from common.migrations.session import LOCK_KEY
-from common.migrations.settings import MigrationSettings
+from takaro_schema.run import MigrationFailed, head_revision, migrate, rollback, status
+from takaro_schema.scripts import load
+from takaro_schema.session import LOCK_KEY
+from takaro_schema.settings import MigrationSettings
 from tests.support.wait import eventually
 
 from .catalog import catalog, execute, table_names

@@ -6,15 +6,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from common.migrations.run import (
-    MigrationFailed,
-    MigrationRefused,
-    head_revision,
-    migrate,
-    rollback,
-)
-from common.migrations.scripts import load
-from common.migrations.settings import MigrationSettings
+from takaro_schema.run import MigrationFailed, MigrationRefused, head_revision, migrate, rollback
+from takaro_schema.scripts import load
+from takaro_schema.settings import MigrationSettings
 
 from .catalog import alembic_version, catalog, execute, history, table_names
 from .conftest import ChainWith

@@ -5,8 +5,8 @@ import json
 import psycopg
 import pytest
 
-from common.migrations.run import migrate
-from common.migrations.scripts import load
+from takaro_schema.run import migrate
+from takaro_schema.scripts import load
 
 from .conftest import KnexDatabase
 

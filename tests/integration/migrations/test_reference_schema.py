@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import psycopg
 
-from common.migrations.run import migrate
-from common.migrations.scripts import load
+from takaro_schema.run import migrate
+from takaro_schema.scripts import load
 
 from .catalog import catalog, table_names
 from .conftest import load_schema_010

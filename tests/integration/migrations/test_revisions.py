@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from common.migrations.offline import render_sql
-from common.migrations.run import migrate, rollback
-from common.migrations.scripts import Revision, load
+from takaro_schema.offline import render_sql
+from takaro_schema.run import migrate, rollback
+from takaro_schema.scripts import Revision, load
 
 from .catalog import catalog, held_by
 

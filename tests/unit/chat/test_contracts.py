@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from common import codec
-from common.contracts.chat import (
+from contracts.chat import (
     MAX_CONTENT,
     MAX_USER_CONTENT,
     TYPES,
@@ -16,7 +16,7 @@ from common.contracts.chat import (
     PatchState,
     SetTitle,
 )
-from common.contracts.storable import MAX_DEPTH
+from contracts.storable import MAX_DEPTH
 
 ID = "0190d7a0-1111-7222-8333-444455556666"
 

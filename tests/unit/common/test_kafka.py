@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import pytest
 from faststream.kafka.security import parse_security
 
-from common.kafka.address import KafkaAddress
-from common.kafka.partitions import Partitions
-from common.settings import ServiceSettings
+from backbone.kafka.address import KafkaAddress
+from backbone.kafka.partitions import Partitions
+from servicekit.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):

@@ -1,6 +1,6 @@
 """What waits for a retry, by key: in order, and only ever settled by its own id."""
 
-from common.streams.parking import Parking
+from backbone.parking import Parking
 
 
 def test_a_key_is_settled_entry_by_entry_from_the_first() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common import inbox, leases, outbox
+from backbone import inbox, leases, outbox
 from common.query_spans import summary_of
 
 

@@ -8,13 +8,13 @@ from faststream.redis.parser import BinaryMessageFormatV1
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from common.contracts import CommandRejected, Contract
-from common.events import Fields
-from common.handlers import Command, Rejection, Router
-from common.kafka.binding import entry_of, record_of_entry
-from common.streams.batch import _rejected_fact
-from common.streams.dead_letters import DeadLetter, dead_fields
-from common.streams.validation import Item, validate
+from backbone.batch import _rejected_fact
+from backbone.dead_letters import DeadLetter, dead_fields
+from backbone.events import Fields
+from backbone.handlers import Command, Rejection, Router
+from backbone.kafka.binding import entry_of, record_of_entry
+from backbone.validation import Item, validate
+from contracts import CommandRejected, Contract
 
 
 class Note(Contract):

@@ -1,8 +1,8 @@
 """How much is read at once: few entries when they are large, many when they are small."""
 
-from common.events import RawEntry
-from common.streams.validation import Item
-from common.streams.window import FIRST, Window, split
+from backbone.events import RawEntry
+from backbone.validation import Item
+from backbone.window import FIRST, Window, split
 
 
 def entries(count: int, size: int) -> list[RawEntry]:

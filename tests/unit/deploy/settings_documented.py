@@ -7,12 +7,12 @@ from pydantic.fields import FieldInfo
 
 from chat.settings import ChatSettings
 from cockpit.settings import CockpitSettings
-from common.cli.knowledge_http import KnowledgeAddress
-from common.cli.operator import OperatorSettings
-from common.migrations.settings import MigrationSettings
-from common.settings import ServiceSettings
 from knowledge.settings import KnowledgeSettings
+from servicekit.settings import ServiceSettings
 from takaro_local.settings import LocalSettings
+from takaro_operator.knowledge_http import KnowledgeAddress
+from takaro_operator.running import OperatorSettings
+from takaro_schema.settings import MigrationSettings
 
 CLASSES: tuple[type[BaseModel], ...] = (
     LocalSettings,

@@ -6,12 +6,12 @@ import sys
 
 from pydantic import ValidationError
 
-from common.migrations.errors import MigrationError
 from takaro_local import data_dir
 from takaro_local.console import Screen
 from takaro_local.server import ServerError
 from takaro_local.settings import LocalSettings, surroundings
 from takaro_local.stack import PortsTakenError, Stack
+from takaro_schema.errors import MigrationError
 
 _EXPECTED = (PortsTakenError, ServerError, MigrationError)
 

@@ -6,7 +6,6 @@ from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from common.migrations.run import migrate
 from takaro_local import ports
 from takaro_local.console import Screen
 from takaro_local.data_dir import Children
@@ -15,6 +14,7 @@ from takaro_local.server import HOST, Server, ServerError
 from takaro_local.service import Program, ending
 from takaro_local.settings import LocalSettings
 from takaro_local.valkey_server import RedisServer
+from takaro_schema.run import migrate
 
 _KNOWLEDGE_BASES = Path(__file__).parents[2] / "knowledge-bases.yaml"
 SERVICES = ("chat", "knowledge", "cockpit")

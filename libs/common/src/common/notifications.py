@@ -11,7 +11,7 @@ import asyncpg
 import structlog
 
 from common.errors import is_transient
-from common.settings import ServiceSettings
+from common.settings import StoreSettings
 
 log = structlog.get_logger()
 
@@ -22,7 +22,7 @@ ANSWER_SECONDS = 5.0
 class Notifications:
     """Wakes whoever waits for a channel, or for one payload of a channel."""
 
-    def __init__(self, settings: ServiceSettings) -> None:
+    def __init__(self, settings: StoreSettings) -> None:
         self._url = settings.database_url
         self._application = f"takaro-{settings.service}-listen"
         self._waiters: dict[tuple[str, str | None], set[asyncio.Event]] = defaultdict(set)

@@ -12,7 +12,7 @@ from common import codec
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-    from common.settings import ServiceSettings
+    from common.settings import StoreSettings
 
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
@@ -29,7 +29,7 @@ async def prepare_connection(connection: Connection) -> None:
         )
 
 
-async def create_pool(settings: "ServiceSettings", *, lock_timeout_seconds: float | None = None) -> Pool:
+async def create_pool(settings: "StoreSettings", *, lock_timeout_seconds: float | None = None) -> Pool:
     """Make a pool of at most ``database_pool_size`` connections; it connects at first use.
 
     Limits: ``statement_timeout`` and ``lock_timeout`` from the settings;

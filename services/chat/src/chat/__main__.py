@@ -2,7 +2,7 @@
 
 from chat.app import build
 from chat.settings import ChatSettings
-from common.service import run
+from servicekit.running import run
 
 if __name__ == "__main__":
     run(build, ChatSettings)

@@ -7,8 +7,8 @@ from chat.conversations.routes import create_router as create_conversations_rout
 from chat.custom_agents.routes import router as custom_agents
 from chat.messages.routes import router as messages
 from chat.settings import ChatSettings
-from common.contracts import chat as contracts
-from common.service import ServiceSpec, create_app
+from contracts import chat as contracts
+from servicekit.service import ServiceSpec, create_app
 
 REQUIRED_REVISION = "020"
 

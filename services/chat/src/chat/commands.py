@@ -2,10 +2,11 @@
 
 from typing import TypeVar
 
+from backbone.handlers import Command, Router
 from chat.agents import Catalogue
 from chat.conversations import handlers as conversations
 from chat.messages import handlers as messages
-from common.contracts.chat import (
+from contracts.chat import (
     AppendMessage,
     ChatCommandRejected,
     CreateConversation,
@@ -13,7 +14,6 @@ from common.contracts.chat import (
     PatchState,
     SetTitle,
 )
-from common.handlers import Command, Router
 
 Follow = TypeVar("Follow", AppendMessage, PatchState, SetTitle, DeleteConversation)
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from chat.agents import Catalogue, KnownAgent
-from common.settings import ServiceSettings
+from servicekit.settings import ServiceSettings
 
 DEFAULT_AGENTS = {
     "module-writer": KnownAgent(

@@ -2,7 +2,7 @@
 
 from cockpit.app import build
 from cockpit.settings import CockpitSettings
-from common.service import run
+from servicekit.running import run
 
 if __name__ == "__main__":
     run(build, CockpitSettings)

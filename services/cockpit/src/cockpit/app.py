@@ -8,8 +8,8 @@ from cockpit.servers.routes import router as servers
 from cockpit.servers.simulation import drive
 from cockpit.sessions.routes import router as sessions
 from cockpit.settings import CockpitSettings
-from common.contracts import chat, cockpit
-from common.service import Resources, ServiceSpec, create_app
+from contracts import chat, cockpit
+from servicekit.service import Resources, ServiceSpec, create_app
 
 REQUIRED_REVISION = "020"
 

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from fastapi import Depends, Path
 
-from common.auth import Caller, require_caller
-from common.service import Resources, get_resources
+from servicekit.auth import Caller, require_caller
+from servicekit.service import Resources, get_resources
 
 CallerParam = Annotated[Caller, Depends(require_caller)]
 ResourcesParam = Annotated[Resources, Depends(get_resources)]

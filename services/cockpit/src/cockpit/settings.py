@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from common.settings import ServiceSettings
+from servicekit.settings import ServiceSettings
 
 
 class CockpitSettings(ServiceSettings):

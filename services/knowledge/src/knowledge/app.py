@@ -8,9 +8,8 @@ from pathlib import Path
 import structlog
 from fastapi import FastAPI
 
-from common.contracts import knowledge as contracts
-from common.health import NotReady
-from common.service import Resources, ServiceSpec, create_app
+from common.readiness import NotReady
+from contracts import knowledge as contracts
 from knowledge.bases.models import KnowledgeBase
 from knowledge.bases.registry_file import folders_of, read_registry_file
 from knowledge.bases.routes import router as bases
@@ -33,6 +32,7 @@ from knowledge.sync.history import forget_syncs
 from knowledge.sync.routes import router as syncs
 from knowledge.sync.use_cases import SyncDeps
 from knowledge.webhooks.routes import router as webhooks
+from servicekit.service import Resources, ServiceSpec, create_app
 
 log = structlog.get_logger()
 

@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr, TypeAdapter, ValidationError
 
-from common.settings import ServiceSettings
 from knowledge.sources.web_address import canonical_place
+from servicekit.settings import ServiceSettings
 
 _CREDENTIALS = TypeAdapter(dict[str, str])
 

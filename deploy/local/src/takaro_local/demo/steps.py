@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from common.cli.trace import render
 from takaro_local.demo.caller import Caller, Fact, StepFailedError, check, eventually
 from takaro_local.demo.documents import holds
 from takaro_local.demo.screen import Finding, Screen
 from takaro_local.demo.stack import Addresses
 from takaro_local.demo.traces import DELETION, SYNC, Request, collect, fold
+from takaro_operator.trace import render
 
 _APPEND = "chat.message.append.v1"
 _APPENDED = "chat.message.appended.v1"

@@ -3,10 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
+from backbone.outbox import Fact
 from chat.conversations.records import DeletedConversation, LockedConversation, NewConversation, TitleChange
-from common.contracts import Contract
-from common.contracts import chat as contracts
-from common.outbox import Fact
+from contracts import Contract
+from contracts import chat as contracts
 
 
 def _fact(conversation_id: UUID, sequence: int, data: Contract, traceparent: str | None) -> Fact:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from backbone.handlers import BatchHandler, Command, Rejection
 from chat.agents import Catalogue
 from chat.conversations import use_cases
 from chat.conversations.records import NewConversation, StatePatch, TitleChange
-from common.contracts.chat import CreateConversation, DeleteConversation, PatchState, SetTitle
 from common.errors import PermanentError
-from common.handlers import BatchHandler, Command, Rejection
 from common.postgres import Connection
+from contracts.chat import CreateConversation, DeleteConversation, PatchState, SetTitle
 
 
 def creator(catalogue: Catalogue) -> BatchHandler[CreateConversation]:

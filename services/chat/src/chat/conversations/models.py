@@ -7,8 +7,8 @@ from pydantic import Field
 
 from chat.conversations.records import Conversation, State
 from chat.json_time import json_time
-from common.contracts.chat import AgentName, AgentVersion, Title
-from common.http import Body
+from contracts.chat import AgentName, AgentVersion, Title
+from servicekit.answers import Body
 
 
 class CreateConversation(Body):

@@ -10,8 +10,8 @@ from chat.conversations.models import CreateConversation, SetTitle, conversation
 from chat.conversations.records import State, StatePatch, TitleChange
 from chat.conversations.rules import entity_tag, versions_matching
 from chat.edge import CallerParam, ConversationId, ResourcesParam
-from common.contracts.storable import JsonObject, Text
-from common.http import JSONAnswer, data
+from contracts.storable import JsonObject, Text
+from servicekit.answers import JSONAnswer, data
 
 DEFAULT_LIMIT = 5
 MAX_LIMIT = 20

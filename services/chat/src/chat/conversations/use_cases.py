@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
+from backbone import outbox
+from backbone.outbox import Fact
 from chat.agents import Catalogue, custom_not_found, parse
 from chat.conversations import repository
 from chat.conversations.facts import created, deleted, state_changed, titled
@@ -21,9 +23,8 @@ from chat.conversations.records import (
 from chat.conversations.rules import merge_patch
 from chat.custom_agents.repository import list_owned_ids
 from chat.messages.repository import remember_messages
-from common import codec, outbox
+from common import codec
 from common.errors import Conflict, Forbidden, NotFound, PermanentError
-from common.outbox import Fact
 from common.postgres import Connection, Pool, transaction
 
 

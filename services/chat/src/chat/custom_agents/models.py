@@ -6,9 +6,9 @@ from pydantic import Field, StringConstraints
 
 from chat.custom_agents.records import AgentValues, CustomAgent
 from chat.json_time import json_time
-from common.contracts.chat import ModelName
-from common.contracts.storable import Text
-from common.http import Body
+from contracts.chat import ModelName
+from contracts.storable import Text
+from servicekit.answers import Body
 
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 Prompt = Annotated[Text, StringConstraints(min_length=1)]

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 from chat.custom_agents import use_cases
 from chat.custom_agents.models import CreateAgent, UpdateAgent, agent_json
 from chat.edge import CallerParam, ResourcesParam
-from common.http import JSONAnswer, data
+from servicekit.answers import JSONAnswer, data
 
 router = APIRouter(prefix="/api/custom-agents", tags=["custom agents"])
 

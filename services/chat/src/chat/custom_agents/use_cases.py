@@ -5,13 +5,13 @@ from uuid import UUID
 
 import asyncpg
 
+from backbone import outbox
+from backbone.outbox import Fact
 from chat.custom_agents import repository
 from chat.custom_agents.records import AgentValues, CustomAgent
-from common import outbox
-from common.contracts import chat as contracts
 from common.errors import Conflict, Forbidden, NotFound
-from common.outbox import Fact
 from common.postgres import Connection, Pool, transaction
+from contracts import chat as contracts
 
 
 def _name_taken() -> Conflict:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from backbone.handlers import Command, Rejection
 from chat.messages.records import NewMessage
 from chat.messages.use_cases import append_messages
-from common.contracts.chat import AppendMessage
 from common.errors import PermanentError
-from common.handlers import Command, Rejection
 from common.postgres import Connection
+from contracts.chat import AppendMessage
 
 
 async def append(

@@ -7,9 +7,9 @@ from pydantic import Field, StringConstraints
 
 from chat.json_time import json_time
 from chat.messages.records import Message
-from common.contracts.chat import MAX_USER_CONTENT
-from common.contracts.storable import Text
-from common.http import Body
+from contracts.chat import MAX_USER_CONTENT
+from contracts.storable import Text
+from servicekit.answers import Body
 
 
 class PostMessage(Body):

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from chat.messages.records import Message, NewMessage, Placed
 from common import codec
-from common.contracts.chat import AppendMessage
 from common.postgres import Connection
+from contracts.chat import AppendMessage
 
 LIST_MESSAGES = """
 SELECT id, conversation_id, role, content, tool_calls::text, tool_results::text, token_count, latency_ms,

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from chat.edge import CallerParam, ConversationId, ResourcesParam
 from chat.messages import use_cases
 from chat.messages.models import PostMessage, message_json
-from common.http import JSONAnswer, data
+from servicekit.answers import JSONAnswer, data
 
 router = APIRouter(prefix="/api/conversations/{conversationId}/messages", tags=["messages"])
 

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
+from backbone import outbox
+from backbone.outbox import Fact
 from chat.conversations.use_cases import check_owner
 from chat.messages import repository
 from chat.messages.records import Message, NewMessage, Placed
-from common import outbox
-from common.contracts import chat as contracts
 from common.errors import Conflict, NotFound, PermanentError
-from common.outbox import Fact
 from common.postgres import Connection, Pool, transaction
+from contracts import chat as contracts
 
 
 async def list_messages(pool: Pool, user_id: str, conversation_id: UUID) -> list[Message]:

@@ -10,7 +10,7 @@ from cockpit.servers.use_cases import get_status
 from cockpit.sessions import repository as sessions
 from common.notifications import Notifications
 from common.postgres import Pool
-from common.sse import ServerEvent
+from servicekit.sse import ServerEvent
 
 REPLAYED = 50
 """Game events that a new reader gets first."""

@@ -8,7 +8,7 @@ from starlette.responses import StreamingResponse
 from cockpit.edge import CallerParam, ResourcesParam, SessionId
 from cockpit.events.feed import follow
 from cockpit.sessions.use_cases import get_session
-from common.sse import event_stream
+from servicekit.sse import event_stream
 
 router = APIRouter(prefix="/api/cockpit/sessions", tags=["events"])
 

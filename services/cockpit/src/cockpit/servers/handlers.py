@@ -2,19 +2,13 @@
 
 from collections.abc import Sequence
 
+from backbone.handlers import Command, Rejection, Router
 from cockpit.servers import repository, use_cases
 from cockpit.sessions.use_cases import get_or_create_session, select_player
 from common import telemetry
-from common.contracts.chat import ConversationDeleted
-from common.contracts.cockpit import (
-    CockpitCommandRejected,
-    ExecuteCommand,
-    SelectPlayer,
-    StartServer,
-    StopServer,
-)
-from common.handlers import Command, Rejection, Router
 from common.postgres import Connection
+from contracts.chat import ConversationDeleted
+from contracts.cockpit import CockpitCommandRejected, ExecuteCommand, SelectPlayer, StartServer, StopServer
 
 
 async def on_start(connection: Connection, command: Command[StartServer]) -> None:

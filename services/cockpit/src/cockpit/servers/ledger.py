@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from backbone import outbox
 from cockpit.events import repository as events
 from cockpit.events.models import SessionEvent
 from cockpit.servers import repository as servers
 from cockpit.servers.models import GameServer
 from cockpit.sessions import repository as sessions
-from common import outbox
-from common.contracts import Contract
-from common.contracts.cockpit import FACTS_STREAM, GameEventHappened
 from common.postgres import Connection
+from contracts import Contract
+from contracts.cockpit import FACTS_STREAM, GameEventHappened
 
 
 @dataclass(slots=True)

@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from cockpit.game.model import GameState
-from common.contracts.cockpit import ConsoleLine
-from common.http import Body
+from contracts.cockpit import ConsoleLine
+from servicekit.answers import Body
 
 
 @dataclass(slots=True)

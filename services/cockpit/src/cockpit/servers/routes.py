@@ -6,8 +6,8 @@ from cockpit.edge import CallerParam, ResourcesParam, SessionId
 from cockpit.servers import use_cases
 from cockpit.servers.models import CommandBody
 from cockpit.sessions.use_cases import get_session
-from common.http import JSONAnswer, data
 from common.postgres import transaction
+from servicekit.answers import JSONAnswer, data
 
 router = APIRouter(prefix="/api/cockpit/sessions/{session_id}/mock-server", tags=["mock server"])
 

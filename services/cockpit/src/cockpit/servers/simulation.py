@@ -12,13 +12,13 @@ from datetime import timedelta
 import structlog
 from prometheus_client import Counter
 
+from backbone.leases import Lease, LeaseKeeper, LeaseLost
 from cockpit.servers import repository
 from cockpit.servers.use_cases import simulate, stop_orphaned_server
 from cockpit.settings import CockpitSettings
 from common.errors import is_transient
-from common.leases import Lease, LeaseKeeper, LeaseLost
 from common.postgres import Connection, Pool, transaction
-from common.service import Resources
+from servicekit.service import Resources
 
 log = structlog.get_logger()
 

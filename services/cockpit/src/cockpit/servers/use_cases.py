@@ -16,9 +16,9 @@ from cockpit.servers.ledger import Ledger
 from cockpit.servers.models import GameServer, ServerStatus
 from cockpit.sessions import repository as sessions
 from cockpit.sessions.models import Session
-from common.contracts.cockpit import PlayerSelected, ServerStatusChanged
 from common.errors import Conflict, NotFound
 from common.postgres import Connection
+from contracts.cockpit import PlayerSelected, ServerStatusChanged
 
 COMMAND_EXECUTED = "command-executed"
 _SHOWN = {"chat-message", "player-connected", "player-disconnected"}

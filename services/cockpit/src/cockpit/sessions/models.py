@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import StringConstraints
 
-from common.contracts.cockpit import PlayerId
-from common.http import Body
+from contracts.cockpit import PlayerId
+from servicekit.answers import Body
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from cockpit.edge import CallerParam, ConversationId, ResourcesParam, SessionId
 from cockpit.servers.use_cases import list_players
 from cockpit.sessions import use_cases
 from cockpit.sessions.models import SelectPlayerBody
-from common.http import JSONAnswer, data
 from common.postgres import transaction
+from servicekit.answers import JSONAnswer, data
 
 router = APIRouter(prefix="/api/cockpit/sessions", tags=["sessions"])
 

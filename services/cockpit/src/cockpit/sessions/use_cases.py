@@ -6,9 +6,9 @@ from cockpit.servers import repository as servers
 from cockpit.servers.ledger import Ledger
 from cockpit.sessions import repository
 from cockpit.sessions.models import Session
-from common.contracts.cockpit import PlayerSelected
 from common.errors import Forbidden, NotFound
 from common.postgres import Connection
+from contracts.cockpit import PlayerSelected
 
 
 async def get_or_create_session(connection: Connection, conversation_id: UUID, user_id: str) -> Session:

@@ -5,8 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from common.contracts.storable import Text
-from common.http import Body
+from contracts.storable import Text
 from knowledge.bases.models import (
     CHUNK_OVERLAP,
     CHUNK_SIZE,
@@ -21,6 +20,7 @@ from knowledge.bases.models import (
     SourceText,
     Version,
 )
+from servicekit.answers import Body
 
 NewId = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 """What can stand in a URL, in a Redis key and in a job's id as it is."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
-from common.contracts.storable import Text
+from contracts.storable import Text
 from knowledge.bases.cron import check_schedule
 
 Origin: TypeAlias = Literal["settings", "job", "api"]

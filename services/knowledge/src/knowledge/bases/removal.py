@@ -7,10 +7,10 @@ from uuid import uuid4
 import asyncpg
 import structlog
 
-from common import outbox
-from common.contracts.knowledge import FACTS_STREAM, BaseUpdated
+from backbone import outbox
 from common.errors import Conflict, NotFound, TransientError
 from common.postgres import Connection, Pool, transaction
+from contracts.knowledge import FACTS_STREAM, BaseUpdated
 from knowledge.bases import removal_repository as removals
 from knowledge.bases import repository
 from knowledge.bases.models import KnowledgeBase

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query
 from starlette.responses import Response
 
-from common.auth import Caller, require_caller
-from common.http import JSONAnswer, data, require_storable
 from common.postgres import Connection, transaction
-from common.service import Resources, get_resources
 from knowledge.bases import ownership, repository, rules
 from knowledge.bases.bodies import OF_VERSION, BaseChange, NewBase, WhatToDelete
 from knowledge.bases.models import KnowledgeBase
 from knowledge.sync import requests, version_repository
+from servicekit.answers import JSONAnswer, data, require_storable
+from servicekit.auth import Caller, require_caller
+from servicekit.service import Resources, get_resources
 
 BaseId = Annotated[str, Path(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]
 Called = Annotated[Caller, Depends(require_caller)]

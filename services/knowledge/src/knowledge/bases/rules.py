@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from common.contracts.knowledge import BaseUpdated
 from common.errors import Forbidden, Invalid, NotFound
+from contracts.knowledge import BaseUpdated
 from knowledge.bases.models import KnowledgeBase
 from knowledge.sources.location import FolderLocation, parse_source
 

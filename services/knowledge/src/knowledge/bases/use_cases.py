@@ -5,10 +5,10 @@ from datetime import datetime
 
 import structlog
 
-from common import outbox
-from common.contracts.knowledge import FACTS_STREAM
+from backbone import outbox
 from common.errors import NotFound
 from common.postgres import Connection, Pool, transaction
+from contracts.knowledge import FACTS_STREAM
 from knowledge.bases import removal_repository as removals
 from knowledge.bases import repository
 from knowledge.bases.models import KnowledgeBase

@@ -9,7 +9,7 @@ import structlog
 from bullmq import Job  # type: ignore[import-untyped]
 from redis.exceptions import RedisError
 
-from common.leases import LeaseLost
+from backbone.leases import LeaseLost
 from knowledge.bases.models import KnowledgeBase
 from knowledge.bases.use_cases import register_from_job
 from knowledge.later import Later

@@ -13,7 +13,7 @@ from uuid import uuid4
 import structlog
 from bullmq import Queue  # type: ignore[import-untyped]
 
-from common.leases import Lease, LeaseLost
+from backbone.leases import Lease, LeaseLost
 from common.postgres import Pool
 from knowledge.bases import repository as bases
 from knowledge.queue import repository

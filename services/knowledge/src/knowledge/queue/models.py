@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from common.contracts.knowledge import SyncMode
-from common.contracts.storable import Text
 from common.errors import Invalid
+from contracts.knowledge import SyncMode
+from contracts.storable import Text
 from knowledge.bases.models import EXTENSIONS, Extensions, KnowledgeBase
 from knowledge.sources.location import parse_source
 

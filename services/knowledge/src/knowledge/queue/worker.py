@@ -13,8 +13,8 @@ from bullmq import Job, Worker  # type: ignore[import-untyped]
 from bullmq.custom_errors import DelayedError, UnrecoverableError  # type: ignore[import-untyped]
 from opentelemetry.trace import SpanKind
 
+from backbone.leases import LeaseLost
 from common.errors import PermanentError, TakaroError
-from common.leases import LeaseLost
 from common.telemetry import links_to, span
 from knowledge.later import Later
 from knowledge.queue.connection import worker_client

@@ -10,8 +10,8 @@ from typing import Any
 import structlog
 from bullmq import Job, Queue  # type: ignore[import-untyped]
 
+from backbone.leases import Lease, LeaseKeeper
 from common.errors import is_transient
-from common.leases import Lease, LeaseKeeper
 from common.notifications import Notifications
 from common.postgres import Pool
 from knowledge.bases import repository as bases

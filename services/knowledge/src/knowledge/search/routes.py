@@ -6,11 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from common.auth import Caller, require_caller
-from common.http import data, require_storable
-from common.service import Resources, get_resources
 from knowledge.bases.routes import BaseId, OneVersion
 from knowledge.search.use_cases import search
+from servicekit.answers import data, require_storable
+from servicekit.auth import Caller, require_caller
+from servicekit.service import Resources, get_resources
 
 MAX_LIMIT = 50
 MAX_QUESTION = 8_000

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from common import outbox
-from common.contracts import Contract
-from common.contracts.knowledge import FACTS_STREAM, SyncCompleted, SyncFailed
-from common.leases import Lease
+from backbone import outbox
+from backbone.leases import Lease
 from common.postgres import Connection, Pool, transaction
+from contracts import Contract
+from contracts.knowledge import FACTS_STREAM, SyncCompleted, SyncFailed
 from knowledge.bases import repository as bases
 from knowledge.bases.models import KnowledgeBase
 from knowledge.binary_codecs import register_binary

@@ -1,9 +1,9 @@
 """The stream ``knowledge.commands``."""
 
-from common.contracts.knowledge import KnowledgeCommandRejected, RequestSync
+from backbone.handlers import Command, Router
 from common.errors import NotFound
-from common.handlers import Command, Router
 from common.postgres import Connection
+from contracts.knowledge import KnowledgeCommandRejected, RequestSync
 from knowledge.bases import repository as bases
 from knowledge.sync import requests
 

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from backbone.leases import ACQUIRE, LOOK, RELEASE, RENEW, STOP_SECONDS, Lease, LeaseLost
 from common.errors import is_transient
-from common.leases import ACQUIRE, LOOK, RELEASE, RENEW, STOP_SECONDS, Lease, LeaseLost
 from common.postgres import Pool
 from common.supervision import stop
 from knowledge.later import Later

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias, get_args
 from uuid import UUID
 
-from common.contracts.knowledge import SyncMode, SyncType
+from contracts.knowledge import SyncMode, SyncType
 from knowledge.bases.models import milliseconds
 
 Reason: TypeAlias = Literal["http", "command", "startup", "job", "registry", "schedule", "webhook"]

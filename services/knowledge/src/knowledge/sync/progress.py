@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from common.contracts.knowledge import SyncPhase
+from contracts.knowledge import SyncPhase
 from knowledge.embeddings import estimate_tokens
 
 

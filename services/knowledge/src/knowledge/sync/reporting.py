@@ -8,12 +8,12 @@ from uuid import UUID
 
 import structlog
 
-from common import outbox
-from common.contracts.knowledge import FACTS_STREAM, SyncPhase, SyncProgressed
+from backbone import outbox
+from backbone.leases import STOP_SECONDS, Lease
 from common.errors import is_transient
-from common.leases import STOP_SECONDS, Lease
 from common.postgres import Pool, transaction
 from common.supervision import stop
+from contracts.knowledge import FACTS_STREAM, SyncPhase, SyncProgressed
 from knowledge.bases import repository as bases
 from knowledge.sync import chunk_repository, repository
 from knowledge.sync.progress import Progress

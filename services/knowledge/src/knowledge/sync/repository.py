@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from common.contracts.knowledge import SyncMode
 from common.postgres import Connection
+from contracts.knowledge import SyncMode
 from knowledge.sync.models import (
     FileState,
     Index,

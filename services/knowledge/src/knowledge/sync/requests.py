@@ -2,9 +2,9 @@
 
 from uuid import UUID, uuid4
 
-from common.contracts.knowledge import SyncMode
 from common.postgres import Connection
 from common.telemetry import current_traceparent
+from contracts.knowledge import SyncMode
 from knowledge.sync import repository
 from knowledge.sync.models import Reason, SyncRequest
 

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from common.http import data
 from knowledge.bases.routes import BaseId, Called, Provided, require_visible
 from knowledge.sync import repository
+from servicekit.answers import data
 
 MAX_LIMIT = 100
 

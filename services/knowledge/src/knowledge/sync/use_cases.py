@@ -5,12 +5,12 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from common import outbox
-from common.contracts.knowledge import FACTS_STREAM, SyncMode, SyncStarted
+from backbone import outbox
+from backbone.leases import Lease, LeaseLost
 from common.errors import NotFound, TakaroError, TransientError
-from common.leases import Lease, LeaseLost
 from common.postgres import Pool, transaction
 from common.telemetry import current_traceparent, tracer
+from contracts.knowledge import FACTS_STREAM, SyncMode, SyncStarted
 from knowledge import slots
 from knowledge.bases import repository as bases
 from knowledge.bases.models import KnowledgeBase

@@ -8,11 +8,11 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from common.errors import Invalid, NotAuthenticated, NotFound
-from common.http import data
-from common.service import Resources, get_resources
 from knowledge.webhooks.payloads import PushPayload
 from knowledge.webhooks.rules import is_signed
 from knowledge.webhooks.use_cases import sync_touched
+from servicekit.answers import data
+from servicekit.service import Resources, get_resources
 
 Delivery = Annotated[str, Header(alias="X-GitHub-Delivery", min_length=1, max_length=100)]
 EventName = Annotated[str, Header(alias="X-GitHub-Event", min_length=1, max_length=100)]

@@ -1,0 +1,149 @@
+"""``takaro event``: one event's whole journey."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+from rich.text import Text
+
+from takaro_operator import journey, search
+from takaro_operator.entries import Entry, moment_of
+from takaro_operator.journey import Delivery, Journey
+from takaro_operator.output import Json, age, preview, print_json, printable, say, screen
+from takaro_operator.running import Failure, OperatorSettings, open_bus, open_database, run
+
+MAX_FACTS = 50
+"""Facts that people are shown; --json has them all."""
+
+
+def event(
+    event_id: Annotated[
+        str, typer.Argument(metavar="ID", help="The event's id, or the id of a stream entry that holds it.")
+    ],
+    depth: Annotated[
+        int, typer.Option(min=1, help="How many of each stream's newest entries are searched.")
+    ] = 100_000,
+    as_json: Json = False,
+) -> None:
+    """Follow one event: outbox, stream entries, deliveries, dead letters, inbox, effects, facts, trace.
+
+    --json gives one document.
+    """
+
+    async def work(settings: OperatorSettings) -> None:
+        async with open_database(settings) as connection, open_bus(settings) as redis:
+            with _progress(depth) as progress:
+                found = await journey.follow(connection, redis, event_id, depth, progress)
+        unsearched = [stream for stream, (_, whole) in found.found.searched.items() if not whole]
+        hint = f"older entries of {', '.join(unsearched)} were not searched: --depth" if unsearched else ""
+        if not found.known:
+            raise Failure(
+                f"nothing is known of {event_id}: not in outbox, streams, dead letters or inbox"
+                + (f"; {hint}" if hint else "")
+            )
+        if as_json:
+            print_json(found.to_json())
+            return
+        _print(found)
+        if hint:
+            say(hint)
+
+    run(work)
+
+
+@contextmanager
+def _progress(depth: int) -> Iterator[search.Progress]:
+    """A bar on the terminal while streams are searched; nothing where nobody looks."""
+    console = screen(errors=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("searching", total=depth)
+
+        def told(stream: str, count: int) -> None:
+            bar.update(task, description=printable(stream), completed=count)
+
+        yield told
+
+
+def _print(found: Journey) -> None:
+    _section("event", [Text(printable(found.id))])
+    _section("trace", [Text(printable(trace)) for trace in sorted(found.found.clues.traces)])
+    _section(
+        "outbox",
+        [
+            _dated(row["time"], f"{row['stream']} {row['type']} {row['event_id']} waits")
+            for row in found.waiting
+        ],
+    )
+    lines = []
+    for entry in search.in_order(found.found.entries):
+        lines.append(_entry_line(entry))
+        here = [d for d in found.deliveries if (d.stream, d.entry_id) == (entry.stream, entry.entry_id)]
+        lines += [_delivery_line(delivery) for delivery in here] or [Text("  no group reads it", "yellow")]
+    _section("stream", lines)
+    _section(
+        "dead letter",
+        [
+            _dated(
+                letter.died_at,
+                f"{letter.dead_stream} {letter.entry_id} {letter.note('kind')}: {letter.note('reason')}",
+                "red",
+            )
+            for letter in found.found.letters.values()
+        ],
+    )
+    _section(
+        "inbox",
+        [
+            _dated(
+                row["handled_at"],
+                f"{row['outcome']} by {row['consumer']} as {row['key']}",
+                "red" if row["outcome"] == "rejected" else "green",
+            )
+            for row in found.inbox
+        ],
+    )
+    _section(
+        "effects",
+        [
+            _dated(row["created_at"], f"message {row['id']} ({row['role']}) in {row['conversation_id']}")
+            for row in found.messages
+        ]
+        + [
+            _dated(row["created_at"], f"conversation {row['id']} of {row['user_id']} with {row['agent_id']}")
+            for row in found.conversations
+        ],
+    )
+    facts = search.in_order(found.found.facts)
+    shown = [_entry_line(entry) for entry in facts[:MAX_FACTS]]
+    if len(facts) > MAX_FACTS:
+        shown.append(Text(f"and {len(facts) - MAX_FACTS} more (--json)"))
+    _section("facts", shown)
+
+
+def _section(name: str, lines: list[Text]) -> None:
+    """A heading and its lines; a section that holds nothing says so."""
+    for i, line in enumerate(lines or [Text("none", "dim")]):
+        screen().print(Text.assemble((f"{name if i == 0 else '':<13}", "bold"), line))
+
+
+def _dated(moment: datetime, what: str, style: str = "") -> Text:
+    return Text.assemble((f"{moment:%Y-%m-%d %H:%M:%S}Z ", "dim"), (printable(what), style))
+
+
+def _entry_line(entry: Entry) -> Text:
+    assert entry.event is not None
+    number = f" #{entry.sequence}" if entry.sequence is not None else ""
+    what = f"{entry.stream} {entry.entry_id} {entry.event.type} {entry.event.subject or ''}{number}"
+    return _dated(moment_of(entry.entry_id), what).append(f" {preview(entry.event.data, 80)}", "dim")
+
+
+def _delivery_line(delivery: Delivery) -> Text:
+    if delivery.state == "pending":
+        times = f"{delivery.times_delivered} time{'' if delivery.times_delivered == 1 else 's'}"
+        what = f"pending, delivered {times}, {age(delivery.idle_seconds)} ago to {delivery.consumer}"
+        return Text(f"  group {printable(delivery.group)}: {printable(what)}", "yellow")
+    style = "green" if delivery.state == "acknowledged" else "yellow"
+    return Text(f"  group {printable(delivery.group)}: {delivery.state}", style)

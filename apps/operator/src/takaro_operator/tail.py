@@ -1,0 +1,80 @@
+"""Reading several streams as one, from a point on, and following them."""
+
+import asyncio
+import heapq
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from redis import exceptions
+from redis.asyncio import Redis
+
+from common import backoff
+from takaro_operator.entries import Entry, RawEntry, last_id, order, pages, text
+from takaro_operator.output import say
+
+BLOCK_MILLISECONDS = 1_000
+"""How long one read waits: well below the client's socket timeout of 5 s."""
+
+AWAY = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError)
+
+
+class Tail:
+    """``cursors``: the last entry given out of each stream, so that none comes twice or is left out."""
+
+    def __init__(self, redis: Redis, streams: Sequence[str]) -> None:
+        self._redis = redis
+        self.cursors = dict.fromkeys(streams, "0-0")
+
+    async def seek_end(self) -> None:
+        """Start behind what the streams hold now."""
+        for stream in self.cursors:
+            self.cursors[stream] = await last_id(self._redis, stream)
+
+    def seek(self, entry_id: str) -> None:
+        """Start with the first entry after ``entry_id``."""
+        self.cursors = dict.fromkeys(self.cursors, entry_id)
+
+    async def past(self) -> AsyncIterator[Entry]:
+        """What the streams hold now, after the cursors, in the order of the entries' ids across streams."""
+        sources = {}
+        heap: list[tuple[tuple[int, int], str, RawEntry]] = []
+        for stream, cursor in self.cursors.items():
+            end = await last_id(self._redis, stream)
+            sources[stream] = self._range(stream, cursor, end)
+        for stream, source in sources.items():
+            if (raw := await anext(source, None)) is not None:
+                heapq.heappush(heap, (order(raw[0]), stream, raw))
+        while heap:
+            _, stream, raw = heapq.heappop(heap)
+            self.cursors[stream] = raw[0]
+            yield Entry.read(stream, raw)
+            if (following := await anext(sources[stream], None)) is not None:
+                heapq.heappush(heap, (order(following[0]), stream, following))
+
+    async def _range(self, stream: str, after: str, last: str) -> AsyncIterator[RawEntry]:
+        async for page in pages(self._redis, stream, f"({after}", last):
+            for raw in page:
+                yield raw
+
+    async def following(self) -> AsyncIterator[Entry]:
+        """What comes after the cursors, for ever; waits while Redis is away and goes on where it was."""
+        failures = 0
+        while True:
+            cursors: Any = self.cursors
+            try:
+                answer: Any = await self._redis.xread(cursors, count=100, block=BLOCK_MILLISECONDS)
+            except AWAY as error:
+                failures += 1
+                if failures == 1:
+                    say(f"Redis is away ({error}): waiting for it")
+                await asyncio.sleep(backoff.pause(failures, first=0.2, longest=3))
+                continue
+            if failures:
+                say("Redis is back")
+                failures = 0
+            for name, rows in answer:
+                stream = text(name)
+                for raw_id, fields in rows:
+                    entry_id = text(raw_id)
+                    self.cursors[stream] = entry_id
+                    yield Entry.read(stream, (entry_id, fields))

@@ -1,0 +1,127 @@
+"""One connection for the whole job: its time limits, and the lock that keeps a second migration waiting."""
+
+import contextlib
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import psycopg
+import sqlalchemy
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import StaticPool
+
+from takaro_schema.errors import MigrationFailed
+from takaro_schema.history import Raw
+from takaro_schema.settings import MigrationSettings
+
+Report: TypeAlias = Callable[[str], None]
+
+#: "takaro" in ASCII. Session-level: it covers every transaction of the job and dies with its connection.
+LOCK_KEY = 0x74616B61726F
+
+_SET = "SELECT set_config(%s, %s, false)"
+_TRY_LOCK = "SELECT pg_try_advisory_lock(%s)"
+_UNLOCK = "SELECT pg_advisory_unlock(%s)"
+_HOLDER = """
+SELECT format('process %%s, %%s from %%s', a.pid, coalesce(nullif(a.application_name, ''), 'unnamed'),
+              coalesce(host(a.client_addr), 'this machine'))
+FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+  AND ((l.classid::bigint << 32) | l.objid::bigint) = %s
+"""
+
+
+def libpq_url(database_url: str) -> str:
+    """The URL without a driver of SQLAlchemy's: ``postgresql+asyncpg://`` becomes ``postgresql://``."""
+    return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", database_url)
+
+
+@contextlib.contextmanager
+def connect(database_url: str, settings: MigrationSettings) -> Iterator[Raw]:
+    """A connection in autocommit mode with the time limits set.
+
+    Raises:
+        MigrationFailed: there is none, or a statement in the block was refused and nobody explained it.
+    """
+    url = libpq_url(database_url)
+    try:
+        connection = psycopg.connect(
+            url, autocommit=True, application_name="takaro-migrate", connect_timeout=10
+        )
+    except psycopg.OperationalError as error:
+        raise MigrationFailed(f"no connection to the database: {str(error).strip()}") from error
+    with contextlib.closing(connection):
+        set_timeouts(connection, settings)
+        # Ends a long statement whose client was killed; not every platform of the server's has it.
+        with contextlib.suppress(psycopg.Error):
+            connection.execute(_SET, ["client_connection_check_interval", "1s"])
+        try:
+            yield connection
+        except (psycopg.Error, DBAPIError) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            raise MigrationFailed(f"the database refused: {str(cause).strip()}") from error
+
+
+def set_timeouts(connection: Raw, settings: MigrationSettings) -> None:
+    """``lock_timeout`` and ``statement_timeout`` of the session."""
+    connection.execute(_SET, ["lock_timeout", f"{int(settings.lock_timeout_seconds * 1000)}ms"])
+    connection.execute(_SET, ["statement_timeout", f"{int(settings.statement_timeout_seconds * 1000)}ms"])
+
+
+@contextlib.contextmanager
+def migration_lock(connection: Raw, settings: MigrationSettings, report: Report) -> Iterator[None]:
+    """Hold the lock for the block.
+
+    Tried again and again, never waited for inside the server: CREATE INDEX CONCURRENTLY waits for every
+    transaction that is open, also for one that only waits for this lock, and both would wait for ever.
+
+    Raises:
+        MigrationFailed: another one still held it after ``wait_seconds``.
+    """
+    deadline = time.monotonic() + settings.wait_seconds
+    waiting = False
+    while not _one(connection, _TRY_LOCK):
+        if time.monotonic() > deadline:
+            raise MigrationFailed(
+                f"another migration still runs after {settings.wait_seconds:g} s ({_holder(connection)}); "
+                "nothing was changed. Run this again when it is done"
+            )
+        if not waiting:
+            report(f"waiting for another migration to finish ({_holder(connection)})")
+            waiting = True
+        time.sleep(settings.poll_seconds)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(psycopg.Error):
+            connection.execute(_UNLOCK, [LOCK_KEY])
+
+
+def _one(connection: Raw, statement: str) -> object:
+    row = connection.execute(statement, [LOCK_KEY]).fetchone()
+    return row and row[0]
+
+
+def _holder(connection: Raw) -> str:
+    return str(_one(connection, _HOLDER) or "it has just ended")
+
+
+@contextlib.contextmanager
+def sqlalchemy_connection(connection: Raw) -> Iterator[sqlalchemy.Connection]:
+    """The same connection for Alembic, in transactions; back in autocommit mode afterwards.
+
+    What is run on ``connection`` inside a transaction of Alembic's belongs to that transaction.
+    """
+    # StaticPool hands out this one connection and leaves closing it to us.
+    engine = sqlalchemy.create_engine(
+        "postgresql+psycopg://", creator=lambda: connection, poolclass=StaticPool
+    )
+    connection.autocommit = False
+    try:
+        with engine.connect() as alembic_connection:
+            yield alembic_connection
+    finally:
+        if not connection.closed:
+            connection.rollback()
+            connection.autocommit = True

@@ -1,0 +1,55 @@
+"""Which entries had their dead letter, whatever became of it since: none is written twice.
+
+An entry may be delivered again after its letter was written (a group was lost, a reply was) and dropped or
+replayed by an operator. Remembered in Redis, beside streams and letters: they are kept or lost together.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from redis.asyncio import Redis
+
+from backbone.dead_letters import DeadLetter
+
+MEMORY_SECONDS = 30 * 86_400
+"""As long as the inbox remembers by default; about 100 bytes a letter."""
+
+
+@dataclass(slots=True, frozen=True)
+class Burials:
+    """The letters that one group wrote."""
+
+    redis: Redis
+    stream: str
+    group: str
+
+    async def new(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
+        """Those of ``letters`` whose entries had none."""
+        marks: Any = [_mark(letter) for letter in letters]
+        scores: Any = await self.redis.zmscore(self._key, marks)
+        return [letter for letter, score in zip(letters, scores, strict=True) if score is None]
+
+    def note(self, pipeline: Any, letters: Sequence[DeadLetter]) -> None:
+        """Remember ``letters``, in the transaction that writes them where there is one."""
+        if not letters:
+            return
+        now = time.time()
+        pipeline.zadd(self._key, {_mark(letter): now for letter in letters})
+        pipeline.zremrangebyscore(self._key, "-inf", now - MEMORY_SECONDS)
+        pipeline.expire(self._key, MEMORY_SECONDS)
+
+    @property
+    def _key(self) -> str:
+        return f"{self.stream}:{self.group}:buried"
+
+
+def _mark(letter: DeadLetter) -> bytes:
+    """Of the entry's id and its fields: ids begin anew in a topic that is made anew."""
+    entry_id, fields = letter.entry
+    mark = blake2b(entry_id.encode(), digest_size=16)
+    for name, value in sorted(fields.items()):
+        mark.update(b"%d:%d:" % (len(name), len(value)) + name + value)
+    return mark.digest()

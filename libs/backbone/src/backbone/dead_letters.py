@@ -1,0 +1,39 @@
+"""Dead letters: an entry's own fields, with why and when it died, on ``<stream>.dead``."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, TypeAlias
+
+from backbone.events import RawEntry, rfc3339
+from backbone.handlers import MAX_REASON
+
+Kind: TypeAlias = Literal["invalid", "failed"]
+
+
+@dataclass(slots=True, frozen=True)
+class DeadLetter:
+    """An entry that won't be handled: ``invalid`` never can be, ``failed`` failed too often."""
+
+    entry: RawEntry
+    kind: Kind
+    reason: str
+    failures: int = 0
+
+
+def dead_stream(stream: str) -> str:
+    return f"{stream}.dead"
+
+
+def dead_fields(letter: DeadLetter, stream: str, group: str) -> dict[bytes, bytes]:
+    """The fields of a dead letter: those of the entry, and ``dead-*``."""
+    entry_id, fields = letter.entry
+    return {
+        **{name: value for name, value in fields.items() if not name.startswith(b"dead-")},
+        b"dead-stream": stream.encode(),
+        b"dead-id": entry_id.encode(),
+        b"dead-group": group.encode(),
+        b"dead-reason": letter.reason[:MAX_REASON].encode(errors="replace"),
+        b"dead-kind": letter.kind.encode(),
+        b"dead-failures": str(letter.failures).encode(),
+        b"dead-time": rfc3339(datetime.now(UTC)).encode(),
+    }

@@ -1,0 +1,126 @@
+"""Inbox: the record that an event was handled, committed in one transaction with the event's effects.
+
+The record stays longer than any stream, dead letter or topic can replay the event.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+from uuid import UUID
+
+import asyncpg
+
+from backbone.events import Event
+from backbone.handlers import Rejection
+from common.postgres import Connection
+
+CLAIM = """
+INSERT INTO inbox (consumer, key, event_id, source, type, digest, trace_id)
+SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[])
+ON CONFLICT DO NOTHING
+RETURNING key
+"""
+
+LIST_KNOWN = """
+SELECT key, digest, outcome, code, reason FROM inbox WHERE consumer = $1 AND key = ANY($2::uuid[])
+"""
+
+RECORD_REJECTED = """
+INSERT INTO inbox AS known (consumer, outcome, key, event_id, source, type, digest, trace_id, code, reason)
+SELECT $1, 'rejected', * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[],
+                                     $8::text[], $9::text[])
+ON CONFLICT (consumer, key) DO UPDATE
+SET outcome = 'rejected', code = excluded.code, reason = excluded.reason, handled_at = now()
+WHERE known.outcome <> 'rejected'
+RETURNING key
+"""
+
+RECORD_REPLAYS = """
+INSERT INTO inbox (consumer, key, event_id, source, type, digest, trace_id, outcome)
+SELECT $1, *, 'replayed' FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[])
+ON CONFLICT DO NOTHING
+RETURNING key
+"""
+
+FORGET_REJECTED = """
+DELETE FROM inbox WHERE consumer = $1 AND key = ANY($2::uuid[]) AND outcome = 'rejected'
+"""
+
+PRUNE = """
+DELETE FROM inbox WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM inbox WHERE handled_at < now() - make_interval(secs => $1) LIMIT $2))
+"""
+
+
+Record: TypeAlias = tuple[UUID, Event]
+"""An event and the key that it is remembered by: its own, but for an id that was used twice."""
+
+
+@dataclass(slots=True, frozen=True)
+class Known:
+    """What is remembered of a key. ``rejection`` is ``None`` when it was handled; ``digest`` may be empty."""
+
+    digest: bytes
+    rejection: Rejection | None
+
+    def is_of(self, event: Event) -> bool:
+        """Whether it is of this event, and not of another one with its key."""
+        return not self.digest or self.digest == event.digest()
+
+
+def _columns(records: Sequence[Record]) -> tuple[list[object], ...]:
+    return (
+        [key for key, _ in records],
+        [event.id for _, event in records],
+        [event.source for _, event in records],
+        [event.type for _, event in records],
+        [event.digest() for _, event in records],
+        [event.traceparent[3:35] if event.traceparent else None for _, event in records],
+    )
+
+
+async def claim(connection: Connection, consumer: str, records: Sequence[Record]) -> set[UUID]:
+    """Record events as handled by ``consumer``; the keys that were new. The caller commits."""
+    rows = await connection.fetch(CLAIM, consumer, *_columns(records))
+    return {row["key"] for row in rows}
+
+
+async def list_known(connection: Connection, consumer: str, keys: Iterable[UUID]) -> dict[UUID, Known]:
+    """What is remembered of the keys that were seen before."""
+    rows = await connection.fetch(LIST_KNOWN, consumer, list(keys))
+    return {row["key"]: Known(row["digest"], _rejection_of(row)) for row in rows}
+
+
+def _rejection_of(row: asyncpg.Record) -> Rejection | None:
+    if row["outcome"] != "rejected":
+        return None
+    if row["code"] is None:  # by a release that didn't keep it
+        return Rejection("rejected_before", "this command was rejected before")
+    return Rejection(row["code"], row["reason"])
+
+
+async def record_rejected(
+    connection: Connection, consumer: str, records: Sequence[Record], rejections: Sequence[Rejection]
+) -> set[UUID]:
+    """Remember why each event was rejected; the keys for which that is news."""
+    codes = [rejection.code for rejection in rejections]
+    reasons = [rejection.reason for rejection in rejections]
+    rows = await connection.fetch(RECORD_REJECTED, consumer, *_columns(records), codes, reasons)
+    return {row["key"] for row in rows}
+
+
+async def record_replays(connection: Connection, consumer: str, records: Sequence[Record]) -> set[UUID]:
+    """Remember replays, each by a key of its own; the keys that were new."""
+    rows = await connection.fetch(RECORD_REPLAYS, consumer, *_columns(records))
+    return {row["key"] for row in rows}
+
+
+async def forget_rejected(connection: Connection, consumer: str, keys: Iterable[UUID]) -> None:
+    """Let replayed dead letters be handled once more."""
+    await connection.execute(FORGET_REJECTED, consumer, list(keys))
+
+
+async def prune(connection: Connection, *, older_than_seconds: float, limit: int = 5_000) -> int:
+    """Delete up to ``limit`` records past their retention; how many went."""
+    status: str = await connection.execute(PRUNE, older_than_seconds, limit)
+    return int(status.rpartition(" ")[2])

@@ -1,0 +1,82 @@
+"""CloudEvents' Kafka binding, binary mode: an event's attributes are headers, its data is the value.
+
+Source: CloudEvents 1.0, "Kafka Protocol Binding", section 3.2. Records of others need a header ``ce_type``
+(or ``type``) and a value, no more.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from backbone.events import RawEntry
+
+Header: TypeAlias = tuple[str, bytes]
+
+ATTRIBUTES = (b"id", b"source", b"type", b"subject", b"time", b"sequence", b"traceparent")
+PLAIN = (b"traceparent",)
+"""Attributes whose header has no prefix: it is the one that W3C's Trace Context names."""
+
+KEY = b":key"
+"""Where an entry keeps its record's key: no header has this name, since HTTP's can't either."""
+
+
+@dataclass(slots=True, frozen=True)
+class Record:
+    """What is written to a topic. Records of one key go to one partition, in order."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[Header]
+
+
+def entry_id(topic: str, partition: int, offset: int) -> str:
+    """``<topic>-<partition>-<offset>``: also the id of an event that has none."""
+    return f"{topic}-{partition}-{offset}"
+
+
+def place_of(entry_id: str) -> tuple[int, int]:
+    """Partition and offset of an entry."""
+    _, partition, offset = entry_id.rsplit("-", 2)
+    return int(partition), int(offset)
+
+
+def entry_of(record: Any) -> RawEntry:
+    """A record of aiokafka's as an entry: its headers, and the attributes by their plain names."""
+    fields = {name.encode(): value or b"" for name, value in record.headers}
+    for name in ATTRIBUTES:
+        value = fields.get(b"ce_" + name)
+        if value is not None:
+            fields[name] = value
+    fields.pop(b"data", None)
+    if record.value is not None:
+        fields[b"data"] = record.value
+    if record.key is not None:
+        fields[KEY] = record.key
+    return entry_id(record.topic, record.partition, record.offset), fields
+
+
+def record_of_event(fields: Mapping[str | bytes, str | bytes]) -> Record:
+    """The record of an event of ours: its key is the subject, within which order is kept."""
+    event = {_bytes(name): _bytes(value) for name, value in fields.items()}
+    headers = [("ce_specversion", b"1.0")]
+    headers += [(_header(name), event[name]) for name in ATTRIBUTES if name in event]
+    headers.append(("content-type", b"application/json"))
+    return Record(event.get(b"subject"), event[b"data"], headers)
+
+
+def record_of_entry(fields: Mapping[bytes, bytes]) -> Record:
+    """The record that :func:`entry_of` read ``fields`` from, and whatever was added to them since."""
+    headers = [
+        (name.decode(), value)
+        for name, value in fields.items()
+        if name not in (KEY, b"data") and not (name in ATTRIBUTES and b"ce_" + name in fields)
+    ]
+    return Record(fields.get(KEY), fields.get(b"data"), headers)
+
+
+def _header(name: bytes) -> str:
+    return name.decode() if name in PLAIN else f"ce_{name.decode()}"
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else value

@@ -1,0 +1,312 @@
+"""The consumer of one topic for one group: FastStream reads, each assignment has a processor of its own.
+
+The group's partition assignment takes the place of the lease that a Redis stream has. What is held back, in
+flight or read ahead belongs to one assignment and ends with it; the next holder begins at the committed
+offsets, and the inbox knows what it reads again.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
+from redis.asyncio import Redis
+
+from backbone.batch import BatchTransaction
+from backbone.dead_letters import dead_stream
+from backbone.handlers import Router
+from backbone.kafka.address import KafkaAddress
+from backbone.kafka.fencing import PartitionFence
+from backbone.kafka.partitions import Partitions
+from backbone.kafka.producer import KafkaPublisher
+from backbone.kafka.reread import Rereader
+from backbone.kafka.topics import ensure_topics
+from backbone.lag import LAG, PENDING
+from backbone.leases import LeaseLost
+from backbone.processor import Processor
+from backbone.settings import BackboneSettings
+from common import backoff
+from common.errors import is_transient
+from common.postgres import Pool
+
+log = structlog.get_logger()
+
+SESSION_MILLISECONDS = 6_000
+"""A dead or frozen process is replaced after this: the least that a broker allows by default."""
+
+HEARTBEAT_MILLISECONDS = 1_500
+REBALANCE_MILLISECONDS = 15_000
+POLL_MILLISECONDS = 50
+MAX_POLL_MILLISECONDS = 300_000
+"""A batch that takes longer, while a dependency is away, costs the process its partitions meanwhile."""
+
+REVOKE_SECONDS = 3.0
+"""How long a rebalance waits for a batch in flight; what isn't committed by then is the next holder's."""
+
+TEND_SECONDS = 1.0
+PROBE_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class Assignment:
+    """Partitions in hand: from the group's word that they are ours to its word that they may not be."""
+
+    partitions: Partitions
+    processor: Processor
+    busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def end(self) -> None:
+        """Stop retries, let a batch in flight finish if it does so soon, and let nothing follow."""
+        await self.processor.stop()
+        try:
+            async with asyncio.timeout(REVOKE_SECONDS), self.busy:
+                pass
+        except TimeoutError:
+            log.warning("a batch is given up with its partitions", stream=self.partitions.stream)
+        self.partitions.fence.lost.set()
+        self.processor.parking.clear()
+
+
+class TopicConsumer:
+    """Reads ``topic`` as a member of the group; a member without partitions stands by."""
+
+    def __init__(
+        self,
+        settings: BackboneSettings,
+        address: KafkaAddress,
+        topic: str,
+        router: Router,
+        facts_stream: str,
+        *,
+        pool: Pool,
+        redis: Redis,
+        publisher: KafkaPublisher,
+    ) -> None:
+        self._settings, self._address, self._topic, self._router = settings, address, topic, router
+        self._facts_stream, self._pool, self._redis, self._publisher = facts_stream, pool, redis, publisher
+        self._rereader = Rereader(address, topic)
+        self._reader: Any = None
+        self._interrupted = asyncio.Event()
+        self._assignment: asyncio.Task[Assignment | None] | None = None
+        self._reachable = False
+        self._trouble: str | None = None
+
+    @property
+    def status(self) -> str:
+        """``active``, ``standby`` (in the group, without partitions), or ``starting``: not reading."""
+        if self._reader is None or not self._reader.running or not self._reachable:
+            return "starting"
+        if self._assignment is None or not self._assignment.done() or self._assignment.cancelled():
+            return "starting"
+        return "active" if self._in_force() else "standby"
+
+    @property
+    def trouble(self) -> str | None:
+        """The outage that it waits for, or why it was interrupted and has not begun to read again since."""
+        assignment = self._in_force()
+        return (assignment.processor.trouble if assignment else None) or self._trouble
+
+    async def run(self) -> None:
+        """Consume for ever, until cancelled."""
+        failures = 0
+        try:
+            while True:
+                try:
+                    await self._read_until_interrupted()
+                    failures = 0
+                except (KafkaError, OSError) as error:
+                    failures += 1
+                    self._trouble = repr(error)
+                    log.warning("topic interrupted", stream=self._topic, error=repr(error))
+                await asyncio.sleep(backoff.pause(failures + 1, first=0.2, longest=5))
+        finally:
+            await self._rereader.stop()
+
+    async def _read_until_interrupted(self) -> None:
+        await ensure_topics(self._address, [self._topic, dead_stream(self._topic), self._facts_stream])
+        self._interrupted.clear()
+        broker, reader = self._subscribe()
+        try:
+            await broker.connect()
+            self._reader = reader
+            await reader.start()
+            log.info("reading", stream=self._topic, group=self._settings.service)
+            while reader.running and not self._interrupted.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._interrupted.wait(), TEND_SECONDS)
+                await self._tend(reader.consumer)
+        finally:
+            self._reader, self._reachable = None, False
+            await self.end_assignment()
+            await reader.stop()
+            await broker.stop()
+
+    def _subscribe(self) -> tuple[KafkaBroker, Any]:
+        settings = self._settings
+        broker = KafkaBroker(
+            self._address.servers,
+            security=self._address.security,
+            consumer_only=True,
+            client_id=settings.instance_name,
+            logger=logging.getLogger("faststream"),
+            log_level=logging.DEBUG,
+            apply_types=False,
+            graceful_timeout=settings.shutdown_grace_seconds / 2,
+        )
+        subscriber = broker.subscriber(
+            self._topic,
+            group_id=settings.service,
+            batch=True,
+            max_records=settings.stream_batch_size,
+            batch_timeout_ms=POLL_MILLISECONDS,
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.MANUAL,
+            session_timeout_ms=SESSION_MILLISECONDS,
+            heartbeat_interval_ms=HEARTBEAT_MILLISECONDS,
+            rebalance_timeout_ms=REBALANCE_MILLISECONDS,
+            max_poll_interval_ms=MAX_POLL_MILLISECONDS,
+            listener=_Listener(self),
+            parser=_parse,
+            decoder=_decode,
+        )
+        subscriber(self._on_batch)
+        return broker, subscriber
+
+    async def _on_batch(self, records: tuple[Any, ...]) -> None:
+        assignment = await self._current()
+        if assignment is None:
+            return  # read before the group took the partitions away: they are read again by their holder
+        try:
+            async with assignment.busy:
+                entries = assignment.partitions.take(records)
+                if entries:
+                    await assignment.processor.process(entries)
+        except LeaseLost as error:
+            if self._in_force() is assignment:
+                log.warning("partitions lost", stream=self._topic, error=repr(error))
+                self._interrupted.set()
+        except Exception as error:
+            self._trouble = repr(error)
+            log.error("batch abandoned", stream=self._topic, exc_info=error)
+            self._interrupted.set()  # read again from the committed offsets
+
+    async def _current(self) -> Assignment | None:
+        """The assignment in force, when it is prepared."""
+        if self._assignment is None:
+            return None
+        await asyncio.wait([self._assignment])
+        return self._in_force()
+
+    def _in_force(self) -> Assignment | None:
+        task = self._assignment
+        return None if task is None or not task.done() or task.cancelled() else task.result()
+
+    def begin_assignment(self, partitions: set[Any]) -> None:
+        """Prepare in the background: the group waits for no database."""
+        mine = sorted(p.partition for p in partitions if p.topic == self._topic)
+        self._assignment = asyncio.create_task(self._prepare(mine))
+
+    async def end_assignment(self) -> None:
+        """Give the partitions up, before the group hands them on."""
+        task, self._assignment = self._assignment, None
+        if task is None:
+            return
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled() and (assignment := task.result()) is not None:
+            await assignment.end()
+
+    async def _prepare(self, mine: list[int]) -> Assignment | None:
+        attempt = 0
+        while True:
+            try:
+                assignment = await self._take_over(mine)
+                self._trouble = None
+                return assignment
+            except Exception as error:
+                self._trouble = repr(error)
+                if not is_transient(error) and not isinstance(error, KafkaError):
+                    log.error("assignment failed", stream=self._topic, exc_info=error)
+                attempt += 1
+                log.warning("partitions wait", stream=self._topic, error=repr(error))
+            await asyncio.sleep(backoff.pause(attempt, first=0.1, longest=2))
+
+    async def _take_over(self, mine: list[int]) -> Assignment | None:
+        consumer = self._reader.consumer if self._reader is not None else None
+        if consumer is None:
+            raise KafkaError("the reader is starting")
+        self._reachable = True
+        if not mine:
+            return None
+        settings = self._settings
+        names = {p: f"consumer:{self._topic}:{settings.service}:{p}" for p in mine}
+        async with self._pool.acquire() as connection:
+            fence = await PartitionFence.take(connection, list(names.values()), settings.instance_name)
+        places = {p: TopicPartition(self._topic, p) for p in mine}
+        committed = {p: await consumer.committed(place) for p, place in places.items()}
+        begin = await consumer.beginning_offsets([places[p] for p in mine if committed[p] is None])
+        starts = {p: begin[places[p]] if offset is None else offset for p, offset in committed.items()}
+        partitions = Partitions(
+            self._topic,
+            settings.service,
+            starts,
+            fence,
+            consumer=consumer,
+            publisher=self._publisher,
+            rereader=self._rereader,
+            redis=self._redis,
+            pool=self._pool,
+        )
+        batch = BatchTransaction(self._pool, self._router, self._facts_stream)
+        processor = Processor(partitions, self._router, batch, settings)
+        processor.start(fence)
+        log.info("partitions taken", stream=self._topic, group=settings.service, starts=starts)
+        return Assignment(partitions, processor)
+
+    async def _tend(self, consumer: Any) -> None:
+        """Commit what couldn't be, measure, and ask whether the broker answers."""
+        assignment = self._in_force()
+        if assignment is None:
+            return
+        partitions = assignment.partitions
+        if partitions.fence.lost.is_set() or not assignment.processor.retrying:
+            self._interrupted.set()
+            return
+        await partitions.commit()
+        labels = (self._topic, self._settings.service)
+        LAG.labels(*labels).set(partitions.lag())
+        PENDING.labels(*labels).set(sum(len(progress.open) for progress in partitions.progress.values()))
+        places = [TopicPartition(self._topic, p) for p in partitions.progress]
+        try:
+            await asyncio.wait_for(consumer.end_offsets(places), PROBE_SECONDS)
+            self._reachable = True
+        except (KafkaError, TimeoutError) as error:
+            self._reachable = False
+            log.warning("the broker doesn't answer", stream=self._topic, error=repr(error))
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, consumer: TopicConsumer) -> None:
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked: set[Any]) -> None:
+        await self._consumer.end_assignment()
+
+    async def on_partitions_assigned(self, assigned: set[Any]) -> None:
+        self._consumer.begin_assignment(assigned)
+
+
+async def _parse(message: Any) -> KafkaMessage:
+    """FastStream parser: records stay as they are, so that one that is malformed can't fail its batch."""
+    return KafkaMessage(raw_message=message, body=b"", consumer=FAKE_CONSUMER)
+
+
+async def _decode(message: KafkaMessage) -> Any:
+    return message.raw_message

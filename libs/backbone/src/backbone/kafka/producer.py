@@ -1,0 +1,146 @@
+"""Publishing to Kafka, in order for each key whatever fails.
+
+aiokafka's own ``send`` puts records of one partition into several batches, of which a later one may succeed
+after an earlier one has expired. Here each partition has one batch on its way; the next is made when it is
+acknowledged by all replicas in sync, and after an error none is sent.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, ClassVar
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    UnknownError,
+    UnsupportedVersionError,
+)
+from aiokafka.partitioner import DefaultPartitioner
+
+from backbone.kafka.address import KafkaAddress
+from backbone.kafka.binding import Record, entry_id, record_of_event
+from backbone.publishing import EntryFields
+from common.errors import DependencyAway
+
+log = structlog.get_logger()
+
+BATCH_BYTES = 900_000
+"""Below the 1 MiB that a broker takes by default; a larger record goes alone, and the topic must allow it."""
+
+REQUEST_BYTES = 64 * 1024 * 1024
+REQUEST_MILLISECONDS = 5_000
+STOP_SECONDS = 3.0
+
+
+class KafkaPublisher:
+    """The facts of the relay, and dead letters. It connects when it is first used."""
+
+    system: ClassVar[str] = "kafka"
+
+    def __init__(self, address: KafkaAddress) -> None:
+        self._address = address
+        self._producer: Any = None
+        self._connecting = asyncio.Lock()
+        self._partitioner = DefaultPartitioner()
+
+    async def publish(self, stream: str, entries: Sequence[EntryFields]) -> Sequence[str]:
+        """See :class:`backbone.publishing.Publisher`."""
+        return await self.send(stream, [record_of_event(fields) for fields in entries])
+
+    async def send(self, topic: str, records: Sequence[Record]) -> list[str]:
+        """Append ``records``; their ids, when every one is acknowledged by all replicas in sync.
+
+        Raises :class:`DependencyAway`. Of each partition's records a prefix may have been stored then.
+        """
+        try:
+            producer = await self._connected()
+            partitions = sorted(await producer.partitions_for(topic))
+            lanes: dict[int, list[int]] = defaultdict(list)
+            for i, record in enumerate(records):
+                lanes[self._partitioner(record.key, partitions, partitions)].append(i)
+            ids = [""] * len(records)
+            outcomes = await asyncio.gather(
+                *(self._send_lane(producer, topic, p, records, lane, ids) for p, lane in lanes.items()),
+                return_exceptions=True,
+            )
+            for outcome in outcomes:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+        except KafkaError as error:
+            if not error.retriable:
+                await self.stop()  # it may be of no use any more: the next attempt makes another
+            raise DependencyAway(f"Kafka did not take records for {topic}: {error!r}") from error
+        return ids
+
+    async def _send_lane(
+        self,
+        producer: Any,
+        topic: str,
+        partition: int,
+        records: Sequence[Record],
+        lane: Sequence[int],
+        ids: list[str],
+    ) -> None:
+        """Append the records at the positions ``lane`` to one partition, one batch after the other."""
+        rest = list(lane)
+        while rest:
+            batch = producer.create_batch()
+            count = 0
+            for i in rest:
+                record = records[i]
+                if (
+                    batch.append(
+                        key=record.key, value=record.value, timestamp=None, headers=list(record.headers)
+                    )
+                    is None
+                ):
+                    break
+                count += 1
+            batch.close()
+            stored = await (await producer.send_batch(batch, topic, partition=partition))
+            for n, i in enumerate(rest[:count]):
+                ids[i] = entry_id(topic, partition, stored.offset + n)
+            rest = rest[count:]
+
+    async def _connected(self) -> Any:
+        async with self._connecting:
+            if self._producer is None:
+                try:
+                    self._producer = await self._start(idempotent=True)
+                except (UnknownError, UnsupportedVersionError, ClusterAuthorizationFailedError) as error:
+                    # A retried request may then be stored twice: consumers know events by their ids.
+                    log.warning("the broker has no idempotent producers", error=repr(error))
+                    self._producer = await self._start(idempotent=False)
+            return self._producer
+
+    async def _start(self, *, idempotent: bool) -> Any:
+        producer = AIOKafkaProducer(
+            **self._address.client_arguments(),
+            client_id="takaro",
+            acks="all",
+            enable_idempotence=idempotent,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=REQUEST_BYTES,
+            request_timeout_ms=REQUEST_MILLISECONDS,
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await _stop(producer)
+            raise
+        return producer
+
+    async def stop(self) -> None:
+        """Close the connections; what isn't acknowledged by then counts as unpublished."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _stop(producer)
+
+
+async def _stop(producer: Any) -> None:
+    with suppress(Exception):
+        await asyncio.wait_for(producer.stop(), STOP_SECONDS)

@@ -1,0 +1,6 @@
+"""How far behind a consumer group is, measured by whichever broker has it."""
+
+from prometheus_client import Gauge
+
+LAG = Gauge("takaro_stream_group_lag", "Entries a group has not read yet", ["stream", "group"])
+PENDING = Gauge("takaro_stream_group_pending", "Entries read and not acknowledged", ["stream", "group"])

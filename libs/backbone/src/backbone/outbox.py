@@ -1,0 +1,61 @@
+"""Transactional outbox: a fact commits with the change that it tells of, and is published afterwards.
+
+Within a subject, ``sequence`` counts the facts without a gap. It comes from the subject's own row, under
+whose lock the change is made, so a committed fact's predecessors are committed too, and ``position`` orders
+them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from common.postgres import Connection
+from common.telemetry import current_traceparent
+from contracts import Contract
+
+CHANNEL = "outbox"
+"""Postgres notification channel that wakes the relay; the payload is the stream."""
+
+APPEND = """
+WITH appended AS (
+    INSERT INTO outbox (stream, event_id, type, source, subject, sequence, traceparent, data)
+    SELECT stream, coalesce(id, gen_random_uuid()), type, '/takaro/' || split_part(stream, '.', 1), subject,
+           sequence, traceparent, data
+    FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])
+         AS fact (stream, id, type, subject, sequence, traceparent, data)
+)
+SELECT pg_notify('outbox', stream) FROM unnest($8::text[]) AS stream
+"""
+"""A fact's CloudEvents source is the service that owns its stream: ``/takaro/chat``."""
+
+
+@dataclass(slots=True)
+class Fact:
+    """A fact to publish on ``stream``. ``traceparent`` defaults to that of the running span, ``id`` to a
+    random one."""
+
+    stream: str
+    subject: str
+    sequence: int
+    data: Contract
+    id: UUID | None = None
+    traceparent: str | None = None
+
+
+async def append(connection: Connection, facts: Sequence[Fact]) -> None:
+    """Record ``facts`` in the caller's transaction, in this order, in one statement."""
+    if not facts:
+        return
+    current = current_traceparent()
+    streams = [fact.stream for fact in facts]
+    await connection.execute(
+        APPEND,
+        streams,
+        [fact.id for fact in facts],
+        [fact.data.type for fact in facts],
+        [fact.subject for fact in facts],
+        [fact.sequence for fact in facts],
+        [fact.traceparent or current for fact in facts],
+        [fact.data.to_json() for fact in facts],
+        sorted(set(streams)),
+    )

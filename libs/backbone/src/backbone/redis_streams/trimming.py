@@ -1,0 +1,97 @@
+"""Trimming: a stream keeps what any group still needs, and what is younger than its retention.
+
+By ``MINID``, below the oldest entry that a group has not acknowledged: ``MAXLEN`` ignores pending entries. On
+a stream of facts a group that was silent for the whole retention is dropped, after it was alerted on for the
+second half of that time. A command stream waits for its owner for ever, and keeps everything while the owner
+has no group there: it was lost, or has never been made.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from prometheus_client import Gauge
+from redis.asyncio import Redis
+
+from backbone.lag import LAG, PENDING
+
+log = structlog.get_logger()
+
+SILENT = Gauge("takaro_stream_group_silent_seconds", "Time since a lagging group read", ["stream", "group"])
+LENGTH = Gauge("takaro_stream_length", "Entries in the stream", ["stream"])
+
+
+@dataclass(slots=True, frozen=True)
+class Need:
+    """The oldest entry that a group still needs (``None``: none there), and since when it is silent."""
+
+    group: str
+    oldest: str | None
+    silent_seconds: float
+
+
+async def trim(redis: Redis, stream: str, *, retention_seconds: float, owner: str | None) -> int:
+    """Remove what no group needs and retention doesn't keep; how many entries went.
+
+    ``owner`` is the group that a command stream is for; of other streams (``None``) groups are dropped that
+    are silent for longer than the retention.
+    """
+    if not await redis.exists(stream):
+        return 0
+    groups: Any = await redis.xinfo_groups(stream)
+    horizon = f"{int((time.time() - retention_seconds) * 1000)}-0"
+    limits = [horizon]
+    LENGTH.labels(stream).set(await redis.xlen(stream))
+    if owner is not None and owner not in (_text(info["name"]) for info in groups):
+        return 0
+    for info in groups:
+        need = await _need(redis, stream, info)
+        SILENT.labels(stream, need.group).set(need.silent_seconds if need.oldest else 0)
+        LAG.labels(stream, need.group).set(info["lag"] or 0)
+        PENDING.labels(stream, need.group).set(info["pending"])
+        if need.oldest is None:
+            continue
+        if owner is None and need.silent_seconds > retention_seconds:
+            log.error("silent group dropped", stream=stream, group=need.group, silent=need.silent_seconds)
+            await redis.xgroup_destroy(stream, need.group)
+            continue
+        if owner is None and need.silent_seconds > retention_seconds / 2:
+            log.warning("group is silent", stream=stream, group=need.group, silent=need.silent_seconds)
+        limits.append(need.oldest)
+    removed: int = await redis.xtrim(stream, minid=min(limits, key=_order), approximate=True)
+    return removed
+
+
+async def _need(redis: Redis, stream: str, info: dict[str, Any]) -> Need:
+    name: str = _text(info["name"])
+    oldest: str | None = None
+    if info["pending"]:
+        summary: Any = await redis.xpending(stream, name)
+        oldest = _text(summary["min"])
+    last = _text(info["last-delivered-id"])
+    unread: Any = await redis.xrange(stream, min=f"({last}", count=1)
+    if unread and oldest is None:
+        oldest = _text(unread[0][0])
+    elif oldest is None and not unread:
+        # Everything is read and acknowledged: what is delivered may go, what comes is needed.
+        return Need(name, None, 0.0)
+    consumers: Any = await redis.xinfo_consumers(stream, name)
+    idle = [row["idle"] / 1000 for row in consumers]
+    silent = min(idle) if idle else _age(oldest)
+    return Need(name, oldest, silent)
+
+
+def _age(entry_id: str | None) -> float:
+    if entry_id is None:
+        return 0.0
+    return max(0.0, time.time() - int(entry_id.partition("-")[0]) / 1000)
+
+
+def _order(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, counter = entry_id.partition("-")
+    return int(milliseconds), int(counter or 0)
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

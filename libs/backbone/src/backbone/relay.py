@@ -1,0 +1,172 @@
+"""The relay: publishes what the outbox holds, at least once, in order for each subject.
+
+It works under a lease, in one fenced transaction a batch: read in order of position, publish in
+one go, delete what was published. Committed rows of a subject are always a prefix of its sequence (outbox),
+so a batch never overtakes a predecessor; nothing is skipped by a "last id", since transactions commit out of
+order.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import asyncpg
+import structlog
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from prometheus_client import Counter, Gauge
+
+from backbone.events import encode_entry
+from backbone.leases import Lease, LeaseKeeper
+from backbone.outbox import CHANNEL
+from backbone.publishing import Publisher
+from common import backoff, telemetry
+from common.errors import is_transient
+from common.notifications import Notifications
+from common.postgres import Connection, Pool, transaction
+
+log = structlog.get_logger()
+
+PUBLISHED = Counter("takaro_outbox_published_total", "Facts published", ["stream"])
+WAITING = Gauge("takaro_outbox_waiting", "Facts committed and not yet published", ["stream"])
+
+LIST_WAITING = """
+SELECT position, event_id::text AS event_id, type, source, subject, sequence, time, traceparent, data, bytes,
+       (SELECT set_config('synchronous_commit', 'off', true))
+FROM (SELECT *, sum(octet_length(data)) OVER (ORDER BY position) AS bytes
+      FROM outbox WHERE stream = $1 ORDER BY position LIMIT $2) AS page
+WHERE bytes - octet_length(data) < $3
+"""
+"""A page ends with the row that reaches its bytes: ``bytes`` counts them up to and with a row.
+
+The transaction that lists also deletes. Were that lost in a crash of Postgres, the facts would be told
+again: at least once is promised, so nothing waits for the disk here."""
+DELETE_PUBLISHED = "DELETE FROM outbox WHERE stream = $1 AND position = ANY($2::bigint[])"
+COUNT_WAITING = "SELECT count(*) FROM outbox WHERE stream = $1"
+
+BATCH = 500
+POLL_SECONDS = 1.0
+"""Facts are announced by NOTIFY; the poll finds those whose notification was lost."""
+
+
+class Relay:
+    """Publishes the facts of one stream while it holds the lease ``relay:<stream>``."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        publisher: Publisher,
+        notifications: Notifications,
+        keeper: LeaseKeeper,
+        stream: str,
+        page_bytes: int,
+    ) -> None:
+        self._pool, self._publisher, self._notifications = pool, publisher, notifications
+        self._keeper, self._stream, self._page_bytes = keeper, stream, page_bytes
+        self.published = 0
+        self._full = False
+
+    @property
+    def status(self) -> str:
+        return "standby" if self._keeper.lease is None else "active"
+
+    async def run(self) -> None:
+        """Publish whenever the lease is ours; for ever, until cancelled."""
+        await self._keeper.run(self._lead)
+
+    async def _lead(self, lease: Lease) -> None:
+        failures = 0
+        async with self._notifications.subscribe(CHANNEL, self._stream) as notified:
+            while True:
+                try:
+                    await self.publish_batch(lease)
+                except Exception as error:
+                    if not is_transient(error):
+                        raise
+                    failures += 1
+                    log.warning("facts wait", stream=self._stream, error=repr(error))
+                    await asyncio.sleep(backoff.pause(failures, first=0.1, longest=2))
+                    continue
+                failures = 0
+                if not self._full:
+                    await notified.wait(POLL_SECONDS)
+
+    async def publish_batch(self, lease: Lease) -> int:
+        """Publish up to :data:`BATCH` facts, of about ``page_bytes`` together; how many it were."""
+        with suppress_instrumentation():
+            async with transaction(self._pool) as connection:
+                await lease.hold(connection)
+                rows = await connection.fetch(LIST_WAITING, self._stream, BATCH, self._page_bytes)
+                if rows:
+                    await self._publish(rows)
+                    await connection.execute(
+                        DELETE_PUBLISHED, self._stream, [row["position"] for row in rows]
+                    )
+        PUBLISHED.labels(self._stream).inc(len(rows))
+        self.published += len(rows)
+        self._full = len(rows) == BATCH or (bool(rows) and rows[-1]["bytes"] >= self._page_bytes)
+        return len(rows)
+
+    async def _publish(self, rows: Sequence[asyncpg.Record]) -> None:
+        with self._send_spans(rows) as spans:
+            entries = []
+            for i, row in enumerate(rows):
+                context = telemetry.format_traceparent(spans[i].get_span_context()) if spans else None
+                fields = encode_entry(
+                    id=row["event_id"],
+                    source=row["source"],
+                    type=row["type"],
+                    subject=row["subject"],
+                    time=row["time"],
+                    sequence=row["sequence"],
+                    traceparent=context or row["traceparent"],
+                    data=row["data"],
+                )
+                entries.append(fields)
+            entry_ids = await self._publisher.publish(self._stream, entries)
+            for span, entry_id in zip(spans, entry_ids, strict=False):
+                span.set_attribute("messaging.message.id", entry_id)
+
+    @contextmanager
+    def _send_spans(self, rows: Sequence[asyncpg.Record]) -> Iterator[Sequence[Span]]:
+        """A send span in each fact's own trace, whose context travels with the fact; none when unrecorded."""
+        if not telemetry.recording():
+            yield ()
+            return
+        common = {
+            "messaging.system": self._publisher.system,
+            "messaging.operation.type": "send",
+            "messaging.operation.name": "send",
+            "messaging.destination.name": self._stream,
+        }
+        spans = [
+            telemetry.tracer().start_span(
+                f"send {self._stream}",
+                context=telemetry.context_of(row["traceparent"]),
+                kind=SpanKind.PRODUCER,
+                attributes={
+                    **common,
+                    "cloudevents.event_id": row["event_id"],
+                    "cloudevents.event_type": row["type"],
+                    "cloudevents.event_source": row["source"],
+                },
+            )
+            for row in rows
+        ]
+        try:
+            yield spans
+        except Exception as error:
+            for span in spans:
+                span.set_attribute("error.type", type(error).__qualname__)
+                span.set_status(Status(StatusCode.ERROR, repr(error)))
+            raise
+        finally:
+            for span in spans:
+                span.end()
+
+
+async def count_waiting(connection: Connection, stream: str) -> int:
+    """Facts of ``stream`` that are committed and not yet published."""
+    count: int = await connection.fetchval(COUNT_WAITING, stream)
+    WAITING.labels(stream).set(count)
+    return count

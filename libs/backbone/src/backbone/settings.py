@@ -1,0 +1,36 @@
+"""Settings of a service's event side."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from backbone.bus import check_address
+from common.settings import StoreSettings
+
+
+class BackboneSettings(StoreSettings):
+    """Where events travel, how many at once, and how long they are kept and tried."""
+
+    event_bus_url: str = Field("", description="defaults to REDIS_URL; kafka://host:9092 switches to Kafka")
+    stream_batch_size: int = Field(500, ge=1, le=10_000, description="entries handled in one transaction")
+    stream_batch_bytes: int = Field(
+        4_000_000, ge=1, description="bytes of entries in one transaction, and of facts published at once"
+    )
+    stream_retention_seconds: float = Field(
+        7 * 86_400, gt=0, description="how long facts stay in a stream, and a silent group may hold them"
+    )
+    inbox_retention_seconds: float = Field(
+        30 * 86_400, gt=0, description="how long handled events are remembered; longer than any replay"
+    )
+    max_handler_failures: int = Field(5, ge=1, description="failures after which an entry is a dead letter")
+    retry_backoff_seconds: float = Field(0.2, gt=0, description="first pause before a retry; then doubled")
+    retry_backoff_max_seconds: float = Field(30, gt=0, description="longest pause between retries")
+
+    @model_validator(mode="after")
+    def _consistent_events(self) -> Self:
+        if not self.event_bus_url:
+            self.event_bus_url = self.redis_url
+        check_address(self.event_bus_url)
+        if self.inbox_retention_seconds <= self.stream_retention_seconds:
+            raise ValueError("INBOX_RETENTION_SECONDS must be longer than STREAM_RETENTION_SECONDS")
+        return self

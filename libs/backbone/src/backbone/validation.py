@@ -1,0 +1,71 @@
+"""From raw entries to validated commands: one bad entry never holds up a batch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from backbone.events import Event, MalformedEntry, RawEntry, decode_entry
+from backbone.handlers import Command, Rejection, Route, Router
+from common import codec
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Item:
+    """An entry on its way: ``route`` and ``command`` are set when it is valid, else ``rejection`` is.
+
+    An entry of a type that the router doesn't take, on a stream of facts, has neither: it is passed over.
+    """
+
+    entry: RawEntry
+    event: Event | None = None
+    route: Route | None = None
+    command: Command[Any] | None = None
+    rejection: Rejection | None = None
+    order_key: str = ""
+
+
+def validate(router: Router, stream: str, entries: Sequence[RawEntry]) -> list[Item]:
+    """Decode and validate each entry on its own, in order."""
+    return [_validate(router, stream, entry) for entry in entries]
+
+
+def _validate(router: Router, stream: str, entry: RawEntry) -> Item:
+    event: Event | None = None
+    try:
+        event = decode_entry(stream, entry[0], entry[1])
+        return _read(router, entry, event)
+    except MalformedEntry as error:
+        return Item(entry, error.event, rejection=Rejection("malformed", str(error)))
+    except Exception as error:
+        # What nobody foresaw is the misfortune of one entry, not of its batch.
+        log.error("entry can't be read", stream=stream, entry_id=entry[0], exc_info=error)
+        return Item(entry, event, rejection=Rejection("malformed", f"{type(error).__name__}: {error}"))
+
+
+def _read(router: Router, entry: RawEntry, event: Event) -> Item:
+    route = router.routes.get(event.type)
+    if route is None:
+        rejection = None
+        if router.rejected is not None:
+            rejection = Rejection("unknown_type", f"{router.service} takes no {event.type}")
+        return Item(entry, event, rejection=rejection)
+    try:
+        data = route.model.model_validate_json(event.data)
+        if codec.json_has_nul(event.data):
+            return Item(entry, event, rejection=Rejection("invalid", "U+0000 can't be stored"))
+    except ValidationError as error:
+        return Item(entry, event, rejection=Rejection("invalid", explain(error.errors(include_url=False))))
+    except ValueError as error:
+        return Item(entry, event, rejection=Rejection("invalid", str(error)))
+    command = Command(event, data, event.key(), event.traceparent)
+    return Item(entry, event, route, command, order_key=route.order_by(command))
+
+
+def explain(problems: Sequence[Mapping[str, Any]]) -> str:
+    """Pydantic's findings on one line: ``conversationId: Field required; …``."""
+    return "; ".join(f"{'.'.join(map(str, p['loc'])) or 'data'}: {p['msg']}" for p in problems[:10])

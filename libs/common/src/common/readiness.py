@@ -1,0 +1,42 @@
+"""What a service must have before it works: readiness checks, and the schema's revision among them."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from common.postgres import Connection, Pool
+
+Check: TypeAlias = Callable[[], Awaitable[str]]
+"""Answers with what is fine (``"active"``), or raises with what isn't."""
+
+CHECK_SECONDS = 3.0
+
+# Never fails on a database that was not migrated: a failed statement would end the caller's transaction.
+_TABLE_EXISTS = "SELECT to_regclass('alembic_version') IS NOT NULL"
+_CURRENT = "SELECT max(version_num) FROM alembic_version"
+
+
+class NotReady(Exception):
+    """Why a service can't work now, and what to do about it."""
+
+
+async def current_revision(connection: Connection) -> str | None:
+    """The revision that the database is at, also one this code doesn't know; ``None`` when never migrated."""
+    if not await connection.fetchval(_TABLE_EXISTS):
+        return None
+    revision: str | None = await connection.fetchval(_CURRENT)
+    return revision
+
+
+def is_at_least(current: str | None, required: str) -> bool:
+    """Whether a database at ``current`` has what code that requires ``required`` needs; newer is fine."""
+    return current is not None and int(current) >= int(required)
+
+
+async def check_schema(pool: Pool, service: str, required: str) -> str:
+    """The schema's revision. Raises :class:`NotReady` below ``required``; a newer one is fine."""
+    async with pool.acquire(timeout=CHECK_SECONDS) as connection:
+        revision = await current_revision(connection)
+    if not is_at_least(revision, required):
+        at = f"at revision {revision}" if revision else "not migrated"
+        raise NotReady(f"the schema is {at}, {service} needs at least {required}: run `takaro migrate`")
+    return f"revision {revision} (needs {required})"

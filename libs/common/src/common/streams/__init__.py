@@ -1,1 +1,0 @@
-"""Streams: reliable consumption on Redis Streams and Kafka, dead letters, trimming."""

@@ -1,0 +1,203 @@
+"""What chat takes in on ``chat.commands`` and tells on ``chat.events``."""
+
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import Field, StringConstraints, model_validator
+
+from contracts import CommandRejected, Contract, by_type
+from contracts.storable import JsonArray, JsonObject, Text
+
+COMMANDS_STREAM = "chat.commands"
+FACTS_STREAM = "chat.events"
+
+MAX_USER_CONTENT = 50_000
+"""Characters a person may send in one message, over HTTP and the stream alike."""
+MAX_CONTENT = 1_000_000
+"""Characters of what an agent, a tool or the system says."""
+
+Role = Literal["user", "assistant", "system", "tool"]
+Title = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
+UserId = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
+AgentName = Annotated[Text, StringConstraints(min_length=1, max_length=151)]
+"""An agent as people write it: base id (100) and, after ``/`` or ``@``, a version (50)."""
+AgentVersion = Annotated[Text, StringConstraints(min_length=1, max_length=50)]
+ModelName = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
+Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+
+
+class CreateConversation(Contract):
+    """Start a conversation. Without ``id`` it gets the command's own id, or ``uuid5(source, id)``."""
+
+    type: ClassVar[str] = "chat.conversation.create.v1"
+
+    id: UUID | None = None
+    agent_id: AgentName
+    agent_version: AgentVersion | None = None
+    user_id: UserId
+    title: Title | None = None
+    provider: Annotated[Text, StringConstraints(min_length=1, max_length=50)] = "openrouter"
+    metadata: JsonObject = Field(default_factory=dict)
+    state: JsonObject = Field(default_factory=dict)
+
+
+class AppendMessage(Contract):
+    """Append a message. Its id is the command's own id, or ``uuid5(source, id)``: sent twice, stored once."""
+
+    type: ClassVar[str] = "chat.message.append.v1"
+
+    conversation_id: UUID
+    role: Role
+    content: Annotated[Text, StringConstraints(max_length=MAX_CONTENT)]
+    tool_calls: JsonArray | None = None
+    tool_results: JsonArray | JsonObject | None = None
+    token_count: Count | None = None
+    latency_ms: Count | None = None
+    model: ModelName | None = None
+
+    @model_validator(mode="after")
+    def _user_content_as_over_http(self) -> "AppendMessage":
+        if self.role == "user" and not 1 <= len(self.content) <= MAX_USER_CONTENT:
+            raise ValueError(f"content of a user's message must have 1 to {MAX_USER_CONTENT} characters")
+        return self
+
+
+class PatchState(Contract):
+    """Change a conversation's state by a JSON merge patch (RFC 7396)."""
+
+    type: ClassVar[str] = "chat.conversation.state.patch.v1"
+
+    conversation_id: UUID
+    patch: JsonObject
+    expected_version: Annotated[int, Field(strict=True, ge=0)] | None = None
+
+
+class SetTitle(Contract):
+    """Name a conversation; ``null`` takes the name away."""
+
+    type: ClassVar[str] = "chat.conversation.title.set.v1"
+
+    conversation_id: UUID
+    title: Title | None
+
+
+class DeleteConversation(Contract):
+    """Delete a conversation with its messages and cockpit sessions."""
+
+    type: ClassVar[str] = "chat.conversation.delete.v1"
+
+    conversation_id: UUID
+
+
+class ConversationCreated(Contract):
+    type: ClassVar[str] = "chat.conversation.created.v1"
+
+    conversation_id: UUID
+    agent_id: str
+    agent_version: str
+    user_id: str
+    title: str | None = None
+    provider: str
+    metadata: dict[str, Any]
+    state: dict[str, Any]
+    created_at: datetime
+
+
+class StateChanged(Contract):
+    """The whole state after the change; ``version`` grows by one with each change."""
+
+    type: ClassVar[str] = "chat.conversation.state_changed.v1"
+
+    conversation_id: UUID
+    state: dict[str, Any]
+    version: int
+
+
+class ConversationTitled(Contract):
+    type: ClassVar[str] = "chat.conversation.titled.v1"
+
+    conversation_id: UUID
+    title: str | None
+
+
+class ConversationDeleted(Contract):
+    """Gone, with its messages and cockpit sessions. ``userId`` is null for a legacy one that nobody owned."""
+
+    type: ClassVar[str] = "chat.conversation.deleted.v1"
+
+    conversation_id: UUID
+    user_id: str | None
+
+
+class MessageAppended(Contract):
+    """A message as stored; ``createdAt`` orders it among the conversation's messages."""
+
+    type: ClassVar[str] = "chat.message.appended.v1"
+
+    message_id: UUID
+    conversation_id: UUID
+    role: str
+    content: str
+    tool_calls: list[Any] | None = None
+    tool_results: list[Any] | dict[str, Any] | None = None
+    token_count: int | None = None
+    latency_ms: int | None = None
+    model: str | None = None
+    created_at: datetime
+
+
+class AgentCreated(Contract):
+    type: ClassVar[str] = "chat.agent.created.v1"
+
+    agent_id: UUID
+    user_id: str
+    name: str
+    model: str
+    tools: list[str]
+    knowledge_bases: list[str]
+
+
+class AgentUpdated(Contract):
+    """The agent's values after the change."""
+
+    type: ClassVar[str] = "chat.agent.updated.v1"
+
+    agent_id: UUID
+    user_id: str
+    name: str
+    model: str
+    tools: list[str]
+    knowledge_bases: list[str]
+
+
+class AgentDeleted(Contract):
+    type: ClassVar[str] = "chat.agent.deleted.v1"
+
+    agent_id: UUID
+    user_id: str
+
+
+class ChatCommandRejected(CommandRejected):
+    type: ClassVar[str] = "chat.command.rejected.v1"
+
+
+COMMANDS: tuple[type[Contract], ...] = (
+    CreateConversation,
+    AppendMessage,
+    PatchState,
+    SetTitle,
+    DeleteConversation,
+)
+FACTS: tuple[type[Contract], ...] = (
+    ConversationCreated,
+    StateChanged,
+    ConversationTitled,
+    ConversationDeleted,
+    MessageAppended,
+    AgentCreated,
+    AgentUpdated,
+    AgentDeleted,
+    ChatCommandRejected,
+)
+TYPES = by_type(*COMMANDS, *FACTS)

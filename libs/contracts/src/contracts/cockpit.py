@@ -1,0 +1,124 @@
+"""What cockpit takes in on ``cockpit.commands`` and tells on ``cockpit.events``.
+
+The subject of a fact is its session's id, and ``sequence`` counts the facts of that session.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, StringConstraints
+
+from contracts import CommandRejected, Contract, by_type
+from contracts.storable import Text, check_text
+
+COMMANDS_STREAM = "cockpit.commands"
+FACTS_STREAM = "cockpit.events"
+
+MAX_COMMAND = 1_000
+"""Characters of one console line, over HTTP and the stream alike."""
+
+UserId = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
+PlayerId = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
+ConsoleLine = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_COMMAND),
+    AfterValidator(check_text),
+]
+Status = Literal["stopped", "starting", "running", "stopping", "error"]
+
+
+class StartServer(Contract):
+    """Start the user's mock server in this conversation's session, or move it there from another one."""
+
+    type: ClassVar[str] = "cockpit.server.start.v1"
+
+    conversation_id: UUID
+    user_id: UserId
+
+
+class StopServer(Contract):
+    """Stop the mock server that runs in this conversation's session; nothing to do when none does."""
+
+    type: ClassVar[str] = "cockpit.server.stop.v1"
+
+    conversation_id: UUID
+    user_id: UserId
+
+
+class ExecuteCommand(Contract):
+    """Run one line on the console of the server in this conversation's session. The answer is an event."""
+
+    type: ClassVar[str] = "cockpit.server.execute.v1"
+
+    conversation_id: UUID
+    user_id: UserId
+    command: ConsoleLine
+
+
+class SelectPlayer(Contract):
+    """Choose the player that the session's user tests as; ``null`` for none."""
+
+    type: ClassVar[str] = "cockpit.player.select.v1"
+
+    conversation_id: UUID
+    user_id: UserId
+    player_id: PlayerId | None
+
+
+class ServerStatusChanged(Contract):
+    """A session's server started, stopped or moved.
+
+    ``reason`` is ``started``, ``stopped``, ``moved`` (it left for the session ``movedTo``, or came from
+    another) or ``conversation_deleted`` (the session is gone).
+    """
+
+    type: ClassVar[str] = "cockpit.server.status_changed.v1"
+
+    session_id: UUID
+    conversation_id: UUID
+    user_id: str
+    game_server_id: str | None
+    status: Status
+    previous_status: str
+    player_count: int
+    reason: str
+    moved_to: UUID | None = None
+
+
+class PlayerSelected(Contract):
+    type: ClassVar[str] = "cockpit.player.selected.v1"
+
+    session_id: UUID
+    conversation_id: UUID
+    user_id: str
+    player_id: str | None
+
+
+class GameEventHappened(Contract):
+    """What the session's event stream shows; ``eventId`` grows with each event of the session."""
+
+    type: ClassVar[str] = "cockpit.game.event.v1"
+
+    session_id: UUID
+    conversation_id: UUID
+    user_id: str
+    game_server_id: str
+    event_id: int
+    event_name: str
+    created_at: datetime
+    meta: dict[str, Any]
+
+
+class CockpitCommandRejected(CommandRejected):
+    type: ClassVar[str] = "cockpit.command.rejected.v1"
+
+
+COMMANDS: tuple[type[Contract], ...] = (StartServer, StopServer, ExecuteCommand, SelectPlayer)
+FACTS: tuple[type[Contract], ...] = (
+    ServerStatusChanged,
+    PlayerSelected,
+    GameEventHappened,
+    CockpitCommandRejected,
+)
+TYPES = by_type(*COMMANDS, *FACTS)

@@ -1,0 +1,124 @@
+"""What knowledge takes in on ``knowledge.commands`` and tells on ``knowledge.events``."""
+
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from contracts import CommandRejected, Contract, by_type
+from contracts.storable import Text
+
+COMMANDS_STREAM = "knowledge.commands"
+FACTS_STREAM = "knowledge.events"
+
+KnowledgeBaseId = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
+SyncMode = Literal["incremental", "full"]
+SyncType = Literal["full", "incremental", "skipped"]
+SyncPhase = Literal["reading", "writing"]
+
+
+class RequestSync(Contract):
+    """Sync a knowledge base. The sync's id is the command's own id, or ``uuid5(source, id)``."""
+
+    type: ClassVar[str] = "knowledge.sync.request.v1"
+
+    knowledge_base_id: KnowledgeBaseId
+    mode: SyncMode = "incremental"
+
+
+class SyncStarted(Contract):
+    type: ClassVar[str] = "knowledge.sync.started.v1"
+
+    knowledge_base_id: str
+    sync_id: UUID
+    version: str
+    mode: SyncMode
+
+
+class SyncProgressed(Contract):
+    """How far a running sync is: first files are read and their chunks embedded, then rows are written."""
+
+    type: ClassVar[str] = "knowledge.sync.progressed.v1"
+
+    knowledge_base_id: str
+    sync_id: UUID
+    files_read: int
+    files_to_read: int
+    chunks_embedded: int
+    tokens: int | None = None
+    """Embedded so far, at about four characters each."""
+    rate: float | None = None
+    """Chunks a second since the phase began: embedded, then written."""
+    seconds_left: float | None = None
+    """Of the phase, at its pace so far."""
+    phase: SyncPhase | None = None
+    rows_written: int | None = None
+    rows_to_write: int | None = None
+    """Known once everything is read. Readers see the new rows all at once, after the last of them."""
+
+
+class SyncCompleted(Contract):
+    """The base now equals its source at commit ``sha``. Counts are files, and chunks written."""
+
+    type: ClassVar[str] = "knowledge.sync.completed.v1"
+
+    knowledge_base_id: str
+    sync_id: UUID
+    version: str
+    sync_type: SyncType
+    sha: str
+    added: int
+    modified: int
+    removed: int
+    chunks_created: int
+    chunks_removed: int
+    chunks_moved: int = 0
+    """Chunks that are as they were, at another place of their file."""
+    versions_removed: list[str] = Field(default_factory=list)
+    """Other versions of the base, whose content went because another model had embedded it."""
+
+
+class SyncFailed(Contract):
+    """The sync did not reach its commit. ``failed_files`` lists files that could not be read: the rest of
+    the source is in place then, and those files keep their old content."""
+
+    type: ClassVar[str] = "knowledge.sync.failed.v1"
+
+    knowledge_base_id: str
+    sync_id: UUID
+    reason: str
+    failed_files: list[str]
+
+
+class BaseUpdated(Contract):
+    """A knowledge base was registered, or its definition changed; with ``deleted`` it is gone, and its
+    content with it; of ``removed_version`` the content alone is gone. One that isn't ``public`` is its
+    owner's alone."""
+
+    type: ClassVar[str] = "knowledge.base.updated.v1"
+
+    knowledge_base_id: str
+    name: str
+    version: str
+    source: str
+    refresh_schedule: str | None
+    public: bool | None = None
+    owner_id: str | None = None
+    deleted: bool = False
+    removed_version: str | None = None
+
+
+class KnowledgeCommandRejected(CommandRejected):
+    type: ClassVar[str] = "knowledge.command.rejected.v1"
+
+
+COMMANDS: tuple[type[Contract], ...] = (RequestSync,)
+FACTS: tuple[type[Contract], ...] = (
+    SyncStarted,
+    SyncProgressed,
+    SyncCompleted,
+    SyncFailed,
+    BaseUpdated,
+    KnowledgeCommandRejected,
+)
+TYPES = by_type(*COMMANDS, *FACTS)

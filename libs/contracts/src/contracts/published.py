@@ -1,0 +1,56 @@
+"""Published contracts: a JSON Schema a type, an AsyncAPI document a producer."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from contracts import Contract, chat, cockpit, knowledge
+from contracts.asyncapi import asyncapi_document
+
+
+@dataclass(slots=True, frozen=True)
+class Producer:
+    """A service's streams and the types on them."""
+
+    name: str
+    commands_stream: str
+    commands: tuple[type[Contract], ...]
+    facts_stream: str
+    facts: tuple[type[Contract], ...]
+
+
+PRODUCERS = tuple(
+    Producer(name, module.COMMANDS_STREAM, module.COMMANDS, module.FACTS_STREAM, module.FACTS)
+    for name, module in (("chat", chat), ("knowledge", knowledge), ("cockpit", cockpit))
+)
+
+
+def schema_of(contract: type[Contract], *, fact: bool) -> dict[str, Any]:
+    """The JSON Schema of an event's ``data``: what may be sent of a command, what is read of a fact."""
+    schema = contract.model_json_schema(by_alias=True, mode="serialization" if fact else "validation")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": contract.type, **schema}
+
+
+def published() -> Iterator[tuple[str, dict[str, Any], bool]]:
+    """Each type's name, its schema, and whether it is a fact."""
+    for producer in PRODUCERS:
+        for contract in producer.commands:
+            yield contract.type, schema_of(contract, fact=False), False
+        for contract in producer.facts:
+            yield contract.type, schema_of(contract, fact=True), True
+
+
+def documents() -> Iterator[tuple[Path, dict[str, Any]]]:
+    """What is published in a folder: ``schemas/<type>.json`` and ``asyncapi-<service>.json``."""
+    for name, schema, _ in published():
+        yield Path("schemas") / f"{name}.json", schema
+    for producer in PRODUCERS:
+        document = asyncapi_document(
+            producer.name,
+            version("takaro-contracts"),
+            receives={producer.commands_stream: producer.commands},
+            sends={producer.facts_stream: producer.facts},
+        )
+        yield Path(f"asyncapi-{producer.name}.json"), document

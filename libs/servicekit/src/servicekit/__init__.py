@@ -1,0 +1,1 @@
+"""Composing and running a service: HTTP, authentication, server-sent events, health."""

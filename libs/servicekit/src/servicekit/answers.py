@@ -1,0 +1,48 @@
+"""HTTP as the existing system speaks it: ``{"data": …}`` and ``{"error": "message"}``, JSON in camelCase."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+from starlette.responses import Response
+
+from common import codec
+from common.errors import Invalid
+
+
+class Body(BaseModel):
+    """Base of request bodies: camelCase, no coercion of strings to numbers, NaN and infinity refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="ignore", strict=True, allow_inf_nan=False
+    )
+
+
+class JSONAnswer(Response):
+    """A response encoded with the one JSON encoder."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return codec.dumps(content)
+
+
+def data(value: Any, *, status: int = 200) -> JSONAnswer:
+    """``{"data": value}``: ``value`` is made of dicts, lists, dataclasses, UUIDs, dates."""
+    return JSONAnswer({"data": value}, status_code=status)
+
+
+def failure(message: str, status: int, **more: Any) -> JSONAnswer:
+    """``{"error": message}`` and what more there is to say."""
+    headers = (
+        {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "1"} if status == 503 else None
+    )
+    return JSONAnswer({"error": message, **more}, status_code=status, headers=headers)
+
+
+def require_storable(fields: Sequence[tuple[str, str | None]]) -> None:
+    """Refuse query and path texts that Postgres can't store. Raises :class:`Invalid`."""
+    for name, value in fields:
+        if value is not None and "\x00" in value:
+            raise Invalid("Validation failed", details={name: ["U+0000 can't be stored"]})

@@ -1,0 +1,60 @@
+"""Errors as answers: each with its status, and a message without SQL or a stack trace."""
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.responses import Response
+
+from common.errors import BUSY, OUTAGES, Invalid, TakaroError, is_transient
+from servicekit.answers import failure
+
+log = structlog.get_logger()
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Answer each error with its status and a message that holds no SQL and no stack trace."""
+    for transient in OUTAGES + BUSY:
+        if not issubclass(transient, TakaroError):  # ours say themselves what is away
+            app.add_exception_handler(transient, _unexpected)  # type: ignore[arg-type]
+    app.add_exception_handler(TakaroError, _takaro_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(StarletteHTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _takaro_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, TakaroError)
+    if isinstance(error, Invalid) and error.details:
+        return failure("Validation failed", 400, details=error.details)
+    if error.status >= 500:
+        log.warning("request failed", error=error.reason, code=error.code)
+    return failure(error.reason, error.status)
+
+
+async def _validation_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    details: dict[str, list[str]] = {}
+    for problem in error.errors():
+        where = [str(part) for part in problem["loc"] if part not in ("body", "path", "query", "header")]
+        if problem["type"] == "json_invalid":
+            where = []  # its place is a number of bytes, not a field
+        message = str(problem["msg"]).removeprefix("Value error, ")
+        details.setdefault(".".join(where) or "body", []).append(message)
+    return failure("Validation failed", 400, details=details)
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, StarletteHTTPException)
+    answer = failure(str(error.detail), error.status_code)
+    for name, value in (error.headers or {}).items():
+        answer.headers[name] = value
+    return answer
+
+
+async def _unexpected(_: Request, error: Exception) -> Response:
+    if is_transient(error):
+        log.warning("dependency unavailable", error=repr(error))
+        return failure("The service is temporarily unavailable, try again", 503)
+    log.error("request failed", exc_info=error)
+    return failure("Internal server error", 500)

@@ -1,0 +1,1 @@
+"""ASGI middlewares, each in a file of its own."""

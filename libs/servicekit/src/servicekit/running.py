@@ -1,0 +1,104 @@
+"""Running a service as a process, until it is told to stop."""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
+from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from pydantic import ValidationError
+
+from common import telemetry
+from servicekit.settings import ServiceSettings
+
+log = structlog.get_logger()
+
+
+def load_settings(settings_class: type[ServiceSettings]) -> Any:
+    """The settings, or an exit with a message that says which one to mend."""
+    try:
+        return settings_class()
+    except ValidationError as error:
+        for problem in error.errors():
+            where = ".".join(str(part) for part in problem["loc"]).upper()
+            message = str(problem["msg"]).removeprefix("Value error, ")
+            print(f"{settings_class.service}: {where + ': ' if where else ''}{message}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+class _Server(uvicorn.Server):
+    """Tells open event streams to end as soon as a stop is asked for: uvicorn waits for them otherwise.
+
+    And ends normally after a stop: uvicorn raises the signal again, which would lose the last spans. When
+    something hangs, it ends by force.
+    """
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event, grace_seconds: float) -> None:
+        super().__init__(config)
+        self._stopping, self._grace_seconds = stopping, grace_seconds
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for sig, handler in before.items():
+                signal.signal(sig, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._stopping.set()
+        self._end_in_time()
+        super().handle_exit(sig, frame)
+
+    def _end_in_time(self) -> None:
+        """End as a kill would when the grace period is over: nothing is lost by that.
+
+        A server that is frozen holds up a stop without end: asyncpg waits until its cancellation has arrived
+        there. From a thread, since the event loop may be what hangs.
+        """
+        timer = threading.Timer(self._grace_seconds, _give_up, [self._grace_seconds])
+        timer.daemon = True
+        timer.start()
+
+
+def _give_up(grace_seconds: float) -> None:
+    log.error("not stopped in time: ends by force", grace_seconds=grace_seconds)
+    os._exit(1)
+
+
+def run(build: Callable[[Any], FastAPI], settings_class: type[ServiceSettings]) -> None:
+    """Run a service until SIGTERM or SIGINT; after its grace period it ends by force, with exit code 1."""
+    settings = load_settings(settings_class)
+    provider = telemetry.setup(settings.service, settings.instance_name, log_level=settings.log_level)
+    if telemetry.recording():
+        AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]
+        HTTPXClientInstrumentor().instrument()
+    app = build(settings)
+    # What was imported stays for good: the collector needn't look at it again and again.
+    gc.collect()
+    gc.freeze()
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, int(settings.shutdown_grace_seconds / 2)),
+    )
+    try:
+        _Server(config, app.state.stopping, settings.shutdown_grace_seconds).run()
+    finally:
+        provider.shutdown()

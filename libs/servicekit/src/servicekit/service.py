@@ -1,0 +1,174 @@
+"""What every service is made of, composed once: pool, Redis, consumers, relay, HTTP, health.
+
+A service starts without its dependencies, says so on ``/ready``, and begins to work when they are there.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import httpx
+import structlog
+from fastapi import APIRouter, FastAPI, Request
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from redis.asyncio import Redis
+
+from backbone.backbone import Backbone
+from backbone.handlers import Router
+from common.notifications import Notifications
+from common.postgres import Pool, create_pool
+from common.readiness import Check, check_schema
+from common.redis_clients import open_redis
+from common.supervision import stop, supervise
+from contracts import Contract
+from contracts.asyncapi import asyncapi_document
+from servicekit.asyncapi_pages import mount_asyncapi
+from servicekit.auth import Authenticator
+from servicekit.error_answers import install_error_handlers
+from servicekit.health import health_router
+from servicekit.middlewares.guard_body import GuardBody
+from servicekit.middlewares.measure_requests import MeasureRequests
+from servicekit.settings import ServiceSettings
+
+log = structlog.get_logger()
+
+_UNTRACED = r"^https?://[^/]+/(health|ready|metrics|docs|openapi\.json|asyncapi(\.json)?)$"
+"""What operators and their machines ask for. Whole paths: a knowledge base may be called ``docs``."""
+
+
+@dataclass(slots=True)
+class Resources:
+    """What use cases and background work need. ``redis`` answers in text."""
+
+    settings: Any
+    pool: Pool
+    redis: Redis
+    http: httpx.AsyncClient
+    notifications: Notifications
+    extras: dict[str, Any] = field(default_factory=dict)
+
+
+Background = Callable[[Resources], Awaitable[None]]
+ReadinessCheck = Callable[[Resources], Awaitable[str | None]]
+
+
+@dataclass(slots=True)
+class ServiceSpec:
+    """One service. ``streams`` maps a stream to the router of what is taken from it; ``facts`` are what it
+    publishes on ``facts_stream``; ``background`` runs for as long as the service does; ``checks`` raise
+    :class:`common.readiness.NotReady`; ``on_start`` fills ``resources.extras``.
+    """
+
+    settings: ServiceSettings
+    title: str
+    required_revision: str
+    facts_stream: str
+    routers: Sequence[APIRouter] = ()
+    streams: Mapping[str, Router] = field(default_factory=dict)
+    facts: Sequence[type[Contract]] = ()
+    background: Sequence[Background] = ()
+    checks: Mapping[str, ReadinessCheck] = field(default_factory=dict)
+    on_start: Callable[[Resources], Awaitable[None]] | None = None
+
+
+async def get_resources(request: Request) -> Any:
+    """FastAPI dependency: the service's :class:`Resources`. A coroutine: others are run in a thread."""
+    return request.app.state.resources
+
+
+def create_app(spec: ServiceSpec) -> FastAPI:
+    """Compose a service."""
+    checks: dict[str, Check] = {}
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        settings = spec.settings
+        async with _resources(settings) as resources:
+            app.state.resources = resources
+            if spec.on_start is not None:
+                await spec.on_start(resources)
+            backbone = Backbone(settings, resources.notifications, spec.streams, spec.facts_stream)
+            checks.update(_checks(spec, resources))
+            checks.update(backbone.checks())
+            tasks = [
+                asyncio.create_task(supervise(name, work), name=name)
+                for name, work in (
+                    ("notifications", resources.notifications.run),
+                    *((_name(work), _bind(work, resources)) for work in spec.background),
+                )
+            ]
+            async with backbone:
+                log.info("started", port=settings.port, instance=settings.instance_name)
+                try:
+                    yield
+                finally:
+                    app.state.stopping.set()
+                    await stop(*tasks, patience_seconds=settings.shutdown_grace_seconds / 2)
+        log.info("stopped")
+
+    app = FastAPI(title=spec.title, version=version(f"takaro-{spec.settings.service}"), lifespan=lifespan)
+    app.state.stopping = asyncio.Event()
+    app.state.authenticator = Authenticator(spec.settings)
+    app.include_router(health_router(checks))
+    for router in spec.routers:
+        app.include_router(router)
+    document = asyncapi_document(
+        spec.settings.service,
+        app.version,
+        receives={
+            stream: [route.model for route in router.routes.values()]
+            for stream, router in spec.streams.items()
+        },
+        sends={spec.facts_stream: spec.facts},
+    )
+    mount_asyncapi(app, spec.settings.service, document)
+    install_error_handlers(app)
+    app.add_middleware(GuardBody)
+    app.add_middleware(MeasureRequests)
+    FastAPIInstrumentor.instrument_app(
+        app,
+        excluded_urls=_UNTRACED,
+        exclude_spans=["send", "receive"],
+    )
+    return app
+
+
+@asynccontextmanager
+async def _resources(settings: ServiceSettings) -> AsyncIterator[Resources]:
+    redis = open_redis(settings.redis_url, decode_responses=True)
+    async with (
+        await create_pool(settings) as pool,
+        httpx.AsyncClient(timeout=30, follow_redirects=False) as http,
+    ):
+        try:
+            yield Resources(settings, pool, redis, http, Notifications(settings))
+        finally:
+            await redis.aclose()
+
+
+def _checks(spec: ServiceSpec, resources: Resources) -> dict[str, Check]:
+    async def database() -> str:
+        return await check_schema(resources.pool, spec.settings.service, spec.required_revision)
+
+    async def redis() -> str:
+        await resources.redis.ping()
+        return "ok"
+
+    def bound(check: ReadinessCheck) -> Check:
+        async def run() -> str:
+            return await check(resources) or "ok"
+
+        return run
+
+    return {"database": database, "redis": redis, **{name: bound(c) for name, c in spec.checks.items()}}
+
+
+def _bind(work: Background, resources: Resources) -> Callable[[], Awaitable[None]]:
+    return lambda: work(resources)
+
+
+def _name(work: Background) -> str:
+    return getattr(work, "__name__", type(work).__name__)
