@@ -5,10 +5,10 @@ from uuid import UUID
 
 from chat.conversations.models import conversation_json
 from chat.conversations.records import Conversation
-from chat.json_time import json_time
 from chat.messages.models import message_json
 from chat.messages.records import Message
 from common import codec
+from common.json_time import json_time
 
 ID = UUID("0190d7a0-1111-7222-8333-444455556666")
 AT = datetime(2026, 11, 22, 12, 0, 0, 123999, UTC)

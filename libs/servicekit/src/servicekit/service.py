@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import httpx
 import structlog
@@ -43,35 +43,34 @@ _UNTRACED = r"^https?://[^/]+/(health|ready|metrics|docs|openapi\.json|asyncapi(
 class Resources:
     """What use cases and background work need. ``redis`` answers in text."""
 
-    settings: Any
     pool: Pool
     redis: Redis
     http: httpx.AsyncClient
     notifications: Notifications
-    extras: dict[str, Any] = field(default_factory=dict)
 
 
-Background = Callable[[Resources], Awaitable[None]]
-ReadinessCheck = Callable[[Resources], Awaitable[str | None]]
+R = TypeVar("R", bound=Resources)
 
 
 @dataclass(slots=True)
-class ServiceSpec:
-    """One service. ``streams`` maps a stream to the router of what is taken from it; ``facts`` are what it
-    publishes on ``facts_stream``; ``background`` runs for as long as the service does; ``checks`` raise
-    :class:`common.readiness.NotReady`; ``on_start`` fills ``resources.extras``.
+class ServiceSpec(Generic[R]):
+    """One service, made of its own kind of resources.
+
+    ``resources`` adds to the shared ones what this service needs besides. ``streams`` maps a stream to the
+    router of what is taken from it; ``facts`` are what it publishes on ``facts_stream``; ``background`` runs
+    for as long as the service does; ``checks`` raise :class:`common.readiness.NotReady`.
     """
 
     settings: ServiceSettings
     title: str
     required_revision: str
     facts_stream: str
+    resources: Callable[[Resources], R]
     routers: Sequence[APIRouter] = ()
     streams: Mapping[str, Router] = field(default_factory=dict)
     facts: Sequence[type[Contract]] = ()
-    background: Sequence[Background] = ()
-    checks: Mapping[str, ReadinessCheck] = field(default_factory=dict)
-    on_start: Callable[[Resources], Awaitable[None]] | None = None
+    background: Sequence[Callable[[R], Awaitable[None]]] = ()
+    checks: Mapping[str, Callable[[R], Awaitable[str | None]]] = field(default_factory=dict)
 
 
 async def get_resources(request: Request) -> Any:
@@ -79,17 +78,16 @@ async def get_resources(request: Request) -> Any:
     return request.app.state.resources
 
 
-def create_app(spec: ServiceSpec) -> FastAPI:
+def create_app(spec: ServiceSpec[R]) -> FastAPI:
     """Compose a service."""
     checks: dict[str, Check] = {}
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         settings = spec.settings
-        async with _resources(settings) as resources:
+        async with _shared_resources(settings) as shared:
+            resources = spec.resources(shared)
             app.state.resources = resources
-            if spec.on_start is not None:
-                await spec.on_start(resources)
             backbone = Backbone(settings, resources.notifications, spec.streams, spec.facts_stream)
             checks.update(_checks(spec, resources))
             checks.update(backbone.checks())
@@ -137,19 +135,19 @@ def create_app(spec: ServiceSpec) -> FastAPI:
 
 
 @asynccontextmanager
-async def _resources(settings: ServiceSettings) -> AsyncIterator[Resources]:
+async def _shared_resources(settings: ServiceSettings) -> AsyncIterator[Resources]:
     redis = open_redis(settings.redis_url, decode_responses=True)
     async with (
         await create_pool(settings) as pool,
         httpx.AsyncClient(timeout=30, follow_redirects=False) as http,
     ):
         try:
-            yield Resources(settings, pool, redis, http, Notifications(settings))
+            yield Resources(pool, redis, http, Notifications(settings))
         finally:
             await redis.aclose()
 
 
-def _checks(spec: ServiceSpec, resources: Resources) -> dict[str, Check]:
+def _checks(spec: ServiceSpec[R], resources: R) -> dict[str, Check]:
     async def database() -> str:
         return await check_schema(resources.pool, spec.settings.service, spec.required_revision)
 
@@ -157,7 +155,7 @@ def _checks(spec: ServiceSpec, resources: Resources) -> dict[str, Check]:
         await resources.redis.ping()
         return "ok"
 
-    def bound(check: ReadinessCheck) -> Check:
+    def bound(check: Callable[[R], Awaitable[str | None]]) -> Check:
         async def run() -> str:
             return await check(resources) or "ok"
 
@@ -166,9 +164,9 @@ def _checks(spec: ServiceSpec, resources: Resources) -> dict[str, Check]:
     return {"database": database, "redis": redis, **{name: bound(c) for name, c in spec.checks.items()}}
 
 
-def _bind(work: Background, resources: Resources) -> Callable[[], Awaitable[None]]:
+def _bind(work: Callable[[R], Awaitable[None]], resources: R) -> Callable[[], Awaitable[None]]:
     return lambda: work(resources)
 
 
-def _name(work: Background) -> str:
+def _name(work: Callable[..., Awaitable[None]]) -> str:
     return getattr(work, "__name__", type(work).__name__)

@@ -23,6 +23,7 @@ def build(settings: ChatSettings) -> FastAPI:
             required_revision=REQUIRED_REVISION,
             routers=[create_conversations_router(catalogue), messages, custom_agents],
             streams={contracts.COMMANDS_STREAM: create_command_router(catalogue)},
+            resources=lambda shared: shared,
             facts_stream=contracts.FACTS_STREAM,
             facts=contracts.FACTS,
         )

@@ -27,6 +27,7 @@ def build(settings: CockpitSettings) -> FastAPI:
             required_revision=REQUIRED_REVISION,
             routers=[sessions, servers, events],
             streams={cockpit.COMMANDS_STREAM: commands(), chat.FACTS_STREAM: chat_facts()},
+            resources=lambda shared: shared,
             facts_stream=cockpit.FACTS_STREAM,
             background=[drive_simulations],
             facts=cockpit.FACTS,

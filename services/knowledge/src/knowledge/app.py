@@ -19,6 +19,7 @@ from knowledge.http_retries import Retries
 from knowledge.queue.dispatcher import Dispatcher
 from knowledge.queue.jobs import run_job
 from knowledge.queue.worker import QueueWorker
+from knowledge.resources import KnowledgeResources
 from knowledge.schedules.reconciler import Reconciler
 from knowledge.search.routes import create_router as create_search_router
 from knowledge.settings import KnowledgeSettings
@@ -52,41 +53,49 @@ def build(settings: KnowledgeSettings) -> FastAPI:
         settings.source_credentials_by_host(),
     )
 
-    async def make_parts(resources: Resources) -> None:
-        embedder = make_embedder(settings, resources.http)
-        sources = _sources(settings, resources, roots, access)
+    def make_resources(shared: Resources) -> KnowledgeResources:
+        embedder = make_embedder(settings, shared.http)
+        sources = _sources(settings, shared, roots, access)
         deps = SyncDeps(
-            pool=resources.pool,
+            pool=shared.pool,
             embedder=embedder,
             sources=sources,
             instance=settings.instance_name,
             lease_ttl_seconds=settings.lease_ttl_seconds,
             downloads=settings.sync_downloads,
         )
-        resources.extras["embedder"] = embedder
-        resources.extras["fetcher"] = sources.fetcher
-        resources.extras["worker"] = QueueWorker(
+        worker = QueueWorker(
             settings.redis_url,
             partial(run_job, deps, jitter_seconds=settings.sync_jitter_seconds),
             concurrency=settings.sync_concurrency,
             grace_seconds=settings.shutdown_grace_seconds,
             lock_seconds=settings.sync_lock_seconds,
         )
+        return KnowledgeResources(
+            shared.pool,
+            shared.redis,
+            shared.http,
+            shared.notifications,
+            settings=settings,
+            embedder=embedder,
+            fetcher=sources.fetcher,
+            worker=worker,
+        )
 
-    async def seed_registry(resources: Resources) -> None:
+    async def seed_registry(resources: KnowledgeResources) -> None:
         await _seed(resources, declared, settings.sync_at_start)
 
-    async def work_queue(resources: Resources) -> None:
+    async def work_queue(resources: KnowledgeResources) -> None:
         try:
-            await resources.extras["worker"].run()
+            await resources.worker.run()
         finally:
-            await resources.extras["embedder"].close()
-            await resources.extras["fetcher"].close()
+            await resources.embedder.close()
+            await resources.fetcher.close()
 
-    async def dispatch_syncs(resources: Resources) -> None:
+    async def dispatch_syncs(resources: KnowledgeResources) -> None:
         await Dispatcher(resources.pool, settings.redis_url, resources.notifications).run()
 
-    async def keep_schedules(resources: Resources) -> None:
+    async def keep_schedules(resources: KnowledgeResources) -> None:
         await Reconciler(
             resources.pool,
             settings.redis_url,
@@ -96,7 +105,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             interval_seconds=settings.schedules_check_seconds,
         ).run()
 
-    async def forget_what_is_old(resources: Resources) -> None:
+    async def forget_what_is_old(resources: KnowledgeResources) -> None:
         while True:
             await asyncio.sleep(FORGET_INTERVAL_SECONDS)
             async with resources.pool.acquire() as connection:
@@ -106,7 +115,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             if forgotten := await forget_syncs(resources.pool, timedelta(days=settings.sync_history_days)):
                 log.info("old syncs were forgotten", syncs=forgotten)
 
-    async def remove_abandoned_folders(_: Resources) -> None:
+    async def remove_abandoned_folders(_: KnowledgeResources) -> None:
         while True:
             if removed := await asyncio.to_thread(remove_abandoned):
                 log.info("folders of processes that are gone were removed", folders=len(removed))
@@ -119,9 +128,9 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             required_revision=REQUIRED_REVISION,
             routers=[create_search_router(settings.search_exact_rows), syncs, webhooks, bases],
             streams={contracts.COMMANDS_STREAM: commands()},
+            resources=make_resources,
             facts_stream=contracts.FACTS_STREAM,
             facts=contracts.FACTS,
-            on_start=make_parts,
             background=[
                 seed_registry,
                 work_queue,
@@ -135,22 +144,22 @@ def build(settings: KnowledgeSettings) -> FastAPI:
     )
 
 
-async def _check_registry(resources: Resources) -> str:
-    if not resources.extras.get("seeded"):
+async def _check_registry(resources: KnowledgeResources) -> str:
+    if not resources.seeded:
         raise NotReady("the registry is not yet in line with KNOWLEDGE_BASES_FILE")
     return "seeded"
 
 
-async def _check_worker(resources: Resources) -> str:
-    if not resources.extras["worker"].running:
+async def _check_worker(resources: KnowledgeResources) -> str:
+    if not resources.worker.running:
         raise NotReady("the worker of kb-sync is not running: is Redis there?")
     return "running"
 
 
-async def _seed(resources: Resources, declared: list[KnowledgeBase], sync: bool) -> None:
+async def _seed(resources: KnowledgeResources, declared: list[KnowledgeBase], sync: bool) -> None:
     """Once; ``supervise`` repeats it while the database is away or not migrated."""
     await seed(resources.pool, declared, sync=sync)
-    resources.extras["seeded"] = True
+    resources.seeded = True
     await asyncio.Event().wait()
 
 

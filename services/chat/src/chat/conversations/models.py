@@ -6,7 +6,7 @@ from orjson import Fragment
 from pydantic import Field
 
 from chat.conversations.records import Conversation, State
-from chat.json_time import json_time
+from common.json_time import json_time
 from contracts.chat import AgentName, AgentVersion, Title
 from servicekit.answers import Body
 

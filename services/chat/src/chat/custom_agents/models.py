@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from chat.custom_agents.records import AgentValues, CustomAgent
-from chat.json_time import json_time
+from common.json_time import json_time
 from contracts.chat import ModelName
 from contracts.storable import Text
 from servicekit.answers import Body

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from orjson import Fragment
 from pydantic import Field, StringConstraints
 
-from chat.json_time import json_time
 from chat.messages.records import Message
+from common.json_time import json_time
 from contracts.chat import MAX_USER_CONTENT
 from contracts.storable import Text
 from servicekit.answers import Body

@@ -1,12 +1,13 @@
 """A knowledge base inside the service, and its JSON at the edges."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
+from common.json_time import json_time
 from contracts.storable import Text
 from knowledge.bases.cron import check_schedule
 
@@ -89,7 +90,7 @@ class BaseView:
 
     def to_json(self) -> dict[str, Any]:
         return {to_camel(name): getattr(self, name) for name in self.__slots__} | {
-            "lastSyncedAt": milliseconds(self.last_synced_at)
+            "lastSyncedAt": json_time(self.last_synced_at)
         }
 
 
@@ -131,10 +132,3 @@ class Definition(BaseModel):
             refresh_schedule=self.refresh_schedule,
             origin=origin,
         )
-
-
-def milliseconds(moment: datetime | None) -> str | None:
-    """``2026-11-22T12:00:00.123Z``, as JavaScript's ``Date`` writes it."""
-    if moment is None:
-        return None
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -10,14 +10,15 @@ from common.postgres import Connection, transaction
 from knowledge.bases import ownership, repository, rules
 from knowledge.bases.bodies import OF_VERSION, BaseChange, NewBase, WhatToDelete
 from knowledge.bases.models import KnowledgeBase
+from knowledge.resources import KnowledgeResources
 from knowledge.sync import requests, version_repository
 from servicekit.answers import JSONAnswer, data, require_storable
 from servicekit.auth import Caller, require_caller
-from servicekit.service import Resources, get_resources
+from servicekit.service import get_resources
 
 BaseId = Annotated[str, Path(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]
 Called = Annotated[Caller, Depends(require_caller)]
-Provided = Annotated[Resources, Depends(get_resources)]
+Provided = Annotated[KnowledgeResources, Depends(get_resources)]
 
 OneVersion = Annotated[
     str | None,
@@ -92,7 +93,7 @@ async def require_visible(connection: Connection, kb_id: str, caller: Caller) ->
     return rules.check_visible(await repository.get_base(connection, kb_id), caller.user_id)
 
 
-async def _view(resources: Resources, kb_id: str, caller: Caller) -> dict[str, Any]:
+async def _view(resources: KnowledgeResources, kb_id: str, caller: Caller) -> dict[str, Any]:
     """A base as the list shows it, its whole definition, and its versions that have content."""
     async with resources.pool.acquire() as connection:
         base = await require_visible(connection, kb_id, caller)
@@ -103,6 +104,6 @@ async def _view(resources: Resources, kb_id: str, caller: Caller) -> dict[str, A
     return views[0].to_json() | base.definition_to_json() | {"versions": versions}
 
 
-def _roots(resources: Resources) -> list[FilePath]:
+def _roots(resources: KnowledgeResources) -> list[FilePath]:
     roots: list[FilePath] = resources.settings.local_roots()
     return roots

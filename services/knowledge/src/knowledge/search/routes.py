@@ -7,10 +7,11 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from knowledge.bases.routes import BaseId, OneVersion
+from knowledge.resources import KnowledgeResources
 from knowledge.search.use_cases import search
 from servicekit.answers import data, require_storable
 from servicekit.auth import Caller, require_caller
-from servicekit.service import Resources, get_resources
+from servicekit.service import get_resources
 
 MAX_LIMIT = 50
 MAX_QUESTION = 8_000
@@ -25,16 +26,22 @@ def create_router(exact_rows: int) -> APIRouter:
         kb_id: BaseId,
         q: Annotated[str, Query(min_length=1, max_length=MAX_QUESTION)],
         caller: Annotated[Caller, Depends(require_caller)],
-        resources: Annotated[Resources, Depends(get_resources)],
+        resources: Annotated[KnowledgeResources, Depends(get_resources)],
         limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 5,
         version: OneVersion = None,
     ) -> Response:
         """The chunks nearest to ``q``, best first; ``score`` is the cosine similarity. Without ``version``
         they are of the base's own, or of the one synced last while that waits for its first sync."""
         require_storable([("q", q), ("version", version or "")])
-        embedder = resources.extras["embedder"]
         hits = await search(
-            resources.pool, embedder, kb_id, q, limit, exact_rows, user_id=caller.user_id, version=version
+            resources.pool,
+            resources.embedder,
+            kb_id,
+            q,
+            limit,
+            exact_rows,
+            user_id=caller.user_id,
+            version=version,
         )
         return data([asdict(hit) for hit in hits])
 

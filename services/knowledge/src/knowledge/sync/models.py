@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias, get_args
 from uuid import UUID
 
+from common.json_time import json_time
 from contracts.knowledge import SyncMode, SyncType
-from knowledge.bases.models import milliseconds
 
 Reason: TypeAlias = Literal["http", "command", "startup", "job", "registry", "schedule", "webhook"]
 """What asked for a sync. ``registry``: a definition that is new or was changed."""
@@ -64,9 +64,9 @@ class SyncRecord:
             "files": files.get("files", []),
             "filesOmitted": files.get("omitted", 0),
             "progress": self.progress,
-            "createdAt": milliseconds(self.created_at),
-            "startedAt": milliseconds(self.started_at),
-            "finishedAt": milliseconds(self.finished_at),
+            "createdAt": json_time(self.created_at),
+            "startedAt": json_time(self.started_at),
+            "finishedAt": json_time(self.finished_at),
         }
 
 
