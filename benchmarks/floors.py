@@ -16,7 +16,7 @@ import asyncpg
 from backbone.batch import BatchTransaction
 from backbone.events import RawEntry, decode_entry, encode_entry
 from backbone.handlers import Router
-from backbone.leases import LeaseKeeper
+from backbone.leases import LeaseKeeper, held
 from backbone.processor import Processor
 from backbone.redis_streams.consumer import StreamConsumer
 from backbone.redis_streams.group import Group
@@ -128,12 +128,10 @@ class Parts:
 
     async def write(self) -> None:
         async with await create_pool(self.settings) as pool:
-            keeper = LeaseKeeper(pool, "bench", f"bench-{uuid4()}", 60)
-            lease = await keeper._acquire()
             batch = BatchTransaction(pool, self.router, FACTS_STREAM)
-            for start in range(0, COUNT, self.batch):
-                await batch.apply(self.items[start : start + self.batch], lease)
-            await pool.execute("UPDATE leases SET expires_at = '-infinity' WHERE name = 'bench'")
+            async with held(pool, "bench", f"bench-{uuid4()}", 60) as holding:
+                for start in range(0, COUNT, self.batch):
+                    await batch.apply(self.items[start : start + self.batch], holding.lease)
 
     async def write_floor(self) -> None:
         connection = await asyncpg.connect(self.world.postgres.url)
@@ -166,14 +164,14 @@ class Parts:
 
     async def relay(self) -> None:
         async with await create_pool(self.settings) as pool:
-            keeper = LeaseKeeper(pool, "bench-relay", f"bench-{uuid4()}", 60)
-            lease = await keeper._acquire()
+            owner = f"bench-{uuid4()}"
+            keeper = LeaseKeeper(pool, "bench-relay", owner, 60)
             publisher = RedisPublisher(self.redis)
             notifications, page_bytes = Notifications(self.settings), self.settings.stream_batch_bytes
             relay = Relay(pool, publisher, notifications, keeper, FACTS_STREAM, page_bytes)
-            while await relay.publish_batch(lease):
-                pass
-            await pool.execute("UPDATE leases SET expires_at = '-infinity' WHERE name = 'bench-relay'")
+            async with held(pool, "bench-relay", owner, 60) as holding:
+                while await relay.publish_batch(holding.lease):
+                    pass
 
     async def relay_floor(self) -> None:
         fields: dict[Any, Any] = encode_entry(

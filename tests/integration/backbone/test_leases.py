@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
 from backbone import leases
-from backbone.leases import Lease, LeaseKeeper
+from backbone.leases import Lease, LeaseKeeper, LeaseLost, LeaseTaken, held
 from common.postgres import Pool, create_pool, transaction
 from tests.integration.backbone.probe import World
 from tests.support.wait import eventually
@@ -41,10 +42,10 @@ async def test_a_holder_in_long_transactions_keeps_its_lease(
     if not patient:
         monkeypatch.setattr(leases, "RENEW_AGAIN_SECONDS", TTL_SECONDS / 3)
         monkeypatch.setattr(leases, "ACQUIRE", OLD_ACQUIRE)
-    held: list[tuple[str, int]] = []
+    holders: list[tuple[str, int]] = []
 
     async def work(lease: Lease) -> None:
-        held.append((lease.owner, lease.epoch))
+        holders.append((lease.owner, lease.epoch))
         while True:
             async with transaction(pool) as connection:
                 await lease.hold(connection)
@@ -55,14 +56,14 @@ async def test_a_holder_in_long_transactions_keeps_its_lease(
         await LeaseKeeper(pool, "busy", owner, TTL_SECONDS).run(work)
 
     tasks = [asyncio.create_task(compete("holder"))]
-    await eventually(lambda: held)
+    await eventually(lambda: holders)
     tasks += [asyncio.create_task(compete(f"other-{number}")) for number in range(3)]
     try:
         if patient:
             await asyncio.sleep(2 * BATCH_SECONDS + 0.2)
-            assert held == [("holder", 1)]
+            assert holders == [("holder", 1)]
         else:
-            await eventually(lambda: len(held) > 1)
+            await eventually(lambda: len(holders) > 1)
     finally:
         for task in tasks:
             task.cancel()
@@ -71,5 +72,53 @@ async def test_a_holder_in_long_transactions_keeps_its_lease(
 
 async def test_a_lease_that_was_let_go_is_taken_over_with_the_next_epoch(pool: Pool) -> None:
     for owner, epoch in (("first", 1), ("second", 2), ("second", 3)):
-        assert (await LeaseKeeper(pool, "free", owner, 0.01)._acquire()).epoch == epoch
+        async with held(pool, "free", owner, 60) as holding:
+            assert holding.lease.epoch == epoch
+
+
+async def test_a_lease_is_taken_when_it_has_run_out_or_is_ones_own_and_never_else(pool: Pool) -> None:
+    async with held(pool, "gone", "first", 0.01) as first:
+        await first.stop_renewing()
         await asyncio.sleep(0.02)
+        async with held(pool, "gone", "second", 60) as second, held(pool, "gone", "second", 60) as again:
+            assert (second.lease.epoch, again.lease.epoch) == (2, 3)
+            with pytest.raises(LeaseTaken):
+                async with held(pool, "gone", "third", 60):
+                    pass
+
+
+async def test_a_renewal_that_fails_for_good_stops_the_work_and_says_why(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing more is begun, or paid for, under a lease that nobody renews."""
+    monkeypatch.setattr(leases, "RENEW", "SELECT epoch FROM no_such_table WHERE $1 = '' OR $2 = 0 OR $3")
+    stopped = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    with pytest.raises(asyncpg.UndefinedTableError):
+        async with held(pool, "failing", "owner", 0.1) as holding:
+            await holding.run(work())
+    assert stopped.is_set()
+
+
+async def test_work_whose_lease_was_revoked_is_stopped(pool: Pool) -> None:
+    async with held(pool, "revoked", "owner", 0.1) as holding:
+        async with pool.acquire() as connection:
+            await leases.revoke(connection, "revoked")
+        with pytest.raises(LeaseLost):
+            await holding.run(asyncio.Event().wait())
+
+
+async def test_work_that_ends_after_its_renewal_was_stopped_gives_its_result(pool: Pool) -> None:
+    async with held(pool, "last", "owner", 0.1) as holding:
+
+        async def work() -> str:
+            await holding.stop_renewing()
+            return "done"
+
+        assert await holding.run(work()) == "done"

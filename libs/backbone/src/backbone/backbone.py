@@ -15,6 +15,7 @@ from backbone import inbox
 from backbone.bus import Consumer, check_reading, open_bus
 from backbone.handlers import Router
 from backbone.leases import LeaseKeeper
+from backbone.names import relay_lease
 from backbone.relay import Relay, count_waiting
 from backbone.settings import BackboneSettings
 from common.notifications import Notifications
@@ -67,7 +68,7 @@ class Backbone:
         await self._bus.__aenter__()
         for stream, router in self._streams.items():
             self._consumers[stream] = self._bus.consumer(stream, router, self._facts_stream)
-        lease = f"relay:{self._facts_stream}"
+        lease = relay_lease(self._facts_stream)
         keeper = LeaseKeeper(self._pool, lease, settings.instance_name, settings.lease_ttl_seconds)
         self._relay = Relay(
             self._pool,

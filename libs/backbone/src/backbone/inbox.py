@@ -46,6 +46,12 @@ FORGET_REJECTED = """
 DELETE FROM inbox WHERE consumer = $1 AND key = ANY($2::uuid[]) AND outcome = 'rejected'
 """
 
+REMEMBER = """
+INSERT INTO inbox (consumer, key, event_id, source, type, digest)
+SELECT $1, key, key::text, $2, $3, '' FROM unnest($4::uuid[]) AS key
+ON CONFLICT DO NOTHING
+"""
+
 PRUNE = """
 DELETE FROM inbox WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM inbox WHERE handled_at < now() - make_interval(secs => $1) LIMIT $2))
@@ -113,6 +119,17 @@ async def record_replays(connection: Connection, consumer: str, records: Sequenc
     """Remember replays, each by a key of its own; the keys that were new."""
     rows = await connection.fetch(RECORD_REPLAYS, consumer, *_columns(records))
     return {row["key"] for row in rows}
+
+
+async def remember(
+    connection: Connection, consumer: str, source: str, type: str, keys: Sequence[UUID]
+) -> None:
+    """Record events as handled whose natural keys are about to go.
+
+    Until now the row itself was the record that its event was handled. An entry that is read again later (a
+    lost group starts at 0) must still be a repeat.
+    """
+    await connection.execute(REMEMBER, consumer, source, type, keys)
 
 
 async def forget_rejected(connection: Connection, consumer: str, keys: Iterable[UUID]) -> None:

@@ -4,17 +4,21 @@ A holder renews its row three times within its time to live. Another process tak
 and a restarted process of the same instance name takes over at once. What a holder writes, it writes in a
 transaction that first reads the row ``FOR SHARE`` with its epoch: a process that was frozen past its lease
 changes nothing, and nobody takes over while such a transaction runs.
+
+:func:`held` is the one way to hold a lease: for a piece of work that ends (a sync), or again and again for
+work that doesn't (:class:`LeaseKeeper`: stream consumers, the relay, the simulation).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import asyncpg
 import structlog
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from prometheus_client import Gauge
 
 from common.errors import TakaroError, is_transient
@@ -22,6 +26,8 @@ from common.postgres import Connection, Pool
 from common.supervision import stop
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 HELD = Gauge("takaro_lease_held", "1 while this process holds the lease", ["lease"])
 
@@ -55,6 +61,7 @@ SELECT epoch FROM taken UNION ALL SELECT epoch FROM made
 """Nobody waits for a lease in line with its holder's renewal: one in a long transaction would lose it."""
 RENEW = "UPDATE leases SET expires_at = clock_timestamp() + $3 WHERE name = $1 AND epoch = $2 RETURNING epoch"
 RELEASE = "UPDATE leases SET expires_at = '-infinity' WHERE name = $1 AND epoch = $2"
+REVOKE = "UPDATE leases SET epoch = epoch + 1, expires_at = '-infinity' WHERE name = $1"
 HOLD = "SELECT 1 FROM leases WHERE name = $1 AND epoch = $2 FOR SHARE"
 
 
@@ -62,6 +69,12 @@ class LeaseLost(TakaroError):
     """Another process has taken over: nothing that the old holder does may commit any more."""
 
     default_code = "lease_lost"
+
+
+class LeaseTaken(TakaroError):
+    """Another process holds the lease."""
+
+    default_code = "lease_taken"
 
 
 class Fence(Protocol):
@@ -89,12 +102,110 @@ class Lease:
             raise LeaseLost(f"lease {self.name} was taken over from {self.owner}")
 
 
+class Held:
+    """A lease in hand, and its renewal. Made by :func:`held`."""
+
+    def __init__(self, pool: Pool, lease: Lease, ttl: timedelta) -> None:
+        self._pool, self._ttl = pool, ttl
+        self.lease = lease
+        self._renewal = asyncio.create_task(self._renew())
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What ``work`` returns, or raises.
+
+        ``work`` is cancelled, and no more is begun, as soon as the lease is lost (raises
+        :class:`LeaseLost`) or can't be renewed for any reason that doesn't pass (raises that error).
+        """
+        task, lost = asyncio.create_task(work), asyncio.create_task(self.lease.lost.wait())
+        try:
+            # A renewal that was stopped on purpose ends without an error, and the work goes on.
+            watched = {task, lost, self._renewal}
+            while not task.done() and not lost.done() and not self._failed():
+                ended, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+                watched -= ended
+        finally:
+            await stop(task, lost, patience_seconds=STOP_SECONDS)
+            await asyncio.gather(task, lost, return_exceptions=True)
+        if task.cancelled():
+            if self._failed():
+                self._renewal.result()
+            if not self.lease.lost.is_set():
+                raise asyncio.CancelledError
+            raise LeaseLost(f"lease {self.lease.name} was taken over from {self.lease.owner}")
+        return task.result()
+
+    async def stop_renewing(self) -> None:
+        """Before the last transaction, which holds the row itself: a renewal would wait for its commit."""
+        await stop(self._renewal, patience_seconds=STOP_SECONDS)
+        if self._failed():
+            self._renewal.result()
+
+    def _failed(self) -> bool:
+        renewal = self._renewal
+        return renewal.done() and not renewal.cancelled() and renewal.exception() is not None
+
+    async def _renew(self) -> None:
+        """Renew until another holder is found. While the database is away nobody can take over.
+
+        A renewal waits for the transactions that hold the lease to their commit. While one of them is long,
+        the next renewal is nearly always waiting already, and comes first when it commits.
+        """
+        pause = self._ttl.total_seconds() / 3
+        while not self.lease.lost.is_set():
+            await asyncio.sleep(pause)
+            pause = self._ttl.total_seconds() / 3
+            try:
+                # Once a second for as long as the work takes: part of no trace.
+                with suppress_instrumentation():
+                    epoch = await self._pool.fetchval(RENEW, self.lease.name, self.lease.epoch, self._ttl)
+            except asyncpg.LockNotAvailableError:
+                pause = RENEW_AGAIN_SECONDS
+                continue
+            except Exception as error:
+                if not is_transient(error):
+                    log.error("lease can't be renewed", lease=self.lease.name, exc_info=error)
+                    raise
+                log.warning("lease not renewed", lease=self.lease.name, error=repr(error))
+                continue
+            if epoch is None:
+                self.lease.lost.set()
+
+
+@asynccontextmanager
+async def held(pool: Pool, name: str, owner: str, ttl_seconds: float) -> AsyncIterator[Held]:
+    """The lease ``name`` for ``owner``, renewed inside the block and given back after it.
+
+    Raises :class:`LeaseTaken` at once while another owner holds it. ``owner`` takes back what is its own: it
+    names a process for good, or one run alone.
+    """
+    ttl = timedelta(seconds=ttl_seconds)
+    async with pool.acquire() as connection:
+        row = await connection.fetchrow(LOOK, name)
+        epoch = None
+        if row is None or row["expired"] or row["owner"] == owner:
+            epoch = await connection.fetchval(ACQUIRE, name, owner, ttl)
+    if epoch is None:
+        raise LeaseTaken(f"another process holds the lease {name}")
+    holding = Held(pool, Lease(name, owner, epoch), ttl)
+    try:
+        yield holding
+    finally:
+        with suppress(Exception):
+            await holding.stop_renewing()
+        with suppress(Exception):
+            await asyncio.shield(pool.execute(RELEASE, name, epoch, timeout=1))
+
+
+async def revoke(connection: Connection, name: str) -> None:
+    """Take a lease from whoever holds it: nothing that the holder does commits any more."""
+    await connection.execute(REVOKE, name)
+
+
 class LeaseKeeper:
     """Competes for one lease and runs the work that needs it, for as long as it is held."""
 
     def __init__(self, pool: Pool, name: str, owner: str, ttl_seconds: float) -> None:
-        self._pool, self._name, self._owner = pool, name, owner
-        self._ttl = timedelta(seconds=ttl_seconds)
+        self._pool, self._name, self._owner, self._ttl_seconds = pool, name, owner, ttl_seconds
         self._poll = min(0.5, ttl_seconds / 6)
         self.lease: Lease | None = None
 
@@ -104,72 +215,31 @@ class LeaseKeeper:
         ``work`` is cancelled when the lease is lost. An error of its own is logged and the lease given up.
         """
         while True:
-            lease = await self._acquire()
-            self.lease = lease
-            HELD.labels(self._name).set(1)
-            log.info("lease acquired", lease=lease.name, epoch=lease.epoch, owner=lease.owner)
             try:
-                await self._work(lease, work)
-            finally:
-                self.lease = None
-                HELD.labels(self._name).set(0)
-                with suppress(Exception):
-                    await asyncio.shield(self._pool.execute(RELEASE, lease.name, lease.epoch, timeout=1))
-            await asyncio.sleep(self._poll)
-
-    async def _work(self, lease: Lease, work: Callable[[Lease], Awaitable[None]]) -> None:
-        tasks = [
-            asyncio.ensure_future(work(lease)),
-            asyncio.create_task(self._renew(lease)),
-            asyncio.create_task(lease.lost.wait()),
-        ]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await stop(*tasks, patience_seconds=STOP_SECONDS)
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-        if lease.lost.is_set():
-            log.warning("lease lost", lease=lease.name, epoch=lease.epoch)
-        for result in results:
-            if isinstance(result, Exception) and not isinstance(result, LeaseLost):
-                log.error("leased work failed", lease=lease.name, exc_info=result)
-
-    async def _acquire(self) -> Lease:
-        while True:
-            try:
-                async with self._pool.acquire() as connection:
-                    row = await connection.fetchrow(LOOK, self._name)
-                    if row is None or row["expired"] or row["owner"] == self._owner:
-                        epoch = await connection.fetchval(ACQUIRE, self._name, self._owner, self._ttl)
-                        if epoch is not None:
-                            return Lease(self._name, self._owner, epoch)
+                async with held(self._pool, self._name, self._owner, self._ttl_seconds) as holding:
+                    await self._work(holding, work)
+            except LeaseTaken:
+                pass
             except Exception as error:
                 if not is_transient(error):
                     raise
                 log.warning("lease unreachable", lease=self._name, error=repr(error))
             await asyncio.sleep(self._poll)
 
-    async def _renew(self, lease: Lease) -> None:
-        """Renew until another holder is found. While the database is away nobody can take over.
+    async def _work(self, holding: Held, work: Callable[[Lease], Awaitable[None]]) -> None:
+        lease = self.lease = holding.lease
+        HELD.labels(self._name).set(1)
+        log.info("lease acquired", lease=lease.name, epoch=lease.epoch, owner=lease.owner)
+        try:
+            await holding.run(_coroutine(work(lease)))
+        except LeaseLost:
+            log.warning("lease lost", lease=lease.name, epoch=lease.epoch)
+        except Exception as error:
+            log.error("leased work failed", lease=lease.name, exc_info=error)
+        finally:
+            self.lease = None
+            HELD.labels(self._name).set(0)
 
-        A renewal waits for the transactions that hold the lease to their commit. It is all but always waiting
-        while one of them is long, so that it comes first when that commits.
-        """
-        pause = self._ttl.total_seconds() / 3
-        while True:
-            await asyncio.sleep(pause)
-            pause = self._ttl.total_seconds() / 3
-            try:
-                async with self._pool.acquire() as connection:
-                    epoch = await connection.fetchval(RENEW, lease.name, lease.epoch, self._ttl)
-            except asyncpg.LockNotAvailableError:
-                pause = RENEW_AGAIN_SECONDS
-                continue
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                log.warning("lease not renewed", lease=lease.name, error=repr(error))
-                continue
-            if epoch is None:
-                lease.lost.set()
-                raise LeaseLost(f"lease {lease.name} was taken over from {lease.owner}")
+
+async def _coroutine(work: Awaitable[None]) -> None:
+    await work

@@ -9,14 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from backbone.names import OUTBOX_CHANNEL
 from common.postgres import Connection
 from common.telemetry import current_traceparent
 from contracts import Contract
 
-CHANNEL = "outbox"
-"""Postgres notification channel that wakes the relay; the payload is the stream."""
-
-APPEND = """
+APPEND = f"""
 WITH appended AS (
     INSERT INTO outbox (stream, event_id, type, source, subject, sequence, traceparent, data)
     SELECT stream, coalesce(id, gen_random_uuid()), type, '/takaro/' || split_part(stream, '.', 1), subject,
@@ -24,8 +22,8 @@ WITH appended AS (
     FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])
          AS fact (stream, id, type, subject, sequence, traceparent, data)
 )
-SELECT pg_notify('outbox', stream) FROM unnest($8::text[]) AS stream
-"""
+SELECT pg_notify('{OUTBOX_CHANNEL}', stream) FROM unnest($8::text[]) AS stream
+"""  # noqa: S608 - the channel's name is ours
 """A fact's CloudEvents source is the service that owns its stream: ``/takaro/chat``."""
 
 

@@ -18,7 +18,7 @@ from prometheus_client import Counter, Gauge
 
 from backbone.events import encode_entry
 from backbone.leases import Lease, LeaseKeeper
-from backbone.outbox import CHANNEL
+from backbone.names import OUTBOX_CHANNEL
 from backbone.publishing import Publisher
 from common import backoff, telemetry
 from common.errors import is_transient
@@ -76,7 +76,7 @@ class Relay:
 
     async def _lead(self, lease: Lease) -> None:
         failures = 0
-        async with self._notifications.subscribe(CHANNEL, self._stream) as notified:
+        async with self._notifications.subscribe(OUTBOX_CHANNEL, self._stream) as notified:
             while True:
                 try:
                     await self.publish_batch(lease)

@@ -6,17 +6,27 @@ the connection is away are lost, so each reconnection wakes every waiter.
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Sequence
 
 import asyncpg
 import structlog
 
 from common.errors import is_transient
+from common.postgres import Connection
 from common.settings import StoreSettings
 
 log = structlog.get_logger()
 
 ANSWER_SECONDS = 5.0
 """A connection that doesn't answer for this long is replaced."""
+
+
+NOTIFY = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload"
+
+
+async def notify(connection: Connection, channel: str, payloads: Sequence[str] = ("",)) -> None:
+    """Wake whoever waits for ``channel``, once the caller's transaction has committed."""
+    await connection.execute(NOTIFY, channel, payloads)
 
 
 class Notifications:

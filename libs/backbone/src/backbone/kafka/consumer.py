@@ -30,6 +30,7 @@ from backbone.kafka.reread import Rereader
 from backbone.kafka.topics import ensure_topics
 from backbone.lag import LAG, PENDING
 from backbone.leases import LeaseLost
+from backbone.names import partition_lease
 from backbone.processor import Processor
 from backbone.settings import BackboneSettings
 from common import backoff
@@ -246,7 +247,7 @@ class TopicConsumer:
         if not mine:
             return None
         settings = self._settings
-        names = {p: f"consumer:{self._topic}:{settings.service}:{p}" for p in mine}
+        names = {p: partition_lease(self._topic, settings.service, p) for p in mine}
         async with self._pool.acquire() as connection:
             fence = await PartitionFence.take(connection, list(names.values()), settings.instance_name)
         places = {p: TopicPartition(self._topic, p) for p in mine}

@@ -7,6 +7,7 @@ from backbone.batch import BatchTransaction
 from backbone.dead_letters import dead_stream
 from backbone.handlers import Router
 from backbone.leases import LeaseKeeper
+from backbone.names import consumer_lease
 from backbone.processor import Processor
 from backbone.redis_streams.consumer import StreamConsumer
 from backbone.redis_streams.group import Group
@@ -41,7 +42,7 @@ class RedisBus:
         group = Group(self._redis, stream, settings.service)
         self._groups.append(group)
         processor = Processor(group, router, BatchTransaction(self._pool, router, facts_stream), settings)
-        lease = f"consumer:{stream}:{settings.service}"
+        lease = consumer_lease(stream, settings.service)
         keeper = LeaseKeeper(self._pool, lease, settings.instance_name, settings.lease_ttl_seconds)
         return StreamConsumer(settings, group, processor, keeper)
 

@@ -1,0 +1,45 @@
+"""Names that processes share in Postgres, each made here: leases, notification channels, retired subjects."""
+
+OUTBOX_CHANNEL = "outbox"
+"""Wakes the relay; the payload is the stream."""
+
+GAME_EVENTS_CHANNEL = "cockpit_events"
+"""Wakes those who follow a mock server's events; the payload is the session."""
+
+SYNCS_CHANNEL = "knowledge_syncs"
+"""Wakes the dispatcher of requested syncs."""
+
+SCHEDULES_CHANNEL = "knowledge_schedules"
+"""Says that a schedule changed."""
+
+SIMULATION_LEASE = "cockpit-simulation"
+SCHEDULES_LEASE = "knowledge.schedules"
+
+CONSUMER_LEASES = "consumer:"
+RELAY_LEASES = "relay:"
+SYNC_LEASES = "knowledge.sync:"
+
+
+def consumer_lease(stream: str, group: str) -> str:
+    """The lease of the one active consumer of a stream for a group."""
+    return f"{CONSUMER_LEASES}{stream}:{group}"
+
+
+def partition_lease(topic: str, group: str, partition: int) -> str:
+    """The lease that fences a partition of a topic for a group, on Kafka."""
+    return f"{consumer_lease(topic, group)}:{partition}"
+
+
+def relay_lease(stream: str) -> str:
+    """The lease of the one relay that publishes on a stream."""
+    return f"{RELAY_LEASES}{stream}"
+
+
+def sync_lease(base_id: str) -> str:
+    """The lease of the one sync of a knowledge base."""
+    return f"{SYNC_LEASES}{base_id}"
+
+
+def retired_base(base_id: str) -> str:
+    """The subject under which a deleted knowledge base's sequence is kept."""
+    return f"knowledge:{base_id}"

@@ -1,0 +1,36 @@
+"""The sequences of subjects that are gone: whoever comes back by the same id counts on from there."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from common.postgres import Connection
+
+RETIRE = """
+INSERT INTO retired_subjects (subject, sequence, retired_at)
+SELECT subject, sequence, clock_timestamp() FROM unnest($1::text[], $2::bigint[]) AS gone (subject, sequence)
+ORDER BY subject
+ON CONFLICT (subject) DO UPDATE SET sequence = excluded.sequence, retired_at = excluded.retired_at
+"""
+LIST_RETIRED = "SELECT subject, sequence FROM retired_subjects WHERE subject = ANY($1::text[])"
+GET_RETIRED_AT = "SELECT retired_at FROM retired_subjects WHERE subject = $1"
+
+
+async def retire(connection: Connection, last: Mapping[str, int]) -> None:
+    """Keep the last sequence of subjects that are deleted in the caller's transaction."""
+    await connection.execute(RETIRE, list(last), list(last.values()))
+
+
+async def resume(connection: Connection, subjects: Sequence[str]) -> dict[str, int]:
+    """The last sequences of those of ``subjects`` that were there before.
+
+    Ask in a statement of its own after the insert of a new row: that one may have waited for the deletion
+    of the same id to commit, and only a later snapshot sees what it retired.
+    """
+    rows = await connection.fetch(LIST_RETIRED, subjects)
+    return {row["subject"]: row["sequence"] for row in rows}
+
+
+async def get_retired_at(connection: Connection, subject: str) -> datetime | None:
+    """When ``subject`` was last deleted; ``None`` when it never was."""
+    moment: datetime | None = await connection.fetchval(GET_RETIRED_AT, subject)
+    return moment
