@@ -83,7 +83,7 @@ class Probe:
                 "INSERT INTO probe_effects (subject, value) VALUES ($1, $2)", note.subject, note.value
             )
             data = Noted(subject=note.subject, value=note.value)
-            facts.append(Fact(FACTS, note.subject, sequence, data, traceparent=command.traceparent))
+            facts.append(Fact(FACTS, note.subject, sequence, data, trace=command.trace))
         await outbox.append(connection, facts)
         return [None] * len(commands)
 

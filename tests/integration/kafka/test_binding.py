@@ -46,14 +46,17 @@ async def test_facts_are_binary_cloudevents_keyed_by_their_subject(world: KafkaW
     assert by_key == {f"s{n}".encode(): list(range(1, 11)) for n in range(3)}
 
 
-async def test_a_traceparent_travels_through(world: KafkaWorld, probe: Probe) -> None:
+async def test_the_trace_context_travels_through(world: KafkaWorld, probe: Probe) -> None:
     traceparent = b"00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
-    headers = [("ce_type", b"probe.note.v1"), ("traceparent", traceparent)]
+    rest = {"tracestate": b"vendor=1", "baggage": b"tenant=acme"}
+    headers = [("ce_type", b"probe.note.v1"), ("traceparent", traceparent), *rest.items()]
     await world.produce(b"s", DATA % 1, headers)
     async with world.running(probe):
         await world.expect(facts=1)
     [record] = await world.records(FACTS)
-    assert dict(record.headers)["traceparent"][:35] == traceparent[:35]
+    told = dict(record.headers)
+    assert told["traceparent"][:35] == traceparent[:35]
+    assert {name: told[name] for name in rest} == rest
 
 
 async def test_a_dead_letter_is_the_record_itself_and_why_it_died(world: KafkaWorld, probe: Probe) -> None:

@@ -1,6 +1,7 @@
 """One trace across a Node application with ``bullmq-otel`` and this project, both ways."""
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -14,6 +15,7 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
+from common.trace_context import TraceContext
 from knowledge.sync.requests import request_sync
 from takaro_local.collector import Collector
 from takaro_local.spans import SpanStore
@@ -125,8 +127,8 @@ async def test_a_node_worker_goes_on_in_our_trace(
                 connection = await asyncpg.connect(database)
                 await connection.execute(f"{base} ON CONFLICT DO NOTHING")
                 async with connection.transaction():
-                    traceparent = f"00-{asked[0]}-{asked[1]}-01"
-                    job_id = await request_sync(connection, "guide", reason="http", traceparent=traceparent)
+                    trace = TraceContext(f"00-{asked[0]}-{asked[1]}-01", "vendor=1", "tenant=acme")
+                    job_id = await request_sync(connection, "guide", reason="http", trace=trace)
                 await connection.close()
 
                 async def sending(job_id: str = job_id) -> Span:
@@ -136,6 +138,9 @@ async def test_a_node_worker_goes_on_in_our_trace(
                     return sent[0]
 
                 sent = await eventually(sending, timeout=20)
+                options: Any = await redis.hget(f"bull:kb-sync:{job_id}", "opts")
+                carried = json.loads(json.loads(options)["tm"])
+                assert (carried["tracestate"], carried["baggage"]) == ("vendor=1", "tenant=acme")
                 assert (sent["name"], sent["parentSpanId"]) == ("send kb-sync", asked[1])
                 assert (await finished(peer, job_id))["state"] == "completed"
                 spans = [span for span in await spans_of(peer, 1) if span["kind"] == "CONSUMER"]

@@ -40,7 +40,19 @@ COMMANDS, FACTS = Router("probe", rejected=Rejected), Router("probe")
 for router in (COMMANDS, FACTS):
     router.on(Note, _handle, key=_key)
 
-NAMES = [b"id", b"type", b"source", b"subject", b"time", b"traceparent", b"data", b"replay", b"__data__"]
+NAMES = [
+    b"id",
+    b"type",
+    b"source",
+    b"subject",
+    b"time",
+    b"traceparent",
+    b"tracestate",
+    b"baggage",
+    b"data",
+    b"replay",
+    b"__data__",
+]
 json_values = st.recursive(
     st.none()
     | st.booleans()

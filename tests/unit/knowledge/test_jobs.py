@@ -6,10 +6,11 @@ import pytest
 from pydantic import ValidationError
 
 from common.errors import Invalid
+from common.trace_context import TraceContext
 from knowledge.bases.bodies import BaseChange, NewBase
 from knowledge.bases.registry_file import folders_of, read_registry_file
 from knowledge.queue.connection import worker_client
-from knowledge.queue.models import job_data_of, parse_job, trace_options, traceparent_of
+from knowledge.queue.models import job_data_of, parse_job, trace_of, trace_options
 from knowledge.sync.rules import selection_of
 
 DATA = {"knowledgeBaseId": "kb", "version": "1", "source": "https://github.com/a/b/tree/main/docs"}
@@ -50,11 +51,14 @@ def test_what_is_wrong_with_a_job_is_said(data: object, reason: str) -> None:
 
 
 def test_trace_context_travels_as_a_json_string() -> None:
-    traceparent = f"00-{'1' * 32}-{'2' * 16}-01"
-    assert traceparent_of(dict(trace_options(traceparent))) == traceparent
+    for trace in (
+        TraceContext(f"00-{'1' * 32}-{'2' * 16}-01"),
+        TraceContext(f"00-{'1' * 32}-{'2' * 16}-01", "vendor=1", "tenant=a,user=b"),
+    ):
+        assert trace_of(dict(trace_options(trace))) == trace
     assert trace_options(None) == {}
     for odd in ({}, {"tm": "no json"}, {"tm": "[]"}, {"tm": '{"traceparent": 1}'}, {"tm": 5}, {"omc": True}):
-        assert traceparent_of(odd) is None
+        assert trace_of(odd) is None
 
 
 @pytest.mark.parametrize(

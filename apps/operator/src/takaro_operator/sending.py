@@ -12,8 +12,9 @@ from opentelemetry.trace import SpanKind
 from redis.asyncio import Redis
 
 from backbone.events import MAX_FIELD_BYTES, encode_entry
-from common import codec, telemetry
-from takaro_operator.entries import CONTRACTS, KNOWN_STREAMS, text, trace_id_of
+from common import codec, telemetry, trace_context
+from common.trace_context import TraceContext
+from takaro_operator.entries import CONTRACTS, KNOWN_STREAMS, text
 from takaro_operator.running import Refusal
 
 SOURCE = "/takaro/cli"
@@ -72,25 +73,25 @@ async def check_stream(redis: Redis, stream: str) -> None:
 
 async def publish(redis: Redis, stream: str, event: NewEvent) -> dict[str, Any]:
     """Add the event; what scripts are told: ``stream, entryId, id, traceId``."""
-    with _trace(stream, event) as traceparent:
+    with _trace(stream, event) as trace:
         fields: dict[Any, Any] = encode_entry(
             id=event.id,
             source=event.source,
             type=event.type,
             subject=event.subject,
-            traceparent=traceparent,
+            trace=trace,
             data=event.data,
         )
         entry_id = text(await redis.xadd(stream, fields))
-    return {"stream": stream, "entryId": entry_id, "id": event.id, "traceId": trace_id_of(traceparent)}
+    return {"stream": stream, "entryId": entry_id, "id": event.id, "traceId": trace.trace_id}
 
 
 @contextmanager
-def _trace(stream: str, event: NewEvent) -> Iterator[str]:
-    """The ``traceparent`` of a new trace, marked as sampled; its first span is exported where traces are."""
+def _trace(stream: str, event: NewEvent) -> Iterator[TraceContext]:
+    """The context of a new trace, marked as sampled; its first span is exported where traces are."""
     provider = telemetry.setup("takaro-cli", "takaro-cli", log_level="error")
     if not telemetry.recording():
-        yield f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+        yield TraceContext(f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01")
         return
     logging.getLogger().handlers[:] = [logging.StreamHandler(sys.stderr)]  # results alone go to stdout
     try:
@@ -107,7 +108,9 @@ def _trace(stream: str, event: NewEvent) -> Iterator[str]:
                 "cloudevents.event_type": event.type,
                 "cloudevents.event_source": event.source,
             },
-        ) as span:
-            yield telemetry.format_traceparent(span.get_span_context()) or ""
+        ):
+            trace = trace_context.current()
+            assert trace is not None  # a span is running
+            yield trace
     finally:
         provider.shutdown()

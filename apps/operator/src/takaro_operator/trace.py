@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 from rich.tree import Tree
 
-from common.telemetry import parse_traceparent
+from common.trace_context import parse_traceparent
 from takaro_operator.output import Json, print_json, printable, screen
 from takaro_operator.running import Failure, OperatorSettings, Refusal, run
 

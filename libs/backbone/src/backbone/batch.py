@@ -179,7 +179,7 @@ def _rejected_fact(
     data = contract(
         command_id=event.id, command_type=event.type, code=rejection.code, reason=rejection.reason
     )
-    return Fact(stream, f"command/{key}", 1, data, traceparent=event.traceparent)
+    return Fact(stream, f"command/{key}", 1, data, trace=event.trace)
 
 
 def _rounds(items: Sequence[Item], positions: Sequence[int]) -> list[dict[str, list[int]]]:

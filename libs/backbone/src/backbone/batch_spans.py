@@ -14,6 +14,7 @@ from backbone.handlers import Rejection
 from backbone.source import Source
 from backbone.validation import Item
 from common import telemetry
+from common.trace_context import below, context_of, continuing
 
 
 class BatchSpan:
@@ -41,7 +42,7 @@ def batch_span(source: Source, items: Sequence[Item]) -> Iterator[BatchSpan]:
     [only] = about.values() if len(about) == 1 else [None]
     with bound_contextvars(event_id=only.id) if only else nullcontext():
         if not about or not telemetry.recording():
-            with telemetry.continuing(only.traceparent if only else None):
+            with continuing(only.trace if only else None):
                 yield BatchSpan({})
             return
         with _recorded(source, items, about) as span:
@@ -62,7 +63,7 @@ def _recorded(source: Source, items: Sequence[Item], about: Mapping[int, Event])
     for i, event in about.items():
         spans[i] = telemetry.tracer().start_span(
             name,
-            context=telemetry.context_of(event.traceparent),
+            context=context_of(event.trace),
             kind=SpanKind.CONSUMER,
             attributes={
                 **common,
@@ -73,9 +74,12 @@ def _recorded(source: Source, items: Sequence[Item], about: Mapping[int, Event])
             },
         )
         if command := items[i].command:
-            command.traceparent = telemetry.format_traceparent(spans[i].get_span_context())
+            command.trace = below(event.trace, spans[i].get_span_context())
     contexts = [span.get_span_context() for span in spans.values()]
-    parent = telemetry.format_traceparent(contexts[0]) if len(contexts) == 1 else None
+    parent = None
+    if len(spans) == 1:
+        [(i, only)] = spans.items()
+        parent = below(about[i].trace, only.get_span_context())
     try:
         with telemetry.span(
             f"{name} batch",

@@ -16,6 +16,7 @@ from uuid import UUID, uuid5
 from faststream.redis.parser import BinaryMessageFormatV1
 
 from common import codec
+from common.trace_context import MAX_BAGGAGE, MAX_TRACESTATE, TraceContext, is_portable
 
 Fields: TypeAlias = Mapping[bytes, bytes]
 
@@ -27,6 +28,9 @@ EVENT_NAMESPACE = UUID("6f1d7b1e-0b0c-5d0e-9c53-0d6f2a9b7c11")
 
 MAX_FIELD_BYTES = 1_024
 _TEXT_FIELDS = (b"id", b"source", b"type", b"subject", b"time", b"traceparent")
+_TRACE_LIMITS = {b"tracestate": MAX_TRACESTATE, b"baggage": MAX_BAGGAGE}
+"""Fields that only help to follow an event: one that can't be kept is left out, and the event stands."""
+
 _REPLAY_FIELDS = (b"id", b"source", b"replay")
 
 
@@ -54,7 +58,14 @@ class Event:
     subject: str | None = None
     time: str | None = None
     traceparent: str | None = None
+    tracestate: str | None = None
+    baggage: str | None = None
     replay: str | None = None
+
+    @property
+    def trace(self) -> TraceContext | None:
+        """The context in which the event was published."""
+        return TraceContext.of(self.traceparent, self.tracestate, self.baggage)
 
     def key(self) -> UUID:
         """What identifies the event for good: its id when that is a UUID, else ``uuid5`` of source and id."""
@@ -104,8 +115,18 @@ def decode_entry(stream: str, entry_id: str, fields: Fields) -> Event:
         subject=text.get(b"subject"),
         time=text.get(b"time"),
         traceparent=text.get(b"traceparent"),
+        **_trace_fields(fields),
         replay=replay.decode(errors="replace") if replay else None,
     )
+
+
+def _trace_fields(fields: Fields) -> dict[str, str]:
+    found = {}
+    for name, limit in _TRACE_LIMITS.items():
+        value = fields.get(name)
+        if value and is_portable(text := value.decode(errors="replace"), limit):
+            found[name.decode()] = text
+    return found
 
 
 def _identify(stream: str, entry_id: str, fields: Fields) -> Event | None:
@@ -169,7 +190,7 @@ def encode_entry(
     subject: str | None = None,
     time: datetime | None = None,
     sequence: int | None = None,
-    traceparent: str | None = None,
+    trace: TraceContext | None = None,
 ) -> dict[str | bytes, str | bytes]:
     """The flat fields of an event, in the order of the contract, for ``XADD``."""
     fields: dict[str | bytes, str | bytes] = {"id": id, "source": source, "type": type}
@@ -178,8 +199,8 @@ def encode_entry(
     fields["time"] = rfc3339(time or datetime.now(UTC))
     if sequence is not None:
         fields["sequence"] = str(sequence)
-    if traceparent is not None:
-        fields["traceparent"] = traceparent
+    if trace is not None:
+        fields.update(trace.to_carrier())
     fields["data"] = data
     return fields
 

@@ -12,9 +12,9 @@ from uuid import UUID
 from structlog.contextvars import bound_contextvars
 
 from backbone.events import Event
-from common import telemetry
 from common.errors import PermanentError
 from common.postgres import Connection
+from common.trace_context import TraceContext, continuing
 from contracts import CommandRejected, Contract
 
 M = TypeVar("M", bound=Contract)
@@ -22,12 +22,12 @@ M = TypeVar("M", bound=Contract)
 
 @dataclass(slots=True)
 class Command(Generic[M]):
-    """A validated event. ``key`` identifies it; ``traceparent`` is the context of its processing span."""
+    """A validated event. ``key`` identifies it; ``trace`` is the context of its processing span."""
 
     event: Event
     data: M
     key: UUID
-    traceparent: str | None
+    trace: TraceContext | None
 
 
 MAX_REASON = 2_000
@@ -114,7 +114,7 @@ class Router:
 
 async def _attempt(connection: Connection, handler: EachHandler[M], command: Command[M]) -> Rejection | None:
     try:
-        with bound_contextvars(event_id=command.event.id), telemetry.continuing(command.traceparent):
+        with bound_contextvars(event_id=command.event.id), continuing(command.trace):
             async with connection.transaction():
                 await handler(connection, command)
     except PermanentError as error:

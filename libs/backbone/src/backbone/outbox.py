@@ -10,26 +10,29 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from backbone.names import OUTBOX_CHANNEL
+from common import trace_context
 from common.postgres import Connection
-from common.telemetry import current_traceparent
+from common.trace_context import TraceContext
 from contracts import Contract
 
 APPEND = f"""
 WITH appended AS (
-    INSERT INTO outbox (stream, event_id, type, source, subject, sequence, traceparent, data)
+    INSERT INTO outbox (stream, event_id, type, source, subject, sequence, traceparent, tracestate,
+                        baggage, data)
     SELECT stream, coalesce(id, gen_random_uuid()), type, '/takaro/' || split_part(stream, '.', 1), subject,
-           sequence, traceparent, data
-    FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])
-         AS fact (stream, id, type, subject, sequence, traceparent, data)
+           sequence, traceparent, tracestate, baggage, data
+    FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bigint[],
+                $6::text[], $7::text[], $8::text[], $9::text[])
+         AS fact (stream, id, type, subject, sequence, traceparent, tracestate, baggage, data)
 )
-SELECT pg_notify('{OUTBOX_CHANNEL}', stream) FROM unnest($8::text[]) AS stream
+SELECT pg_notify('{OUTBOX_CHANNEL}', stream) FROM unnest($10::text[]) AS stream
 """  # noqa: S608 - the channel's name is ours
 """A fact's CloudEvents source is the service that owns its stream: ``/takaro/chat``."""
 
 
 @dataclass(slots=True)
 class Fact:
-    """A fact to publish on ``stream``. ``traceparent`` defaults to that of the running span, ``id`` to a
+    """A fact to publish on ``stream``. ``trace`` defaults to the running span's context, ``id`` to a
     random one."""
 
     stream: str
@@ -37,14 +40,15 @@ class Fact:
     sequence: int
     data: Contract
     id: UUID | None = None
-    traceparent: str | None = None
+    trace: TraceContext | None = None
 
 
 async def append(connection: Connection, facts: Sequence[Fact]) -> None:
     """Record ``facts`` in the caller's transaction, in this order, in one statement."""
     if not facts:
         return
-    current = current_traceparent()
+    current = trace_context.current()
+    traces = [fact.trace or current for fact in facts]
     streams = [fact.stream for fact in facts]
     await connection.execute(
         APPEND,
@@ -53,7 +57,9 @@ async def append(connection: Connection, facts: Sequence[Fact]) -> None:
         [fact.data.type for fact in facts],
         [fact.subject for fact in facts],
         [fact.sequence for fact in facts],
-        [fact.traceparent or current for fact in facts],
+        [trace.traceparent if trace else None for trace in traces],
+        [trace.tracestate if trace else None for trace in traces],
+        [trace.baggage if trace else None for trace in traces],
         [fact.data.to_json() for fact in facts],
         sorted(set(streams)),
     )

@@ -273,11 +273,11 @@ class Processor:
 
     def _about(self, item: Item) -> dict[str, str]:
         event = item.event
-        traceparent = item.command.traceparent if item.command else event.traceparent if event else None
+        trace = item.command.trace if item.command else event.trace if event else None
         return {
             "stream": self.source.stream,
             "entry_id": item.entry[0],
             "event_id": event.id if event else "",
             "event_type": event.type if event else "",
-            **telemetry.log_fields(traceparent),
+            **telemetry.log_fields(trace),
         }

@@ -24,6 +24,7 @@ from common import backoff, telemetry
 from common.errors import is_transient
 from common.notifications import Notifications
 from common.postgres import Connection, Pool, transaction
+from common.trace_context import TraceContext, below, context_of
 
 log = structlog.get_logger()
 
@@ -31,7 +32,8 @@ PUBLISHED = Counter("takaro_outbox_published_total", "Facts published", ["stream
 WAITING = Gauge("takaro_outbox_waiting", "Facts committed and not yet published", ["stream"])
 
 LIST_WAITING = """
-SELECT position, event_id::text AS event_id, type, source, subject, sequence, time, traceparent, data, bytes,
+SELECT position, event_id::text AS event_id, type, source, subject, sequence, time,
+       traceparent, tracestate, baggage, data, bytes,
        (SELECT set_config('synchronous_commit', 'off', true))
 FROM (SELECT *, sum(octet_length(data)) OVER (ORDER BY position) AS bytes
       FROM outbox WHERE stream = $1 ORDER BY position LIMIT $2) AS page
@@ -111,7 +113,9 @@ class Relay:
         with self._send_spans(rows) as spans:
             entries = []
             for i, row in enumerate(rows):
-                context = telemetry.format_traceparent(spans[i].get_span_context()) if spans else None
+                trace = _trace_of(row)
+                if spans:
+                    trace = below(trace, spans[i].get_span_context())
                 fields = encode_entry(
                     id=row["event_id"],
                     source=row["source"],
@@ -119,7 +123,7 @@ class Relay:
                     subject=row["subject"],
                     time=row["time"],
                     sequence=row["sequence"],
-                    traceparent=context or row["traceparent"],
+                    trace=trace,
                     data=row["data"],
                 )
                 entries.append(fields)
@@ -142,7 +146,7 @@ class Relay:
         spans = [
             telemetry.tracer().start_span(
                 f"send {self._stream}",
-                context=telemetry.context_of(row["traceparent"]),
+                context=context_of(_trace_of(row)),
                 kind=SpanKind.PRODUCER,
                 attributes={
                     **common,
@@ -163,6 +167,10 @@ class Relay:
         finally:
             for span in spans:
                 span.end()
+
+
+def _trace_of(row: asyncpg.Record) -> TraceContext | None:
+    return TraceContext.of(row["traceparent"], row["tracestate"], row["baggage"])
 
 
 async def count_waiting(connection: Connection, stream: str) -> int:

@@ -62,7 +62,7 @@ def _read(router: Router, entry: RawEntry, event: Event) -> Item:
         return Item(entry, event, rejection=Rejection("invalid", explain(error.errors(include_url=False))))
     except ValueError as error:
         return Item(entry, event, rejection=Rejection("invalid", str(error)))
-    command = Command(event, data, event.key(), event.traceparent)
+    command = Command(event, data, event.key(), event.trace)
     return Item(entry, event, route, command, order_key=route.order_by(command))
 
 

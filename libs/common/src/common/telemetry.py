@@ -12,17 +12,17 @@ from contextlib import contextmanager
 
 import structlog
 from opentelemetry import trace
-from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, _get_from_env_or_default
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind
 from opentelemetry.util.types import Attributes
 from structlog.typing import EventDict, WrappedLogger
 
 from common.query_spans import NameQueries, OnlyInTraces
+from common.trace_context import TraceContext, carrying, context_of, span_context_of
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
@@ -59,53 +59,24 @@ def recording() -> bool:
     return isinstance(provider, TracerProvider) and provider.sampler is not ALWAYS_OFF
 
 
-def format_traceparent(context: SpanContext) -> str | None:
-    """W3C ``traceparent``, or ``None`` for an invalid context."""
-    if not context.is_valid:
-        return None
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
-
-
-def parse_traceparent(value: str | None) -> SpanContext | None:
-    """The remote context that a ``traceparent`` names; ``None`` when it is absent or malformed."""
-    if not value:
-        return None
-    parts = value.split("-")
-    if len(parts) < 4 or (len(parts[0]), len(parts[1]), len(parts[2]), len(parts[3])) != (2, 32, 16, 2):
-        return None
-    try:
-        trace_id, span_id, flags = int(parts[1], 16), int(parts[2], 16), int(parts[3], 16)
-    except ValueError:
-        return None
-    context = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
-    return context if context.is_valid else None
-
-
-def current_traceparent() -> str | None:
-    return format_traceparent(trace.get_current_span().get_span_context())
-
-
-def context_of(traceparent: str | None) -> Context:
-    """An OpenTelemetry context whose parent is ``traceparent``; a new trace when that is absent."""
-    parent = parse_traceparent(traceparent)
-    return trace.set_span_in_context(trace.NonRecordingSpan(parent), Context()) if parent else Context()
-
-
 @contextmanager
 def span(
     name: str,
     *,
-    parent: str | None = None,
+    parent: TraceContext | None = None,
     kind: SpanKind = SpanKind.INTERNAL,
     attributes: Attributes = None,
     links: Sequence[Link] = (),
     root: bool = False,
 ) -> Iterator[Span]:
-    """A current span. ``parent`` is a ``traceparent``; with ``root`` it starts a trace when there is none."""
+    """A current span below ``parent``; with ``root`` it starts a trace when there is none."""
     context = context_of(parent) if parent or root else None
-    with tracer().start_as_current_span(
-        name, context=context, kind=kind, attributes=attributes, links=links
-    ) as current:
+    with (
+        carrying(parent),
+        tracer().start_as_current_span(
+            name, context=context, kind=kind, attributes=attributes, links=links
+        ) as current,
+    ):
         try:
             yield current
         except Exception as error:
@@ -113,29 +84,15 @@ def span(
             raise
 
 
-@contextmanager
-def continuing(traceparent: str | None) -> Iterator[None]:
-    """Work inside the span that ``traceparent`` names, for what is logged and recorded; none changes nothing.
-
-    A current span of the same trace stays: it is nearer to the work.
-    """
-    parent = parse_traceparent(traceparent)
-    current = trace.get_current_span().get_span_context()
-    if parent is None or parent.trace_id == current.trace_id:
-        yield
-        return
-    with trace.use_span(trace.NonRecordingSpan(parent)):
-        yield
+def links_to(traces: Sequence[TraceContext | None]) -> list[Link]:
+    """Links to the spans that are named; to none where a context is absent or malformed."""
+    found = (span_context_of(context) for context in traces)
+    return [Link(context) for context in found if context is not None]
 
 
-def links_to(traceparents: Sequence[str | None]) -> list[Link]:
-    contexts = (parse_traceparent(value) for value in traceparents)
-    return [Link(context) for context in contexts if context is not None]
-
-
-def log_fields(traceparent: str | None) -> dict[str, str]:
+def log_fields(context: TraceContext | None) -> dict[str, str]:
     """``trace_id`` and ``span_id`` for a log line about work whose span has ended."""
-    return _ids(parse_traceparent(traceparent))
+    return _ids(span_context_of(context))
 
 
 def _ids(context: SpanContext | None) -> dict[str, str]:

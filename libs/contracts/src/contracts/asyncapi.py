@@ -17,6 +17,8 @@ _ENVELOPE = {
         "time": {"type": "string", "format": "date-time"},
         "sequence": {"type": "string", "description": "counts the facts of a subject"},
         "traceparent": {"type": "string"},
+        "tracestate": {"type": "string"},
+        "baggage": {"type": "string"},
     },
 }
 

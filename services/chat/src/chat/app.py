@@ -10,7 +10,7 @@ from chat.settings import ChatSettings
 from contracts import chat as contracts
 from servicekit.service import ServiceSpec, create_app
 
-REQUIRED_REVISION = "020"
+REQUIRED_REVISION = "021"
 
 
 def build(settings: ChatSettings) -> FastAPI:

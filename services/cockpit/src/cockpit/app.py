@@ -11,7 +11,7 @@ from cockpit.settings import CockpitSettings
 from contracts import chat, cockpit
 from servicekit.service import Resources, ServiceSpec, create_app
 
-REQUIRED_REVISION = "020"
+REQUIRED_REVISION = "021"
 
 
 def build(settings: CockpitSettings) -> FastAPI:

@@ -12,9 +12,19 @@ from backbone.events import RawEntry
 
 Header: TypeAlias = tuple[str, bytes]
 
-ATTRIBUTES = (b"id", b"source", b"type", b"subject", b"time", b"sequence", b"traceparent")
-PLAIN = (b"traceparent",)
-"""Attributes whose header has no prefix: it is the one that W3C's Trace Context names."""
+ATTRIBUTES = (
+    b"id",
+    b"source",
+    b"type",
+    b"subject",
+    b"time",
+    b"sequence",
+    b"traceparent",
+    b"tracestate",
+    b"baggage",
+)
+PLAIN = (b"traceparent", b"tracestate", b"baggage")
+"""Attributes whose header has no prefix: W3C names it."""
 
 KEY = b":key"
 """Where an entry keeps its record's key: no header has this name, since HTTP's can't either."""

@@ -5,12 +5,13 @@ from uuid import UUID
 
 from backbone.outbox import Fact
 from chat.conversations.records import DeletedConversation, LockedConversation, NewConversation, TitleChange
+from common.trace_context import TraceContext
 from contracts import Contract
 from contracts import chat as contracts
 
 
-def _fact(conversation_id: UUID, sequence: int, data: Contract, traceparent: str | None) -> Fact:
-    return Fact(contracts.FACTS_STREAM, str(conversation_id), sequence, data, traceparent=traceparent)
+def _fact(conversation_id: UUID, sequence: int, data: Contract, trace: TraceContext | None) -> Fact:
+    return Fact(contracts.FACTS_STREAM, str(conversation_id), sequence, data, trace=trace)
 
 
 def created(conversation: NewConversation, created_at: datetime, sequence: int) -> Fact:
@@ -26,24 +27,24 @@ def created(conversation: NewConversation, created_at: datetime, sequence: int) 
         state=conversation.state,
         created_at=created_at,
     )
-    return _fact(conversation.id, sequence, data, conversation.traceparent)
+    return _fact(conversation.id, sequence, data, conversation.trace)
 
 
-def state_changed(conversation: LockedConversation, place: int, traceparent: str | None) -> Fact:
+def state_changed(conversation: LockedConversation, place: int, trace: TraceContext | None) -> Fact:
     """The state after a change; its sequence is the ``place`` among those of this transaction, so far."""
     data = contracts.StateChanged(
         conversation_id=conversation.id, state=conversation.state, version=conversation.state_version
     )
-    return _fact(conversation.id, place, data, traceparent)
+    return _fact(conversation.id, place, data, trace)
 
 
 def titled(change: TitleChange, place: int) -> Fact:
     """A conversation was named; its sequence is the ``place`` among those of this transaction, so far."""
     data = contracts.ConversationTitled(conversation_id=change.conversation_id, title=change.title)
-    return _fact(change.conversation_id, place, data, change.traceparent)
+    return _fact(change.conversation_id, place, data, change.trace)
 
 
-def deleted(conversation: DeletedConversation, traceparent: str | None) -> Fact:
+def deleted(conversation: DeletedConversation, trace: TraceContext | None) -> Fact:
     """A conversation is gone; the last fact of its subject."""
     data = contracts.ConversationDeleted(conversation_id=conversation.id, user_id=conversation.user_id)
-    return _fact(conversation.id, conversation.sequence, data, traceparent)
+    return _fact(conversation.id, conversation.sequence, data, trace)

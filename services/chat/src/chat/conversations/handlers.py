@@ -55,7 +55,7 @@ def _new_conversation(command: Command[CreateConversation], catalogue: Catalogue
         data.provider,
         data.metadata,
         data.state,
-        command.traceparent,
+        command.trace,
     )
 
 
@@ -68,7 +68,7 @@ async def patch_state(
             c.data.conversation_id,
             c.data.patch,
             None if c.data.expected_version is None else frozenset((c.data.expected_version,)),
-            c.traceparent,
+            c.trace,
         )
         for c in commands
     ]
@@ -77,7 +77,7 @@ async def patch_state(
 
 async def set_title(connection: Connection, commands: Sequence[Command[SetTitle]]) -> list[Rejection | None]:
     """Set the titles of a batch."""
-    changes = [TitleChange(c.data.conversation_id, c.data.title, c.traceparent) for c in commands]
+    changes = [TitleChange(c.data.conversation_id, c.data.title, c.trace) for c in commands]
     return [_rejection(outcome) for outcome in await use_cases.set_titles(connection, changes)]
 
 
@@ -85,7 +85,7 @@ async def delete(
     connection: Connection, commands: Sequence[Command[DeleteConversation]]
 ) -> list[Rejection | None]:
     """Delete the conversations of a batch."""
-    ids = [(c.data.conversation_id, c.traceparent) for c in commands]
+    ids = [(c.data.conversation_id, c.trace) for c in commands]
     return [_rejection(outcome) for outcome in await use_cases.delete_conversations(connection, ids)]
 
 

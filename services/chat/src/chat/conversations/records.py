@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from common.trace_context import TraceContext
+
 
 @dataclass(slots=True)
 class NewConversation:
@@ -18,7 +20,7 @@ class NewConversation:
     provider: str = "openrouter"
     metadata: dict[str, Any] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=dict)
-    traceparent: str | None = None
+    trace: TraceContext | None = None
 
 
 @dataclass(slots=True)
@@ -72,7 +74,7 @@ class StatePatch:
     conversation_id: UUID
     patch: dict[str, Any]
     versions: frozenset[int] | None = None
-    traceparent: str | None = None
+    trace: TraceContext | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -81,7 +83,7 @@ class TitleChange:
 
     conversation_id: UUID
     title: str | None
-    traceparent: str | None = None
+    trace: TraceContext | None = None
 
 
 @dataclass(slots=True)

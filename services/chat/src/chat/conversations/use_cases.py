@@ -26,6 +26,7 @@ from chat.messages.repository import remember_messages
 from common import codec
 from common.errors import Conflict, Forbidden, NotFound, PermanentError
 from common.postgres import Connection, Pool, transaction
+from common.trace_context import TraceContext
 
 
 def not_found() -> NotFound:
@@ -167,7 +168,7 @@ async def patch_states(
                 )
                 change.state, change.version = conversation.state, conversation.state_version
                 change.facts += 1
-                facts.append(state_changed(conversation, change.facts, patch.traceparent))
+                facts.append(state_changed(conversation, change.facts, patch.trace))
             outcomes.append(State(conversation.state, conversation.state_version))
     if changes:
         _number(facts, await repository.update_states(connection, list(changes.values())))
@@ -231,21 +232,21 @@ async def delete_conversation(pool: Pool, user_id: str, conversation_id: UUID) -
 
 
 async def delete_conversations(
-    connection: Connection, ids: Sequence[tuple[UUID, str | None]]
+    connection: Connection, ids: Sequence[tuple[UUID, TraceContext | None]]
 ) -> list[PermanentError | None]:
-    """Delete conversations, given with their traceparents, and tell it; for each, why not."""
+    """Delete conversations, given with their trace contexts, and tell it; for each, why not."""
     doomed = [conversation_id for conversation_id, _ in ids]
     await repository.lock_conversations(connection, doomed)
     await remember_messages(connection, doomed)
     gone = await repository.delete_conversations(connection, doomed)
     outcomes: list[PermanentError | None] = []
     facts: list[Fact] = []
-    for conversation_id, traceparent in ids:
+    for conversation_id, trace in ids:
         conversation = gone.pop(conversation_id, None)
         if conversation is None:
             outcomes.append(not_found())
         else:
             outcomes.append(None)
-            facts.append(deleted(conversation, traceparent))
+            facts.append(deleted(conversation, trace))
     await outbox.append(connection, facts)
     return outcomes

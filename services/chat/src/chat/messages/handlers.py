@@ -30,5 +30,5 @@ def _new_message(command: Command[AppendMessage]) -> NewMessage:
         data.token_count,
         data.latency_ms,
         data.model,
-        command.traceparent,
+        command.trace,
     )

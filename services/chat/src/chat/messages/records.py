@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from common.trace_context import TraceContext
+
 
 @dataclass(slots=True)
 class NewMessage:
-    """A message to append. ``traceparent``: the context of its fact, when that isn't the running span."""
+    """A message to append. ``trace``: the context of its fact, when that isn't the running span."""
 
     id: UUID
     conversation_id: UUID
@@ -19,7 +21,7 @@ class NewMessage:
     token_count: int | None = None
     latency_ms: int | None = None
     model: str | None = None
-    traceparent: str | None = None
+    trace: TraceContext | None = None
 
 
 @dataclass(slots=True)

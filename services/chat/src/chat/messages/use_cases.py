@@ -87,5 +87,5 @@ def _fact(message: NewMessage, placed: Placed) -> Fact:
             created_at=placed.created_at,
             **optional,
         ),
-        traceparent=message.traceparent,
+        trace=message.trace,
     )

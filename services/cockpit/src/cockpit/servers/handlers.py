@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from backbone.handlers import Command, Rejection, Router
 from cockpit.servers import repository, use_cases
 from cockpit.sessions.use_cases import get_or_create_session, select_player
-from common import telemetry
 from common.postgres import Connection
+from common.trace_context import continuing
 from contracts.chat import ConversationDeleted
 from contracts.cockpit import CockpitCommandRejected, ExecuteCommand, SelectPlayer, StartServer, StopServer
 
@@ -40,9 +40,9 @@ async def on_conversation_deleted(
 ) -> Sequence[Rejection | None]:
     """Stop the servers that ran in these conversations. Their sessions went with the cascade, so a session
     that exists belongs to a later conversation of the same id, and its server is left alone."""
-    traceparents = {fact.data.conversation_id: fact.traceparent for fact in facts}
-    for user_id, conversation_id in await repository.list_orphans_of(connection, list(traceparents)):
-        with telemetry.continuing(traceparents[conversation_id]):  # the request that deleted it, of many
+    traces = {fact.data.conversation_id: fact.trace for fact in facts}
+    for user_id, conversation_id in await repository.list_orphans_of(connection, list(traces)):
+        with continuing(traces[conversation_id]):  # the request that deleted it, of many
             await use_cases.stop_orphaned_server(connection, user_id)
     return [None] * len(facts)
 

@@ -11,10 +11,11 @@ import structlog
 from bullmq import Queue  # type: ignore[import-untyped]
 from opentelemetry.trace import SpanKind
 
+from common import trace_context
 from common.errors import is_transient
 from common.notifications import Notifications
 from common.postgres import Pool
-from common.telemetry import current_traceparent, span
+from common.telemetry import span
 from knowledge.bases import repository as bases
 from knowledge.queue.connection import producer_client
 from knowledge.queue.lost_jobs import settle_lost
@@ -79,7 +80,7 @@ class Dispatcher:
         name = "immediate-sync" if request.reason == "startup" else "sync"
         with span(
             f"send {QUEUE}",
-            parent=request.traceparent,
+            parent=request.trace,
             root=True,
             kind=SpanKind.PRODUCER,
             attributes={
@@ -98,7 +99,7 @@ class Dispatcher:
                 "jobId": request.job_id,
                 **_OPTIONS[name],
                 **_RETRIES,
-                **trace_options(current_traceparent()),
+                **trace_options(trace_context.current()),
             }
             await queue.add(name, job_data_of(base, request.mode), options)
             async with self._pool.acquire() as connection:

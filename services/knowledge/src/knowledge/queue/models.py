@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic.alias_generators import to_camel
 
 from common.errors import Invalid
+from common.trace_context import TraceContext, from_carrier
 from contracts.knowledge import SyncMode
 from contracts.storable import Text
 from knowledge.bases.models import EXTENSIONS, Extensions, KnowledgeBase
@@ -94,16 +95,15 @@ def parse_job(name: str, data: object) -> JobData:
     return job
 
 
-def traceparent_of(options: dict[str, Any]) -> str | None:
-    """The trace context in a job's option ``tm``: a JSON string ``{"traceparent": "…"}``."""
+def trace_of(options: dict[str, Any]) -> TraceContext | None:
+    """The trace context in a job's option ``tm``: a JSON string ``{"traceparent": "…", …}``."""
     try:
-        context = json.loads(options.get("tm") or "{}")
+        carrier = json.loads(options.get("tm") or "{}")
     except (ValueError, TypeError):
         return None
-    value = context.get("traceparent") if isinstance(context, dict) else None
-    return value if isinstance(value, str) else None
+    return from_carrier(carrier) if isinstance(carrier, dict) else None
 
 
-def trace_options(traceparent: str | None) -> dict[str, str]:
-    """The option that carries ``traceparent`` to whoever runs the job."""
-    return {"tm": json.dumps({"traceparent": traceparent})} if traceparent else {}
+def trace_options(trace: TraceContext | None) -> dict[str, str]:
+    """The option that carries ``trace`` to whoever runs the job, as ``bullmq-otel`` writes it."""
+    return {"tm": json.dumps(trace.to_carrier())} if trace else {}

@@ -8,7 +8,7 @@ from common.postgres import Connection
 from knowledge.sync.models import SyncRequest
 
 LIST_UNFINISHED = """
-SELECT id, knowledge_base_id, mode, reason, job_id, traceparent FROM knowledge_syncs
+SELECT id, knowledge_base_id, mode, reason, job_id, traceparent, tracestate, baggage FROM knowledge_syncs
 WHERE status IN ('queued', 'running') AND coalesce(started_at, created_at) < clock_timestamp() - $1::interval
 ORDER BY created_at LIMIT $2
 """

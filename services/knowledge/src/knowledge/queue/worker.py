@@ -18,7 +18,7 @@ from common.errors import PermanentError, TakaroError
 from common.telemetry import links_to, span
 from knowledge.later import Later
 from knowledge.queue.connection import worker_client
-from knowledge.queue.models import PREFIX, QUEUE, traceparent_of
+from knowledge.queue.models import PREFIX, QUEUE, trace_of
 from knowledge.slots import Slots
 from knowledge.sync.lease import BaseBusy
 
@@ -145,14 +145,14 @@ class QueueWorker:
 
     @contextmanager
     def _process_span(self, job: Job) -> Iterator[None]:
-        traceparent = traceparent_of(job.opts)
+        trace = trace_of(job.opts)
         # The iterations of a repeatable all carry the context of whoever made it: they link to that trace.
         repeated = bool(job.repeatJobKey)
         with span(
             f"process {QUEUE}",
-            parent=None if repeated else traceparent,
+            parent=None if repeated else trace,
             root=True,
-            links=links_to([traceparent]) if repeated else (),
+            links=links_to([trace]) if repeated else (),
             kind=SpanKind.CONSUMER,
             attributes={
                 "messaging.system": "bullmq",

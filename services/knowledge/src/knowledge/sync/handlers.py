@@ -19,7 +19,7 @@ async def request_sync(connection: Connection, command: Command[RequestSync]) ->
         reason="command",
         mode=command.data.mode,
         sync_id=command.key,
-        traceparent=command.traceparent,
+        trace=command.trace,
     )
 
 

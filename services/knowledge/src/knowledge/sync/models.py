@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from uuid import UUID
 
 from common.json_time import json_time
+from common.trace_context import TraceContext
 from contracts.knowledge import SyncMode, SyncType
 
 Reason: TypeAlias = Literal["http", "command", "startup", "job", "registry", "schedule", "webhook"]
@@ -24,7 +25,14 @@ class SyncRequest:
     mode: SyncMode
     reason: Reason
     job_id: str
-    traceparent: str | None
+    traceparent: str | None = None
+    tracestate: str | None = None
+    baggage: str | None = None
+
+    @property
+    def trace(self) -> TraceContext | None:
+        """The context of whoever asked."""
+        return TraceContext.of(self.traceparent, self.tracestate, self.baggage)
 
 
 @dataclass(slots=True, frozen=True)

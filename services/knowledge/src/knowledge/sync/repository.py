@@ -15,8 +15,9 @@ from knowledge.sync.models import (
 )
 
 INSERT_REQUEST = """
-INSERT INTO knowledge_syncs (id, knowledge_base_id, mode, reason, job_id, requested_by, traceparent)
-VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING
+INSERT INTO knowledge_syncs (id, knowledge_base_id, mode, reason, job_id, requested_by, traceparent,
+                             tracestate, baggage)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING
 """
 
 
@@ -30,6 +31,8 @@ async def insert_request(connection: Connection, request: SyncRequest, requested
         request.job_id,
         requested_by,
         request.traceparent,
+        request.tracestate,
+        request.baggage,
     )
 
 
@@ -42,7 +45,7 @@ async def notify_requested(connection: Connection) -> None:
 
 
 LIST_REQUESTED = """
-SELECT id, knowledge_base_id, mode, reason, job_id, traceparent FROM knowledge_syncs
+SELECT id, knowledge_base_id, mode, reason, job_id, traceparent, tracestate, baggage FROM knowledge_syncs
 WHERE status = 'requested' ORDER BY created_at LIMIT $1
 """
 

@@ -2,8 +2,9 @@
 
 from uuid import UUID, uuid4
 
+from common import trace_context
 from common.postgres import Connection
-from common.telemetry import current_traceparent
+from common.trace_context import TraceContext
 from contracts.knowledge import SyncMode
 from knowledge.sync import repository
 from knowledge.sync.models import Reason, SyncRequest
@@ -22,12 +23,14 @@ async def request_sync(
     mode: SyncMode = "incremental",
     sync_id: UUID | None = None,
     requested_by: str | None = None,
-    traceparent: str | None = None,
+    trace: TraceContext | None = None,
 ) -> str:
     """Record the request and return its job's id. The same ``sync_id`` twice is one request."""
     sync_id = sync_id or uuid4()
     job_id = f"{_PREFIX}{sync_id}"
-    request = SyncRequest(sync_id, base_id, mode, reason, job_id, traceparent or current_traceparent())
+    trace = trace or trace_context.current()
+    carrier = trace.to_carrier() if trace else {}
+    request = SyncRequest(sync_id, base_id, mode, reason, job_id, **carrier)
     await repository.insert_request(connection, request, requested_by)
     await repository.notify_requested(connection)
     return job_id

@@ -7,9 +7,10 @@ import structlog
 
 from backbone import outbox
 from backbone.leases import Lease, LeaseLost
+from common import trace_context
 from common.errors import NotFound, TakaroError, TransientError
 from common.postgres import Pool, transaction
-from common.telemetry import current_traceparent, tracer
+from common.telemetry import tracer
 from contracts.knowledge import FACTS_STREAM, SyncMode, SyncStarted
 from knowledge import slots
 from knowledge.bases import repository as bases
@@ -199,8 +200,15 @@ async def _start(pool: Pool, lease: Lease, run: SyncRun) -> None:
     async with transaction(pool) as connection:
         await lease.hold(connection)
         sequence = await bases.update_sequence(connection, run.base.id)
+        trace = trace_context.current()
         await repository.upsert_started(
-            connection, run.id, run.base.id, run.mode, run.reason, run.job_id, current_traceparent()
+            connection,
+            run.id,
+            run.base.id,
+            run.mode,
+            run.reason,
+            run.job_id,
+            trace.traceparent if trace else None,
         )
         fact = SyncStarted(
             knowledge_base_id=run.base.id, sync_id=run.id, version=run.base.version, mode=run.mode
