@@ -13,8 +13,7 @@ from hashlib import blake2b
 from typing import TypeAlias
 from uuid import UUID, uuid5
 
-from faststream.redis.parser import BinaryMessageFormatV1
-
+from backbone.reader import read_binary
 from common import codec
 from common.trace_context import MAX_BAGGAGE, MAX_TRACESTATE, TraceContext, is_portable
 
@@ -156,7 +155,7 @@ def _identify(stream: str, entry_id: str, fields: Fields) -> Event | None:
 def _decode_faststream(raw: bytes) -> Fields:
     """The flat fields of a ``__data__`` entry, in FastStream's binary or JSON format."""
     try:
-        return _flatten(*BinaryMessageFormatV1.parse(raw))
+        return _flatten(*read_binary(raw))
     except MalformedEntry:
         raise
     except Exception as error:

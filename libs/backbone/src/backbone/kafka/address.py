@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from faststream.kafka.security import parse_security
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+
+from backbone.reader import security_arguments
 
 DEFAULT_PORT = 9092
 MECHANISMS = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
@@ -42,4 +43,4 @@ class KafkaAddress:
 
     def client_arguments(self) -> dict[str, Any]:
         """The arguments that every client of aiokafka takes."""
-        return {"bootstrap_servers": self.servers, **parse_security(self.security)}
+        return {"bootstrap_servers": self.servers, **security_arguments(self.security)}

@@ -1,4 +1,4 @@
-"""The consumer of one topic for one group: FastStream reads, each assignment has a processor of its own.
+"""The consumer of one topic for one group: each assignment of partitions has a processor of its own.
 
 The group's partition assignment takes the place of the lease that a Redis stream has. What is held back, in
 flight or read ahead belongs to one assignment and ends with it; the next holder begins at the committed
@@ -6,7 +6,6 @@ offsets, and the inbox knows what it reads again.
 """
 
 import asyncio
-import logging
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,9 +13,6 @@ from typing import Any
 import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
-from faststream import AckPolicy
-from faststream.kafka import KafkaBroker
-from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 from redis.asyncio import Redis
 
 from backbone.batch import BatchTransaction
@@ -32,6 +28,7 @@ from backbone.lag import LAG, PENDING
 from backbone.leases import LeaseLost
 from backbone.names import partition_lease
 from backbone.processor import Processor
+from backbone.reader import TopicReader
 from backbone.settings import BackboneSettings
 from common import backoff
 from common.errors import is_transient
@@ -93,7 +90,7 @@ class TopicConsumer:
         self._settings, self._address, self._topic, self._router = settings, address, topic, router
         self._facts_stream, self._pool, self._redis, self._publisher = facts_stream, pool, redis, publisher
         self._rereader = Rereader(address, topic)
-        self._reader: Any = None
+        self._reader: TopicReader | None = None
         self._interrupted = asyncio.Event()
         self._assignment: asyncio.Task[Assignment | None] | None = None
         self._reachable = False
@@ -102,7 +99,7 @@ class TopicConsumer:
     @property
     def status(self) -> str:
         """``active``, ``standby`` (in the group, without partitions), or ``starting``: not reading."""
-        if self._reader is None or not self._reader.running or not self._reachable:
+        if self._reader is None or not self._reader.is_reading or not self._reachable:
             return "starting"
         if self._assignment is None or not self._assignment.done() or self._assignment.cancelled():
             return "starting"
@@ -133,13 +130,11 @@ class TopicConsumer:
     async def _read_until_interrupted(self) -> None:
         await ensure_topics(self._address, [self._topic, dead_stream(self._topic), self._facts_stream])
         self._interrupted.clear()
-        broker, reader = self._subscribe()
+        self._reader = reader = self._make_reader()
         try:
-            await broker.connect()
-            self._reader = reader
             await reader.start()
             log.info("reading", stream=self._topic, group=self._settings.service)
-            while reader.running and not self._interrupted.is_set():
+            while reader.is_reading and not self._interrupted.is_set():
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._interrupted.wait(), TEND_SECONDS)
                 await self._tend(reader.consumer)
@@ -147,38 +142,27 @@ class TopicConsumer:
             self._reader, self._reachable = None, False
             await self.end_assignment()
             await reader.stop()
-            await broker.stop()
 
-    def _subscribe(self) -> tuple[KafkaBroker, Any]:
+    def _make_reader(self) -> TopicReader:
         settings = self._settings
-        broker = KafkaBroker(
+        return TopicReader(
             self._address.servers,
-            security=self._address.security,
-            consumer_only=True,
-            client_id=settings.instance_name,
-            logger=logging.getLogger("faststream"),
-            log_level=logging.DEBUG,
-            apply_types=False,
-            graceful_timeout=settings.shutdown_grace_seconds / 2,
-        )
-        subscriber = broker.subscriber(
+            self._address.security,
             self._topic,
-            group_id=settings.service,
-            batch=True,
-            max_records=settings.stream_batch_size,
-            batch_timeout_ms=POLL_MILLISECONDS,
-            auto_offset_reset="earliest",
-            ack_policy=AckPolicy.MANUAL,
-            session_timeout_ms=SESSION_MILLISECONDS,
-            heartbeat_interval_ms=HEARTBEAT_MILLISECONDS,
-            rebalance_timeout_ms=REBALANCE_MILLISECONDS,
-            max_poll_interval_ms=MAX_POLL_MILLISECONDS,
+            group=settings.service,
+            client_id=settings.instance_name,
             listener=_Listener(self),
-            parser=_parse,
-            decoder=_decode,
+            on_records=self._on_batch,
+            grace_seconds=settings.shutdown_grace_seconds / 2,
+            settings={
+                "max_records": settings.stream_batch_size,
+                "batch_timeout_ms": POLL_MILLISECONDS,
+                "session_timeout_ms": SESSION_MILLISECONDS,
+                "heartbeat_interval_ms": HEARTBEAT_MILLISECONDS,
+                "rebalance_timeout_ms": REBALANCE_MILLISECONDS,
+                "max_poll_interval_ms": MAX_POLL_MILLISECONDS,
+            },
         )
-        subscriber(self._on_batch)
-        return broker, subscriber
 
     async def _on_batch(self, records: tuple[Any, ...]) -> None:
         assignment = await self._current()
@@ -302,12 +286,3 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: set[Any]) -> None:
         self._consumer.begin_assignment(assigned)
-
-
-async def _parse(message: Any) -> KafkaMessage:
-    """FastStream parser: records stay as they are, so that one that is malformed can't fail its batch."""
-    return KafkaMessage(raw_message=message, body=b"", consumer=FAKE_CONSUMER)
-
-
-async def _decode(message: KafkaMessage) -> Any:
-    return message.raw_message

@@ -1,4 +1,4 @@
-"""The consumer of one stream for one group: a single active process, FastStream as its reader.
+"""The consumer of one stream for one group: a single active process.
 
 Under the lease: make the group, drain what any consumer has left pending, in id order, then read on. A lost
 connection may have lost a reply that the server counts as delivered, so it is drained for before the next
@@ -10,37 +10,24 @@ out earlier, and come first.
 """
 
 import asyncio
-import logging
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 from uuid import uuid4
 
 import structlog
-from faststream import AckPolicy
-from faststream.redis import RedisBroker, StreamSub
-from faststream.redis.message import FAKE_CONSUMER, RedisBatchStreamMessage
-from faststream.redis.subscriber.usecases import LogicSubscriber
-from redis.asyncio.connection import AbstractConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
 from backbone.events import RawEntry
 from backbone.leases import Lease, LeaseKeeper, LeaseLost
 from backbone.processor import Processor
+from backbone.reader import Reader, StreamReader
 from backbone.redis_streams.group import Group
 from backbone.redis_streams.handover import Handover
 from backbone.settings import BackboneSettings
 from backbone.window import Window
-from common.errors import is_outage, is_transient
-from common.redis_clients import connection_of
+from common.errors import is_transient
 
 log = structlog.get_logger()
-
-BLOCK_MILLISECONDS = 1_000
-"""How long one read waits: below the socket timeout of 5 s, and below the lease's time to live."""
 
 STRAY_SECONDS = 2.0
 
@@ -58,8 +45,7 @@ class StreamConsumer:
         self._group = group
         self._consumer = ""
         self._disconnected = asyncio.Event()
-        self._reader: LogicSubscriber | None = None
-        self._broker = self._make_broker()
+        self._reader: Reader | None = None
         self._trouble: tuple[str, float] | None = None
 
     @property
@@ -67,7 +53,7 @@ class StreamConsumer:
         """``active``, ``standby``, or ``starting``: active, with the reader not running yet (or no more)."""
         if self._keeper.lease is None:
             return "standby"
-        return "active" if self._reader is not None and _is_reading(self._reader) else "starting"
+        return "active" if self._reader is not None and self._reader.is_reading else "starting"
 
     @property
     def trouble(self) -> str | None:
@@ -80,10 +66,7 @@ class StreamConsumer:
 
     async def run(self) -> None:
         """Consume whenever the lease is ours; for ever, until cancelled."""
-        try:
-            await self._keeper.run(self._lead)
-        finally:
-            await self._broker.stop()
+        await self._keeper.run(self._lead)
 
     async def _lead(self, lease: Lease) -> None:
         try:
@@ -114,15 +97,14 @@ class StreamConsumer:
         await self._drain()
         self._disconnected.clear()
         handover = Handover(self._settings.stream_batch_size, self._settings.stream_batch_bytes)
-        self._reader = reader = self._subscribe(lease, handover)
+        self._reader = reader = self._make_reader(lease, handover)
         handling = asyncio.create_task(self._handle(lease, handover))
-        await self._broker.connect()
         await reader.start()
         log.info("reading", stream=self._group.stream, group=self._group.name, consumer=self._consumer)
         self._trouble = None
         try:
             while (
-                _is_reading(reader)
+                reader.is_reading
                 and self._processor.retrying
                 and not handling.done()
                 and not lease.lost.is_set()
@@ -136,7 +118,6 @@ class StreamConsumer:
             self._disconnected.set()
             self._discard(handover)  # the reader may wait for room: its stop would wait with it
             await reader.stop()
-            self._broker.subscribers.clear()
             self._discard(handover)
             await self._finish(handling)
 
@@ -202,23 +183,10 @@ class StreamConsumer:
     def _window(self) -> Window:
         return Window(self._settings.stream_batch_size, self._settings.stream_batch_bytes)
 
-    def _subscribe(self, lease: Lease, handover: Handover) -> LogicSubscriber:
+    def _make_reader(self, lease: Lease, handover: Handover) -> Reader:
         window = self._window()
-        subscriber = self._broker.subscriber(
-            stream=_PacedStream(
-                window,
-                self._group.stream,
-                group=self._group.name,
-                consumer=self._consumer,
-                batch=True,
-                polling_interval=BLOCK_MILLISECONDS,
-            ),
-            parser=_parse,
-            decoder=_decode,
-            ack_policy=AckPolicy.MANUAL,
-        )
 
-        async def on_batch(entries: list[RawEntry]) -> None:
+        async def on_entries(entries: list[RawEntry]) -> None:
             if self._disconnected.is_set() or lease.lost.is_set():
                 return  # something older comes first: this stays pending, and is drained in its turn
             items = []
@@ -227,77 +195,16 @@ class StreamConsumer:
                 items = self._processor.prepare(entries)
                 await handover.put(items, size)
             except BaseException:
-                # FastStream passes over errors: what stays pending is drained again.
-                self._processor.release(items)
-                self._disconnected.set()
+                self._processor.release(items)  # what stays pending is drained again
                 raise
 
-        subscriber(on_batch)
-        return subscriber
-
-    def _make_broker(self) -> RedisBroker:
-        url = self._settings.event_bus_url
-        return RedisBroker(
-            url,
-            logger=logging.getLogger("faststream"),
-            log_level=logging.DEBUG,
-            apply_types=False,
-            graceful_timeout=self._settings.shutdown_grace_seconds / 2,
-            retry=Retry(NoBackoff(), 0),
-            connection_class=_watched(connection_of(url), self._disconnected.set),  # type: ignore[arg-type]
+        return StreamReader(
+            self._settings.event_bus_url,
+            self._group.stream,
+            group=self._group.name,
+            consumer=self._consumer,
+            window=window,
+            on_entries=on_entries,
+            on_interruption=self._disconnected.set,
+            grace_seconds=self._settings.shutdown_grace_seconds / 2,
         )
-
-
-class _PacedStream(StreamSub):
-    """A stream of which each read takes as much as the window says by then."""
-
-    def __init__(self, window: Window, *args: Any, **kwargs: Any) -> None:
-        self.window = window
-        super().__init__(*args, **kwargs)
-
-    @property
-    def max_records(self) -> int:
-        """FastStream asks before each read."""
-        return self.window.count
-
-    @max_records.setter
-    def max_records(self, _: int | None) -> None:
-        """FastStream's own, fixed, is of no use here."""
-
-
-def _is_reading(reader: LogicSubscriber) -> bool:
-    return reader.running and not all(task.done() for task in reader.tasks)
-
-
-def _watched(base: type[AbstractConnection], on_interruption: Callable[[], None]) -> type[AbstractConnection]:
-    """A connection that tells when it is lost; never retried, so that no lost reply goes unnoticed.
-
-    And when Redis refuses: FastStream reads on at once then, as fast as it can, for as long as it is refused.
-    """
-
-    class Watched(base):  # type: ignore[valid-type,misc]
-        async def disconnect(self, *args: object, **kwargs: object) -> None:
-            on_interruption()
-            await super().disconnect(*args, **kwargs)
-
-        async def read_response(self, *args: Any, **kwargs: Any) -> Any:
-            try:
-                return await super().read_response(*args, **kwargs)
-            except ResponseError as error:
-                if is_outage(error):
-                    on_interruption()
-                raise
-
-    return Watched
-
-
-async def _parse(message: Any) -> RedisBatchStreamMessage:
-    """FastStream parser: entries stay as they are, so that one that is malformed can't fail its batch."""
-    return RedisBatchStreamMessage(raw_message=message, body=b"", consumer=FAKE_CONSUMER, group=None)
-
-
-async def _decode(message: RedisBatchStreamMessage) -> list[tuple[str, dict[bytes, bytes]]]:
-    raw = message.raw_message
-    return [
-        (entry_id.decode(), fields) for entry_id, fields in zip(raw["message_ids"], raw["data"], strict=True)
-    ]
