@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from faststream.redis.subscriber.usecases import stream_subscriber
 
-from backbone import reader
+from backbone import reader as reading
 from backbone.events import RawEntry
 from backbone.leases import LeaseKeeper
 from backbone.redis_streams.group import Group
@@ -156,7 +156,7 @@ async def test_a_reply_lost_on_the_way_is_found_before_anything_newer_is_handled
     """
     if not watched:
         monkeypatch.setattr(stream_subscriber, "CONSUME_ERROR_BACKOFF_SECONDS", 0.05)
-        monkeypatch.setattr(reader, "_watched", lambda base, _: base)
+        monkeypatch.setattr(reading, "_watched", lambda base, _: base)
     async with world.running(probe):
         await world.note("s", 0)
         await world.expect(effects=1)
