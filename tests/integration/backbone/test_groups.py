@@ -13,6 +13,7 @@ from backbone.backbone import Backbone
 from backbone.handlers import Command, Router
 from backbone.outbox import Fact
 from backbone.redis_streams import trimming
+from backbone.redis_streams.entry_ids import text
 from common.notifications import Notifications
 from common.postgres import Connection
 from servicekit.settings import ServiceSettings
@@ -109,4 +110,4 @@ async def settled(world: World, name: str) -> bool:
 
 
 async def needs_nothing(_: Any, __: str, info: Any) -> trimming.Need:
-    return trimming.Need(trimming._text(info["name"]), None, 0.0)
+    return trimming.Need(text(info["name"]), None, 0.0)

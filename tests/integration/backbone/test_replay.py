@@ -9,9 +9,9 @@ from redis.asyncio import Redis
 
 from backbone import inbox
 from backbone.handlers import Command, Rejection, Router
+from backbone.redis_streams import letters as dead_letters
+from backbone.redis_streams.letters import Filters, Letter
 from common.postgres import Connection
-from takaro_operator import letters as dead_letters
-from takaro_operator.letters import Filters, Letter
 from tests.integration.backbone.probe import COMMANDS, Note, Probe, Rejected, World
 from tests.support.wait import eventually
 

@@ -203,7 +203,7 @@ async def test_a_command_is_published_as_its_contract_wants(
     ("stream", "type_", "data", "says"),
     [
         ("chat.commands", AppendMessage.type, "{}", "conversationId: Field required"),
-        ("chat.commands", AppendMessage.type, "{", "no JSON"),
+        ("chat.commands", AppendMessage.type, "{", "isn't JSON"),
         ("chat.commands", AppendMessage.type, "@/nowhere", "can't read /nowhere"),
         ("chat.events", AppendMessage.type, DATA, "belongs on chat.commands"),
         ("chat.commands", "chat.message.apend.v1", DATA, "it has chat.conversation.create.v1"),

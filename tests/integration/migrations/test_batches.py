@@ -156,7 +156,9 @@ def test_rows_that_come_while_it_runs_are_not_lost(url: str) -> None:
         if line.startswith("took back 012"):
             execute(url, "INSERT INTO leases (name, owner, epoch, expires_at) VALUES ('a', 'b', 1, now())")
 
-    with pytest.raises(ForceNeeded, match="011_leases was not taken back: rows came meanwhile to leases"):
+    with pytest.raises(
+        ForceNeeded, match="011_leases was not taken back: rows were added meanwhile to leases"
+    ):
         rollback(url, report=report)
     assert [row[0] for row in history(url)] == list(CHAIN.ids[:11])
     assert "leases" in table_names(url)

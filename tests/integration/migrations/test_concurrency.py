@@ -77,6 +77,7 @@ async def test_an_index_is_built_while_another_migrator_waits(url: str, chain_wi
             "INSERT INTO messages (conversation_id, role, content) SELECT id, 'user', '' FROM conversations"
         )
         builder = Migrator(url, chain)
+        builder.wait_for_line("to apply")
         await eventually(lambda: runs(url, "CREATE INDEX CONCURRENTLY%"))
         # The build waits for the writer's transaction. A migrator blocked inside the server would be next.
         other = Migrator(url, chain)
@@ -95,6 +96,7 @@ async def test_the_invalid_index_of_a_killed_build_is_replaced(url: str, chain_w
     with psycopg.connect(url) as writer:
         writer.execute("INSERT INTO conversations (agent_id, agent_version) VALUES ('a', '1')")
         builder = Migrator(url, chain)
+        builder.wait_for_line("to apply")
         await eventually(lambda: runs(url, "CREATE INDEX CONCURRENTLY%"))
         builder.kill()
         await eventually(lambda: not runs(url, "CREATE INDEX CONCURRENTLY%"))

@@ -11,7 +11,7 @@ from knowledge.settings import KnowledgeSettings
 from servicekit.settings import ServiceSettings
 from takaro_local.settings import LocalSettings
 from takaro_operator.knowledge_http import KnowledgeAddress
-from takaro_operator.running import OperatorSettings
+from takaro_operator.settings import OperatorSettings
 from takaro_schema.settings import MigrationSettings
 
 CLASSES: tuple[type[BaseModel], ...] = (

@@ -1,4 +1,4 @@
-"""``takaro``: the operators' command line. Tables for people, ``--json`` for scripts."""
+"""``takaro``: the operators' command line. It prints tables for people, and JSON for scripts (``--json``)."""
 
 from importlib import import_module
 from typing import Any
@@ -20,11 +20,11 @@ COMMANDS = {
     "trace": "trace",
     "kb": "kb:app",
 }
-"""Module and function (the command's own name when it isn't said), or app, of each command."""
+"""By command: its module, then its function or Typer app, unless that has the command's name."""
 
 
 class _Commands(TyperGroup):
-    """Imports the module of the command that is run: following events doesn't wait for the migrations."""
+    """Imports only the module of the command that is run, so that each starts fast."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)

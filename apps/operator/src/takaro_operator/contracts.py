@@ -11,13 +11,13 @@ from contracts.published import documents, published
 
 
 def contracts(
-    folder: Annotated[Path, typer.Argument(help="Where to write them.")] = Path("docs/events"),
+    folder: Annotated[Path, typer.Argument(help="The folder to write to.")] = Path("docs/events"),
     release: Annotated[
         str | None,
-        typer.Option(help="Also keep the schemas as those of this version, for good.", show_default=False),
+        typer.Option(help="Also keep the schemas as the released ones of this version.", show_default=False),
     ] = None,
 ) -> None:
-    """Write the schemas of all event types to FOLDER, unless a change would break a reader or a sender."""
+    """Write the schemas of all event types to FOLDER, unless a change would break a consumer or a sender."""
     problems = [
         f"{name}: {change} (since {path.parent.name})"
         for name, schema, fact in published()
@@ -26,11 +26,11 @@ def contracts(
     ]
     if problems:
         typer.echo("\n".join(problems), err=True)
-        typer.echo("A breaking change is a new type, published beside the old one (….v2).", err=True)
+        typer.echo("A breaking change needs a new type (….v2), published beside the old one.", err=True)
         raise typer.Exit(1)
     kept = folder / "released" / release if release else None
     if kept is not None and kept.exists():
-        typer.echo(f"{kept} is there: a release never changes", err=True)
+        typer.echo(f"{kept} exists already: a release never changes", err=True)
         raise typer.Exit(2)
     count = 0
     for relative, document in documents():

@@ -1,15 +1,10 @@
-"""The streams as an operator sees them: which there are, page by page, and each entry readable."""
+"""The streams that we have contracts for, and entries of any stream as an operator sees them."""
 
-import time
-from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any
 
-from redis import exceptions
-from redis.asyncio import Redis
-
-from backbone.events import Event, MalformedEntry, decode_entry, rfc3339
+from backbone.events import Event, MalformedEntry, RawEntry, decode_entry, rfc3339
+from backbone.redis_streams.entry_ids import moment_of, order, text
 from contracts import Contract, chat, cockpit, knowledge
 from takaro_operator.output import json_or_text
 
@@ -17,22 +12,21 @@ COMMANDS: dict[str, dict[str, type[Contract]]] = {
     owner.COMMANDS_STREAM: {contract.type: contract for contract in owner.COMMANDS}
     for owner in (chat, knowledge, cockpit)
 }
-"""Contracts of the commands that each stream's owner takes, by type."""
+"""By stream and event type: the contracts of the commands that the stream's owner takes."""
 
 FACTS: dict[str, dict[str, type[Contract]]] = {
     owner.FACTS_STREAM: {contract.type: contract for contract in owner.FACTS}
     for owner in (chat, knowledge, cockpit)
 }
+"""By stream and event type: the contracts of the facts that the stream's owner publishes."""
+
 CONTRACTS = COMMANDS | FACTS
 KNOWN_STREAMS = tuple(CONTRACTS)
-DEAD = ".dead"
-
-RawEntry: TypeAlias = tuple[str, dict[bytes, bytes]]
 
 
 @dataclass(slots=True, frozen=True)
 class Entry:
-    """An entry of a stream; ``event`` is ``None`` for one that is no event, and ``problem`` says why."""
+    """An entry of a stream. If it is no valid event, ``event`` is ``None`` and ``problem`` says why."""
 
     stream: str
     entry_id: str
@@ -50,7 +44,7 @@ class Entry:
 
     @property
     def trace_id(self) -> str | None:
-        return trace_id_of(self.event.traceparent) if self.event else None
+        return self.event.trace.trace_id if self.event and self.event.trace else None
 
     @property
     def order(self) -> tuple[int, int]:
@@ -62,7 +56,7 @@ class Entry:
         return int(digits) if digits.isdigit() else None
 
     def to_json(self) -> dict[str, Any]:
-        """``stream, entryId, at`` and the event's keys; ``problem`` and ``fields`` where it is none."""
+        """``stream, entryId, at``, and the event's keys; ``problem`` and ``fields`` if it is no event."""
         found: dict[str, Any] = {
             "stream": self.stream,
             "entryId": self.entry_id,
@@ -84,88 +78,3 @@ class Entry:
             "traceId": self.trace_id,
             "data": json_or_text(event.data),
         }
-
-
-async def discover(redis: Redis) -> list[str]:
-    """The event streams that exist: ours first, each with its dead letters behind it.
-
-    Names with a colon are other programs' (BullMQ's ``bull:<queue>:events``). Where SCAN isn't allowed, only
-    the known names are looked for.
-    """
-    found = set()
-    try:
-        async for key in redis.scan_iter(count=1_000, _type="stream"):
-            name = text(key)
-            if ":" not in name:
-                found.add(name)
-    except exceptions.NoPermissionError:
-        for name in [name for known in KNOWN_STREAMS for name in (known, known + DEAD)]:
-            if await redis.exists(name):
-                found.add(name)
-    return sorted(found, key=_rank)
-
-
-def _rank(stream: str) -> tuple[int, str, bool]:
-    home = stream.removesuffix(DEAD)
-    rank = KNOWN_STREAMS.index(home) if home in KNOWN_STREAMS else len(KNOWN_STREAMS)
-    return rank, home, stream.endswith(DEAD)
-
-
-async def pages(
-    redis: Redis,
-    stream: str,
-    first: str = "-",
-    last: str = "+",
-    *,
-    size: int = 200,
-    newest_first: bool = False,
-) -> AsyncIterator[Sequence[RawEntry]]:
-    """Entries from ``first`` to ``last`` (bounds as XRANGE takes them), ``size`` at a time."""
-    while True:
-        rows: Any
-        if newest_first:
-            rows = await redis.xrevrange(stream, max=last, min=first, count=size)
-        else:
-            rows = await redis.xrange(stream, min=first, max=last, count=size)
-        if not rows:
-            return
-        yield [(text(entry_id), fields) for entry_id, fields in rows]
-        edge = f"({text(rows[-1][0])}"
-        first, last = (first, edge) if newest_first else (edge, last)
-
-
-async def last_id(redis: Redis, stream: str) -> str:
-    """The last id that the stream has given; ``0-0`` where there is no such stream."""
-    try:
-        info: Any = await redis.xinfo_stream(stream)
-    except exceptions.ResponseError as error:
-        if "no such key" not in str(error):
-            raise
-        return "0-0"
-    return text(info["last-generated-id"])
-
-
-def order(entry_id: str) -> tuple[int, int]:
-    """Entry ids as they are ordered."""
-    milliseconds, _, counter = entry_id.partition("-")
-    return int(milliseconds), int(counter or 0)
-
-
-def moment_of(entry_id: str) -> datetime:
-    """When an entry was added, by its id; ids out of a calendar's reach are cut off at its ends."""
-    milliseconds = min(order(entry_id)[0], 253_402_300_799_999)
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-
-def age_of(entry_id: str) -> float:
-    """Seconds since an entry was added, by its id and this machine's clock; negative for one ahead of it."""
-    return time.time() - order(entry_id)[0] / 1000
-
-
-def trace_id_of(traceparent: str | None) -> str | None:
-    parts = (traceparent or "").split("-")
-    return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else None
-
-
-def text(value: bytes | str) -> str:
-    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value

@@ -9,14 +9,19 @@ import typer
 from rich.progress import Progress
 from rich.text import Text
 
+from backbone.redis_streams.entry_ids import moment_of
+from backbone.redis_streams.inspection import Delivery
 from takaro_operator import journey, search
-from takaro_operator.entries import Entry, moment_of
-from takaro_operator.journey import Delivery, Journey
+from takaro_operator.connections import open_database, open_streams
+from takaro_operator.entries import Entry
+from takaro_operator.errors import Failure
+from takaro_operator.journey import Journey
 from takaro_operator.output import Json, age, preview, print_json, printable, say, screen
-from takaro_operator.running import Failure, OperatorSettings, open_bus, open_database, run
+from takaro_operator.running import run
+from takaro_operator.settings import OperatorSettings
 
 MAX_FACTS = 50
-"""Facts that people are shown; --json has them all."""
+"""How many facts are shown to people; --json prints all."""
 
 
 def event(
@@ -28,20 +33,20 @@ def event(
     ] = 100_000,
     as_json: Json = False,
 ) -> None:
-    """Follow one event: outbox, stream entries, deliveries, dead letters, inbox, effects, facts, trace.
+    """Follow one event: trace, outbox, stream entries, deliveries, dead letters, inbox, effects, facts.
 
-    --json gives one document.
+    --json prints one document.
     """
 
     async def work(settings: OperatorSettings) -> None:
-        async with open_database(settings) as connection, open_bus(settings) as redis:
+        async with open_database(settings) as connection, open_streams(settings) as redis:
             with _progress(depth) as progress:
                 found = await journey.follow(connection, redis, event_id, depth, progress)
         unsearched = [stream for stream, (_, whole) in found.found.searched.items() if not whole]
         hint = f"older entries of {', '.join(unsearched)} were not searched: --depth" if unsearched else ""
         if not found.known:
             raise Failure(
-                f"nothing is known of {event_id}: not in outbox, streams, dead letters or inbox"
+                f"nothing is known of {event_id}: it is not in outbox, streams, dead letters or inbox"
                 + (f"; {hint}" if hint else "")
             )
         if as_json:
@@ -56,15 +61,15 @@ def event(
 
 @contextmanager
 def _progress(depth: int) -> Iterator[search.Progress]:
-    """A bar on the terminal while streams are searched; nothing where nobody looks."""
+    """A progress bar while streams are searched, if there is a terminal."""
     console = screen(errors=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("searching", total=depth)
 
-        def told(stream: str, count: int) -> None:
+        def report(stream: str, count: int) -> None:
             bar.update(task, description=printable(stream), completed=count)
 
-        yield told
+        yield report
 
 
 def _print(found: Journey) -> None:
@@ -72,10 +77,7 @@ def _print(found: Journey) -> None:
     _section("trace", [Text(printable(trace)) for trace in sorted(found.found.clues.traces)])
     _section(
         "outbox",
-        [
-            _dated(row["time"], f"{row['stream']} {row['type']} {row['event_id']} waits")
-            for row in found.waiting
-        ],
+        [_dated(fact.time, f"{fact.stream} {fact.type} {fact.event_id} waits") for fact in found.waiting],
     )
     lines = []
     for entry in search.in_order(found.found.entries):
@@ -98,22 +100,19 @@ def _print(found: Journey) -> None:
         "inbox",
         [
             _dated(
-                row["handled_at"],
-                f"{row['outcome']} by {row['consumer']} as {row['key']}",
-                "red" if row["outcome"] == "rejected" else "green",
+                outcome.handled_at,
+                f"{outcome.outcome} by {outcome.consumer} as {outcome.key}",
+                "red" if outcome.outcome == "rejected" else "green",
             )
-            for row in found.inbox
+            for outcome in found.outcomes
         ],
     )
     _section(
         "effects",
         [
-            _dated(row["created_at"], f"message {row['id']} ({row['role']}) in {row['conversation_id']}")
-            for row in found.messages
-        ]
-        + [
-            _dated(row["created_at"], f"conversation {row['id']} of {row['user_id']} with {row['agent_id']}")
-            for row in found.conversations
+            _dated(row["created_at"], effect.summary.format(**row))
+            for effect, rows in found.effects.items()
+            for row in rows
         ],
     )
     facts = search.in_order(found.found.facts)
@@ -124,7 +123,7 @@ def _print(found: Journey) -> None:
 
 
 def _section(name: str, lines: list[Text]) -> None:
-    """A heading and its lines; a section that holds nothing says so."""
+    """A heading and its lines; ``none`` if there are no lines."""
     for i, line in enumerate(lines or [Text("none", "dim")]):
         screen().print(Text.assemble((f"{name if i == 0 else '':<13}", "bold"), line))
 

@@ -1,4 +1,4 @@
-"""``takaro events``: follow streams, and publish by hand."""
+"""``takaro events``: follow events, and publish them by hand."""
 
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -12,12 +12,18 @@ import typer
 from pydantic import ValidationError
 from rich.text import Text
 
+from backbone.dead_letters import DEAD
+from backbone.redis_streams.entry_ids import moment_of, order
+from backbone.redis_streams.reading import discover
 from backbone.validation import explain
 from common import codec
-from takaro_operator import sending as publishing
-from takaro_operator.entries import DEAD, KNOWN_STREAMS, Entry, discover, moment_of, order
+from takaro_operator import sending
+from takaro_operator.connections import open_streams
+from takaro_operator.entries import KNOWN_STREAMS, Entry
+from takaro_operator.errors import Refusal
 from takaro_operator.output import Json, parse_moment, preview, print_json, printable, screen
-from takaro_operator.running import OperatorSettings, Refusal, open_bus, run
+from takaro_operator.running import run
+from takaro_operator.settings import OperatorSettings
 from takaro_operator.tail import AWAY, Tail
 
 app = typer.Typer(help="Follow events, and publish them by hand.", no_args_is_help=True, add_completion=False)
@@ -29,28 +35,33 @@ Wanted = Callable[[Entry], bool]
 def tail(
     streams: Annotated[
         list[str] | None,
-        typer.Argument(metavar="STREAM", help="All but dead letters when none is named."),
+        typer.Argument(metavar="STREAM", help="Default: all streams except those of dead letters."),
     ] = None,
     type_: Annotated[
         str, typer.Option("--type", metavar="GLOB", help="Event types, such as 'chat.message.*'.")
     ] = "*",
-    subject: Annotated[str | None, typer.Option(help="What the event is about, exactly.")] = None,
+    subject: Annotated[str | None, typer.Option(help="The event's subject, exactly.")] = None,
     start: Annotated[
         str | None,
         typer.Option(
             "--from",
             metavar="ID|BEGINNING|TIME",
             help="An entry id, BEGINNING, how long ago (10m, 2h, 3d) or an ISO time. "
-            "Without it: now when following, else BEGINNING.",
+            "Default: now; with --no-follow, BEGINNING.",
         ),
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Wait for more, or end.")] = True,
-    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="End after so many.")] = None,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow/--no-follow", help="Wait for new events, or end after those that are there."),
+    ] = True,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help="End after so many events.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show events as they come, across streams; JSON lines with --json. Reading takes them from nobody.
+    """Show events as they come, across streams; JSON lines with --json. Consumers still get all of them.
 
-    It goes on after a restart of Redis.
+    Continues after a restart of Redis.
     """
 
     def wanted(entry: Entry) -> bool:
@@ -75,9 +86,9 @@ async def _entries(
     settings: OperatorSettings, streams: list[str], since: str, *, follow: bool
 ) -> AsyncIterator[Entry]:
     after, earliest = _parse_start(since)
-    async with open_bus(settings) as redis:
+    async with open_streams(settings) as redis:
         if not streams:
-            found = [name for name in await discover(redis) if not name.endswith(DEAD)]
+            found = [name for name in await discover(redis, KNOWN_STREAMS) if not name.endswith(DEAD)]
             streams = list(dict.fromkeys([*KNOWN_STREAMS, *found]))
         reader = Tail(redis, streams)
         if after is None:
@@ -97,7 +108,7 @@ async def _entries(
 
 
 def _parse_start(since: str) -> tuple[str | None, tuple[int, int]]:
-    """The id to read after (``None``: the last one) and the least id wanted."""
+    """The id to read after (``None``: the last one) and the smallest id that is wanted."""
     if since == "NOW":
         return None, (0, 0)
     if since.upper() == "BEGINNING":
@@ -110,14 +121,15 @@ def _parse_start(since: str) -> tuple[str | None, tuple[int, int]]:
         moment = parse_moment(since)
     except ValueError as error:
         raise Refusal(
-            f"--from {since} is no entry id (1763800000000-0), BEGINNING, duration (10m, 2h, 3d) or ISO time"
+            f"--from {since} is not an entry id (1763800000000-0), BEGINNING, a duration (10m, 2h, 3d) "
+            "or an ISO time"
         ) from error
     first = (int(moment.timestamp() * 1000), 0)
     return _before(first), first
 
 
 def _before(entry_id: tuple[int, int]) -> str:
-    """The id just below, for reads that begin after one."""
+    """The largest id below this one: reads begin after an id."""
     milliseconds, counter = entry_id
     if counter:
         return f"{milliseconds}-{counter - 1}"
@@ -137,7 +149,7 @@ def _show(entry: Entry, as_json: bool) -> None:
 
 
 def _line(entry: Entry, at: str) -> Text:
-    """Time, stream, type, subject and number, trace, and how the data begins."""
+    """Time, stream, type, subject, sequence, trace, and the beginning of the data."""
     line = Text.assemble((at, "dim"), " ", (printable(entry.stream), "cyan"), " ")
     if entry.event is None:
         return line.append(f"no event ({printable(entry.problem)}), entry {entry.entry_id}", "red")
@@ -160,40 +172,44 @@ def _local_time(moment: datetime) -> str:
 
 @app.command()
 def publish(
-    stream: Annotated[str, typer.Argument(help="Where to, such as chat.commands.")],
+    stream: Annotated[str, typer.Argument(help="Such as chat.commands.")],
     type_: Annotated[str, typer.Argument(metavar="TYPE", help="Such as chat.message.append.v1.")],
     data: Annotated[str, typer.Argument(help="JSON, @FILE, or - for standard input.")],
     event_id: Annotated[
-        str | None, typer.Option("--id", help="Publish again with the same id and it counts once.")
+        str | None,
+        typer.Option(
+            "--id",
+            help="An event that is published twice with the same id is handled once. Default: a new id.",
+        ),
     ] = None,
-    source: Annotated[str, typer.Option(help="Who says it.")] = publishing.SOURCE,
+    source: Annotated[str, typer.Option(help="The event's CloudEvents source.")] = sending.SOURCE,
     subject: Annotated[
-        str | None, typer.Option(help="What it is about; else the data's conversationId or knowledgeBaseId.")
+        str | None, typer.Option(help="Default: the data's conversationId or knowledgeBaseId.")
     ] = None,
     validate: Annotated[
-        bool, typer.Option("--validate/--no-validate", help="Check type, stream and data first.")
+        bool, typer.Option("--validate/--no-validate", help="Check type, stream and data before sending.")
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """Publish one event. It starts a trace: `takaro event ID` and `takaro trace` follow it."""
+    """Publish one event. It starts a trace, which `takaro event ID` and `takaro trace` show."""
 
     async def work(settings: OperatorSettings) -> None:
         raw = _read_data(data)
         try:
-            event = publishing.make(
+            event = sending.make(
                 type_, raw, event_id=event_id or str(uuid4()), source=source, subject=subject
             )
             if validate:
-                publishing.check(stream, event)
+                sending.check(stream, event)
         except ValidationError as error:
             problems = explain(error.errors(include_url=False))
             raise Refusal(
                 f"the data doesn't fit {type_}: {problems} (--no-validate sends it anyway)"
             ) from error
-        async with open_bus(settings) as redis:
+        async with open_streams(settings) as redis:
             if validate:
-                await publishing.check_stream(redis, stream)
-            published = await publishing.publish(redis, stream, event)
+                await sending.check_stream(redis, stream)
+            published = await sending.publish(redis, stream, event)
         if as_json:
             print_json(published)
             return
@@ -204,7 +220,7 @@ def publish(
 
 
 def _read_data(argument: str) -> bytes:
-    """The event's data as it was given. Raises :class:`Refusal` when it can't be read or is no JSON."""
+    """The event's data as it was given. Raises :class:`Refusal` if it can't be read or isn't JSON."""
     try:
         if argument == "-":
             raw = sys.stdin.buffer.read()
@@ -216,5 +232,5 @@ def _read_data(argument: str) -> bytes:
     except OSError as error:
         raise Refusal(f"can't read {argument[1:]}: {error.strerror}") from error
     except ValueError as error:
-        raise Refusal(f"the data is no JSON: {error}") from error
+        raise Refusal(f"the data isn't JSON: {error}") from error
     return raw.strip()

@@ -1,4 +1,4 @@
-"""``takaro kb``: knowledge bases, over HTTP as their users have them."""
+"""``takaro kb``: knowledge bases, over the HTTP API that their users have."""
 
 from typing import Annotated, Any
 
@@ -6,10 +6,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from takaro_operator.errors import Refusal
 from takaro_operator.kb_watch import follow
 from takaro_operator.knowledge_http import KnowledgeClient
 from takaro_operator.output import Json, make_table, print_json, printable, say, screen
-from takaro_operator.running import OperatorSettings, Refusal, run
+from takaro_operator.running import run
+from takaro_operator.settings import OperatorSettings
 
 app = typer.Typer(
     help="Knowledge bases: list, add, sync, schedule, history, search, remove.",
@@ -18,15 +20,19 @@ app = typer.Typer(
 )
 
 User = Annotated[
-    str | None, typer.Option("--user", help="Who is asking, where AUTH_MODE=dev; else TAKARO_TOKEN says it.")
+    str | None,
+    typer.Option("--user", help="The user id, for services with AUTH_MODE=dev; others take TAKARO_TOKEN."),
 ]
 BaseId = Annotated[str, typer.Argument(metavar="ID", help="The knowledge base.")]
 Patterns = list[str] | None
 
+BASE_HEADINGS = ("id", "name", "state", "files", "commit", "synced", "schedule", "source", "what went wrong")
+SYNC_HEADINGS = ("asked for", "by", "state", "type", "commit", "+ ~ - files", "chunks", "what went wrong")
+
 
 @app.command("list")
 def list_bases(user: User = None, as_json: Json = False) -> None:
-    """Show the bases that you see: public ones and your own."""
+    """List the bases that you may see: public ones and your own."""
 
     async def work(_: OperatorSettings) -> None:
         async with KnowledgeClient(user) as client:
@@ -35,20 +41,9 @@ def list_bases(user: User = None, as_json: Json = False) -> None:
             print_json({"knowledgeBases": bases})
             return
         if not bases:
-            say("no knowledge bases: `takaro kb add` makes one")
+            say("no knowledge bases: `takaro kb add` adds one")
             return
-        headings = (
-            "id",
-            "name",
-            "state",
-            "files",
-            "commit",
-            "synced",
-            "schedule",
-            "source",
-            "what went wrong",
-        )
-        table = make_table("Knowledge bases", *headings)
+        table = make_table("Knowledge bases", *BASE_HEADINGS)
         for base in bases:
             _row(
                 table,
@@ -70,24 +65,38 @@ def list_bases(user: User = None, as_json: Json = False) -> None:
 @app.command()
 def add(
     base_id: BaseId,
-    source: Annotated[str, typer.Argument(help="https://github.com/OWNER/REPO/tree/BRANCH/PATH and others.")],
-    name: Annotated[str | None, typer.Option(help="What people call it; else its id.")] = None,
+    source: Annotated[str, typer.Argument(help="Such as https://github.com/OWNER/REPO/tree/BRANCH/PATH.")],
+    name: Annotated[str | None, typer.Option(help="Its name for people. Default: its id.")] = None,
     description: Annotated[str | None, typer.Option(help="What is in it.")] = None,
-    version: Annotated[str | None, typer.Option(help="Versions stand side by side.")] = None,
-    extensions: Annotated[Patterns, typer.Option("--extension", help="Such as .md; again for more.")] = None,
-    include: Annotated[Patterns, typer.Option(help="Glob over the whole path; again for more.")] = None,
-    exclude: Annotated[Patterns, typer.Option(help="Glob over the whole path; again for more.")] = None,
-    chunk_size: Annotated[int | None, typer.Option(help="Characters.")] = None,
-    chunk_overlap: Annotated[int | None, typer.Option(help="Characters.")] = None,
-    refresh: Annotated[
-        str | None, typer.Option("--refresh", metavar="CRON", help="Five fields, in UTC.")
+    version: Annotated[
+        str | None, typer.Option(help="The version of the content; a base can hold several.")
     ] = None,
-    public: Annotated[bool, typer.Option("--public/--private", help="Whether others see it.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Stay until its first sync has ended.")] = False,
+    extensions: Annotated[
+        Patterns, typer.Option("--extension", help="Files to take, such as .md. May be repeated.")
+    ] = None,
+    include: Annotated[
+        Patterns, typer.Option(help="Paths to take: a glob over the whole path. May be repeated.")
+    ] = None,
+    exclude: Annotated[
+        Patterns, typer.Option(help="Paths to leave out: a glob over the whole path. May be repeated.")
+    ] = None,
+    chunk_size: Annotated[int | None, typer.Option(help="Characters in a chunk.")] = None,
+    chunk_overlap: Annotated[
+        int | None, typer.Option(help="Characters that neighbouring chunks share.")
+    ] = None,
+    refresh: Annotated[
+        str | None, typer.Option("--refresh", metavar="CRON", help="When to sync: five cron fields, in UTC.")
+    ] = None,
+    public: Annotated[
+        bool, typer.Option("--public/--private", help="Whether other users may see it.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show the first sync's progress until it ends.")
+    ] = False,
     user: User = None,
     as_json: Json = False,
 ) -> None:
-    """Register a base of yours. Its first sync begins at once."""
+    """Add a base of your own. Its first sync starts at once."""
     wanted = {
         "id": base_id,
         "name": name or base_id,
@@ -119,13 +128,11 @@ def add(
 @app.command()
 def sync(
     base_id: BaseId,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Stay until it has ended, with its progress.")
-    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show the sync's progress until it ends.")] = False,
     user: User = None,
     as_json: Json = False,
 ) -> None:
-    """Ask for a sync now."""
+    """Request a sync now."""
 
     async def work(_: OperatorSettings) -> None:
         async with KnowledgeClient(user) as client:
@@ -143,16 +150,16 @@ def sync(
 @app.command()
 def schedule(
     base_id: BaseId,
-    cron: Annotated[str | None, typer.Argument(help="Five fields in UTC, such as '0 * * * *'.")] = None,
-    off: Annotated[bool, typer.Option("--off", help="Sync only when asked.")] = False,
+    cron: Annotated[str | None, typer.Argument(help="Five cron fields, in UTC, such as '0 * * * *'.")] = None,
+    off: Annotated[bool, typer.Option("--off", help="End the schedule.")] = False,
     user: User = None,
     as_json: Json = False,
 ) -> None:
-    """Sync a base of yours regularly, or no longer."""
+    """Sync a base of yours on a schedule, or end its schedule."""
 
     async def work(_: OperatorSettings) -> None:
         if (cron is None) != off:
-            raise Refusal("say when (takaro kb schedule ID '0 * * * *'), or --off")
+            raise Refusal("give either a schedule (takaro kb schedule ID '0 * * * *') or --off")
         async with KnowledgeClient(user) as client:
             _say_base(await client.call("PUT", base_id, json={"refreshSchedule": cron}), as_json)
 
@@ -163,11 +170,11 @@ def schedule(
 def history(
     base_id: BaseId,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100)] = 20,
-    files: Annotated[bool, typer.Option("--files", help="What became of each file, too.")] = False,
+    files: Annotated[bool, typer.Option("--files", help="Also show what happened to each file.")] = False,
     user: User = None,
     as_json: Json = False,
 ) -> None:
-    """Show the newest syncs: what asked for each, what it did, what went wrong."""
+    """Show the newest syncs: what triggered each, what it did, what went wrong."""
 
     async def work(_: OperatorSettings) -> None:
         async with KnowledgeClient(user) as client:
@@ -175,8 +182,7 @@ def history(
         if as_json:
             print_json({"syncs": syncs})
             return
-        headings = ("asked for", "by", "state", "type", "commit", "+ ~ - files", "chunks", "what went wrong")
-        table = make_table(f"Syncs of {printable(base_id)}", *headings)
+        table = make_table(f"Syncs of {printable(base_id)}", *SYNC_HEADINGS)
         for entry in syncs:
             done = entry["commit"] is not None
             _row(
@@ -200,9 +206,11 @@ def history(
 @app.command()
 def search(
     base_id: BaseId,
-    question: Annotated[str, typer.Argument(help="In plain words.")],
+    question: Annotated[str, typer.Argument(help="A question in plain language.")],
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=50)] = 5,
-    version: Annotated[str | None, typer.Option(help="Another version than the base's own.")] = None,
+    version: Annotated[
+        str | None, typer.Option(help="Search this version instead of the base's current one.")
+    ] = None,
     user: User = None,
     as_json: Json = False,
 ) -> None:
@@ -216,7 +224,7 @@ def search(
             print_json({"hits": hits})
             return
         if not hits:
-            say("nothing found: is the base synced? `takaro kb history` tells")
+            say("nothing found: is the base synced? `takaro kb history` shows its syncs")
         for hit in hits:
             where = printable(str(hit["metadata"].get("sourceFile", "")))
             screen().print(Text.assemble((f"{hit['score']:.3f} ", "green"), (where, "bold")))
@@ -230,9 +238,10 @@ def search(
 def remove(
     base_id: BaseId,
     version: Annotated[
-        str | None, typer.Option(help="Only the content of this version, which isn't the base's own.")
+        str | None,
+        typer.Option(help="Delete only the content of this version, which must not be the current one."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     user: User = None,
     as_json: Json = False,
 ) -> None:
@@ -241,7 +250,7 @@ def remove(
     async def work(_: OperatorSettings) -> None:
         what = base_id if version is None else f"version {version} of {base_id}"
         if not yes and not (screen(errors=True).is_terminal and typer.confirm(f"Delete {what}?", err=True)):
-            raise Refusal(f"nothing was deleted: say --yes to delete {what} and all its content")
+            raise Refusal(f"nothing was deleted: add --yes to delete {what} and all its content")
         of_version = {} if version is None else {"version": version}
         async with KnowledgeClient(user) as client:
             await client.call("DELETE", base_id, **of_version)

@@ -1,4 +1,4 @@
-"""Follow one sync to its end, with a bar where there is a terminal."""
+"""Follow one sync until it ends, with a progress bar on a terminal."""
 
 import asyncio
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
+from takaro_operator.errors import FAILED, Failure
 from takaro_operator.knowledge_http import KnowledgeClient
 from takaro_operator.output import age, complain, print_json, printable, say, screen
-from takaro_operator.running import FAILED, Failure
 
 POLL_SECONDS = 0.3
 ENDED = ("completed", "failed")
 
 
 async def follow(client: KnowledgeClient, base_id: str, job_id: str, as_json: bool) -> None:
-    """Show the sync's progress on the error stream until it has ended, then its outcome.
+    """Show the sync's progress on the error stream until it ends, then its outcome.
 
-    Ends the command with status 1 when the sync failed.
+    Ends the command with status 1 if the sync failed.
     """
     console = screen(errors=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"))
@@ -43,7 +43,7 @@ async def _find(client: KnowledgeClient, base_id: str, job_id: str) -> dict[str,
 
 
 def _step(sync: dict[str, Any]) -> tuple[str, int, int | None, str]:
-    """What is being done, how much of it is done, of how much, and a line such as
+    """The step, how much of it is done, its whole size, and a line such as
     ``12 of 40 files, 310 chunks, 77500 tokens, 8.1 chunks/s, 1m 5s left``."""
     progress = sync["progress"]
     if not progress or sync["state"] != "running":

@@ -8,14 +8,14 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from common.settings import LOOPBACK
-from takaro_operator.running import Failure, Refusal
+from takaro_operator.errors import Failure, Refusal
 
 TIMEOUT_SECONDS = 60.0
-"""A search may wait for an embedder, a deletion for a sync's last transaction."""
+"""A search can wait for the embeddings provider, a deletion for a sync's last transaction."""
 
 
 class KnowledgeAddress(BaseSettings):
-    """Where the service is and who is asking, from the environment and ``.env``."""
+    """Where the service is and the caller's token, from the environment and ``.env``."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", populate_by_name=True)
 
@@ -29,7 +29,10 @@ class KnowledgeAddress(BaseSettings):
 
 
 class KnowledgeClient:
-    """Speaks as ``user`` (``AUTH_MODE=dev``), else with ``TAKARO_TOKEN``. An async context manager."""
+    """Calls as ``user`` (``AUTH_MODE=dev``), else with ``TAKARO_TOKEN``. An async context manager.
+
+    Raises :class:`Refusal` when there is neither.
+    """
 
     def __init__(self, user: str | None) -> None:
         address = KnowledgeAddress()
@@ -39,11 +42,11 @@ class KnowledgeClient:
             headers = {"Authorization": f"Bearer {address.token.get_secret_value()}"}
         else:
             raise Refusal(
-                "who is asking? Set TAKARO_TOKEN (`takaro token USER` makes one), or give --user where the "
+                "no credentials: set TAKARO_TOKEN (`takaro token USER` makes one), or give --user if the "
                 "services run with AUTH_MODE=dev"
             )
         self._url = address.url
-        # This machine is no matter for a proxy of the environment.
+        # A proxy that the environment names can't reach this machine's loopback.
         local = (urlsplit(self._url).hostname or "") in LOOPBACK
         self._http = httpx.AsyncClient(headers=headers, timeout=TIMEOUT_SECONDS, trust_env=not local)
 
@@ -56,8 +59,8 @@ class KnowledgeClient:
     async def call(
         self, method: str, base_id: str | None = None, *rest: str, json: Any = None, **params: Any
     ) -> Any:
-        """The ``data`` of the answer. Raises :class:`Refusal` for what the service refuses, and
-        :class:`Failure` for what failed."""
+        """The ``data`` of the answer. Raises :class:`Refusal` when the service refuses the call, and
+        :class:`Failure` when it fails, finds nothing or can't be reached."""
         parts = [quote(part, safe="") for part in (base_id, *rest) if part is not None]
         url = "/".join([f"{self._url}/api/knowledge-bases", *parts])
         try:

@@ -1,9 +1,9 @@
-"""How results are shown: tables and one-line events for people, JSON for scripts."""
+"""How results are shown: tables and lines for people, JSON for scripts."""
 
 import re
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
@@ -15,10 +15,13 @@ from rich.text import Text
 
 from common import codec
 
+if TYPE_CHECKING:
+    from backbone.leases import Holder
+
 Json = Annotated[bool, typer.Option("--json", help="JSON for scripts instead of text for people.")]
 
 PIPE_WIDTH = 200
-"""Columns where there is no terminal to ask: tables in logs and pipes fold nothing of usual length."""
+"""Columns in logs and pipes, where no terminal has a width: enough to fold no cell of usual length."""
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -26,38 +29,43 @@ _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+")
 
 
 def screen(*, errors: bool = False) -> Console:
-    """Where people read: standard output, or the error stream for what is no result."""
+    """Where people read: results on standard output; with ``errors``, everything else on the error stream."""
     stream = sys.stderr if errors else sys.stdout
     width = None if stream.isatty() else PIPE_WIDTH
     return Console(file=stream, width=width, highlight=False, soft_wrap=True)
 
 
 def say(line: str) -> None:
-    """A remark for people, on the error stream: results alone go to standard output."""
+    """Print a remark on the error stream; standard output is for results only."""
     screen(errors=True).print(Text(printable(line)))
 
 
 def complain(line: str) -> None:
-    """Say what went wrong, on the error stream."""
+    """Print what went wrong on the error stream."""
     screen(errors=True).print(Text(printable(line), style="bold red"))
 
 
 def print_json(value: object) -> None:
-    """One JSON document on one line, at once."""
+    """Print one JSON document on one line, unbuffered."""
     sys.stdout.write(codec.dumps_str(value) + "\n")
     sys.stdout.flush()
 
 
 def make_table(title: str, *headings: str) -> Table:
-    """A table that folds long cells and hides none."""
+    """A table with these headings. A narrow terminal folds long cells and hides none."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE)
     for heading in headings:
         table.add_column(heading, overflow="fold")
     return table
 
 
+def make_grid() -> Table:
+    """Names and values side by side, without headings and lines."""
+    return Table.grid(padding=(0, 2))
+
+
 def printable(value: str | bytes | None) -> str:
-    """Text that can't steer the terminal: events hold what anybody wrote. Control characters are escaped."""
+    """Text with control characters escaped: events hold what anybody wrote and mustn't steer the terminal."""
     if value is None:
         return ""
     text = value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
@@ -72,7 +80,7 @@ def preview(data: bytes, length: int = 120) -> str:
 
 
 def json_or_text(data: bytes) -> Any:
-    """An event's data as JSON; as text when it is none."""
+    """An event's data, decoded if it is JSON, else as text."""
     try:
         return codec.loads(data)
     except ValueError:
@@ -80,7 +88,7 @@ def json_or_text(data: bytes) -> Any:
 
 
 def pretty_json(data: bytes) -> Text:
-    """An event's data, indented and coloured; as it is when it is no JSON."""
+    """An event's data, indented and coloured if it is JSON, else as it is."""
     try:
         value = codec.loads(data)
     except ValueError:
@@ -90,7 +98,7 @@ def pretty_json(data: bytes) -> Text:
 
 
 def age(seconds: float | None) -> str:
-    """``3d 4h``, ``5m 10s``, ``1.2s``; ``in 5m`` for what lies ahead."""
+    """``3d 4h``, ``5m 10s``, ``1.2s``; ``in 5m`` for negative seconds, empty for ``None``."""
     if seconds is None:
         return ""
     if seconds < 0:
@@ -106,10 +114,20 @@ def age(seconds: float | None) -> str:
 
 
 def parse_moment(text: str, *, now: datetime | None = None) -> datetime:
-    """``10m`` (ago; also ``1h30m``, ``2d``) or an ISO 8601 time, UTC unless it says so. Raises ValueError."""
+    """``10m`` ago (also ``1h30m``, ``2d``), or an ISO 8601 time, in UTC unless it has an offset.
+
+    Raises ``ValueError`` for anything else.
+    """
     if _DURATION.fullmatch(text):
         parts = re.findall(r"([\d.]+)([smhdw])", text)
         ago = timedelta(seconds=sum(float(count) * _UNITS[unit] for count, unit in parts))
         return (now or datetime.now(UTC)) - ago
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def owner_of(holder: "Holder | None") -> str:
+    """A lease's owner; if nobody holds it, says so and names the last owner."""
+    if holder is None:
+        return "nobody yet"
+    return holder.owner if holder.valid else f"nobody (last: {holder.owner})"

@@ -1,4 +1,4 @@
-"""Finding one event in the streams, and the facts that tell of it: newest entries first, so many a stream."""
+"""Searching the streams for one event and the facts that mention it, newest entries first."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -7,20 +7,24 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
+from backbone.dead_letters import DEAD
+from backbone.events import RawEntry
+from backbone.redis_streams.entry_ids import text
+from backbone.redis_streams.letters import Letter
+from backbone.redis_streams.reading import count_entries, discover, pages
 from common import codec
-from takaro_operator.entries import COMMANDS, DEAD, Entry, RawEntry, discover, pages, text
-from takaro_operator.letters import Letter
+from takaro_operator.entries import COMMANDS, KNOWN_STREAMS, Entry
 
 ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")
 PAGE = 1_000
 
 Progress = Callable[[str, int], None]
-"""Told the stream and how many of its entries were looked at."""
+"""Called with a stream and how many of its entries were searched so far."""
 
 
 @dataclass(slots=True)
 class Clues:
-    """What an event is known by. All grow while it is searched for."""
+    """What an event is recognised by. The search adds what it learns."""
 
     ids: set[str] = field(default_factory=set)
     keys: set[UUID] = field(default_factory=set)
@@ -32,20 +36,20 @@ class Clues:
 
 @dataclass(slots=True)
 class Found:
-    """``entries`` and ``letters`` are the event itself, ``facts`` others of its trace or that name it."""
+    """``entries`` and ``letters`` hold the event, ``facts`` those of its trace or with its id or key."""
 
     clues: Clues
     entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
     letters: dict[tuple[str, str], Letter] = field(default_factory=dict)
     facts: dict[tuple[str, str], Entry] = field(default_factory=dict)
     searched: dict[str, tuple[int, bool]] = field(default_factory=dict)
-    """By stream: how many entries were looked at, and whether it were all."""
+    """By stream: how many entries were searched, and whether those were all."""
 
 
 async def resolve(redis: Redis, given: str) -> str:
-    """The event id that is meant: of an entry's id the event's own, else what was given."""
+    """The event id that ``given`` stands for: if it is the id of a stream entry, that of the event in it."""
     if ENTRY_ID.fullmatch(given):
-        for stream in await discover(redis):
+        for stream in await discover(redis, KNOWN_STREAMS):
             if stream.endswith(DEAD):
                 continue
             async for page in pages(redis, stream, given, given):
@@ -56,12 +60,13 @@ async def resolve(redis: Redis, given: str) -> str:
 
 
 async def search(redis: Redis, clues: Clues, depth: int, progress: Progress) -> Found:
-    """Look at the newest ``depth`` entries of each stream, commands and dead letters before facts.
+    """Search the newest ``depth`` entries of each stream: commands and dead letters first, then facts.
 
-    Streams of facts are looked at again when more became known after they were.
+    A stream of facts is searched again if the clues have grown since.
     """
     found = Found(clues)
-    streams = sorted(await discover(redis), key=lambda name: name not in COMMANDS and not name.endswith(DEAD))
+    found_streams = await discover(redis, KNOWN_STREAMS)
+    streams = sorted(found_streams, key=lambda name: name not in COMMANDS and not name.endswith(DEAD))
     known: dict[str, int] = {}
     for stream in [*streams, *streams]:
         if stream in known and (known[stream] == clues.size() or stream in COMMANDS or stream.endswith(DEAD)):
@@ -82,11 +87,11 @@ async def _scan(redis: Redis, stream: str, found: Found, depth: int, progress: P
         progress(stream, min(seen, depth))
         if seen >= depth:
             break
-    found.searched[stream] = (min(seen, depth), seen <= depth and seen >= await redis.xlen(stream))
+    found.searched[stream] = (min(seen, depth), seen <= depth and seen >= await count_entries(redis, stream))
 
 
 def _promising(clues: Clues, raw: RawEntry) -> bool:
-    """A cheap look before an entry is decoded."""
+    """A cheap test, by the raw fields, before an entry is decoded."""
     entry_id, fields = raw
     if b"__data__" in fields:
         return True
@@ -97,7 +102,7 @@ def _promising(clues: Clues, raw: RawEntry) -> bool:
 
 
 def _names(clues: Clues, fields: dict[bytes, bytes]) -> bool:
-    """Whether the data has the event's id, or the key that effects are stored under, as a string."""
+    """Whether the data contains the event's id, or the key of its effects, as a JSON string."""
     data = fields.get(b"data", b"")
     words = {*clues.ids, *map(str, clues.keys)}
     return any(codec.dumps(word) in data for word in words)
@@ -130,5 +135,5 @@ def _learn(clues: Clues, event_id: str, key: UUID, trace_id: str | None) -> None
 
 
 def in_order(entries: dict[tuple[str, str], Entry]) -> Sequence[Entry]:
-    """Oldest first, by the entries' ids."""
+    """Oldest first, by entry id."""
     return sorted(entries.values(), key=lambda entry: entry.order)

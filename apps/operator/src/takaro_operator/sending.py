@@ -12,17 +12,19 @@ from opentelemetry.trace import SpanKind
 from redis.asyncio import Redis
 
 from backbone.events import MAX_FIELD_BYTES, encode_entry
+from backbone.redis_streams.publisher import RedisPublisher
+from backbone.redis_streams.reading import exists
 from common import codec, telemetry, trace_context
 from common.trace_context import TraceContext
-from takaro_operator.entries import CONTRACTS, KNOWN_STREAMS, text
-from takaro_operator.running import Refusal
+from takaro_operator.entries import CONTRACTS, KNOWN_STREAMS
+from takaro_operator.errors import Refusal
 
 SOURCE = "/takaro/cli"
 
 
 @dataclass(slots=True, frozen=True)
 class NewEvent:
-    """What is to be published. ``data`` is JSON."""
+    """An event to publish. ``data`` is JSON."""
 
     id: str
     source: str
@@ -32,7 +34,10 @@ class NewEvent:
 
 
 def make(type_: str, data: bytes, *, event_id: str, source: str, subject: str | None) -> NewEvent:
-    """Put an event together. Raises :class:`Refusal` for fields that no consumer reads."""
+    """Put an event together. Raises :class:`Refusal` for a field that every consumer would reject.
+
+    Without ``subject``, the data's ``conversationId`` or ``knowledgeBaseId`` is the subject.
+    """
     if subject is None:
         decoded = codec.loads(data)
         about = decoded if isinstance(decoded, dict) else {}
@@ -40,15 +45,15 @@ def make(type_: str, data: bytes, *, event_id: str, source: str, subject: str | 
         subject = found if isinstance(found, str) and len(found.encode()) <= MAX_FIELD_BYTES else None
     for name, value in (("ID", event_id), ("TYPE", type_), ("SOURCE", source), ("SUBJECT", subject or "")):
         if len(value.encode()) > MAX_FIELD_BYTES or "\x00" in value:
-            raise Refusal(f"{name} is over {MAX_FIELD_BYTES} bytes or holds U+0000")
+            raise Refusal(f"{name} is over {MAX_FIELD_BYTES} bytes or contains U+0000")
     return NewEvent(event_id, source, type_, subject, data)
 
 
 def check(stream: str, event: NewEvent) -> None:
-    """Hold the event against its contract, when there is one.
+    """Validate the event against its contract, if there is one.
 
-    Raises ``pydantic.ValidationError`` for its data, and :class:`Refusal` for the wrong stream or a type that
-    the stream's owner doesn't take.
+    Raises ``pydantic.ValidationError`` for its data, and :class:`Refusal` for the wrong stream or for a type
+    that the stream's owner doesn't take.
     """
     for home, contracts in CONTRACTS.items():
         if event.type in contracts:
@@ -61,20 +66,20 @@ def check(stream: str, event: NewEvent) -> None:
         types = ", ".join(sorted(CONTRACTS[stream]))
         raise Refusal(f"{stream} has no {event.type}; it has {types} (--no-validate sends it anyway)")
     if codec.json_has_nul(event.data):
-        raise Refusal("the data holds U+0000, which can't be stored (--no-validate sends it anyway)")
+        raise Refusal("the data contains U+0000, which can't be stored (--no-validate sends it anyway)")
 
 
 async def check_stream(redis: Redis, stream: str) -> None:
-    """Raises :class:`Refusal` when nobody has a stream of that name: a typing error would go unread."""
-    if stream not in KNOWN_STREAMS and not await redis.exists(stream):
+    """Raises :class:`Refusal` when there is no such stream: nobody would read what a typo sent there."""
+    if stream not in KNOWN_STREAMS and not await exists(redis, stream):
         names = ", ".join(KNOWN_STREAMS)
-        raise Refusal(f"there is no stream {stream}; ours are {names} (--no-validate makes a new one)")
+        raise Refusal(f"there is no stream {stream}; ours are {names} (--no-validate creates it)")
 
 
 async def publish(redis: Redis, stream: str, event: NewEvent) -> dict[str, Any]:
-    """Add the event; what scripts are told: ``stream, entryId, id, traceId``."""
+    """Publish the event; returns the document for scripts: ``stream, entryId, id, traceId``."""
     with _trace(stream, event) as trace:
-        fields: dict[Any, Any] = encode_entry(
+        fields = encode_entry(
             id=event.id,
             source=event.source,
             type=event.type,
@@ -82,18 +87,18 @@ async def publish(redis: Redis, stream: str, event: NewEvent) -> dict[str, Any]:
             trace=trace,
             data=event.data,
         )
-        entry_id = text(await redis.xadd(stream, fields))
+        [entry_id] = await RedisPublisher(redis).publish(stream, [fields])
     return {"stream": stream, "entryId": entry_id, "id": event.id, "traceId": trace.trace_id}
 
 
 @contextmanager
 def _trace(stream: str, event: NewEvent) -> Iterator[TraceContext]:
-    """The context of a new trace, marked as sampled; its first span is exported where traces are."""
+    """The context of a new, sampled trace. Its first span is exported if an exporter is set."""
     provider = telemetry.setup("takaro-cli", "takaro-cli", log_level="error")
     if not telemetry.recording():
         yield TraceContext(f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01")
         return
-    logging.getLogger().handlers[:] = [logging.StreamHandler(sys.stderr)]  # results alone go to stdout
+    logging.getLogger().handlers[:] = [logging.StreamHandler(sys.stderr)]  # stdout is for results only
     try:
         with telemetry.span(
             f"send {stream}",

@@ -3,13 +3,15 @@
 import asyncio
 import heapq
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 from redis import exceptions
 from redis.asyncio import Redis
 
+from backbone.events import RawEntry
+from backbone.redis_streams.entry_ids import order
+from backbone.redis_streams.reading import last_id, pages, read_after
 from common import backoff
-from takaro_operator.entries import Entry, RawEntry, last_id, order, pages, text
+from takaro_operator.entries import Entry
 from takaro_operator.output import say
 
 BLOCK_MILLISECONDS = 1_000
@@ -19,14 +21,14 @@ AWAY = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoad
 
 
 class Tail:
-    """``cursors``: the last entry given out of each stream, so that none comes twice or is left out."""
+    """Yields each entry once. ``cursors`` holds the id of the last entry that was yielded of each stream."""
 
     def __init__(self, redis: Redis, streams: Sequence[str]) -> None:
         self._redis = redis
         self.cursors = dict.fromkeys(streams, "0-0")
 
     async def seek_end(self) -> None:
-        """Start behind what the streams hold now."""
+        """Start after what the streams hold now."""
         for stream in self.cursors:
             self.cursors[stream] = await last_id(self._redis, stream)
 
@@ -35,7 +37,7 @@ class Tail:
         self.cursors = dict.fromkeys(self.cursors, entry_id)
 
     async def past(self) -> AsyncIterator[Entry]:
-        """What the streams hold now, after the cursors, in the order of the entries' ids across streams."""
+        """What the streams hold now after the cursors, in the order of the entry ids across streams."""
         sources = {}
         heap: list[tuple[tuple[int, int], str, RawEntry]] = []
         for stream, cursor in self.cursors.items():
@@ -57,12 +59,13 @@ class Tail:
                 yield raw
 
     async def following(self) -> AsyncIterator[Entry]:
-        """What comes after the cursors, for ever; waits while Redis is away and goes on where it was."""
+        """What comes after the cursors, forever. Waits while Redis is away, then continues where it was."""
         failures = 0
         while True:
-            cursors: Any = self.cursors
             try:
-                answer: Any = await self._redis.xread(cursors, count=100, block=BLOCK_MILLISECONDS)
+                found = await read_after(
+                    self._redis, self.cursors, count=100, block_milliseconds=BLOCK_MILLISECONDS
+                )
             except AWAY as error:
                 failures += 1
                 if failures == 1:
@@ -72,9 +75,7 @@ class Tail:
             if failures:
                 say("Redis is back")
                 failures = 0
-            for name, rows in answer:
-                stream = text(name)
-                for raw_id, fields in rows:
-                    entry_id = text(raw_id)
-                    self.cursors[stream] = entry_id
-                    yield Entry.read(stream, (entry_id, fields))
+            for stream, page in found:
+                for raw in page:
+                    self.cursors[stream] = raw[0]
+                    yield Entry.read(stream, raw)

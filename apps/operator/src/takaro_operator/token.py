@@ -1,4 +1,4 @@
-"""``takaro token``: a bearer token for people to try the services with."""
+"""``takaro token``: make a bearer token to try the services with."""
 
 import time
 from typing import Annotated
@@ -9,11 +9,11 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MINIMUM_SECRET = 32
-"""Bytes: a key for HS256 is at least as long as the hash (RFC 7518, 3.2)."""
+"""Bytes. A key for HS256 must be at least as long as the hash (RFC 7518, 3.2)."""
 
 
 class TokenSettings(BaseSettings):
-    """What the services check tokens with, from the environment and ``.env`` as they read it."""
+    """What the services verify tokens with, from the environment and ``.env``, as they read it."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore")
 
@@ -23,16 +23,16 @@ class TokenSettings(BaseSettings):
 
 
 def token(
-    user: Annotated[str, typer.Argument(help="The user id: the token's `sub`.")],
-    hours: Annotated[float, typer.Option(help="How long it is valid.")] = 8,
+    user: Annotated[str, typer.Argument(help="The user id, which becomes the token's `sub`.")],
+    hours: Annotated[float, typer.Option(help="How long the token is valid.")] = 8,
 ) -> None:
-    """Make a token for USER, signed with JWT_SECRET, for JWT_AUDIENCE and JWT_ISSUER when set."""
+    """Make a token for USER, signed with JWT_SECRET. JWT_AUDIENCE and JWT_ISSUER go in if they are set."""
     settings = TokenSettings()
     secret = settings.jwt_secret.get_secret_value()
     if len(secret.encode()) < MINIMUM_SECRET:
         typer.echo(
             f"set JWT_SECRET (at least {MINIMUM_SECRET} bytes) to the secret that the services use; "
-            "with JWT_JWKS_URL only the issuer makes tokens",
+            "with JWT_JWKS_URL, only the issuer can make tokens",
             err=True,
         )
         raise typer.Exit(2)

@@ -1,4 +1,4 @@
-"""``takaro trace``: one request through all services, as the collector has its spans."""
+"""``takaro trace``: one request through all services, drawn from the collector's spans."""
 
 import re
 from collections import defaultdict
@@ -10,9 +10,11 @@ import typer
 from rich.text import Text
 from rich.tree import Tree
 
-from common.trace_context import parse_traceparent
+from common.trace_context import TraceContext
+from takaro_operator.errors import Failure, Refusal
 from takaro_operator.output import Json, print_json, printable, screen
-from takaro_operator.running import Failure, OperatorSettings, Refusal, run
+from takaro_operator.running import run
+from takaro_operator.settings import OperatorSettings
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _SHOWN = (
@@ -22,7 +24,7 @@ _SHOWN = (
     "http.response.status_code",
     "db.query.text",
 )
-"""Attributes that say what a span was about, in this order."""
+"""Attributes that say what a span was about, in the order in which they are shown."""
 
 
 def trace(
@@ -31,7 +33,7 @@ def trace(
 ) -> None:
     """Show a trace as a tree of spans: HTTP, transactions, outbox, streams, consumers, jobs, SQL.
 
-    Asks the local stack's collector, or the one at TAKARO_TRACES_URL. --json gives one document.
+    Asks the local stack's collector, or the one at TAKARO_TRACES_URL. --json prints one document.
     """
 
     async def work(settings: OperatorSettings) -> None:
@@ -46,11 +48,12 @@ def trace(
 
 
 def _parse_id(given: str) -> str:
-    context = parse_traceparent(given)
-    found = f"{context.trace_id:032x}" if context else given.lower()
+    context = TraceContext.of(given)
+    found = (context.trace_id if context else given).lower()
     if not _TRACE_ID.fullmatch(found):
         raise Refusal(
-            f"{given} is no trace id (32 hex digits) and no traceparent; `takaro event ID` tells an event's"
+            f"{given} is neither a trace id (32 hex digits) nor a traceparent; `takaro event ID` shows an "
+            "event's trace id"
         )
     return found
 
@@ -66,16 +69,16 @@ async def fetch(url: str, trace_id: str) -> list[dict[str, Any]]:
         if error.response.status_code != 404:
             raise Failure(f"the collector at {url} answered {error.response.status_code}") from error
         raise Failure(
-            f"the collector at {url} has no trace {trace_id}: it keeps the newest 20,000 spans in memory, "
-            "and gets them from services that have OTEL_EXPORTER_OTLP_ENDPOINT set"
+            f"the collector at {url} has no trace {trace_id}: it keeps the newest 20,000 spans in memory; "
+            "services send them if OTEL_EXPORTER_OTLP_ENDPOINT is set"
         ) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Failure(
-            f"no collector at {url} ({error or type(error).__name__}): `make run` starts one; another one's "
-            "address goes into TAKARO_TRACES_URL"
+            f"no collector answers at {url} ({error or type(error).__name__}): `make run` starts one; set "
+            "TAKARO_TRACES_URL to use another"
         ) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise Failure(f"{url} is no collector of ours: its answer has no spans") from error
+        raise Failure(f"{url} isn't one of our collectors: its answer holds no spans") from error
     return spans
 
 
@@ -85,7 +88,7 @@ def render(trace_id: str, spans: Sequence[dict[str, Any]]) -> Tree:
     children = defaultdict(list)
     for span in sorted(spans, key=lambda span: span["startTimeUnixNano"]):
         parent = span["parentSpanId"]
-        # A span whose parent isn't there (not exported, not arrived yet) stands at the top.
+        # A span whose parent is missing (not exported, not arrived yet) is drawn at the top.
         children[parent if parent in ids and parent != span["spanId"] else None].append(span)
     start = min(span["startTimeUnixNano"] for span in spans)
     services = sorted({span["service"] for span in spans})

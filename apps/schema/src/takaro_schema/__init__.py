@@ -1,1 +1,1 @@
-"""The schema's revisions and what applies them, takes them back and adopts a database that knex migrated."""
+"""The schema: its revisions, applying and taking them back, and adopting a database that knex migrated."""

@@ -1,4 +1,4 @@
-"""Taking over a database that knex migrated: its history is copied into ours, and nothing is run."""
+"""Adopting a database that knex migrated: copies knex's history into ours, and runs nothing."""
 
 from psycopg import errors
 
@@ -16,7 +16,7 @@ def adopt(connection: Raw, chain: Chain, report: Report) -> None:
     Raises:
         MigrationRefused: knex's history is locked, partial, unknown or out of order, or the tables contradict
             it. Nothing was changed.
-        MigrationFailed: knex holds its table right now. Nothing was changed.
+        MigrationFailed: knex is writing to its table. Nothing was changed.
     """
     expected = knex_names(chain)
     try:
@@ -41,7 +41,7 @@ def adopt(connection: Raw, chain: Chain, report: Report) -> None:
             insert_version(connection, knex.LAST_REVISION)
     except errors.LockNotAvailable as error:
         raise MigrationFailed(
-            "knex_migrations is in use: the Node application migrates right now. Nothing was changed; "
+            "knex_migrations is in use: the Node application is migrating. Nothing was changed; "
             "run this again when it is done"
         ) from error
     batches = sorted({row.batch for row in rows if row.batch is not None})

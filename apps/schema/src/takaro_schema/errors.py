@@ -1,17 +1,17 @@
-"""Why a migration was not done: refused before anything changed, or failed on the way."""
+"""Why a migration wasn't done: refused before anything changed, or failed on the way."""
 
 
 class MigrationError(Exception):
-    """Root of both. The message is for the operator: what is wrong and what to do."""
+    """Root of these errors. The message tells the operator what is wrong and what to do."""
 
 
 class MigrationRefused(MigrationError):
-    """Nothing was changed by the step that was refused."""
+    """A step was refused, and changed nothing."""
 
 
 class ForceNeeded(MigrationRefused):
-    """A rollback would lose data, or leave knex's history wrong: only with ``--force``."""
+    """A rollback would lose data or make knex's history wrong, which needs ``--force``."""
 
 
 class MigrationFailed(MigrationError):
-    """A revision failed and was rolled back; those before it stay applied, and a rerun goes on from there."""
+    """A revision failed and was rolled back. Those before it stay applied; a rerun continues from there."""

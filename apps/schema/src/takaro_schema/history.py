@@ -1,6 +1,6 @@
 """``schema_migrations``: which revision was applied when, in which batch, and which were adopted from knex.
 
-Alembic's own ``alembic_version`` is kept beside it, in the same transactions; the two must agree.
+Alembic's own ``alembic_version`` is written in the same transactions; the two must agree.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ _CREATE_TABLES = (
 
 
 def create_tables(connection: Raw) -> None:
-    """Make both tables where they are missing, in one transaction."""
+    """Create the tables that are missing, in one transaction."""
     with connection.transaction():
         for statement in _CREATE_TABLES:
             connection.execute(statement)
@@ -98,7 +98,7 @@ _VERSION = "SELECT version_num FROM alembic_version ORDER BY version_num"
 
 
 def list_versions(connection: Raw) -> list[str]:
-    """What Alembic has recorded: one revision, or none at base."""
+    """What Alembic has recorded: one revision, or none in an empty database."""
     return [version for (version,) in connection.execute(_VERSION)]
 
 

@@ -1,7 +1,7 @@
-"""Indexes made and dropped without blocking writers, for use inside a revision.
+"""Creating and dropping indexes in a revision, without blocking writers.
 
-They can't run in a transaction, so a revision that uses one does nothing else: what came before it in the
-revision is committed without the record. Both may be run again after a kill.
+Neither can run in a transaction, so a revision that uses one must do nothing else: anything before it would
+be committed without the revision's record. Both can be run again after a kill.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ def create_index_concurrently(name: str, definition: str, *, unique: bool = Fals
 
 
 def drop_index_concurrently(name: str) -> None:
-    """``DROP INDEX CONCURRENTLY name``, also when it is gone already."""
+    """``DROP INDEX CONCURRENTLY name``; does nothing if there is no such index."""
     with _outside_transactions():
         op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
 
@@ -50,7 +50,7 @@ def _drop_invalid(name: str) -> None:
 
 @contextlib.contextmanager
 def _outside_transactions() -> Iterator[bool]:
-    """Autocommit, with time limits for a build that waits without blocking; yields whether it is offline."""
+    """Autocommit, with time limits for a build that blocks nobody. Yields whether SQL is only rendered."""
     context = op.get_context()
     settings: MigrationSettings = context.opts.get("migration_settings") or MigrationSettings()
     with context.autocommit_block():

@@ -1,4 +1,4 @@
-"""What a rollback would lose: rows in the tables and columns that it drops."""
+"""What a rollback would lose: rows in the tables, and values in the columns, that it drops."""
 
 from collections.abc import Sequence
 
@@ -19,9 +19,9 @@ _LOCK_TABLE = sql.SQL("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
 
 
 def find_losses(connection: Raw, revisions: Sequence[Revision]) -> list[str]:
-    """Tables that hold rows and columns that hold values, of those the revisions' downgrades drop.
+    """Of the tables and columns that the revisions' downgrades drop, those that hold rows or values.
 
-    A default counts as a value: nobody can tell one that was written from one that was filled in.
+    A default counts as a value: one that was written looks like one that was filled in.
     """
     held = sorted({name for revision in revisions for name in revision.holds})
     tables = [name for name in held if "." not in name]
@@ -34,7 +34,7 @@ def find_losses(connection: Raw, revisions: Sequence[Revision]) -> list[str]:
 
 
 def lock_held_tables(connection: Raw, revision: Revision) -> None:
-    """Keep others from writing, until the transaction ends, what the revision's downgrade drops."""
+    """Lock the tables that the revision's downgrade drops or changes, until the transaction ends."""
     for table in existing_tables(connection, sorted({name.partition(".")[0] for name in revision.holds})):
         connection.execute(_LOCK_TABLE.format(table=sql.Identifier(table)))
 

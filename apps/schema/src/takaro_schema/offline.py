@@ -16,7 +16,7 @@ def render_sql(
     settings: MigrationSettings | None = None,
     chain: Chain | None = None,
 ) -> str:
-    """What ``migrate`` would run from revision ``first`` to ``last`` (the head), without the bookkeeping."""
+    """What ``migrate`` runs from revision ``first`` to ``last`` (default: the head), without its records."""
     settings = settings or MigrationSettings()
     chain = chain or load()
     last = last or chain.head

@@ -1,4 +1,4 @@
-"""Apply what is missing as one batch; take the last batch back."""
+"""Applying missing revisions as one batch, and taking the last batch back."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ __all__ = [
 
 
 def _silent(_: str) -> None:
-    """Report to nobody."""
+    """The report that goes nowhere."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -60,7 +60,7 @@ class RollbackPlan:
         if self.adopted:
             reasons.append(
                 f"{len(self.adopted)} of them were run by knex, whose own history stays as it is: the Node "
-                "application will believe that they are applied"
+                "application still takes them as applied"
             )
         return reasons
 
@@ -80,7 +80,7 @@ def migrate(
         The ids of the revisions that this call applied, oldest first; empty when there was nothing to do.
 
     Raises:
-        MigrationRefused: the database's history can't be built upon; nothing was changed.
+        MigrationRefused: the database's history is unknown or contradicts itself; nothing was changed.
         MigrationFailed: a revision failed; those before it stay applied.
     """
     settings = settings or MigrationSettings()
@@ -117,7 +117,7 @@ def _apply(connection: Raw, chain: Chain, state: State, settings: MigrationSetti
 def plan_rollback(
     database_url: str, *, settings: MigrationSettings | None = None, chain: Chain | None = None
 ) -> RollbackPlan | None:
-    """What ``rollback`` would take back now; ``None`` when no batch is left. Changes nothing."""
+    """What ``rollback`` would take back now; ``None`` if no batch is left. Changes nothing."""
     settings = settings or MigrationSettings()
     with connect(database_url, settings) as connection:
         return _plan(connection, chain or load())
@@ -127,7 +127,7 @@ def _plan(connection: Raw, chain: Chain) -> RollbackPlan | None:
     state = inspect(connection, chain)
     if state.kind is Kind.KNEX:
         raise MigrationRefused(
-            "knex migrated this database and nothing was adopted yet: take its batch back with the Node "
+            "knex migrated this database and nothing was adopted yet: roll its batch back with the Node "
             "application (`npm run db:rollback`), or adopt it with `takaro migrate` first"
         )
     rows = state.last_batch[::-1]
@@ -149,15 +149,15 @@ def rollback(
     """Take the last batch back, newest revision first, each in its own transaction with its record.
 
     Args:
-        force: also when rows would be lost, or knex ran some of it.
-        expected: the plan that a person agreed to; refused when the last batch is another one by now.
+        force: even if rows would be lost, or knex ran part of the batch.
+        expected: the plan that a person agreed to. If the last batch has changed since, it is refused.
 
     Returns:
         The ids of the revisions taken back, newest first; empty when there was nothing to take back.
 
     Raises:
-        ForceNeeded: it needs ``force``; nothing was changed, unless rows appeared while it ran.
-        MigrationRefused: the database's history can't be built upon; nothing was changed.
+        ForceNeeded: it needs ``force``. Nothing was changed, unless rows were added while it ran.
+        MigrationRefused: the database's history is unknown or contradicts itself; nothing was changed.
         MigrationFailed: a revision failed; those before it stay taken back.
     """
     settings = settings or MigrationSettings()
@@ -166,7 +166,7 @@ def rollback(
         plan = _plan(connection, chain)
         if expected is not None and (plan is None or plan.revisions != expected.revisions):
             raise MigrationRefused(
-                "another one changed the last batch meanwhile: look at it and run this again"
+                "somebody else changed the last batch meanwhile: look at it and run this again"
             )
         if plan is None:
             report("nothing to take back: no batch is left")
@@ -174,7 +174,7 @@ def rollback(
         if plan.needs_force and not force:
             raise ForceNeeded(
                 f"batch {plan.batch} was not taken back: {'; '.join(plan.reasons())}. Add --force to "
-                "do it all the same"
+                "take it back anyway"
             )
         _take_back(connection, chain, plan, settings, report, force=force)
         return [row.revision for row in plan.revisions]
@@ -208,22 +208,22 @@ def _take_back(
 
 
 def _check_still_empty(connection: Raw, revision: Revision) -> None:
-    """Rows may have come since the batch was looked at; under the lock no more can."""
+    """Rows may have been added since the batch was looked at. Under the lock, none can be."""
     lock_held_tables(connection, revision)
     if losses := find_losses(connection, [revision]):
         raise ForceNeeded(
-            f"{revision.name} was not taken back: rows came meanwhile to {', '.join(losses)}. Stop what "
-            "writes them, or add --force to lose them"
+            f"{revision.name} was not taken back: rows were added meanwhile to {', '.join(losses)}. Stop "
+            "what writes them, or add --force to lose them"
         )
 
 
 def status(
     database_url: str, *, settings: MigrationSettings | None = None, chain: Chain | None = None
 ) -> State:
-    """What is applied and what is pending. Changes nothing, and waits for nobody.
+    """What is applied and what is pending. Changes nothing, and doesn't wait for the migration lock.
 
     Raises:
-        MigrationRefused: the history can't be built upon, with the reason.
+        MigrationRefused: the database's history is unknown or contradicts itself.
     """
     with connect(database_url, settings or MigrationSettings()) as connection:
         return inspect(connection, chain or load())

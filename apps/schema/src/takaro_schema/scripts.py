@@ -1,4 +1,4 @@
-"""The revisions that this version of the code knows, as one line from first to last."""
+"""The revisions that this version of the code knows, in one line from first to last."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,7 +18,7 @@ VERSIONS = Path(__file__).parent / "versions"
 
 @dataclass(slots=True, frozen=True)
 class Revision:
-    """``holds`` names the tables and ``table.column`` s that its downgrade drops."""
+    """``holds`` names what its downgrade drops: a table, or a column as ``table.column``."""
 
     id: str
     name: str
@@ -49,7 +49,7 @@ class Chain:
         return Chain(self.directory, self.revisions[: self.ids.index(revision) + 1])
 
     def tables(self) -> tuple[str, ...]:
-        """Every table that some revision made, whether a later one dropped it or not."""
+        """Every table that any revision created, even if a later one dropped it."""
         held = {name for revision in self.revisions for name in revision.holds if "." not in name}
         return tuple(sorted(held))
 
@@ -62,7 +62,11 @@ class Chain:
 
 @lru_cache
 def load(versions: Path = VERSIONS) -> Chain:
-    """Read the revision files of a folder; refuses one whose revisions branch."""
+    """Read the revision files of a folder.
+
+    Raises:
+        MigrationRefused: the revisions branch, or one doesn't say what rows it holds.
+    """
     directory = ScriptDirectory(str(versions.parent), version_locations=[str(versions)])
     heads = directory.get_heads()
     if len(heads) != 1:

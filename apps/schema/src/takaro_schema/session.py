@@ -1,4 +1,4 @@
-"""One connection for the whole job: its time limits, and the lock that keeps a second migration waiting."""
+"""The job's one connection: its time limits, and the lock for which a second migration waits."""
 
 import contextlib
 import re
@@ -17,7 +17,7 @@ from takaro_schema.settings import MigrationSettings
 
 Report: TypeAlias = Callable[[str], None]
 
-#: "takaro" in ASCII. Session-level: it covers every transaction of the job and dies with its connection.
+#: "takaro" in ASCII. Session-level: it covers every transaction of the job and ends with its connection.
 LOCK_KEY = 0x74616B61726F
 
 _SET = "SELECT set_config(%s, %s, false)"
@@ -33,7 +33,7 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 
 
 def libpq_url(database_url: str) -> str:
-    """The URL without a driver of SQLAlchemy's: ``postgresql+asyncpg://`` becomes ``postgresql://``."""
+    """The URL without SQLAlchemy's driver: ``postgresql+asyncpg://`` becomes ``postgresql://``."""
     return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", database_url)
 
 
@@ -42,7 +42,7 @@ def connect(database_url: str, settings: MigrationSettings) -> Iterator[Raw]:
     """A connection in autocommit mode with the time limits set.
 
     Raises:
-        MigrationFailed: there is none, or a statement in the block was refused and nobody explained it.
+        MigrationFailed: Postgres can't be reached, or refused a statement and the block didn't handle that.
     """
     url = libpq_url(database_url)
     try:
@@ -53,7 +53,7 @@ def connect(database_url: str, settings: MigrationSettings) -> Iterator[Raw]:
         raise MigrationFailed(f"no connection to the database: {str(error).strip()}") from error
     with contextlib.closing(connection):
         set_timeouts(connection, settings)
-        # Ends a long statement whose client was killed; not every platform of the server's has it.
+        # Ends a long statement whose client was killed. Not every platform that Postgres runs on has it.
         with contextlib.suppress(psycopg.Error):
             connection.execute(_SET, ["client_connection_check_interval", "1s"])
         try:
@@ -71,13 +71,13 @@ def set_timeouts(connection: Raw, settings: MigrationSettings) -> None:
 
 @contextlib.contextmanager
 def migration_lock(connection: Raw, settings: MigrationSettings, report: Report) -> Iterator[None]:
-    """Hold the lock for the block.
+    """Hold the migration lock for the block.
 
-    Tried again and again, never waited for inside the server: CREATE INDEX CONCURRENTLY waits for every
-    transaction that is open, also for one that only waits for this lock, and both would wait for ever.
+    It polls instead of waiting inside the server: CREATE INDEX CONCURRENTLY waits for every open transaction,
+    so it would wait for one that waits for this lock, and both would wait forever.
 
     Raises:
-        MigrationFailed: another one still held it after ``wait_seconds``.
+        MigrationFailed: another migration still held it after ``wait_seconds``.
     """
     deadline = time.monotonic() + settings.wait_seconds
     waiting = False
@@ -111,7 +111,7 @@ def _holder(connection: Raw) -> str:
 def sqlalchemy_connection(connection: Raw) -> Iterator[sqlalchemy.Connection]:
     """The same connection for Alembic, in transactions; back in autocommit mode afterwards.
 
-    What is run on ``connection`` inside a transaction of Alembic's belongs to that transaction.
+    What runs on ``connection`` during a transaction of Alembic's belongs to that transaction.
     """
     # StaticPool hands out this one connection and leaves closing it to us.
     engine = sqlalchemy.create_engine(

@@ -17,18 +17,18 @@ class MigrationSettings(BaseSettings):
         description="a role that owns the tables; straight to Postgres, not through a transaction pooler",
     )
     lock_timeout_seconds: float = Field(
-        default=5, gt=0, description="longest wait for a table lock, which others queue behind"
+        default=5, gt=0, description="longest wait for a table lock; others queue behind it"
     )
     lock_attempts: int = Field(
-        default=5, ge=1, description="tries of one revision when a table lock can't be had"
+        default=5, ge=1, description="tries of one revision when a table lock isn't granted"
     )
     statement_timeout_seconds: float = Field(default=600, gt=0, description="longest single statement")
     index_timeout_seconds: float = Field(
         default=4 * 3600,
         gt=0,
-        description="longest CREATE INDEX CONCURRENTLY, which blocks nobody while it runs",
+        description="longest CREATE INDEX CONCURRENTLY, which blocks no writer",
     )
     wait_seconds: float = Field(default=900, gt=0, description="longest wait for another migration to finish")
     poll_seconds: float = Field(
-        default=0.25, gt=0, description="how often the migration lock is tried meanwhile"
+        default=0.25, gt=0, description="pause between attempts to get the migration lock"
     )

@@ -1,4 +1,4 @@
-"""What state a database is in, judged before anything is changed."""
+"""What state a database is in, found out before anything is changed."""
 
 import enum
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from takaro_schema.scripts import Chain, Revision
 class Kind(enum.Enum):
     EMPTY = "empty"  # no history and none of our tables
     OURS = "ours"  # schema_migrations says what was applied
-    KNEX = "knex"  # knex migrated it, and it was not adopted yet
+    KNEX = "knex"  # knex migrated it, and it isn't adopted yet
 
 
 @dataclass(slots=True, frozen=True)
@@ -36,7 +36,7 @@ class State:
 
 
 def inspect(connection: Raw, chain: Chain) -> State:
-    """Read the state; changes nothing.
+    """Read the state. Changes nothing.
 
     Raises:
         MigrationRefused: the history is newer than this code, contradicts itself or the tables, or is gone.
@@ -76,8 +76,8 @@ def _check_ours(connection: Raw, applied: Sequence[Applied], chain: Chain) -> No
     if unknown:
         raise MigrationRefused(
             f"the database is newer than this version, whose newest revision is {chain.head}; it also has "
-            f"{', '.join(unknown)}. Use the version that brought them (services run on a newer "
-            "schema as they are)"
+            f"{', '.join(unknown)}. Use the version that added them (services run on a newer "
+            "schema as usual)"
         )
     revisions = tuple(row.revision for row in applied)
     if revisions != chain.ids[: len(revisions)]:
@@ -85,7 +85,8 @@ def _check_ours(connection: Raw, applied: Sequence[Applied], chain: Chain) -> No
             revision for revision in chain.ids[: chain.ids.index(revisions[-1])] if revision not in revisions
         ]
         raise MigrationRefused(
-            f"schema_migrations has {revisions[-1]}, but not {', '.join(missing)} before it. Mend it by hand"
+            f"schema_migrations has {revisions[-1]}, but not {', '.join(missing)} before it. "
+            "Correct it by hand"
         )
     if any(row.adopted_from for row in applied) and existing_tables(connection, ["knex_migrations"]):
         try:
@@ -95,5 +96,5 @@ def _check_ours(connection: Raw, applied: Sequence[Applied], chain: Chain) -> No
 
 
 def knex_names(chain: Chain) -> list[str]:
-    """The revisions that knex ran, by name without ending."""
+    """The names, without endings, of the revisions that knex ran."""
     return [revision.name for revision in chain.revisions if revision.id <= knex.LAST_REVISION]

@@ -15,7 +15,7 @@ from takaro_schema.scripts import Revision
 from takaro_schema.session import Report
 from takaro_schema.settings import MigrationSettings
 
-#: Alembic's ``op`` is one for the whole process.
+#: Alembic has one ``op`` for the whole process.
 _OP = threading.Lock()
 
 
@@ -31,8 +31,8 @@ def run_step(
 ) -> float:
     """Run ``before``, the step and ``record`` in one transaction; returns the seconds it took.
 
-    A table lock that can't be had in time is tried again: waiting longer would hold up everyone who queues
-    behind this one for the same table.
+    If a table lock isn't granted in time, it tries again after a pause: waiting longer would hold up every
+    statement that queues behind it for the same table.
 
     Raises:
         MigrationFailed: the database refused a statement. The revision was rolled back.
@@ -87,4 +87,4 @@ def _explain(revision: Revision, cause: BaseException | None) -> str:
         reason = f"a table it changes stayed in use by others ({reason})"
     elif isinstance(cause, errors.QueryCanceled):
         reason = f"a statement ran longer than MIGRATION_STATEMENT_TIMEOUT_SECONDS ({reason})"
-    return f"{revision.name} failed and was rolled back: {reason}. Run this again to go on from there"
+    return f"{revision.name} failed and was rolled back: {reason}. Run this again to continue from there"

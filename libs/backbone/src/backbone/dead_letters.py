@@ -9,6 +9,9 @@ from backbone.handlers import MAX_REASON
 
 Kind: TypeAlias = Literal["invalid", "failed"]
 
+DEAD = ".dead"
+"""How the name of a stream of dead letters ends."""
+
 
 @dataclass(slots=True, frozen=True)
 class DeadLetter:
@@ -21,7 +24,7 @@ class DeadLetter:
 
 
 def dead_stream(stream: str) -> str:
-    return f"{stream}.dead"
+    return f"{stream}{DEAD}"
 
 
 def dead_fields(letter: DeadLetter, stream: str, group: str) -> dict[bytes, bytes]:

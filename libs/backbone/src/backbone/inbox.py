@@ -5,6 +5,7 @@ The record stays longer than any stream, dead letter or topic can replay the eve
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
@@ -141,3 +142,28 @@ async def prune(connection: Connection, *, older_than_seconds: float, limit: int
     """Delete up to ``limit`` records past their retention; how many went."""
     status: str = await connection.execute(PRUNE, older_than_seconds, limit)
     return int(status.rpartition(" ")[2])
+
+
+LIST_OF_EVENTS = """
+SELECT consumer, key, event_id, source, type, outcome, trace_id, handled_at
+FROM inbox WHERE event_id = ANY($1::text[]) ORDER BY handled_at
+"""
+
+
+@dataclass(slots=True, frozen=True)
+class Outcome:
+    """What became of an event at one consumer: ``handled``, ``rejected`` or ``replayed``."""
+
+    consumer: str
+    key: UUID
+    event_id: str
+    source: str
+    type: str
+    outcome: str
+    trace_id: str | None
+    handled_at: datetime
+
+
+async def list_of_events(connection: Connection, event_ids: Iterable[str]) -> list[Outcome]:
+    """What is recorded of the events with these ids, oldest first."""
+    return [Outcome(**row) for row in await connection.fetch(LIST_OF_EVENTS, list(event_ids))]

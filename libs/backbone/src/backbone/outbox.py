@@ -5,8 +5,9 @@ whose lock the change is made, so a committed fact's predecessors are committed 
 them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from backbone.names import OUTBOX_CHANNEL
@@ -63,3 +64,55 @@ async def append(connection: Connection, facts: Sequence[Fact]) -> None:
         [fact.data.to_json() for fact in facts],
         sorted(set(streams)),
     )
+
+
+COUNT_BY_STREAM = """
+SELECT stream, count(*) AS waiting, min(time) AS oldest,
+       extract(epoch FROM clock_timestamp() - min(time))::float8 AS oldest_age_seconds
+FROM outbox GROUP BY stream ORDER BY stream
+"""
+
+
+@dataclass(slots=True, frozen=True)
+class Backlog:
+    """The facts of a stream that are committed and not published yet. ``oldest`` is the first one's time."""
+
+    stream: str
+    waiting: int
+    oldest: datetime
+    oldest_age_seconds: float
+
+
+async def count_by_stream(connection: Connection) -> dict[str, Backlog]:
+    """The backlog of each stream that has one, by stream."""
+    return {row["stream"]: Backlog(**row) for row in await connection.fetch(COUNT_BY_STREAM)}
+
+
+LIST_OF_EVENTS = """
+SELECT stream, position, event_id, type, subject, sequence, time, traceparent
+FROM outbox
+WHERE event_id = ANY($1::uuid[]) OR substr(traceparent, 4, 32) = ANY($2::text[])
+ORDER BY stream, position
+"""
+
+
+@dataclass(slots=True, frozen=True)
+class WaitingFact:
+    """A fact that is committed and not published yet, without its data."""
+
+    stream: str
+    position: int
+    event_id: UUID
+    type: str
+    subject: str
+    sequence: int
+    time: datetime
+    traceparent: str | None
+
+
+async def list_of_events(
+    connection: Connection, event_ids: Collection[UUID], trace_ids: Collection[str]
+) -> list[WaitingFact]:
+    """The waiting facts that have one of these ids or belong to one of these traces."""
+    rows = await connection.fetch(LIST_OF_EVENTS, list(event_ids), list(trace_ids))
+    return [WaitingFact(**row) for row in rows]

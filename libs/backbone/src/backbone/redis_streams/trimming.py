@@ -15,6 +15,7 @@ from prometheus_client import Gauge
 from redis.asyncio import Redis
 
 from backbone.lag import LAG, PENDING
+from backbone.redis_streams.entry_ids import age_of, order, text
 
 log = structlog.get_logger()
 
@@ -43,7 +44,7 @@ async def trim(redis: Redis, stream: str, *, retention_seconds: float, owner: st
     horizon = f"{int((time.time() - retention_seconds) * 1000)}-0"
     limits = [horizon]
     LENGTH.labels(stream).set(await redis.xlen(stream))
-    if owner is not None and owner not in (_text(info["name"]) for info in groups):
+    if owner is not None and owner not in (text(info["name"]) for info in groups):
         return 0
     for info in groups:
         need = await _need(redis, stream, info)
@@ -59,39 +60,24 @@ async def trim(redis: Redis, stream: str, *, retention_seconds: float, owner: st
         if owner is None and need.silent_seconds > retention_seconds / 2:
             log.warning("group is silent", stream=stream, group=need.group, silent=need.silent_seconds)
         limits.append(need.oldest)
-    removed: int = await redis.xtrim(stream, minid=min(limits, key=_order), approximate=True)
+    removed: int = await redis.xtrim(stream, minid=min(limits, key=order), approximate=True)
     return removed
 
 
 async def _need(redis: Redis, stream: str, info: dict[str, Any]) -> Need:
-    name: str = _text(info["name"])
+    name: str = text(info["name"])
     oldest: str | None = None
     if info["pending"]:
         summary: Any = await redis.xpending(stream, name)
-        oldest = _text(summary["min"])
-    last = _text(info["last-delivered-id"])
+        oldest = text(summary["min"])
+    last = text(info["last-delivered-id"])
     unread: Any = await redis.xrange(stream, min=f"({last}", count=1)
-    if unread and oldest is None:
-        oldest = _text(unread[0][0])
-    elif oldest is None and not unread:
+    if oldest is None and unread:
+        oldest = text(unread[0][0])
+    if oldest is None:
         # Everything is read and acknowledged: what is delivered may go, what comes is needed.
         return Need(name, None, 0.0)
     consumers: Any = await redis.xinfo_consumers(stream, name)
     idle = [row["idle"] / 1000 for row in consumers]
-    silent = min(idle) if idle else _age(oldest)
+    silent = min(idle) if idle else max(0.0, age_of(oldest))
     return Need(name, oldest, silent)
-
-
-def _age(entry_id: str | None) -> float:
-    if entry_id is None:
-        return 0.0
-    return max(0.0, time.time() - int(entry_id.partition("-")[0]) / 1000)
-
-
-def _order(entry_id: str) -> tuple[int, int]:
-    milliseconds, _, counter = entry_id.partition("-")
-    return int(milliseconds), int(counter or 0)
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value

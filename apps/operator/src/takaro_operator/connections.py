@@ -1,0 +1,64 @@
+"""Connections to the event streams and to Postgres, closed when the command ends."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import asyncpg
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from common.postgres import Connection, prepare_connection
+from takaro_operator.errors import Failure, Refusal
+from takaro_operator.settings import OperatorSettings
+
+
+@asynccontextmanager
+async def open_streams(settings: OperatorSettings) -> AsyncIterator[Redis]:
+    """A client of Redis Streams that answers in bytes. It never sends a command twice on its own.
+
+    Raises :class:`Refusal` when events travel through something else.
+    """
+    scheme = urlsplit(settings.bus_url).scheme
+    if scheme not in ("redis", "rediss", "unix"):
+        raise Refusal(
+            f"EVENT_BUS_URL is {scheme}://…, and this command reads Redis Streams. Use Kafka's own tools "
+            "(kafka-console-consumer.sh, kafka-consumer-groups.sh); `takaro outbox` works with both"
+        )
+    client = Redis.from_url(
+        settings.bus_url, socket_timeout=5, socket_connect_timeout=3, retry=Retry(NoBackoff(), 0)
+    )
+    async with client:
+        yield client
+
+
+@asynccontextmanager
+async def open_database(settings: OperatorSettings) -> AsyncIterator[Connection]:
+    """One connection. Raises :class:`Failure` when Postgres can't be reached."""
+    try:
+        connection = await asyncpg.connect(
+            settings.database_url,
+            timeout=5,
+            command_timeout=30,
+            server_settings={"application_name": "takaro-cli", "timezone": "UTC"},
+        )
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise Failure(
+            f"can't connect to Postgres at {place_of(settings.database_url)} "
+            f"({error or type(error).__name__}): is it running, and is DATABASE_URL right?"
+        ) from error
+    try:
+        await prepare_connection(connection)
+        yield connection
+    finally:
+        await connection.close()
+
+
+def place_of(url: str) -> str:
+    """Host and port of a URL; never its password."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.hostname or 'localhost'}:{parts.port}" if parts.port else parts.hostname or parts.path
+    except ValueError:
+        return "an unreadable address"

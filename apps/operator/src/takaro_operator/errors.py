@@ -1,0 +1,18 @@
+"""Why a command ends without having done its work, and the exit status that says so.
+
+Exit status: 0 done, 1 failed or nothing found, 2 refused with nothing changed.
+"""
+
+FAILED, REFUSED = 1, 2
+
+
+class Failure(Exception):
+    """A command can't do its work: the message says why, and what to do."""
+
+    status = FAILED
+
+
+class Refusal(Failure):
+    """What was asked for is wrong or incomplete; nothing was changed."""
+
+    status = REFUSED

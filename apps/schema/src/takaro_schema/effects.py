@@ -1,0 +1,51 @@
+"""Which tables keep the effect of an event under the event's key, so that tools find it without knowing them.
+
+An event's key is its id when that is a UUID, else ``uuid5`` of its source and id. A table whose rows an event
+creates belongs here if the row's id is that key.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from common.postgres import Connection
+
+
+@dataclass(slots=True, frozen=True)
+class Effect:
+    """What tells of a row: ``columns``, with ``id`` and ``created_at`` among them.
+
+    ``summary`` is a line for people, a format string over the columns.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    summary: str
+
+    def statement(self) -> str:
+        """Selects the rows whose ``id`` is one of the keys in ``$1``."""
+        return f"SELECT {', '.join(self.columns)} FROM {self.table} WHERE id = ANY($1::uuid[])"  # noqa: S608
+
+
+EFFECTS = (
+    Effect(
+        "messages",
+        ("id", "conversation_id", "role", "created_at"),
+        "message {id} ({role}) in {conversation_id}",
+    ),
+    Effect(
+        "conversations",
+        ("id", "agent_id", "user_id", "created_at"),
+        "conversation {id} of {user_id} with {agent_id}",
+    ),
+)
+
+
+async def list_effects(connection: Connection, keys: Collection[UUID]) -> dict[Effect, list[dict[str, Any]]]:
+    """The rows that the events with these keys left behind, as the database gives them."""
+    found = {}
+    for effect in EFFECTS:
+        rows = await connection.fetch(effect.statement(), list(keys))
+        found[effect] = [dict(row) for row in rows]
+    return found
