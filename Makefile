@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# uv of this machine, else one of our own in .local/.
+# The machine's uv if there is one, otherwise a copy in .local/.
 UV := $(or $(shell command -v uv 2>/dev/null),$(CURDIR)/.local/uv/bin/uv)
 export UV
 RUN := "$(UV)" run --frozen
@@ -14,7 +14,7 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
 
 .PHONY: run
-run: $(UV) ## Run everything here: Postgres, Redis, migrations, three services; Ctrl-C stops it
+run: $(UV) ## Run everything on this machine: Postgres, Redis, migrations, three services; Ctrl-C stops it
 	@$(RUN) --no-dev python -m takaro_local
 
 .PHONY: test
@@ -22,7 +22,7 @@ test: $(UV) ## Run every test, four files at a time (ARGS='-k name' for some, JO
 	@$(RUN) pytest -n $(or $(JOBS),4) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-kafka
-test-kafka: $(UV) ## Test on Apache Kafka itself (Java 17; its jars come from Maven Central into .local/kafka)
+test-kafka: $(UV) ## Run the Kafka tests on Apache Kafka (needs Java 17; downloads the jars from Maven Central to .local/kafka)
 	@$(RUN) pytest -m kafka tests/kafka $(ARGS)
 
 .PHONY: kafka-possible
@@ -30,31 +30,31 @@ kafka-possible: $(UV)
 	@$(RUN) python -m tests.kafka.jars
 
 .PHONY: prove
-prove: $(UV) ## Break the services under load and count what became of each command (SEED=1 MINUTES=30)
+prove: $(UV) ## Break the services under load and count what was lost or doubled (SEED=1 MINUTES=30)
 	@$(RUN) python -m tests.chaos $(if $(SEED),--seeds $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 .PHONY: check
-check: $(UV) ## Format, lint, strict types, import rule
+check: $(UV) ## Check format, lint, types and import layers
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 	@$(RUN) lint-imports
 
 .PHONY: fmt
-fmt: $(UV) ## Format the code and mend what the linter can
+fmt: $(UV) ## Format the code and fix what the linter can fix
 	@$(RUN) ruff check --fix-only .
 	@$(RUN) ruff format .
 
 .PHONY: demo
-demo: $(UV) ## Follow one real piece of work through all three services (DOCS=path to ask your own Markdown)
+demo: $(UV) ## Follow one piece of work through all three services (DOCS=path to search your own Markdown)
 	@$(RUN) --no-dev python -m takaro_local.demo
 
 .PHONY: migrate
-migrate: $(UV) ## Apply missing migrations to DATABASE_URL as one batch
+migrate: $(UV) ## Apply the missing migrations to DATABASE_URL as one batch
 	@$(RUN) --no-dev python -m takaro_local.clients takaro migrate $(ARGS)
 
 .PHONY: rollback
-rollback: $(UV) ## Take the last batch of migrations back (ARGS=--force where rows would be lost)
+rollback: $(UV) ## Take the last batch of migrations back (ARGS=--force if that deletes rows)
 	@$(RUN) --no-dev python -m takaro_local.clients takaro rollback $(ARGS)
 
 .PHONY: psql
@@ -70,7 +70,7 @@ up: .env ## Run everything with Docker Compose
 	@docker compose up --build --detach --wait
 
 .PHONY: down
-down: ## Stop what `make up` started; its data stays
+down: ## Stop what `make up` started; the data stays
 	@docker compose down
 
 .PHONY: clean
@@ -78,12 +78,12 @@ clean: ## Remove caches and the virtual environment; .local/ (the stack's data) 
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Compose's services take bearer tokens: a secret of this machine's own signs them.
+# The services under Compose require bearer tokens; this secret signs them.
 .env:
 	@umask 077 && python3 -c 'import secrets; print("JWT_SECRET=" + secrets.token_urlsafe(48))' > .env
 	@echo "wrote .env with a new JWT_SECRET"
 
-# pip's --target works without a virtual environment, and where the system's Python is managed by others.
+# pip's --target needs no virtual environment, and works where the system's Python is externally managed.
 $(CURDIR)/.local/uv/bin/uv:
 	@echo "uv is missing: installing it into .local/uv"
 	@python3 -m pip install --quiet --disable-pip-version-check --target "$(CURDIR)/.local/uv" uv \
@@ -91,9 +91,9 @@ $(CURDIR)/.local/uv/bin/uv:
 		|| { echo "could not install uv: this needs Python with pip or venv" >&2; exit 1; }
 
 .PHONY: contracts
-contracts: $(UV) ## Publish the event contracts in docs/events; refuses a breaking change
+contracts: $(UV) ## Publish the event contracts in docs/events; refuse a breaking change
 	@$(RUN) --no-dev takaro contracts $(ARGS)
 
 .PHONY: bench
-bench: $(UV) ## Measure against the Node peer and the raw limits (ONLY=append,latency,poison,sync,sync_memory,backlog)
+bench: $(UV) ## Measure against the Node peer and the bare libraries (ONLY=append,latency,poison,sync,sync_memory,backlog)
 	@$(RUN) python -m benchmarks
