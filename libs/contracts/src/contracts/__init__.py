@@ -1,7 +1,7 @@
-"""Event contracts: a Pydantic model a type, one file a producer.
+"""Event contracts: one Pydantic model for each type, one file for each producer.
 
-Within a major version a contract only grows optional fields; consumers ignore what they don't know. A
-breaking change is a new type (``….v2``) published beside the old one.
+Within a major version, changes to a contract only add optional fields, and consumers ignore fields that they
+don't know. A breaking change is a new type (``….v2``), published beside the old one.
 """
 
 from typing import ClassVar
@@ -27,12 +27,12 @@ class Contract(BaseModel):
     type: ClassVar[str]
 
     def to_json(self) -> str:
-        """The wire form: camelCase, without fields that are ``None`` and were not set."""
+        """The JSON sent on the wire: camelCase, without fields that were not set."""
         return self.model_dump_json(by_alias=True, exclude_unset=True)
 
 
 class CommandRejected(Contract):
-    """A command that will never be carried out, told to whoever sent it. Each producer has its own type."""
+    """Tells the sender that a command will never be carried out. Each producer has its own type."""
 
     command_id: str
     command_type: str
@@ -41,7 +41,7 @@ class CommandRejected(Contract):
 
 
 def by_type(*contracts: type[Contract]) -> dict[str, type[Contract]]:
-    """Contracts by the name of their event type. Raises ``ValueError`` when two share one."""
+    """Contracts by the name of their event type. Raises ``ValueError`` if two have the same type."""
     types = {contract.type: contract for contract in contracts}
     if len(types) != len(contracts):
         raise ValueError("two contracts share one event type")

@@ -1,4 +1,4 @@
-"""AsyncAPI 3.0 document of a service, made from its contracts."""
+"""The AsyncAPI 3.0 document of a service, generated from its contracts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ _ENVELOPE = {
     "type": "object",
     "description": "Flat fields of the stream entry: CloudEvents 1.0. Only `type` and `data` are required.",
     "properties": {
-        "id": {"type": "string", "description": "unique within source; else the entry's id serves"},
+        "id": {"type": "string", "description": "unique within source; defaults to the stream entry's id"},
         "source": {"type": "string"},
         "subject": {"type": "string"},
         "time": {"type": "string", "format": "date-time"},
@@ -30,7 +30,7 @@ def asyncapi_document(
     receives: Mapping[str, Sequence[type[Contract]]],
     sends: Mapping[str, Sequence[type[Contract]]],
 ) -> dict[str, Any]:
-    """The document: a channel a stream, a message an event type."""
+    """The document: one channel for each stream, one message for each event type."""
     contracts = {c.type: c for group in (*receives.values(), *sends.values()) for c in group}
     refs, definitions = models_json_schema(
         [(c, "validation") for c in contracts.values()], ref_template="#/components/schemas/{model}"

@@ -1,4 +1,4 @@
-"""What chat takes in on ``chat.commands`` and tells on ``chat.events``."""
+"""The commands that chat reads from ``chat.commands`` and the facts that it publishes on ``chat.events``."""
 
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
@@ -13,22 +13,22 @@ COMMANDS_STREAM = "chat.commands"
 FACTS_STREAM = "chat.events"
 
 MAX_USER_CONTENT = 50_000
-"""Characters a person may send in one message, over HTTP and the stream alike."""
+"""Maximum characters in a user's message, over HTTP and on the stream."""
 MAX_CONTENT = 1_000_000
-"""Characters of what an agent, a tool or the system says."""
+"""Maximum characters in a message of an agent, a tool or the system."""
 
 Role = Literal["user", "assistant", "system", "tool"]
 Title = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
 UserId = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
 AgentName = Annotated[Text, StringConstraints(min_length=1, max_length=151)]
-"""An agent as people write it: base id (100) and, after ``/`` or ``@``, a version (50)."""
+"""An agent as users write it: a base id (100 characters), optionally ``/`` or ``@`` and a version (50)."""
 AgentVersion = Annotated[Text, StringConstraints(min_length=1, max_length=50)]
 ModelName = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 
 
 class CreateConversation(Contract):
-    """Start a conversation. Without ``id`` it gets the command's own id, or ``uuid5(source, id)``."""
+    """Create a conversation. ``id`` defaults to the command's own id, or ``uuid5(source, id)``."""
 
     type: ClassVar[str] = "chat.conversation.create.v1"
 
@@ -43,7 +43,7 @@ class CreateConversation(Contract):
 
 
 class AppendMessage(Contract):
-    """Append a message. Its id is the command's own id, or ``uuid5(source, id)``: sent twice, stored once."""
+    """Append a message. Its id is the command's own id, or ``uuid5(source, id)``: a repeat is stored once."""
 
     type: ClassVar[str] = "chat.message.append.v1"
 
@@ -74,7 +74,7 @@ class PatchState(Contract):
 
 
 class SetTitle(Contract):
-    """Name a conversation; ``null`` takes the name away."""
+    """Name a conversation; ``null`` removes the name."""
 
     type: ClassVar[str] = "chat.conversation.title.set.v1"
 
@@ -105,7 +105,7 @@ class ConversationCreated(Contract):
 
 
 class StateChanged(Contract):
-    """The whole state after the change; ``version`` grows by one with each change."""
+    """The whole state after the change. Each change increments ``version`` by one."""
 
     type: ClassVar[str] = "chat.conversation.state_changed.v1"
 
@@ -122,7 +122,7 @@ class ConversationTitled(Contract):
 
 
 class ConversationDeleted(Contract):
-    """Gone, with its messages and cockpit sessions. ``userId`` is null for a legacy one that nobody owned."""
+    """Deleted, with its messages and cockpit sessions. ``userId`` is null if a legacy one had no owner."""
 
     type: ClassVar[str] = "chat.conversation.deleted.v1"
 
@@ -131,7 +131,7 @@ class ConversationDeleted(Contract):
 
 
 class MessageAppended(Contract):
-    """A message as stored; ``createdAt`` orders it among the conversation's messages."""
+    """A message as stored. ``createdAt`` gives its place among the conversation's messages."""
 
     type: ClassVar[str] = "chat.message.appended.v1"
 

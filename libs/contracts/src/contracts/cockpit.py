@@ -1,6 +1,6 @@
-"""What cockpit takes in on ``cockpit.commands`` and tells on ``cockpit.events``.
+"""The commands that cockpit reads from ``cockpit.commands`` and the facts it publishes on ``cockpit.events``.
 
-The subject of a fact is its session's id, and ``sequence`` counts the facts of that session.
+A fact's subject is its session's id, and ``sequence`` counts the facts of that session.
 """
 
 from datetime import datetime
@@ -16,7 +16,7 @@ COMMANDS_STREAM = "cockpit.commands"
 FACTS_STREAM = "cockpit.events"
 
 MAX_COMMAND = 1_000
-"""Characters of one console line, over HTTP and the stream alike."""
+"""Maximum characters in one console line, over HTTP and on the stream."""
 
 UserId = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
 PlayerId = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
@@ -29,7 +29,7 @@ Status = Literal["stopped", "starting", "running", "stopping", "error"]
 
 
 class StartServer(Contract):
-    """Start the user's mock server in this conversation's session, or move it there from another one."""
+    """Start the user's mock server in this conversation's session, or move it there from another session."""
 
     type: ClassVar[str] = "cockpit.server.start.v1"
 
@@ -38,7 +38,7 @@ class StartServer(Contract):
 
 
 class StopServer(Contract):
-    """Stop the mock server that runs in this conversation's session; nothing to do when none does."""
+    """Stop the mock server that runs in this conversation's session, if one does."""
 
     type: ClassVar[str] = "cockpit.server.stop.v1"
 
@@ -47,7 +47,7 @@ class StopServer(Contract):
 
 
 class ExecuteCommand(Contract):
-    """Run one line on the console of the server in this conversation's session. The answer is an event."""
+    """Run one line on the console of the server in this conversation's session. An event has the answer."""
 
     type: ClassVar[str] = "cockpit.server.execute.v1"
 
@@ -57,7 +57,7 @@ class ExecuteCommand(Contract):
 
 
 class SelectPlayer(Contract):
-    """Choose the player that the session's user tests as; ``null`` for none."""
+    """Select the player that the session's user tests as; ``null`` selects none."""
 
     type: ClassVar[str] = "cockpit.player.select.v1"
 
@@ -69,8 +69,8 @@ class SelectPlayer(Contract):
 class ServerStatusChanged(Contract):
     """A session's server started, stopped or moved.
 
-    ``reason`` is ``started``, ``stopped``, ``moved`` (it left for the session ``movedTo``, or came from
-    another) or ``conversation_deleted`` (the session is gone).
+    ``reason`` is ``started``, ``stopped``, ``moved`` (to the session ``movedTo``, or here from another one)
+    or ``conversation_deleted`` (the session no longer exists).
     """
 
     type: ClassVar[str] = "cockpit.server.status_changed.v1"
@@ -96,7 +96,7 @@ class PlayerSelected(Contract):
 
 
 class GameEventHappened(Contract):
-    """What the session's event stream shows; ``eventId`` grows with each event of the session."""
+    """An event that the session's event stream shows. ``eventId`` grows with each event of the session."""
 
     type: ClassVar[str] = "cockpit.game.event.v1"
 

@@ -1,4 +1,4 @@
-"""What may change in a published contract."""
+"""Rules for changes to a published contract."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,10 +7,11 @@ _ANNOTATIONS = ("title", "description", "default", "examples", "$comment")
 
 
 def breaking_changes(released: dict[str, Any], current: dict[str, Any], *, fact: bool) -> list[str]:
-    """What in ``current`` would break a program that was written against ``released``.
+    """List what in ``current`` would break a program that was written against ``released``.
 
-    Senders of a command must stay accepted, readers of a fact must find what they found: a field is never
-    removed or changed; a new field of a command is optional; a fact's field that was always there stays so.
+    Commands that were accepted must stay accepted, and readers of a fact must find the fields that they found
+    before. So a field is never removed or changed, a new field of a command is optional, and a field that a
+    fact always had stays required.
     """
     old, new = _inlined(released), _inlined(current)
     return list(_compare(old, new, "data", fact=fact))
@@ -35,7 +36,7 @@ def _compare(old: Any, new: Any, where: str, *, fact: bool) -> Iterator[str]:
 
 
 def _plain(schema: Any) -> Any:
-    """A schema without what only explains it."""
+    """A schema without its annotations."""
     if isinstance(schema, dict):
         return {k: _plain(v) for k, v in schema.items() if k not in _ANNOTATIONS}
     if isinstance(schema, list):

@@ -1,4 +1,4 @@
-"""What knowledge takes in on ``knowledge.commands`` and tells on ``knowledge.events``."""
+"""The commands that knowledge reads from ``knowledge.commands`` and the facts on ``knowledge.events``."""
 
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
@@ -36,7 +36,7 @@ class SyncStarted(Contract):
 
 
 class SyncProgressed(Contract):
-    """How far a running sync is: first files are read and their chunks embedded, then rows are written."""
+    """Progress of a running sync. First it reads files and embeds their chunks, then it writes rows."""
 
     type: ClassVar[str] = "knowledge.sync.progressed.v1"
 
@@ -46,19 +46,19 @@ class SyncProgressed(Contract):
     files_to_read: int
     chunks_embedded: int
     tokens: int | None = None
-    """Embedded so far, at about four characters each."""
+    """Embedded so far; a token is counted as four characters."""
     rate: float | None = None
-    """Chunks a second since the phase began: embedded, then written."""
+    """Chunks a second since the phase began: embedded while reading, written while writing."""
     seconds_left: float | None = None
-    """Of the phase, at its pace so far."""
+    """Time left in the phase, estimated from its speed so far."""
     phase: SyncPhase | None = None
     rows_written: int | None = None
     rows_to_write: int | None = None
-    """Known once everything is read. Readers see the new rows all at once, after the last of them."""
+    """Known once everything is read. Readers see all new rows at once, after the last one is written."""
 
 
 class SyncCompleted(Contract):
-    """The base now equals its source at commit ``sha``. Counts are files, and chunks written."""
+    """The base now equals its source at commit ``sha``. The counts are files, and chunks written."""
 
     type: ClassVar[str] = "knowledge.sync.completed.v1"
 
@@ -73,14 +73,14 @@ class SyncCompleted(Contract):
     chunks_created: int
     chunks_removed: int
     chunks_moved: int = 0
-    """Chunks that are as they were, at another place of their file."""
+    """Unchanged chunks that have another place in their file."""
     versions_removed: list[str] = Field(default_factory=list)
-    """Other versions of the base, whose content went because another model had embedded it."""
+    """Other versions of the base, whose content was deleted because another model had embedded it."""
 
 
 class SyncFailed(Contract):
-    """The sync did not reach its commit. ``failed_files`` lists files that could not be read: the rest of
-    the source is in place then, and those files keep their old content."""
+    """The sync did not reach its commit. ``failed_files`` lists the files that could not be read. Those keep
+    their old content; the other files are up to date."""
 
     type: ClassVar[str] = "knowledge.sync.failed.v1"
 
@@ -91,9 +91,9 @@ class SyncFailed(Contract):
 
 
 class BaseUpdated(Contract):
-    """A knowledge base was registered, or its definition changed; with ``deleted`` it is gone, and its
-    content with it; of ``removed_version`` the content alone is gone. One that isn't ``public`` is its
-    owner's alone."""
+    """A knowledge base was registered, or its definition changed. With ``deleted`` the base and its content
+    were deleted; with ``removed_version`` only the content of that version was. A base that isn't ``public``
+    is visible to its owner only."""
 
     type: ClassVar[str] = "knowledge.base.updated.v1"
 

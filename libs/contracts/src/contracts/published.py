@@ -1,4 +1,4 @@
-"""Published contracts: a JSON Schema a type, an AsyncAPI document a producer."""
+"""Published contracts: a JSON Schema for each type, an AsyncAPI document for each producer."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from contracts.asyncapi import asyncapi_document
 
 @dataclass(slots=True, frozen=True)
 class Producer:
-    """A service's streams and the types on them."""
+    """A service's streams and the event types on them."""
 
     name: str
     commands_stream: str
@@ -28,7 +28,7 @@ PRODUCERS = tuple(
 
 
 def schema_of(contract: type[Contract], *, fact: bool) -> dict[str, Any]:
-    """The JSON Schema of an event's ``data``: what may be sent of a command, what is read of a fact."""
+    """The JSON Schema of an event's ``data``: of a command as it may be sent, of a fact as it is read."""
     schema = contract.model_json_schema(by_alias=True, mode="serialization" if fact else "validation")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": contract.type, **schema}
 
@@ -43,7 +43,7 @@ def published() -> Iterator[tuple[str, dict[str, Any], bool]]:
 
 
 def documents() -> Iterator[tuple[Path, dict[str, Any]]]:
-    """What is published in a folder: ``schemas/<type>.json`` and ``asyncapi-<service>.json``."""
+    """Paths and contents of what is published: ``schemas/<type>.json`` and ``asyncapi-<service>.json``."""
     for name, schema, _ in published():
         yield Path("schemas") / f"{name}.json", schema
     for producer in PRODUCERS:

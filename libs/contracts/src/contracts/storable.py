@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_DEPTH = 100
-"""Levels of nesting. orjson writes at most 254, and no honest document comes near."""
+"""Maximum levels of nesting. orjson writes at most 254, and real documents have far fewer."""
 
 _LEAST_INTEGER, _GREATEST_INTEGER = -(2**63), 2**63 - 1
 
@@ -27,10 +27,10 @@ def check_text(text: str) -> str:
 
 
 def check_json(value: Any) -> Any:
-    """Return ``value``; raise ``ValueError`` for what would not come back from ``jsonb`` as it went in.
+    """Return ``value``; raise ``ValueError`` if ``jsonb`` would not return it unchanged.
 
-    That is: text as in :func:`check_text` (keys too), integers beyond 64 bits, NaN and infinities, and
-    nesting beyond :data:`MAX_DEPTH`. Walks without recursion: the depth is the sender's choice.
+    It refuses text that :func:`check_text` refuses (in keys too), integers beyond 64 bits, NaN, infinities, and
+    nesting beyond :data:`MAX_DEPTH`. It doesn't recurse, because the sender chooses the depth.
     """
     levels: list[Iterator[Any]] = [iter((value,))]
     while levels:
