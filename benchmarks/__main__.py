@@ -1,4 +1,4 @@
-"""``make bench`` (ONLY=append,latency): run benchmarks and print what they found beside their targets."""
+"""``make bench`` (ONLY=append,latency): run benchmarks and print each result with its target."""
 
 import asyncio
 import importlib
@@ -17,7 +17,7 @@ RESULTS = Path(__file__).parent / "results.json"
 
 
 def main() -> int:
-    """Exit status 1 when a target was missed."""
+    """Return exit status 1 if a target was missed."""
     wanted = [name for name in os.environ.get("ONLY", "").split(",") if name] or list(ALL)
     report = Report()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))

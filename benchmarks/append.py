@@ -1,4 +1,4 @@
-"""Publish to committed with its fact relayed, beside the Node peer's bare insert and each part's floor."""
+"""From publishing to the relayed fact, compared with the Node peer's bare insert and each part's floor."""
 
 import time
 from typing import Any
@@ -13,7 +13,7 @@ MESSAGES = 20_000
 
 
 async def run(world: World, report: Report, rounds: int = 5) -> None:
-    """Alternate the peer and ours ``rounds`` times, then take the parts one by one."""
+    """Alternate the peer and our service ``rounds`` times, then measure the parts one by one."""
     chat = Service(
         "chat",
         database_url=world.postgres.url,

@@ -1,4 +1,4 @@
-"""A backlog of a million entries: drained at full speed, with flat memory."""
+"""A backlog of a million entries is drained at full speed, with constant memory."""
 
 import os
 import time

@@ -1,8 +1,8 @@
-"""CPU a message by part, beside the bare library doing the part's I/O in the same run.
+"""CPU for each message by part, compared with the bare library doing the same I/O in the same run.
 
-Each part is the product's own code, run alone in this process over the same entries; its floor is what
-redis-py or asyncpg need for the I/O that the part can't do without, in batches of 100. Ours takes the batches
-that the service takes.
+Each part is the product's own code, run alone in this process over the same entries. Its floor is what
+redis-py or asyncpg needs for the I/O that the part can't avoid, in batches of 100. Our code uses the
+service's batches.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ DELETE_OUTBOX = "DELETE FROM outbox WHERE stream = $1 AND position = ANY($2::big
 
 
 class Counting(Processor):
-    """In the processor's place: parses and acknowledges what the reader brings, and does nothing else."""
+    """Replaces the processor: only parses and acknowledges the entries that the reader delivers."""
 
     def __init__(self, group: Group, router: Router, settings: ChatSettings) -> None:
         nothing: Any = None
@@ -88,7 +88,7 @@ class Parts:
         self.entries: list[RawEntry] = []
 
     async def fill(self) -> None:
-        """New commands in the stream, and in memory as a reader hands them over."""
+        """New commands in the stream, and in memory as a reader delivers them."""
         await self.redis.delete(STREAM, SCRATCH)
         for start in range(0, COUNT, 500):
             pipeline = self.redis.pipeline(transaction=False)
@@ -192,7 +192,7 @@ class Parts:
         self.items = validate(self.router, STREAM, self.entries)
 
     async def measure(self, part: Callable[[], Awaitable[None]]) -> dict[str, float]:
-        """CPU of this process, of Postgres and of Redis: microseconds a message."""
+        """CPU of this process, of Postgres and of Redis, in microseconds for each message."""
         pids = {"postgres": self.world.postgres.pid, "redis": self.world.redis.pid}
         before = {name: cpu_seconds(pid) for name, pid in pids.items()}
         started = time.process_time()

@@ -1,5 +1,5 @@
-"""A knowledge base for the sync benchmarks: a Git repository behind GitHub's API shape, and an embedder whose
-vectors are known beforehand, so that embedding takes no time."""
+"""A knowledge base for the sync benchmarks: a Git repository behind an imitation of GitHub's API, and an
+embedder that knows its vectors beforehand, so that embedding takes no time."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -31,7 +31,7 @@ CHUNKS_A_FILE = 8
 
 
 class KnownVectors:
-    """Answers chunk ``i`` with row ``i`` of ``vectors``; chunks of a later edition get a neighbour of it."""
+    """Answers chunk ``i`` with row ``i`` of ``vectors``; chunks of a later edition get a vector near it."""
 
     model = "known-vectors"
     batch_size = 64
@@ -59,7 +59,7 @@ class KnownVectors:
 
 
 class Handbook:
-    """The base ``handbook`` and what it is synced with, in this process."""
+    """The base ``handbook`` and everything needed to sync it in this process."""
 
     def __init__(self, deps: SyncDeps, github: FakeGitHub, embedder: KnownVectors) -> None:
         self.deps, self.github, self.embedder = deps, github, embedder
@@ -67,7 +67,7 @@ class Handbook:
         github.fault = self._from_memory
 
     def write(self, files: Sequence[int], edition: int = 0) -> None:
-        """Write and commit these files, each of eight chunks that tell their number."""
+        """Write and commit these files, each of eight numbered chunks."""
         suffix = f" edition {edition}" if edition else ""
         for file in files:
             numbers = range(file * CHUNKS_A_FILE, (file + 1) * CHUNKS_A_FILE)
@@ -77,7 +77,7 @@ class Handbook:
         self.github.repository.commit()
 
     async def sync(self) -> SyncResult:
-        """Sync as a job does; with overlap 0 and this size a chunk is a paragraph."""
+        """Sync as a job does. With overlap 0 and this size each paragraph is one chunk."""
         data = {
             "knowledgeBaseId": "handbook",
             "version": "latest",
@@ -89,7 +89,7 @@ class Handbook:
         return await sync_base(self.deps, SyncRun(uuid4(), base, "incremental", "job", "1"), _watch)
 
     async def forget(self) -> None:
-        """Empty all tables of the service, so that the next sync is a first one."""
+        """Empty all tables of the service, so that the next sync is a first sync."""
         await self.deps.pool.execute(EMPTY)
         await self.deps.pool.execute("CHECKPOINT")
 
@@ -98,7 +98,7 @@ class Handbook:
         return self.github.calls + Counter(embedder=self.embedder.calls)
 
     def _from_memory(self, target: str) -> Answer | None:
-        """File contents without starting ``git`` for each: that would be the benchmark's own cost."""
+        """File contents, without starting ``git`` for each, which would distort the benchmark."""
         path = unquote(target).partition("/raw/acme/handbook/")[2].partition("/")[2]
         if path not in self._contents:
             return None

@@ -1,4 +1,4 @@
-"""From XADD to the fact in chat.events at a tenth of the full load, beside a plain stream round trip."""
+"""From XADD to the fact in chat.events at a tenth of the full load, compared with a stream round trip."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ PER_SECOND, SECONDS, ROUNDS = 700, 5, 5
 
 
 async def run(world: World, report: Report) -> None:
-    """Five rounds of five seconds; medians of each round's p50 and p99."""
+    """Run five rounds of five seconds; report medians of the rounds' p50 and p99."""
     chat = Service(
         "chat",
         database_url=world.postgres.url,

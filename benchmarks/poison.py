@@ -1,7 +1,7 @@
-"""A poison entry in each hundred: what it costs the healthy ones.
+"""The cost of one poison entry in a hundred for the healthy ones.
 
-Poison makes its handler raise; it is tried five times, then buried. The service is the tests' probe: one row
-and one fact a command.
+A poison entry makes its handler raise. It is tried five times and then becomes a dead letter. The service is
+the tests' probe, which writes one row and one fact for each command.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ PER_SECOND, SECONDS, ROUNDS = 200, 5, 5
 
 
 async def run(world: World, report: Report) -> None:
-    """Alternate clean and poisoned loads; medians of the rounds' p99."""
+    """Alternate clean and poisoned loads; report medians of the rounds' p99."""
     clean, poisoned = [], []
     async with Redis.from_url(world.redis.url, decode_responses=True) as redis:
         seen = probing.World(world.postgres.url, world.redis.url, redis)

@@ -1,4 +1,4 @@
-"""What a benchmark tells: a table for people, JSON for comparing."""
+"""The report of a benchmark: a table for people, JSON for comparisons."""
 
 import json
 import platform
@@ -12,7 +12,7 @@ from rich.table import Table
 
 @dataclass(slots=True)
 class Report:
-    """Lines of one run. A line with a target says whether it was met."""
+    """The lines of one run. A line with a target says whether it was met."""
 
     console: Console = field(default_factory=lambda: Console(width=120))
     rows: list[tuple[str, str, str, bool | None]] = field(default_factory=list)

@@ -1,7 +1,7 @@
-"""Sync of a base beside the Node peer's upsert and a bare COPY, all into an HNSW index on one Postgres.
+"""Sync of a base, compared with the Node peer's upsert and a bare COPY, all into one HNSW index.
 
 Embedding takes no time on either side: both write the same vectors. Each first sync begins with empty tables,
-for rows cost more the larger the index is.
+because rows cost more the larger the index is.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ from knowledge.sync.chunk_repository import CHUNK_COLUMNS, LIST_CHUNK_IDS
 
 CHUNKS = int(os.environ.get("SYNC_CHUNKS", "5000"))
 UNCHANGED = 15
-"""How many times a sync that finds nothing is measured."""
+"""How often an unchanged sync is measured."""
 
 
 @dataclass(slots=True)
 class Seconds:
-    """What each round took."""
+    """The times of each round."""
 
     peer: list[float] = field(default_factory=list)
     copy: list[float] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Seconds:
 
 
 async def run(world: World, report: Report, rounds: int = 3) -> None:
-    """Peer, ours and the bare COPY in turn, ``rounds`` times."""
+    """Measure the peer, our sync and the bare COPY in turn, ``rounds`` times."""
     took = Seconds()
     calls: dict[str, Counter[str]] = {}
     async with handbook(world, world.folder / "handbook") as book:
@@ -87,7 +87,7 @@ async def _timed(book: Handbook) -> tuple[float, Counter[str], Any]:
 
 
 async def _look(book: Handbook) -> float:
-    """The least that an unchanged sync can't do without: the base's hashes, and the call that it makes."""
+    """The minimum work of an unchanged sync: the query for the base's hashes, and its one call."""
     deps, github = book.deps, book.github
     started = time.perf_counter()
     async with deps.pool.acquire() as connection:
@@ -109,7 +109,7 @@ async def _vectors(world: World) -> Any:
 
 
 async def _copy(world: World, book: Handbook) -> float:
-    """Copy the rows that the first sync is to write into the emptied table, in one transaction."""
+    """Copy the rows of the first sync into the emptied table, in one transaction."""
     connection = await asyncpg.connect(world.postgres.url)
     await prepare_connection(connection)
     await register_binary(connection)
@@ -138,7 +138,7 @@ async def _copy(world: World, book: Handbook) -> float:
 
 
 async def _empty(world: World) -> None:
-    """The peer's tables and ours: every round begins as the first did."""
+    """Empty the peer's tables and ours, so that every round begins like the first."""
     for url, tables in ((world.peer_url, "knowledge_embeddings"), (world.postgres.url, EMPTY[9:])):
         connection = await asyncpg.connect(url)
         await connection.execute(f"TRUNCATE {tables}")
@@ -149,7 +149,7 @@ async def _empty(world: World) -> None:
 def _tell(report: Report, took: Seconds, calls: dict[str, Counter[str]]) -> None:
     peer, copy, first = median(took.peer), median(took.copy), median(took.first)
     tenth, unchanged, look = median(took.tenth), median(took.unchanged), median(took.look)
-    # Round by round, so that a machine that slows down meanwhile slows both sides.
+    # Ratios are taken round by round, so that a machine that slows down affects both sides.
     beside_peer = median([theirs / ours for theirs, ours in zip(took.peer, took.first, strict=True)])
     beside_copy = median([theirs / ours for theirs, ours in zip(took.copy, took.first, strict=True)])
     report.line(f"sync: Node, upsert of {CHUNKS:,} chunks", f"{CHUNKS / peer:,.0f} /s")

@@ -1,7 +1,7 @@
 """Memory of a real knowledge process that syncs a base of 50,000 chunks (SYNC_MEMORY_CHUNKS).
 
-Without the HNSW index, which is memory of Postgres and would make this take minutes: the process reads,
-embeds (by hashing) and writes the same.
+It runs without the HNSW index, which uses memory of Postgres and would make this take minutes. The process
+reads, embeds (by hashing) and writes the same without it.
 """
 
 import os
@@ -19,7 +19,7 @@ COUNT = "SELECT chunk_count FROM knowledge_indexes WHERE knowledge_base_id = $1"
 
 
 async def run(world: World, report: Report) -> None:
-    """A base of a tenth, then one of all; each in a process of its own."""
+    """Sync a base of a tenth of the chunks, then one of all, each in its own process."""
     connection = await asyncpg.connect(world.postgres.url)
     await connection.execute("DROP INDEX knowledge_embeddings_embedding_idx")
     peaks = {}
@@ -35,7 +35,7 @@ async def run(world: World, report: Report) -> None:
 
 
 async def _peak(world: World, connection: "asyncpg.Connection[asyncpg.Record]", chunks: int) -> float:
-    """The process's highest resident memory in MB, once a base of ``chunks`` is in place."""
+    """The process's highest resident memory in MB after it has synced a base of ``chunks``."""
     name, folder = f"memory-{chunks}", world.folder / f"memory-{chunks}"
     docs = folder / "docs"
     docs.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What every benchmark runs on: one Postgres, one Redis, both migrated and empty, and the Node peer."""
+"""The servers of every benchmark: one Postgres and one Redis, migrated and empty, and the Node peer."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ class World:
 
     @property
     def peer_url(self) -> str:
-        """A database of the same server with the schema after migration 010: without our triggers."""
+        """A database on the same server with the schema after migration 010, without our triggers."""
         return self.postgres.url_of("peer")
 
     def client(self) -> Redis:
@@ -61,7 +61,7 @@ class World:
     async def publish(self, chunks: Sequence[bytes]) -> None:
         """Send packed ``XADD`` commands (:func:`packed`) and wait for each chunk's answers.
 
-        The publisher is somebody else's program: it is as cheap as it can be, like redis-benchmark.
+        The publisher stands for another program, so it uses as little CPU as possible, like redis-benchmark.
         """
         reader, writer = await asyncio.open_connection("127.0.0.1", self.redis.port)
         for chunk in chunks:
@@ -77,7 +77,7 @@ CHUNK = 500
 
 
 def packed(conversations: Sequence[UUID], count: int) -> Iterator[bytes]:
-    """Append commands round the conversations, as chunks of :data:`CHUNK` packed ``XADD``s."""
+    """Append commands that take turns over the conversations, as chunks of :data:`CHUNK` packed ``XADD``s."""
     assert count % CHUNK == 0
     for start in range(0, count, CHUNK):
         commands = []
@@ -100,7 +100,7 @@ def command(conversation: UUID) -> dict[Any, Any]:
 
 @contextmanager
 def world() -> Iterator[World]:
-    """Servers on free ports, with the settings that the local stack runs them with."""
+    """Servers on free ports, with the same settings as in the local stack."""
     folder = Path(tempfile.mkdtemp(prefix="takaro-bench-"))
     postgres = PostgresServer(folder / "postgres", free_port())
     redis = RedisServer(folder / "redis", free_port())
@@ -119,7 +119,7 @@ def world() -> Iterator[World]:
 
 
 def run_peer(script: str, *arguments: str, **environment: str) -> list[dict[str, Any]]:
-    """Run one of the Node peer's scripts; the JSON lines that it printed."""
+    """Run one of the Node peer's scripts, and return the JSON lines that it prints."""
     if not (PEER / "node_modules").exists():
         subprocess.run(["npm", "ci", "--silent"], cwd=PEER, check=True)
     result = subprocess.run(
@@ -134,7 +134,7 @@ def run_peer(script: str, *arguments: str, **environment: str) -> list[dict[str,
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of a process and all its children, those that have ended included."""
+    """CPU time of a process and all its children, including those that have ended."""
     root = psutil.Process(pid)
     times = root.cpu_times()
     total = times.user + times.system + times.children_user + times.children_system

@@ -17,7 +17,7 @@ _EXPECTED = (PortsTakenError, ServerError, MigrationError)
 
 
 def main() -> int:
-    """Run the stack until it is told to stop; the exit code is 1 when it couldn't start."""
+    """Run the stack until a signal stops it. Return the exit code: 1 if the stack couldn't start."""
     environment = surroundings()
     try:
         settings = LocalSettings.read(environment)
@@ -58,9 +58,9 @@ async def _run(settings: LocalSettings, environment: dict[str, str]) -> int:
         screen.say(str(error), "bold red")
         code = 1
     finally:
-        told_to_stop.set()  # from here on a signal means: at once
+        told_to_stop.set()  # from here on a signal kills at once
         if not code:
-            screen.say("stopping; once more kills it")
+            screen.say("stopping; press Ctrl-C again to kill it")
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
         stopping.cancel()

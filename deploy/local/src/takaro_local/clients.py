@@ -1,4 +1,4 @@
-"""``python -m takaro_local.clients psql|redis-cli|takaro …``: clients on the local stack's settings."""
+"""``python -m takaro_local.clients psql|redis-cli|takaro …``: run a client on the local stack."""
 
 import os
 import shlex
@@ -11,25 +11,25 @@ from takaro_local.postgres import DATABASE, PASSWORD, ROLE, binary
 from takaro_local.server import HOST
 from takaro_local.settings import LocalSettings, surroundings
 
-#: For machines without redis-cli and valkey-cli; run by uv, so that it is no dependency of ours.
+#: For machines without redis-cli and valkey-cli. uv runs it, so it isn't one of our dependencies.
 _IREDIS = "iredis==1.16.1"
 _CLIENTS = ("psql", "redis-cli", "takaro")
 
 
 def database_url(settings: LocalSettings) -> str:
-    """Where the stack's Postgres is, or the one that DATABASE_URL names."""
+    """The URL of the stack's Postgres, or DATABASE_URL if it is set."""
     return (
         settings.database_url or f"postgresql://{ROLE}:{PASSWORD}@{HOST}:{settings.postgres_port}/{DATABASE}"
     )
 
 
 def redis_url(settings: LocalSettings) -> str:
-    """Where the stack's Redis is, or the one that REDIS_URL names."""
+    """The URL of the stack's Redis, or REDIS_URL if it is set."""
     return settings.redis_url or f"redis://{HOST}:{settings.redis_port}"
 
 
 def command_line(client: str, settings: LocalSettings) -> Sequence[str]:
-    """The embedded psql; the machine's own Redis client, else iredis; our own command line."""
+    """The command to run: the embedded psql; the machine's Redis client, else iredis; or ``takaro``."""
     if client == "psql":
         return [str(binary("psql")), database_url(settings)]
     if client == "takaro":
@@ -40,14 +40,14 @@ def command_line(client: str, settings: LocalSettings) -> Sequence[str]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Become the client."""
+    """Replace this process with the client."""
     if not arguments or arguments[0] not in _CLIENTS:
         sys.exit(f"usage: python -m takaro_local.clients {'|'.join(_CLIENTS)} [arguments]")
     settings = LocalSettings.read(surroundings())
     os.environ |= {"DATABASE_URL": database_url(settings), "REDIS_URL": redis_url(settings)}
     command, rest = command_line(arguments[0], settings), arguments[1:]
     if rest and _IREDIS in command:
-        # iredis shows the answer to a command on its command line on terminals only; to its input always.
+        # iredis answers a command from its command line only on a terminal, but always one from its input.
         sys.exit(subprocess.run(command, input=shlex.join(rest), text=True, check=False).returncode)
     os.execvp(command[0], [*command, *rest])  # noqa: S606 (no shell is the point)
 

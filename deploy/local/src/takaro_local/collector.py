@@ -1,7 +1,7 @@
-"""``python -m takaro_local.collector``: takes spans over OTLP/HTTP and gives traces back as JSON.
+"""``python -m takaro_local.collector``: receives spans over OTLP/HTTP and serves traces as JSON.
 
 ``POST /v1/traces`` (protobuf), ``GET /traces`` (the newest), ``GET /traces/{trace id}`` (its spans).
-The newest 20,000 spans are kept, in memory.
+It keeps the newest 20,000 spans, in memory.
 """
 
 import gzip
@@ -34,7 +34,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.path in _OTHER_SIGNALS:  # taken and dropped, so that exporters stay quiet
+        if self.path in _OTHER_SIGNALS:  # accepted and dropped, so that exporters log no errors
             self._answer(HTTPStatus.OK, b"", _PROTOBUF)
             return
         if self.path != "/v1/traces":

@@ -1,4 +1,4 @@
-"""What people see: the stack's own lines, the services' logs, and the table of what runs where."""
+"""Output to the terminal: the stack's own lines, the services' logs, and the table of addresses."""
 
 import asyncio
 import json
@@ -14,16 +14,16 @@ from rich.text import Text
 
 _NAME_STYLES = {"chat": "cyan", "knowledge": "magenta", "cockpit": "yellow", "traces": "blue"}
 _LEVEL_STYLES = {"debug": "dim", "warning": "yellow", "error": "bold red", "critical": "bold red"}
-#: Fields with a place of their own in a line, or that only a machine wants.
+#: Fields that have their own place in a line, or that only programs need.
 _PLACED = {"time", "timestamp", "level", "event", "service", "logger", "span_id", "exception"}
 _NAME_WIDTH = 10
 _WATCH_SECONDS = 0.5
 
 
 class Screen:
-    """Two voices: ours on stderr, the services' logs on stdout, as text or as the JSON they came in.
+    """Writes the stack's own lines to stderr, and the services' logs to stdout as text or unchanged JSON.
 
-    ``gone`` is called once when nobody can read any more: the terminal was closed, the pipe has ended.
+    ``gone`` is called once when nobody can read the output any more: the terminal or the pipe was closed.
     """
 
     def __init__(self, log_format: Literal["text", "json"] | None, gone: Callable[[], None]) -> None:
@@ -34,9 +34,10 @@ class Screen:
         self._is_gone = False
 
     async def watch(self) -> None:
-        """Call ``gone`` when the terminal is closed or the pipe's reader ends, although nothing is printed.
+        """Call ``gone`` when the terminal is closed or the pipe's reader ends, even while nothing is printed.
 
-        The kernel tells only the session's leader of a closed terminal; a leader like ``make`` tells nobody.
+        The kernel signals a closed terminal only to the session's leader. If that is ``make``, it doesn't
+        pass the signal on.
         """
         poll = select.poll()
         for stream in (sys.stdout, sys.stderr):
@@ -46,19 +47,19 @@ class Screen:
         self._lose()
 
     def say(self, text: str, style: str = "") -> None:
-        """A line of the stack itself."""
+        """Print a line of the stack itself."""
         for line in text.splitlines():
             self._print(self._own, Text.assemble(("stack".ljust(_NAME_WIDTH), "bold green"), (line, style)))
 
     def log(self, name: str, line: str) -> None:
-        """A line that the service ``name`` wrote."""
+        """Print a line that the service ``name`` wrote."""
         if self._as_text:
             self._print(self._logs, readable(name, line))
             return
         self._attempt(lambda: print(line, flush=True))
 
     def table(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
-        """What runs where: (name, address or the command that connects), none of it cut or wrapped by us."""
+        """Print rows of (name, address or command that connects), neither truncated nor wrapped."""
         table = Table(title=title, title_justify="left", title_style="bold green", box=SIMPLE_HEAD)
         table.add_column("what", style="bold", no_wrap=True, min_width=_NAME_WIDTH)
         table.add_column("where", no_wrap=True, min_width=max(len(where) for _, where in rows))
@@ -83,7 +84,7 @@ class Screen:
 
 
 def readable(name: str, line: str) -> Text:
-    """A JSON log line as people read it: service, time, level, event, fields; other lines as they are."""
+    """Format a JSON log line as text: service, time, level, event, fields. Other lines stay unchanged."""
     prefix = (name.ljust(_NAME_WIDTH), _NAME_STYLES.get(name, "green"))
     fields = _parsed(line)
     if fields is None:

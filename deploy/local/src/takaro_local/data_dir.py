@@ -1,4 +1,4 @@
-"""The data folder: one stack at a time in it, and a record of what it started."""
+"""The data folder: used by one stack at a time, with a record of the processes that the stack started."""
 
 import fcntl
 import json
@@ -16,14 +16,14 @@ _ORPHAN_ENDINGS = ((signal.SIGINT, 10.0), (signal.SIGQUIT, 3.0))
 
 
 class DataDirTakenError(Exception):
-    """Another local stack runs on this data folder."""
+    """Another local stack uses this data folder."""
 
 
 @contextmanager
 def claim(folder: Path) -> Iterator[None]:
-    """Hold the data folder, made when missing; raises DataDirTakenError when another stack holds it.
+    """Lock the data folder, and create it if needed. Raises DataDirTakenError if another stack has locked it.
 
-    The kernel lets go of the lock when this process ends, however it ends.
+    The kernel releases the lock when this process ends, for whatever reason.
     """
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder / "stack.lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -44,9 +44,9 @@ def claim(folder: Path) -> Iterator[None]:
 
 
 class Children:
-    """The processes of this stack, written down so that the next start can end what outlived a crash.
+    """A record of this stack's processes, so that the next start can end those that outlived a crash.
 
-    On Linux the kernel ends them with us; elsewhere, or while one takes its time, this record does.
+    On Linux the kernel ends them with the stack. The record is for other systems, and for slow processes.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,7 +54,7 @@ class Children:
         self._born: dict[int, float] = {}
 
     def add(self, pid: int) -> None:
-        """Write a running child down."""
+        """Record a running child."""
         try:
             self._born[pid] = psutil.Process(pid).create_time()
         except psutil.NoSuchProcess:
@@ -62,12 +62,12 @@ class Children:
         self._write()
 
     def remove(self, pid: int) -> None:
-        """Forget a child that ended."""
+        """Remove a child that ended from the record."""
         self._born.pop(pid, None)
         self._write()
 
     def end_orphans(self) -> list[int]:
-        """End what an earlier stack left running; gives their ids. Call it only while holding the folder."""
+        """End processes that an earlier stack left; return their ids. Call it only with the folder locked."""
         orphans = [pid for pid, born in self._recorded().items() if _is_same(pid, born)]
         for pid in orphans:
             process.end(pid, _ORPHAN_ENDINGS)

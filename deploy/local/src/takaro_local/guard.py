@@ -1,9 +1,9 @@
-"""Runs a command that must not outlive its parent: ``python -I -S guard.py PARENT SIGNAL USER -- command …``.
+"""Run a command that must not outlive its parent: ``python -I -S guard.py PARENT SIGNAL USER -- command …``.
 
-Started as a file, in a fresh interpreter without site-packages (about 20 ms), because the alternative, a
-``preexec_fn``, is unsafe and warned about in a process with threads. It gives up root for USER (``-`` keeps
-the user), asks the kernel to send SIGNAL to this process when the thread that started it ends (Linux), and
-then becomes the command, so that the command keeps this process's id.
+It runs as a file in a fresh interpreter without site-packages (about 20 ms). The alternative, a
+``preexec_fn``, is unsafe in a process with threads, and Python warns about it. The guard switches from root
+to USER (``-`` keeps the user). On Linux it asks the kernel to send SIGNAL to this process when the thread
+that started it ends. Then it replaces itself with the command, which keeps this process's id.
 """
 
 import ctypes
@@ -15,7 +15,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: list[str]) -> None:
-    """Become the command after the first ``--``; exits 1 when the parent is gone already."""
+    """Replace this process with the command after the first ``--``. Exits with 1 if the parent has ended."""
     parent, death_signal, user = int(arguments[0]), int(arguments[1]), arguments[2]
     command = arguments[4:]
     libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> None:
         os.setgid(entry.pw_gid)
         os.setuid(entry.pw_uid)
         os.environ["HOME"] = entry.pw_dir
-    # After the change of user: the kernel forgets the death signal when credentials change.
+    # After the switch of user, because the kernel clears the death signal when credentials change.
     if libc is not None and libc.prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0) != 0:
         sys.exit(f"guard: prctl failed with errno {ctypes.get_errno()}")
     if os.getppid() != parent:

@@ -1,4 +1,4 @@
-"""Ports: free ones, and who holds a taken one."""
+"""Find free ports, and the processes that use the others."""
 
 import random
 import socket
@@ -8,7 +8,7 @@ import psutil
 
 from takaro_local.server import HOST
 
-#: Below what systems hand out to outgoing connections, so that a server can come back to its port.
+#: Below the range of outgoing connections, so that a server can get its port back after a restart.
 _FREE_RANGE = (20000, 32000)
 
 
@@ -31,7 +31,7 @@ def free_port() -> int:
 
 
 def holder(port: int) -> str | None:
-    """Who listens on the port, as ``name (pid 123)``; None where the system doesn't tell."""
+    """The process that listens on the port, as ``name (pid 123)``; None if the system doesn't say."""
     try:
         connections = psutil.net_connections(kind="tcp")
     except psutil.Error:
@@ -48,7 +48,7 @@ def holder(port: int) -> str | None:
 
 
 def conflicts(wanted: Mapping[str, int]) -> list[str]:
-    """Why these settings (name → port) can't be served, a sentence each; empty when they can."""
+    """Conflicts of these settings (name → port), one sentence each; empty if all ports can be used."""
     problems = []
     taken_by: dict[int, str] = {}
     for setting, port in wanted.items():
@@ -57,7 +57,7 @@ def conflicts(wanted: Mapping[str, int]) -> list[str]:
                 f"{setting} and {taken_by[port]} are both {port}: set one of them to another port"
             )
         elif not is_free(port):
-            who = holder(port) or "a process that this user may not see"
+            who = holder(port) or "a process that this user can't see"
             problems.append(
                 f"port {port} ({setting}) is taken by {who}: stop it, or set {setting} to a free port"
             )

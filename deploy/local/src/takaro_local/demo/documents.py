@@ -1,4 +1,4 @@
-"""The Markdown that is asked about, and questions that it answers."""
+"""The documents that the demo searches, and the questions that it asks."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ _COUNT = 3
 
 
 def files_in(docs: Path) -> list[Path]:
-    """The Markdown and text files that a knowledge base of the folder (or file) would hold."""
+    """The Markdown and text files that a knowledge base of the folder (or file) would contain."""
     if docs.is_file():
         return [docs] if docs.suffix in _EXTENSIONS else []
     found = (file for file in sorted(docs.rglob("*")) if file.suffix in _EXTENSIONS and file.is_file())
@@ -21,7 +21,7 @@ def files_in(docs: Path) -> list[Path]:
 
 
 def questions_about(docs: Path) -> Sequence[str]:
-    """Three questions whose answers are in the folder: headings from all over it, of several words first."""
+    """Three questions that the folder answers: headings from all over it, those of several words first."""
     files = files_in(docs)
     headings = list(dict.fromkeys(heading for file in files for heading in _headings(file)))
     chosen = [heading for heading in headings if len(heading.split()) > 1]
@@ -31,7 +31,7 @@ def questions_about(docs: Path) -> Sequence[str]:
 
 
 def holds(file: Path, text: str) -> bool:
-    """Whether the text stands in the file, white space aside."""
+    """Whether the file contains the text, ignoring white space."""
     try:
         content = file.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""What people see of the demo: a line for each step when it is through, and what it found."""
+"""The demo's output: a line for each finished step, and what the step found."""
 
 import sys
 import time
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 Finding: TypeAlias = str | Tree
-#: A step gives what it found: the first finding names what was done, and the rest goes below it.
+#: What a step found. The first finding is on the step's line; the others are below it.
 Step: TypeAlias = Callable[[], Iterator[Finding]]
 _NAME_WIDTH = 16
 _INDENT = " " * 4
-#: Where there is no terminal: trees are cut there, text isn't.
+#: Without a terminal, trees are truncated at this width; text isn't.
 _WIDTH = 140
 
 
 class Screen:
-    """Steps on stdout; a terminal also gets the running step and its progress."""
+    """Prints steps to stdout. A terminal also shows the running step and its progress."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
@@ -33,7 +33,7 @@ class Screen:
         self.steps = 0
 
     def step(self, name: str, work: Step) -> None:
-        """Run a step and say that it is through, or that it isn't: its error is raised again."""
+        """Run a step and print whether it passed. Raises the step's error again."""
         self._name = name
         began = time.monotonic()
         found: list[Finding] = []
@@ -51,12 +51,12 @@ class Screen:
         self._notes(found[1:])
 
     def progress(self, text: str) -> None:
-        """What the running step does now; on a terminal only."""
+        """Show what the running step does now; on a terminal only."""
         if self._status is not None:
             self._status.update(f"{self._name}: {text}")
 
     def say(self, text: str, style: str = "") -> None:
-        """A line of its own."""
+        """Print a line."""
         self._console.print(Text(text, style), soft_wrap=True)
 
     def _line(self, mark: str, style: str, name: str, text: str, seconds: float | None = None) -> None:

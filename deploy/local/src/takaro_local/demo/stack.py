@@ -1,4 +1,4 @@
-"""The stack that the demo speaks to: the one that runs here, else one of its own on free ports."""
+"""The stack that the demo uses: the one that runs here, else its own on free ports."""
 
 import json
 import signal
@@ -20,19 +20,19 @@ from takaro_local.server import HOST
 from takaro_local.settings import LocalSettings
 
 _READY_SECONDS = 120.0
-#: A running stack is up already, or it is not well.
+#: A running stack should be ready already; if it isn't, something is wrong with it.
 _ANSWER_SECONDS = 5.0
 _STOP = ((signal.SIGTERM, 40.0),)
 _DOCS_BASE = "demo-docs"
 _PROJECT_BASE = "project-docs"
-#: What would make our own stack somebody else's.
+#: Settings that would make our own stack use other servers.
 _NOT_OURS = ("DATABASE_URL", "REDIS_URL", "EVENT_BUS_URL", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _SERVICES = ("chat", "knowledge", "cockpit")
 
 
 @dataclass(slots=True, frozen=True)
 class Addresses:
-    """Where a stack answers, and the knowledge base to ask. ``urls`` is by service."""
+    """The addresses of a stack, and the knowledge base to search. ``urls`` is by service."""
 
     urls: Mapping[str, str]
     traces: str
@@ -42,17 +42,17 @@ class Addresses:
 
 @contextmanager
 def stack(environment: Mapping[str, str], docs: Path | None) -> Iterator[tuple[Addresses, str]]:
-    """Addresses of a ready stack and what was found out about it; one of our own is gone afterwards.
+    """Yield the addresses of a ready stack and a description of it. Our own stack is removed afterwards.
 
-    The running stack is used, unless ``docs`` is given: a stack reads only the folders that its settings
-    name. Raises StepFailedError when it isn't ready.
+    The demo uses the running stack unless ``docs`` is given, because a stack reads only the folders that its
+    settings name. Raises StepFailedError if the stack isn't ready.
     """
     settings = LocalSettings.read(environment)
     running = _addresses(settings, _PROJECT_BASE)
     if docs is None and any(_is_ours(name, url) for name, url in running.urls.items()):
         _wait_ready(running, _ANSWER_SECONDS)
         ports = ", ".join(f"{name} {url.rpartition(':')[2]}" for name, url in running.urls.items())
-        yield running, f"one runs here ({ports}); all its services say that they are ready"
+        yield running, f"uses the stack that runs here ({ports}); all its services are ready"
         return
     with tempfile.TemporaryDirectory(prefix="takaro-demo-", ignore_cleanup_errors=True) as folder:
         yield from _own(dict(environment), Path(folder), docs)
@@ -64,7 +64,7 @@ def _own(environment: dict[str, str], folder: Path, docs: Path | None) -> Iterat
     names = [name for name in LocalSettings.model_fields if name.endswith("_port")]
     environment |= {name.upper(): str(free_port()) for name in names}
     environment |= {"TAKARO_DATA_DIR": str(folder / "data"), "LOG_FORMAT": "json", "AUTH_MODE": "dev"}
-    environment |= {"SYNC_AT_START": "false"}  # the demo asks for the sync itself, and follows it
+    environment |= {"SYNC_AT_START": "false"}  # the demo requests the sync itself, and follows it
     if docs is not None:
         base = {
             "id": _DOCS_BASE,
@@ -87,7 +87,7 @@ def _own(environment: dict[str, str], folder: Path, docs: Path | None) -> Iterat
     try:
         _wait_ready(addresses, _READY_SECONDS, child)
         ports = ", ".join(f"{name} {url.rpartition(':')[2]}" for name, url in addresses.urls.items())
-        yield addresses, f"one of our own was up in {time.monotonic() - began:.1f} s on free ports ({ports})"
+        yield addresses, f"started its own stack in {time.monotonic() - began:.1f} s on free ports ({ports})"
     except FAILURES as error:
         for line in _complaints(output):
             error.add_note(line)
@@ -104,7 +104,7 @@ def _addresses(settings: LocalSettings, knowledge_base: str) -> Addresses:
 
 
 def _is_ours(name: str, url: str) -> bool:
-    """Whether the service answers there, and not another program."""
+    """Whether the service answers at that URL, and not another program."""
     try:
         answer = httpx.get(f"{url}/openapi.json", timeout=3, trust_env=False)
         return bool(answer.json()["info"]["title"] == f"Takaro {name}")
@@ -120,12 +120,12 @@ def _wait_ready(addresses: Addresses, seconds: float, child: process.Child | Non
         elif time.monotonic() < deadline:
             time.sleep(0.1)
             continue
-        advice = "" if child else "\nIs `make run` well? Without it the demo brings a stack of its own."
+        advice = "" if child else "\nCheck `make run`, or stop it: the demo then starts its own stack."
         raise StepFailedError("; ".join(problems) + advice)
 
 
 def _problems(addresses: Addresses) -> list[str]:
-    """Which services aren't ready, and what they say."""
+    """The services that aren't ready, each with its answer."""
     problems = []
     paths = {name: f"{url}/ready" for name, url in addresses.urls.items()}
     paths["the trace collector"] = f"{addresses.traces}/health"
@@ -141,7 +141,7 @@ def _problems(addresses: Addresses) -> list[str]:
 
 
 def _complaints(output: Path, count: int = 15) -> list[str]:
-    """The stack's own last lines, and what its services warned of."""
+    """The stack's own last lines, and the warnings of its services."""
     lines = output.read_text(errors="replace").splitlines()
     return [line[:500] for line in lines if not line.startswith("{") or _warns(line)][-count:]
 

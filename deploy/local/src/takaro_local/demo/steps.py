@@ -1,4 +1,4 @@
-"""The steps of the demo: each does something over public interfaces, checks it, and says what it found."""
+"""The steps of the demo. Each uses public interfaces, checks the result, and returns what it found."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ _APPENDED = "chat.message.appended.v1"
 _CLOUD_EVENT = ("id", "source", "type", "subject", "time", "sequence", "traceparent")
 _GREETING = "say Welcome to the server!"
 _EVENTS = {"player-disconnected", "player-connected", "command-executed", "chat-message"}
-#: A sync that tells nothing for this long is taken for stuck.
+#: A sync that publishes no fact for this long counts as stuck.
 _QUIET_SYNC_SECONDS = 180.0
 #: Characters of an answer that are shown.
 _SHOWN = 150
@@ -38,7 +38,7 @@ class Demo:
         self._sync_request = Request.new()
 
     def run(self, questions: Sequence[str]) -> None:
-        """All steps in order; raises what the first one that fails raises, nothing of it left behind."""
+        """Run all steps in order. Raises the error of the first step that fails, after cleaning up."""
         try:
             self._screen.step("conversation", self._create_conversation)
             self._screen.step("messages", self._append_messages)
@@ -57,7 +57,10 @@ class Demo:
         created = self._caller.post(self._conversations, {"agentId": "module-writer"})
         self._conversation = str(created["id"])
         again = self._caller.get(f"{self._conversations}/{self._conversation}")
-        check(again == created and created["userId"] == self._caller.user, f"it reads back as made: {again}")
+        check(
+            again == created and created["userId"] == self._caller.user,
+            f"GET should return what POST returned, not {again}",
+        )
         yield f"{created['id']} with {created['agentId']}/{created['agentVersion']}, created over HTTP"
 
     def _append_messages(self) -> Iterator[Finding]:
@@ -74,19 +77,27 @@ class Demo:
             message = {"conversationId": self._conversation, "role": "assistant", "content": content}
             self._caller.send("chat.commands", _APPEND, message)
         eventually(
-            lambda: self._caller.get(url), lambda messages: len(messages) == 3, "the commands are carried out"
+            lambda: self._caller.get(url),
+            lambda messages: len(messages) == 3,
+            "the commands should be carried out",
         )
         self._caller.post(url, {"content": said[3]})
         read = [message["content"] for message in self._caller.get(url)]
-        check(read == said, f"messages read back in the order in which they were accepted: {read}")
+        check(read == said, f"messages should be read in the order in which they were accepted, not {read}")
         yield "2 over HTTP, 2 by XADD chat.commands; all 4 read back in order"
         facts = self._facts_of_messages(before, len(said))
-        check([fact.data["content"] for fact in facts] == said, "chat.events tells of them in that order")
+        check(
+            [fact.data["content"] for fact in facts] == said,
+            "chat.events should have their facts in that order",
+        )
         sequences = [int(fact.attributes["sequence"]) for fact in facts]
-        check(sequences == list(range(sequences[0], sequences[0] + 4)), f"facts are numbered: {sequences}")
+        check(
+            sequences == list(range(sequences[0], sequences[0] + 4)),
+            f"facts should be numbered without gaps, not {sequences}",
+        )
         missing = [name for fact in facts for name in _CLOUD_EVENT if not fact.attributes.get(name)]
-        check(not missing, f"each fact says {', '.join(_CLOUD_EVENT)}; missing: {missing}")
-        yield f"chat.events told of them: {_APPENDED}, sequence {sequences[0]} to {sequences[-1]}"
+        check(not missing, f"each fact should have {', '.join(_CLOUD_EVENT)}; missing: {missing}")
+        yield f"their facts on chat.events: {_APPENDED}, sequence {sequences[0]} to {sequences[-1]}"
 
     def _facts_of_messages(self, after: str, count: int) -> list[Fact]:
         facts = []
@@ -103,19 +114,19 @@ class Demo:
         self._caller.patch(url, {"moduleId": "m-1", "draft": True})
         after = self._caller.patch(url, {"moduleName": "greeter", "draft": None})
         wanted = {"moduleId": "m-1", "moduleName": "greeter"}
-        check(after["state"] == wanted, f"two merge patches give {wanted}, not {after['state']}")
-        check(after["version"] == before + 2, f"the version counts both: {before} → {after['version']}")
+        check(after["state"] == wanted, f"two merge patches should give {wanted}, not {after['state']}")
+        check(after["version"] == before + 2, f"the version should count both: {before} → {after['version']}")
         yield f"two merge patches: {after['state']}, version {after['version']}"
 
     def _sync(self) -> Iterator[Finding]:
         after = self._caller.newest("knowledge.events")
         job = self._caller.post(f"{self._base}/sync", trace=self._sync_request.traceparent)
-        check(job["status"] == "queued", f"the job is queued: {job}")
+        check(job["status"] == "queued", f"the job should be queued: {job}")
         done = self._end_of_sync(after, job["jobId"])
         base = self._caller.get(self._base)
-        check(base["documentCount"] > 0, f"{base['source']} has documents: {base}")
-        check(base["lastCommitSha"] == done.data["sha"], f"the base is at {done.data['sha']}: {base}")
-        check(done.trace_id == self._sync_request.trace_id, "the fact carries the trace of the request")
+        check(base["documentCount"] > 0, f"{base['source']} should have documents: {base}")
+        check(base["lastCommitSha"] == done.data["sha"], f"the base should be at {done.data['sha']}: {base}")
+        check(done.trace_id == self._sync_request.trace_id, "the fact should have the trace of the request")
         yield f"{base['name']}: {base['documentCount']} documents of {base['source']}"
         wrote = (
             f"{done.data['chunksCreated']} chunks written" if done.data["chunksCreated"] else "nothing new"
@@ -123,7 +134,7 @@ class Demo:
         yield f"sync {done.data['syncType']}, {wrote}, at {done.data['sha'][:12]}; BullMQ job {job['jobId']}"
 
     def _end_of_sync(self, after: str, job: str) -> Fact:
-        """The end of our sync; any sync's progress is shown meanwhile: ours waits while another one runs."""
+        """Wait for the end of our sync. Show any sync's progress meanwhile: ours waits while another runs."""
         for fact in self._caller.facts("knowledge.events", after, quiet_seconds=_QUIET_SYNC_SECONDS):
             if fact.type == "knowledge.sync.progressed.v1":
                 read = f"{fact.data['filesRead']} of {fact.data['filesToRead']} files read"
@@ -132,7 +143,7 @@ class Demo:
             if str(fact.data.get("syncId")) not in job:
                 continue
             if fact.type == "knowledge.sync.failed.v1":
-                raise StepFailedError(f"the sync completes, but: {fact.data['reason']}")
+                raise StepFailedError(f"the sync should complete, but failed: {fact.data['reason']}")
             if fact.type == "knowledge.sync.completed.v1":
                 return fact
         raise AssertionError("facts end only by an error")
@@ -141,12 +152,15 @@ class Demo:
         folder = Path(unquote(urlsplit(self._caller.get(self._base)["source"]).path))
         hits = self._caller.get(f"{self._base}/search", q=question, limit=3)
         scores = [hit["score"] for hit in hits]
-        check(bool(hits), f"{question!r} finds something")
-        check(scores == sorted(scores, reverse=True) and 0 < scores[0] <= 1, f"best first: {scores}")
+        check(bool(hits), f"{question!r} should find something")
+        check(
+            scores == sorted(scores, reverse=True) and 0 < scores[0] <= 1,
+            f"the best hit should be first: {scores}",
+        )
         for hit in hits:
             source = hit["metadata"]["sourceFile"]
             file = folder if folder.is_file() else folder / source
-            check(holds(file, hit["content"]), f"what is quoted of {source} stands in {file}")
+            check(holds(file, hit["content"]), f"the quotation of {source} should be in {file}")
         yield question
         for hit in hits:
             text = " ".join(hit["content"].split())
@@ -156,16 +170,16 @@ class Demo:
     def _start_server(self) -> Iterator[Finding]:
         session = self._caller.get(f"{self._sessions}/{self._conversation}")["id"]
         again = self._caller.get(f"{self._sessions}/{self._conversation}")["id"]
-        check(session == again, f"a conversation has one session, not {session} and {again}")
+        check(session == again, f"a conversation should have one session, not {session} and {again}")
         url = f"{self._sessions}/{session}"
         self._caller.post(f"{url}/mock-server/start")
         status = eventually(
             lambda: self._caller.get(f"{url}/mock-server/status"),
             lambda status: status["status"] == "running",
-            "the mock server runs",
+            "the mock server should run",
         )
         players = [player["name"] for player in self._caller.get(f"{url}/players")["players"]]
-        check(len(players) == 5, f"there are five players: {players}")
+        check(len(players) == 5, f"there should be five players, not {players}")
         self._session = str(session)
         yield f"session {session}: {status['gameServerId']} runs; players {', '.join(players)}"
 
@@ -173,15 +187,15 @@ class Demo:
         url = f"{self._sessions}/{self._session}"
         with self._caller.follow(f"{url}/events") as events:
             first, _ = next(events)
-            check(first == "connected", f"the event stream opens with connected, not {first}")
+            check(first == "connected", f"the event stream should begin with connected, not {first}")
             for command in ("disconnectAll", "connectAll", _GREETING):
                 answer = self._caller.post(f"{url}/mock-server/command", {"command": command})
-                check(answer["success"], f"the console takes {command}: {answer}")
+                check(answer["success"], f"the console should accept {command}: {answer}")
             yield f"disconnectAll, connectAll, {_GREETING!r} were carried out; their events over SSE:"
             kinds: set[str] = set()
             deadline = time.monotonic() + 20
             while not kinds >= _EVENTS:
-                check(time.monotonic() < deadline, f"{sorted(_EVENTS)} arrive; so far {sorted(kinds)}")
+                check(time.monotonic() < deadline, f"{sorted(_EVENTS)} should arrive; so far {sorted(kinds)}")
                 name, event = next(events)
                 if name == "event":
                     kinds.add(event["eventName"])
@@ -205,16 +219,16 @@ class Demo:
             ),
             "the game server stopped with its conversation",
         )
-        check(stopped.trace_id == request.trace_id, "the fact of cockpit carries the trace of the deletion")
+        check(stopped.trace_id == request.trace_id, "cockpit's fact should have the trace of the deletion")
         self._conversation = ""
-        yield "DELETE at chat stopped the game server at cockpit, by the fact that told of it"
+        yield "DELETE at chat stopped the game server at cockpit, through the fact about it"
         spans = collect(self._traces, request, DELETION)
         services = " and ".join(sorted({span["service"] for span in spans}))
         yield f"HTTP → SQL → outbox → chat.events → cockpit: {len(spans)} spans of {services}, one trace id"
         yield render(request.trace_id, fold(spans))
 
     def _clean_up(self) -> None:
-        """A stack that was here before keeps nothing of a run that failed half-way."""
+        """Delete the conversation of a run that failed half-way, on a stack that was running before."""
         if self._conversation:
             try:
                 self._caller.delete(f"{self._conversations}/{self._conversation}")
@@ -223,7 +237,7 @@ class Demo:
 
 
 def _meta(meta: Mapping[str, Any]) -> str:
-    """What an event says, on one line."""
+    """An event's content on one line."""
     shown = {
         key: value.get("name", value) if isinstance(value, dict) else value for key, value in meta.items()
     }

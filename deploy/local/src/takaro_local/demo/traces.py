@@ -1,4 +1,4 @@
-"""One request as spans: which there must be, and when all of them have come."""
+"""The spans of one request: which ones must exist, and when all of them have arrived."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,13 @@ import httpx
 from takaro_local.demo.caller import StepFailedError, eventually
 
 Span = Mapping[str, Any]
-#: More neighbours of one name than this are drawn as one.
+#: More siblings with one name than this are drawn as one.
 _ALIKE = 3
 
 
 @dataclass(slots=True, frozen=True)
 class Wanted:
-    """A span that a trace must have: its service, its kind, and what its name begins with."""
+    """A span that a trace must have: its service, its kind, and the start of its name."""
 
     service: str
     kind: str
@@ -26,7 +26,7 @@ class Wanted:
         return f"{self.service}: {self.name}"
 
 
-#: The deletion of a conversation: HTTP, SQL and outbox at chat; its fact; the game server's end at cockpit.
+#: Deleting a conversation: HTTP, SQL and outbox at chat; the fact; the stop of the game server at cockpit.
 DELETION = (
     Wanted("chat", "server", "DELETE /api/conversations/"),
     Wanted("chat", "client", "INSERT outbox"),
@@ -50,7 +50,7 @@ SYNC = (
 
 @dataclass(slots=True, frozen=True)
 class Request:
-    """A request of ours, before it is sent: the ids that it carries as its ``traceparent``."""
+    """The ids of a request that isn't sent yet, for its ``traceparent``."""
 
     trace_id: str
     span_id: str
@@ -67,9 +67,9 @@ class Request:
 
 
 def collect(collector: str, request: Request, wanted: Sequence[Wanted]) -> list[Span]:
-    """The request's spans, once all that are wanted have come and each stands under one that has.
+    """The request's spans, once all wanted ones and the parents of all spans have arrived.
 
-    Raises StepFailedError that names what is missing.
+    Raises StepFailedError with the names of missing spans.
     """
 
     def fetch() -> list[Span]:
@@ -92,13 +92,13 @@ def collect(collector: str, request: Request, wanted: Sequence[Wanted]) -> list[
         eventually(problems, lambda absent: not absent, "missing")
     except StepFailedError:
         raise StepFailedError(
-            f"trace {request.trace_id} is whole; it lacks {', '.join(missing(spans))}"
+            f"trace {request.trace_id} should be complete; it lacks {', '.join(missing(spans))}"
         ) from None
     return spans
 
 
 def fold(spans: Sequence[Span]) -> list[dict[str, Any]]:
-    """The spans with many neighbours of one name and parent drawn as one: ``SELECT leases (40 times)``."""
+    """The spans, with many siblings of one name drawn as one: ``SELECT leases (40 times)``."""
     parents = {span["parentSpanId"] for span in spans}
     runs: list[list[Span]] = []
     newest: dict[str | None, list[Span]] = {}
