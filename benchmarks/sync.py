@@ -1,4 +1,4 @@
-"""Sync of a base, compared with the Node peer's upsert and a bare COPY, all into one HNSW index.
+"""Sync of a base, compared with the Node peer's upsert and a bare COPY, all with an HNSW index in place.
 
 Embedding takes no time on either side: both write the same vectors. Each first sync begins with empty tables,
 because rows cost more the larger the index is.

@@ -29,8 +29,8 @@ def check_text(text: str) -> str:
 def check_json(value: Any) -> Any:
     """Return ``value``; raise ``ValueError`` if ``jsonb`` would not return it unchanged.
 
-    It refuses text that :func:`check_text` refuses (in keys too), integers beyond 64 bits, NaN, infinities, and
-    nesting beyond :data:`MAX_DEPTH`. It doesn't recurse, because the sender chooses the depth.
+    It refuses text that :func:`check_text` refuses (in keys too), integers beyond 64 bits, NaN, infinities,
+    and nesting beyond :data:`MAX_DEPTH`. It doesn't recurse, because the sender chooses the depth.
     """
     levels: list[Iterator[Any]] = [iter((value,))]
     while levels:
