@@ -28,7 +28,7 @@ NODE_CONVERSATIONS = """
 insert into "conversations" ("agent_id", "agent_version", "user_id")
 select 'module-writer', 'grok-fast', $1 from generate_series(1, $2::int) returning "id"
 """
-# existing-system.md, section 1: what the Node application sends, `created_at` left to its default.
+# The statement of the Node application, which leaves `created_at` to its default.
 NODE_MESSAGE = """
 insert into "messages" ("content", "conversation_id", "latency_ms", "role", "token_count", "tool_calls")
 values ($1, $2, $3, $4, $5, $6) returning *

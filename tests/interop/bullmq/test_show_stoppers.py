@@ -1,6 +1,6 @@
-"""What would stop the queue for good, or lose what is in it (PITFALLS, BullMQ), each kept from coming back.
+"""Faults of BullMQ that would stop the queue permanently, or lose its jobs; each is kept from coming back.
 
-More stand elsewhere: a ``CancelledError`` out of a handler, a close while Redis is away, a job that outlives
+Other files have more: a ``CancelledError`` out of a handler, a close while Redis is away, a job that outlives
 its lock in ``tests/integration/knowledge/test_worker.py``, legacy repeatables in ``test_schedulers.py``.
 """
 

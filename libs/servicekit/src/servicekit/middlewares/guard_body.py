@@ -12,7 +12,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 class GuardBody:
     """ASGI middleware: refuses bodies that are too large, and JSON bodies that hold U+0000.
 
-    Postgres can't store U+0000 in text or jsonb, so it is refused at the edge (PITFALLS, Postgres).
+    Postgres can't store U+0000 in text or jsonb, so it is refused here, before it reaches a statement.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int = MAX_BODY_BYTES) -> None:

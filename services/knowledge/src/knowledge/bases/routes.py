@@ -1,4 +1,4 @@
-"""HTTP of the registry, as in existing-system.md section 3, and for the bases that users make."""
+"""HTTP of the registry, with the paths of the Node application, and of the bases that users create."""
 
 from pathlib import Path as FilePath
 from typing import Annotated, Any

@@ -9,7 +9,7 @@ def worker_client(url: str) -> "Redis":
     """For a worker, which blocks for longer than redis-py's default ``socket_timeout`` of 5 s.
 
     With that default an idle worker picks up its next job up to 5 s late, and without decoded responses it
-    runs a job and then fails to complete it (PITFALLS, BullMQ). Keep-alive notices a dead peer instead.
+    runs a job and then fails to complete it. Keep-alive notices a dead peer instead.
     """
     return Redis.from_url(
         url,

@@ -1,4 +1,4 @@
-"""The worker of ``kb-sync``: BullMQ's Python port, with what it lacks beside Node's (PITFALLS, BullMQ)."""
+"""The worker of ``kb-sync``: BullMQ's Python port, with what it lacks compared with Node's."""
 
 import asyncio
 import json
