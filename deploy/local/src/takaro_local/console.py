@@ -42,7 +42,7 @@ class Screen:
         poll = select.poll()
         for stream in (sys.stdout, sys.stderr):
             poll.register(stream.fileno(), 0)  # 0: hang-ups and errors only
-        while not poll.poll(0):  # noqa: ASYNC110 (a hang-up is no event of ours)
+        while not poll.poll(0):  # noqa: ASYNC110 (a hang-up raises no asyncio event)
             await asyncio.sleep(_WATCH_SECONDS)
         self._lose()
 
