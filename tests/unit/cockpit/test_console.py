@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cockpit.game.machine import Console, NotRunning, Start, Stop, apply
-from cockpit.game.model import CommandResult, GameState, Outcome
+from cockpit.game.records import CommandResult, GameState, Outcome
 from cockpit.game.roster import new_game
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from pydantic.alias_generators import to_camel
 
 from cockpit.game import console, rules, world
-from cockpit.game.model import GameState, Item, Outcome, Player, Position
+from cockpit.game.records import GameState, Item, Outcome, Player, Position
 from cockpit.game.rules import Step
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from cockpit.game import rules
-from cockpit.game.model import CommandResult, GameState, Outcome, Player
+from cockpit.game.records import CommandResult, GameState, Outcome, Player
 from cockpit.game.rules import Step
 from cockpit.game.scenario import play_scenario
 from cockpit.game.world import VERSION

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from cockpit.game.model import Ban, GameEvent, GameState, Item, Outcome, Player, Position
+from cockpit.game.records import Ban, GameEvent, GameState, Item, Outcome, Player, Position
 
 MOST_OF_AN_ITEM = 1_000_000
 """Most pieces of one item in a pocket, so that the state stays small whatever is given."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from cockpit.game.model import Ban, GameState, Item, Player, Position
+from cockpit.game.records import Ban, GameState, Item, Player, Position
 
 
 def dump(state: GameState) -> dict[str, Any]:

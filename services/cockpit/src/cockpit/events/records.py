@@ -1,4 +1,4 @@
-"""Events of a session as rows and on the wire."""
+"""Events of a session as cockpit's own code handles them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +17,3 @@ class SessionEvent:
     event_name: str
     meta: Mapping[str, Any]
     created_at: datetime
-
-    def wire(self) -> dict[str, Any]:
-        return {"eventName": self.event_name, "createdAt": self.created_at, "meta": self.meta}
