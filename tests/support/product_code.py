@@ -126,7 +126,7 @@ def _places(module: Module, names: dict[str, str], function: Function) -> Iterat
 
 def _imports(module: Module) -> dict[str, str]:
     """What each imported name stands for, dotted."""
-    names = {}
+    names: dict[str, str] = {}
     for node in ast.walk(module.tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}

@@ -32,7 +32,7 @@ PENDING = {
     "knowledge.bases.removal_repository",
     "knowledge.bases.repository",
 }
-"""What doesn't keep the rules of statements and of the backbone's tables yet: it is knowledge that runs them."""
+"""What doesn't keep the rules of statements and of the backbone's tables yet, because of knowledge."""
 BY_NAME = pytest.mark.parametrize("module", REPOSITORIES, ids=lambda module: module.name)
 
 

@@ -37,7 +37,7 @@ def parse(name: str) -> AgentRef:
     agent_id, separator, version = _split(name)
     if not agent_id or len(agent_id) > MAX_AGENT_ID or (separator and not version):
         raise _invalid(
-            "agentId", f"is no agent id: expected 1 to {MAX_AGENT_ID} characters, then /experiment"
+            "agentId", f"isn't an agent id: expected 1 to {MAX_AGENT_ID} characters, then /experiment"
         )
     if len(version) > MAX_AGENT_VERSION:
         raise _invalid("agentId", f"names a version of more than {MAX_AGENT_VERSION} characters")

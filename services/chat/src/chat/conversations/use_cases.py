@@ -55,7 +55,7 @@ async def list_conversations(pool: Pool, user_id: str) -> list[Conversation]:
 async def list_by_agent(pool: Pool, user_id: str, agent: str, limit: int) -> list[Conversation]:
     """A user's conversations with an agent, last active first; of one version when ``agent`` names it.
 
-    Raises :class:`common.errors.Invalid` for a name that can be no agent's.
+    Raises :class:`common.errors.Invalid` for a name that no agent can have.
     """
     ref = parse(agent)
     async with pool.acquire() as connection:
@@ -94,10 +94,10 @@ async def create_conversation(
 async def create_conversations(
     connection: Connection, conversations: Sequence[NewConversation], *, new_ids: bool = False
 ) -> list[datetime | PermanentError]:
-    """Create conversations with their facts; for each, since when it is there.
+    """Create conversations with their facts; for each, when it was created or why it wasn't.
 
-    Or why not: its id is taken, or the custom agent isn't its user's. ``new_ids`` says that no id was ever
-    used before, so that each sequence begins at 1.
+    Errors: its id is taken, or the custom agent isn't its user's. ``new_ids`` promises that no id was used
+    before, so each sequence begins at 1.
     """
     custom = [(c, parse(c.agent_id).custom_id) for c in conversations]
     wanted = [(agent_id, c.user_id) for c, agent_id in custom if agent_id]
@@ -153,8 +153,8 @@ async def patch_states(
 ) -> list[State | PermanentError]:
     """Apply patches in order, each to what the one before left, with a fact for each that changed anything.
 
-    For each the state after it, or why not: no such conversation, or not ``owner``'s, when given, or a
-    version that isn't awaited.
+    For each the state after it or an error: no such conversation, not ``owner``'s (when given), or at a
+    version that the patch doesn't expect.
     """
     locked = await repository.lock_conversations(connection, [p.conversation_id for p in patches])
     changes: dict[UUID, StateChange] = {}
@@ -198,7 +198,7 @@ async def set_title(pool: Pool, user_id: str, change: TitleChange) -> Conversati
 
 
 async def set_titles(connection: Connection, changes: Sequence[TitleChange]) -> list[PermanentError | None]:
-    """Set titles in order, with a fact for each; for each, why not."""
+    """Set titles in order, with a fact for each; an error for each conversation that doesn't exist."""
     locked = await repository.lock_conversations(connection, [c.conversation_id for c in changes])
     counts: Counter[UUID] = Counter()
     last: dict[UUID, str | None] = {}
@@ -229,7 +229,9 @@ async def delete_conversation(pool: Pool, user_id: str, conversation_id: UUID) -
 async def delete_conversations(
     connection: Connection, ids: Sequence[tuple[UUID, TraceContext | None]]
 ) -> list[PermanentError | None]:
-    """Delete conversations, given with their trace contexts, with a fact for each; for each, why not.
+    """Delete conversations, given with their trace contexts, with a fact for each.
+
+    Returns an error for each that doesn't exist.
 
     Until now each message was itself the record that its command was handled. An entry of the stream that is
     read again later must still be a repeat, not a command for an unknown conversation: the inbox remembers.

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 STATUS_CHANGED = "server-status-changed"
-"""A row that tells tabs of a start, stop or move. Not among the game's events, and not shown as one."""
+"""The name of a row that says: the server was started, stopped or moved. It isn't an event of the game."""
 
 
 @dataclass(frozen=True, slots=True)

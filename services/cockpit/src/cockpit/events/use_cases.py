@@ -17,7 +17,7 @@ REPLAYED = 50
 
 _BATCH = 200
 _POLL_SECONDS = 5.0
-"""A notification can be lost with its connection; the poll finds what it told of."""
+"""A notification can be lost with its connection: the poll finds the events that it announced."""
 
 
 async def follow(

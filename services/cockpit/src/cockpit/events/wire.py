@@ -27,7 +27,7 @@ def server_event(event: SessionEvent) -> ServerEvent:
 
 
 def parse_event_id(last_event_id: str | None) -> int | None:
-    """An id of ours, or ``None`` for anything else: a stranger's id starts from the beginning."""
+    """The id; ``None`` for one that we can't have sent: its sender starts from the beginning."""
     if last_event_id and last_event_id.isascii() and last_event_id.isdigit():
         return int(last_event_id) if len(last_event_id) <= _LONGEST_ID else None
     return None

@@ -22,6 +22,8 @@ Handler: TypeAlias = Callable[[Step, str, datetime], str]
 
 
 class Entry(NamedTuple):
+    """A command: how it is typed, what it does, and the function that runs it."""
+
     usage: str
     about: str
     run: Handler
