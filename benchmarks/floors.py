@@ -25,7 +25,7 @@ from backbone.relay import Relay
 from backbone.validation import Item, validate
 from benchmarks.report import Report
 from benchmarks.world import TEXT, World, command, cpu_seconds, median
-from chat.commands import create_command_router
+from chat.app import create_command_router
 from chat.settings import ChatSettings
 from common.notifications import Notifications
 from common.postgres import create_pool

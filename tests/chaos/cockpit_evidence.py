@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 from redis.asyncio import Redis
 
-from cockpit.events.models import STATUS_CHANGED
+from cockpit.events.records import STATUS_CHANGED
 from contracts.chat import ConversationDeleted
 from contracts.cockpit import ExecuteCommand
 from tests.chaos.cockpit_load import COMMANDS

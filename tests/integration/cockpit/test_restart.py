@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from backbone.leases import Lease, LeaseLost
+from backbone.names import SIMULATION_LEASE
 from cockpit.servers import use_cases
-from cockpit.servers.simulation import LEASE, advance
+from cockpit.servers.simulation import advance
 from common.postgres import Pool
 from tests.integration.cockpit.conftest import ENVIRONMENT, Cockpit, Converse, Streams, open_cockpit, open_tab
 from tests.support.services import Service, running
@@ -90,14 +91,16 @@ async def test_a_driver_that_lost_its_lease_changes_nothing(
     cockpit: Service, ann: Cockpit, pool: Pool
 ) -> None:
     await ann.start()
-    holder = await eventually(lambda: pool.fetchrow("SELECT owner, epoch FROM leases WHERE name = $1", LEASE))
+    holder = await eventually(
+        lambda: pool.fetchrow("SELECT owner, epoch FROM leases WHERE name = $1", SIMULATION_LEASE)
+    )
     assert holder is not None
     await cockpit.kill()
-    await pool.execute("UPDATE leases SET epoch = epoch + 1 WHERE name = $1", LEASE)
+    await pool.execute("UPDATE leases SET epoch = epoch + 1 WHERE name = $1", SIMULATION_LEASE)
     await pool.execute(
         "UPDATE cockpit_game_servers SET state = state || '{\"simulating\": true}', next_tick_at = now()"
     )
-    frozen = Lease(LEASE, holder["owner"], holder["epoch"])
+    frozen = Lease(SIMULATION_LEASE, holder["owner"], holder["epoch"])
 
     async def step(connection: object, user_id: str) -> bool:
         return await use_cases.simulate(connection, user_id, timedelta(seconds=5))  # type: ignore[arg-type]
@@ -105,7 +108,7 @@ async def test_a_driver_that_lost_its_lease_changes_nothing(
     with pytest.raises(LeaseLost):
         await advance(pool, frozen, "ann", step)
     assert await pool.fetchval(TICKS) == 0
-    assert await advance(pool, Lease(LEASE, holder["owner"], holder["epoch"] + 1), "ann", step)
+    assert await advance(pool, Lease(SIMULATION_LEASE, holder["owner"], holder["epoch"] + 1), "ann", step)
     assert await pool.fetchval(TICKS) == 1
 
 

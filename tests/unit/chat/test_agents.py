@@ -2,7 +2,8 @@
 
 import pytest
 
-from chat.agents import AgentRef, Catalogue, parse
+from chat.agents.records import AgentRef
+from chat.agents.rules import Catalogue, parse
 from chat.settings import DEFAULT_AGENTS
 from common.errors import Invalid
 

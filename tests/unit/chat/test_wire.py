@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
-from chat.conversations.models import conversation_json
 from chat.conversations.records import Conversation
-from chat.messages.models import message_json
+from chat.conversations.wire import conversation_json
 from chat.messages.records import Message
+from chat.messages.wire import message_json
 from common import codec
 from common.json_time import json_time
 

@@ -8,7 +8,7 @@ import pytest
 
 from cockpit.game.actions import ActionRefused
 from cockpit.game.machine import Action, Start, apply
-from cockpit.game.model import GameState, Outcome
+from cockpit.game.records import GameState, Outcome
 from cockpit.game.roster import new_game
 from common import codec
 

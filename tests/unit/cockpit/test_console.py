@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from cockpit.game.machine import Console, NotRunning, Start, Stop, apply
-from cockpit.game.model import CommandResult, GameState, Outcome
+from cockpit.game.records import CommandResult, GameState, Outcome
 from cockpit.game.roster import new_game
+from cockpit.game.wire import command_result_json
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -162,7 +163,7 @@ def test_what_can_not_be_done_is_no_success_and_changes_nothing(running: GameSta
     assert not answer(refused).success
     assert refused.state == running
     assert refused.events == ()
-    wire: dict[str, Any] = answer(refused).wire()
+    wire: dict[str, Any] = command_result_json(answer(refused))
     assert wire["errorMessage"] == wire["rawResult"]
 
 

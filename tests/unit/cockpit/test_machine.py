@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cockpit.game import snapshot
 from cockpit.game.actions import ACTIONS, ActionRefused
 from cockpit.game.machine import Action, Console, Move, NotRunning, Start, Stop, Tick, apply
-from cockpit.game.model import GameState
+from cockpit.game.records import GameState
 from cockpit.game.roster import new_game
 from common import codec
 

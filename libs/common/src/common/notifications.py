@@ -21,6 +21,8 @@ ANSWER_SECONDS = 5.0
 """A connection that doesn't answer for this long is replaced."""
 
 
+PING = "SELECT 1"
+"""A half-open connection says nothing by itself."""
 NOTIFY = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload"
 
 
@@ -72,7 +74,7 @@ class Notifications:
                     await asyncio.wait_for(closed.wait(), 10)
                 except TimeoutError:
                     async with self._using:
-                        await connection.execute("SELECT 1")  # a half-open connection says nothing
+                        await connection.execute(PING)
         finally:
             self._connection = None
             connection.terminate()

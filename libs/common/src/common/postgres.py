@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import asyncpg
 
@@ -68,8 +68,12 @@ def _milliseconds(seconds: float) -> str:
 
 
 @asynccontextmanager
-async def transaction(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection inside one transaction (READ COMMITTED): committed at the end, rolled back on an error.
+async def transaction(
+    pool: Pool, *, isolation: Literal["repeatable_read"] | None = None
+) -> AsyncIterator[Connection]:
+    """A connection inside one transaction: committed at the end, rolled back on an error.
+
+    Without ``isolation`` it is READ COMMITTED.
 
     A cancellation stays one when the connection is gone too: the complaint that nothing can be rolled back
     would hide it, and who waits for an outage to end would wait on. A server that is read-only was failed
@@ -77,7 +81,7 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """
     cancelled = False
     try:
-        async with pool.acquire() as connection, connection.transaction():
+        async with pool.acquire() as connection, connection.transaction(isolation=isolation):
             try:
                 yield connection
             except asyncio.CancelledError:

@@ -2,11 +2,11 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import jwt
 import structlog
-from fastapi import Request
+from fastapi import Depends, Request
 
 from common.errors import Invalid, NotAuthenticated, TransientError
 from servicekit.settings import ServiceSettings
@@ -85,3 +85,7 @@ async def require_caller(request: Request) -> Caller:
     """FastAPI dependency: the authenticated caller, or a 401."""
     authenticator: Authenticator = request.app.state.authenticator
     return await authenticator.caller(request)
+
+
+CallerParam = Annotated[Caller, Depends(require_caller)]
+"""What a route asks for that only authenticated callers may use."""

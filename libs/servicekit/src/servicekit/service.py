@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import httpx
 import structlog
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from redis.asyncio import Redis
 
@@ -76,6 +76,10 @@ class ServiceSpec(Generic[R]):
 async def get_resources(request: Request) -> Any:
     """FastAPI dependency: the service's :class:`Resources`. A coroutine: others are run in a thread."""
     return request.app.state.resources
+
+
+ResourcesParam = Annotated[Resources, Depends(get_resources)]
+"""What a route asks for that needs no more than the shared resources."""
 
 
 def create_app(spec: ServiceSpec[R]) -> FastAPI:

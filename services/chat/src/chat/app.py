@@ -2,9 +2,12 @@
 
 from fastapi import FastAPI
 
-from chat.commands import create_command_router
+from backbone.handlers import Router
+from chat.agents.rules import Catalogue
+from chat.conversations import commands as conversation_commands
 from chat.conversations.routes import create_router as create_conversations_router
 from chat.custom_agents.routes import router as custom_agents
+from chat.messages import commands as message_commands
 from chat.messages.routes import router as messages
 from chat.settings import ChatSettings
 from contracts import chat as contracts
@@ -28,3 +31,11 @@ def build(settings: ChatSettings) -> FastAPI:
             facts=contracts.FACTS,
         )
     )
+
+
+def create_command_router(catalogue: Catalogue) -> Router:
+    """Everything that chat takes from ``chat.commands``."""
+    router = Router("chat", rejected=contracts.ChatCommandRejected)
+    conversation_commands.register_commands(router, catalogue)
+    message_commands.register_commands(router)
+    return router

@@ -4,7 +4,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from chat.agents import Catalogue, KnownAgent
+from chat.agents.records import KnownAgent
+from chat.agents.rules import Catalogue
 from servicekit.settings import ServiceSettings
 
 DEFAULT_AGENTS = {
@@ -28,4 +29,5 @@ class ChatSettings(ServiceSettings):
     )
 
     def catalogue(self) -> Catalogue:
+        """The agents that conversations can be created with."""
         return Catalogue(self.agents)

@@ -2,8 +2,11 @@
 
 from fastapi import FastAPI
 
+from backbone.handlers import Router
 from cockpit.events.routes import router as events
-from cockpit.servers.handlers import chat_facts, commands
+from cockpit.players import commands as player_commands
+from cockpit.players.routes import router as players
+from cockpit.servers import commands as server_commands
 from cockpit.servers.routes import router as servers
 from cockpit.servers.simulation import drive
 from cockpit.sessions.routes import router as sessions
@@ -25,11 +28,29 @@ def build(settings: CockpitSettings) -> FastAPI:
             settings=settings,
             title="Takaro cockpit",
             required_revision=REQUIRED_REVISION,
-            routers=[sessions, servers, events],
-            streams={cockpit.COMMANDS_STREAM: commands(), chat.FACTS_STREAM: chat_facts()},
+            routers=[sessions, players, servers, events],
+            streams={
+                cockpit.COMMANDS_STREAM: create_command_router(),
+                chat.FACTS_STREAM: create_chat_facts_router(),
+            },
             resources=lambda shared: shared,
             facts_stream=cockpit.FACTS_STREAM,
             background=[drive_simulations],
             facts=cockpit.FACTS,
         )
     )
+
+
+def create_command_router() -> Router:
+    """Everything that cockpit takes from ``cockpit.commands``."""
+    router = Router("cockpit", rejected=cockpit.CockpitCommandRejected)
+    server_commands.register_commands(router)
+    player_commands.register_commands(router)
+    return router
+
+
+def create_chat_facts_router() -> Router:
+    """Everything that cockpit takes from ``chat.events``."""
+    router = Router("cockpit")
+    server_commands.register_chat_facts(router)
+    return router

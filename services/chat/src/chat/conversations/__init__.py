@@ -1,0 +1,1 @@
+"""Conversations: created, titled, their state changed, deleted with all their messages."""

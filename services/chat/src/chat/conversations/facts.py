@@ -1,5 +1,6 @@
-"""The facts that changes of conversations leave. Pure."""
+"""The facts about conversations. Use cases append them to the outbox."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -15,7 +16,7 @@ def _fact(conversation_id: UUID, sequence: int, data: Contract, trace: TraceCont
 
 
 def created(conversation: NewConversation, created_at: datetime, sequence: int) -> Fact:
-    """A conversation began; ``sequence`` is 1 unless its id was used before."""
+    """A conversation was created; ``sequence`` is 1 unless its id was used before."""
     data = contracts.ConversationCreated(
         conversation_id=conversation.id,
         agent_id=conversation.agent_id,
@@ -31,7 +32,7 @@ def created(conversation: NewConversation, created_at: datetime, sequence: int) 
 
 
 def state_changed(conversation: LockedConversation, place: int, trace: TraceContext | None) -> Fact:
-    """The state after a change; its sequence is the ``place`` among those of this transaction, so far."""
+    """The state after a change. The sequence is its ``place`` in the transaction, until :func:`number`."""
     data = contracts.StateChanged(
         conversation_id=conversation.id, state=conversation.state, version=conversation.state_version
     )
@@ -39,7 +40,7 @@ def state_changed(conversation: LockedConversation, place: int, trace: TraceCont
 
 
 def titled(change: TitleChange, place: int) -> Fact:
-    """A conversation was named; its sequence is the ``place`` among those of this transaction, so far."""
+    """A conversation was titled. The sequence is its ``place`` in the transaction, until :func:`number`."""
     data = contracts.ConversationTitled(conversation_id=change.conversation_id, title=change.title)
     return _fact(change.conversation_id, place, data, change.trace)
 
@@ -48,3 +49,12 @@ def deleted(conversation: DeletedConversation, trace: TraceContext | None) -> Fa
     """A conversation is gone; the last fact of its subject."""
     data = contracts.ConversationDeleted(conversation_id=conversation.id, user_id=conversation.user_id)
     return _fact(conversation.id, conversation.sequence, data, trace)
+
+
+def number(facts: Sequence[Fact], before: Mapping[UUID, int]) -> None:
+    """Turn each fact's place within the transaction into its sequence.
+
+    ``before`` has the sequence of each conversation before this transaction.
+    """
+    for fact in facts:
+        fact.sequence += before[UUID(fact.subject)]

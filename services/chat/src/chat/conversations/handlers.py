@@ -1,9 +1,9 @@
-"""Conversations from ``chat.commands``."""
+"""Handlers of the commands about conversations."""
 
 from collections.abc import Sequence
 
 from backbone.handlers import BatchHandler, Command, Rejection
-from chat.agents import Catalogue
+from chat.agents.rules import Catalogue
 from chat.conversations import use_cases
 from chat.conversations.records import NewConversation, StatePatch, TitleChange
 from common.errors import PermanentError
@@ -35,11 +35,6 @@ def creator(catalogue: Catalogue) -> BatchHandler[CreateConversation]:
         return outcomes
 
     return create
-
-
-def conversation_key(command: Command[CreateConversation]) -> str:
-    """The id that the conversation will have: what follows about it waits for its creation."""
-    return str(command.data.id or command.key)
 
 
 def _new_conversation(command: Command[CreateConversation], catalogue: Catalogue) -> NewConversation:

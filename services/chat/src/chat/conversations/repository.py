@@ -1,6 +1,6 @@
 """SQL of conversations. Each function runs its one statement on the caller's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -51,6 +51,7 @@ GET_CONVERSATION = f"SELECT {_COLUMNS} FROM conversations WHERE id = $1"  # noqa
 
 
 async def get_conversation(connection: Connection, conversation_id: UUID) -> Conversation | None:
+    """A conversation, whoever owns it."""
     row = await connection.fetchrow(GET_CONVERSATION, conversation_id)
     return Conversation(*row) if row else None
 
@@ -107,23 +108,17 @@ async def insert_conversations(
     return {row["id"]: row["created_at"] for row in rows}
 
 
-CONTINUE_SEQUENCES = """
+UPDATE_SEQUENCES = """
 UPDATE conversations AS c
-SET event_sequence = r.sequence + 1
-FROM retired_subjects AS r
-WHERE c.id = ANY($1::uuid[]) AND r.subject = ANY($2::text[]) AND r.subject = c.id::text
-RETURNING c.id, c.event_sequence
+SET event_sequence = s.sequence
+FROM unnest($1::uuid[], $2::bigint[]) AS s(id, sequence)
+WHERE c.id = s.id
 """
 
 
-async def continue_sequences(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, int]:
-    """Let new conversations whose id was used before count on from there; their sequences, by id.
-
-    A statement of its own, after the insert: that one may have waited for the delete of the same id to
-    commit, and only a later snapshot sees what it retired.
-    """
-    rows = await connection.fetch(CONTINUE_SEQUENCES, ids, [str(i) for i in ids])
-    return {row["id"]: row["event_sequence"] for row in rows}
+async def update_sequences(connection: Connection, sequences: Mapping[UUID, int]) -> None:
+    """Write the sequence of the last fact about each of these new conversations."""
+    await connection.execute(UPDATE_SEQUENCES, list(sequences), list(sequences.values()))
 
 
 LOCK_CONVERSATIONS = """
@@ -175,29 +170,32 @@ RETURNING c.id, c.event_sequence - u.facts AS sequence
 async def update_titles(
     connection: Connection, titles: Sequence[tuple[UUID, str | None, int]]
 ) -> dict[UUID, int]:
-    """Title locked conversations: (id, title, facts told); by id, the sequence before the first new fact."""
+    """Title locked conversations: (id, title, count of facts); by id, the sequence before the first fact."""
     ids, names, facts = zip(*titles, strict=True)
     rows = await connection.fetch(UPDATE_TITLES, ids, names, facts)
     return {row["id"]: row["sequence"] for row in rows}
 
 
+LIST_MESSAGE_IDS = "SELECT id FROM messages WHERE conversation_id = ANY($1::uuid[])"
+
+
+async def list_message_ids(connection: Connection, ids: Sequence[UUID]) -> list[UUID]:
+    """The ids of all messages that go when these conversations are deleted."""
+    return [row["id"] for row in await connection.fetch(LIST_MESSAGE_IDS, ids)]
+
+
 DELETE_CONVERSATIONS = """
 WITH locked AS MATERIALIZED (
     SELECT id FROM conversations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
-), deleted AS (
-    DELETE FROM conversations AS c USING locked WHERE c.id = locked.id
-    RETURNING c.id, c.user_id, c.event_sequence + 1 AS sequence
-), retired AS (
-    INSERT INTO retired_subjects (subject, sequence) SELECT id::text, sequence FROM deleted
-    ON CONFLICT (subject) DO UPDATE SET sequence = excluded.sequence, retired_at = now()
 )
-SELECT id, user_id, sequence FROM deleted
+DELETE FROM conversations AS c USING locked WHERE c.id = locked.id
+RETURNING c.id, c.user_id, c.event_sequence + 1 AS sequence
 """
 
 
 async def delete_conversations(
     connection: Connection, ids: Sequence[UUID]
 ) -> dict[UUID, DeletedConversation]:
-    """Delete conversations and all that hangs on them, keep their last sequences; what was there, by id."""
+    """Delete conversations with their messages and cockpit sessions; what was there, by id."""
     rows = await connection.fetch(DELETE_CONVERSATIONS, ids)
     return {row["id"]: DeletedConversation(*row) for row in rows}

@@ -4,21 +4,28 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Path, Query
 
-from chat.agents import Catalogue
+from chat.agents.rules import Catalogue
 from chat.conversations import use_cases
-from chat.conversations.models import CreateConversation, SetTitle, conversation_json, state_json
 from chat.conversations.records import State, StatePatch, TitleChange
 from chat.conversations.rules import entity_tag, versions_matching
-from chat.edge import CallerParam, ConversationId, ResourcesParam
+from chat.conversations.wire import (
+    ConversationId,
+    CreateConversation,
+    SetTitle,
+    conversation_json,
+    state_json,
+)
 from contracts.storable import JsonObject, Text
 from servicekit.answers import JSONAnswer, data
+from servicekit.auth import CallerParam
+from servicekit.service import ResourcesParam
 
 DEFAULT_LIMIT = 5
 MAX_LIMIT = 20
 
 
 def create_router(catalogue: Catalogue) -> APIRouter:
-    """Routes of conversations, which may be had with the agents of ``catalogue``."""
+    """Routes of conversations with the agents of ``catalogue`` and with the caller's custom agents."""
     router = APIRouter(prefix="/api/conversations", tags=["conversations"])
 
     @router.get("")

@@ -1,8 +1,10 @@
-"""JSON merge patch, and what a precondition header means. Pure."""
+"""JSON merge patch, and what a precondition header means. No I/O."""
 
 import re
 from typing import Any
 
+from chat.conversations.records import LockedConversation, StatePatch
+from common import codec
 from common.errors import Invalid
 
 _ENTITY_TAG = re.compile(r'(?:W/)?"(\d{1,18})"', re.ASCII)
@@ -24,6 +26,16 @@ def merge_patch(target: Any, patch: Any) -> Any:
     return merged
 
 
+def apply_patch(conversation: LockedConversation, patch: StatePatch) -> bool:
+    """Merge ``patch`` into the locked state and count its version up. False when it changes nothing."""
+    merged = merge_patch(conversation.state, patch.patch)
+    if codec.dumps(merged) == codec.dumps(conversation.state):  # ``==`` would take 1, 1.0 and true for equal
+        return False
+    conversation.state = merged
+    conversation.state_version += 1
+    return True
+
+
 def entity_tag(version: int) -> str:
     """The ``ETag`` of a state at ``version``."""
     return f'"{version}"'
@@ -32,7 +44,7 @@ def entity_tag(version: int) -> str:
 def versions_matching(if_match: str | None) -> frozenset[int] | None:
     """The versions that an ``If-Match`` header allows; None when any will do.
 
-    Raises :class:`Invalid` for a header that is no list of our entity tags.
+    Raises :class:`Invalid` for a header that isn't a list of our entity tags.
     """
     if if_match is None or if_match.strip() == "*":
         return None

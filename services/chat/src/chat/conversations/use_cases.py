@@ -1,35 +1,36 @@
-"""What can be done with conversations. Functions that take a pool own the transaction; the set-wise ones
-work in their caller's, so that HTTP and the stream do the same thing."""
+"""What can be done with conversations, over HTTP and from the stream.
+
+Functions that take a pool own the transaction. Those that take a connection work on many at once in the
+caller's transaction.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from backbone import outbox
-from backbone.outbox import Fact
-from chat.agents import Catalogue, custom_not_found, parse
+from backbone import inbox, outbox, sequences
+from chat.agents.rules import Catalogue, custom_not_found, parse
 from chat.conversations import repository
-from chat.conversations.facts import created, deleted, state_changed, titled
+from chat.conversations.facts import created, deleted, number, state_changed, titled
 from chat.conversations.records import (
     Conversation,
-    LockedConversation,
     NewConversation,
     State,
     StateChange,
     StatePatch,
     TitleChange,
 )
-from chat.conversations.rules import merge_patch
+from chat.conversations.rules import apply_patch
 from chat.custom_agents.repository import list_owned_ids
-from chat.messages.repository import remember_messages
-from common import codec
 from common.errors import Conflict, Forbidden, NotFound, PermanentError
 from common.postgres import Connection, Pool, transaction
 from common.trace_context import TraceContext
+from contracts.chat import AppendMessage
 
 
 def not_found() -> NotFound:
+    """The error for an id that no conversation has."""
     return NotFound("Conversation not found", code="conversation_not_found")
 
 
@@ -54,7 +55,7 @@ async def list_conversations(pool: Pool, user_id: str) -> list[Conversation]:
 async def list_by_agent(pool: Pool, user_id: str, agent: str, limit: int) -> list[Conversation]:
     """A user's conversations with an agent, last active first; of one version when ``agent`` names it.
 
-    Raises :class:`common.errors.Invalid` for a name that can be no agent's.
+    Raises :class:`common.errors.Invalid` for a name that no agent can have.
     """
     ref = parse(agent)
     async with pool.acquire() as connection:
@@ -93,20 +94,19 @@ async def create_conversation(
 async def create_conversations(
     connection: Connection, conversations: Sequence[NewConversation], *, new_ids: bool = False
 ) -> list[datetime | PermanentError]:
-    """Create conversations with their facts; for each, since when it is there.
+    """Create conversations with their facts; for each, when it was created or why it wasn't.
 
-    Or why not: its id is taken, or the custom agent isn't its user's. ``new_ids`` says that no id was ever
-    used before, so that each sequence begins at 1.
+    Errors: its id is taken, or the custom agent isn't its user's. ``new_ids`` promises that no id was used
+    before, so each sequence begins at 1.
     """
     custom = [(c, parse(c.agent_id).custom_id) for c in conversations]
     wanted = [(agent_id, c.user_id) for c, agent_id in custom if agent_id]
     owned = await list_owned_ids(connection, wanted) if wanted else set()
     allowed = [c for c, agent_id in custom if agent_id is None or (agent_id, c.user_id) in owned]
     inserted = await repository.insert_conversations(connection, allowed) if allowed else {}
-    used_before = [] if new_ids else list(inserted)
-    sequences = await repository.continue_sequences(connection, used_before) if used_before else {}
+    resumed = {} if new_ids else await _resume_sequences(connection, list(inserted))
     outcomes: list[datetime | PermanentError] = []
-    facts: list[Fact] = []
+    facts: list[outbox.Fact] = []
     for conversation, agent_id in custom:
         if agent_id is not None and (agent_id, conversation.user_id) not in owned:
             outcomes.append(custom_not_found(agent_id))
@@ -114,9 +114,18 @@ async def create_conversations(
             outcomes.append(Conflict("A conversation with this id exists", code="conversation_exists"))
         else:
             outcomes.append(created_at)
-            facts.append(created(conversation, created_at, sequences.get(conversation.id, 1)))
+            facts.append(created(conversation, created_at, resumed.get(conversation.id, 1)))
     await outbox.append(connection, facts)
     return outcomes
+
+
+async def _resume_sequences(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Let new conversations whose id was used before count on from there; the sequences of these, by id."""
+    retired = await sequences.resume(connection, [str(i) for i in ids]) if ids else {}
+    resumed = {UUID(subject): last + 1 for subject, last in retired.items()}
+    if resumed:
+        await repository.update_sequences(connection, resumed)
+    return resumed
 
 
 async def get_state(pool: Pool, user_id: str, conversation_id: UUID) -> State:
@@ -144,13 +153,13 @@ async def patch_states(
 ) -> list[State | PermanentError]:
     """Apply patches in order, each to what the one before left, with a fact for each that changed anything.
 
-    For each the state after it, or why not: no such conversation, or not ``owner``'s, when given, or a
-    version that isn't awaited.
+    For each the state after it or an error: no such conversation, not ``owner``'s (when given), or at a
+    version that the patch doesn't expect.
     """
     locked = await repository.lock_conversations(connection, [p.conversation_id for p in patches])
     changes: dict[UUID, StateChange] = {}
     outcomes: list[State | PermanentError] = []
-    facts: list[Fact] = []
+    facts: list[outbox.Fact] = []
     for patch in patches:
         conversation = locked.get(patch.conversation_id)
         if conversation is None:
@@ -162,7 +171,7 @@ async def patch_states(
                 Conflict(f"The state is at version {conversation.state_version}", code="version_conflict")
             )
         else:
-            if _apply(conversation, patch):
+            if apply_patch(conversation, patch):
                 change = changes.setdefault(
                     patch.conversation_id, StateChange(patch.conversation_id, {}, 0, 0)
                 )
@@ -171,25 +180,9 @@ async def patch_states(
                 facts.append(state_changed(conversation, change.facts, patch.trace))
             outcomes.append(State(conversation.state, conversation.state_version))
     if changes:
-        _number(facts, await repository.update_states(connection, list(changes.values())))
+        number(facts, await repository.update_states(connection, list(changes.values())))
         await outbox.append(connection, facts)
     return outcomes
-
-
-def _apply(conversation: LockedConversation, patch: StatePatch) -> bool:
-    """Merge ``patch`` into the locked state; whether that changed it."""
-    merged = merge_patch(conversation.state, patch.patch)
-    if codec.dumps(merged) == codec.dumps(conversation.state):  # ``==`` would take 1, 1.0 and true for equal
-        return False
-    conversation.state = merged
-    conversation.state_version += 1
-    return True
-
-
-def _number(facts: Sequence[Fact], before: dict[UUID, int]) -> None:
-    """Turn each fact's place within its conversation into its sequence."""
-    for fact in facts:
-        fact.sequence += before[UUID(fact.subject)]
 
 
 async def set_title(pool: Pool, user_id: str, change: TitleChange) -> Conversation:
@@ -205,19 +198,21 @@ async def set_title(pool: Pool, user_id: str, change: TitleChange) -> Conversati
 
 
 async def set_titles(connection: Connection, changes: Sequence[TitleChange]) -> list[PermanentError | None]:
-    """Set titles in order, with a fact for each; for each, why not."""
+    """Set titles in order, with a fact for each; an error for each conversation that doesn't exist."""
     locked = await repository.lock_conversations(connection, [c.conversation_id for c in changes])
-    told: Counter[UUID] = Counter()
+    counts: Counter[UUID] = Counter()
     last: dict[UUID, str | None] = {}
-    facts: list[Fact] = []
+    facts: list[outbox.Fact] = []
     for change in changes:
         if change.conversation_id in locked:
-            told[change.conversation_id] += 1
+            counts[change.conversation_id] += 1
             last[change.conversation_id] = change.title
-            facts.append(titled(change, told[change.conversation_id]))
+            facts.append(titled(change, counts[change.conversation_id]))
     if facts:
-        titles = [(conversation_id, title, told[conversation_id]) for conversation_id, title in last.items()]
-        _number(facts, await repository.update_titles(connection, titles))
+        titles = [
+            (conversation_id, title, counts[conversation_id]) for conversation_id, title in last.items()
+        ]
+        number(facts, await repository.update_titles(connection, titles))
         await outbox.append(connection, facts)
     return [None if change.conversation_id in locked else not_found() for change in changes]
 
@@ -234,13 +229,23 @@ async def delete_conversation(pool: Pool, user_id: str, conversation_id: UUID) -
 async def delete_conversations(
     connection: Connection, ids: Sequence[tuple[UUID, TraceContext | None]]
 ) -> list[PermanentError | None]:
-    """Delete conversations, given with their trace contexts, and tell it; for each, why not."""
+    """Delete conversations, given with their trace contexts, with a fact for each.
+
+    Returns an error for each that doesn't exist.
+
+    Until now each message was itself the record that its command was handled. An entry of the stream that is
+    read again later must still be a repeat, not a command for an unknown conversation: the inbox remembers.
+    """
     doomed = [conversation_id for conversation_id, _ in ids]
     await repository.lock_conversations(connection, doomed)
-    await remember_messages(connection, doomed)
+    messages = await repository.list_message_ids(connection, doomed)
+    if messages:
+        await inbox.remember(connection, "chat", "/takaro/chat", AppendMessage.type, messages)
     gone = await repository.delete_conversations(connection, doomed)
+    if gone:
+        await sequences.retire(connection, {str(c.id): c.sequence for c in gone.values()})
     outcomes: list[PermanentError | None] = []
-    facts: list[Fact] = []
+    facts: list[outbox.Fact] = []
     for conversation_id, trace in ids:
         conversation = gone.pop(conversation_id, None)
         if conversation is None:

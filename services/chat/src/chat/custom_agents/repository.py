@@ -29,6 +29,7 @@ GET_AGENT = f"SELECT {_COLUMNS} FROM custom_agents WHERE id = $1"  # noqa: S608 
 
 
 async def get_agent(connection: Connection, agent_id: UUID) -> CustomAgent | None:
+    """A custom agent, whoever owns it."""
     row = await connection.fetchrow(GET_AGENT, agent_id)
     return _agent(row) if row else None
 

@@ -6,9 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 
 from chat.custom_agents import use_cases
-from chat.custom_agents.models import CreateAgent, UpdateAgent, agent_json
-from chat.edge import CallerParam, ResourcesParam
+from chat.custom_agents.wire import CreateAgent, UpdateAgent, agent_json
 from servicekit.answers import JSONAnswer, data
+from servicekit.auth import CallerParam
+from servicekit.service import ResourcesParam
 
 router = APIRouter(prefix="/api/custom-agents", tags=["custom agents"])
 
@@ -24,7 +25,7 @@ async def list_agents(caller: CallerParam, resources: ResourcesParam) -> JSONAns
 
 @router.post("", status_code=201)
 async def create_agent(body: CreateAgent, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
-    """Make an agent, whose conversations name it ``custom:<id>``."""
+    """Create an agent; conversations name it ``custom:<id>``."""
     agent = await use_cases.create_agent(resources.pool, caller.user_id, body.values())
     return data(agent_json(agent), status=201)
 

@@ -6,12 +6,10 @@ from uuid import UUID
 import asyncpg
 
 from backbone import outbox
-from backbone.outbox import Fact
-from chat.custom_agents import repository
+from chat.custom_agents import facts, repository
 from chat.custom_agents.records import AgentValues, CustomAgent
 from common.errors import Conflict, Forbidden, NotFound
-from common.postgres import Connection, Pool, transaction
-from contracts import chat as contracts
+from common.postgres import Pool, transaction
 
 
 def _name_taken() -> Conflict:
@@ -31,12 +29,12 @@ async def get_agent(pool: Pool, user_id: str, agent_id: UUID) -> CustomAgent:
 
 
 async def create_agent(pool: Pool, user_id: str, values: AgentValues) -> CustomAgent:
-    """Make an agent. Raises :class:`Conflict` when the user has one of that name."""
+    """Create an agent. Raises :class:`Conflict` when the user has one of that name."""
     async with transaction(pool) as connection:
         agent = await repository.insert_agent(connection, user_id, values)
         if agent is None:
             raise _name_taken()
-        await _tell(connection, agent, contracts.AgentCreated)
+        await outbox.append(connection, [facts.created(agent)])
         return agent
 
 
@@ -49,7 +47,7 @@ async def update_agent(
             before = _owned(await repository.lock_agent(connection, agent_id), user_id)
             agent = await repository.update_agent(connection, agent_id, change(before.values))
             assert agent is not None, "its row is locked"
-            await _tell(connection, agent, contracts.AgentUpdated)
+            await outbox.append(connection, [facts.updated(agent)])
             return agent
     except asyncpg.UniqueViolationError as error:
         raise _name_taken() from error
@@ -61,8 +59,7 @@ async def delete_agent(pool: Pool, user_id: str, agent_id: UUID) -> None:
         _owned(await repository.lock_agent(connection, agent_id), user_id)
         sequence = await repository.delete_agent(connection, agent_id)
         assert sequence is not None, "its row is locked"
-        fact = contracts.AgentDeleted(agent_id=agent_id, user_id=user_id)
-        await outbox.append(connection, [Fact(contracts.FACTS_STREAM, str(agent_id), sequence, fact)])
+        await outbox.append(connection, [facts.deleted(agent_id, user_id, sequence)])
 
 
 def _owned(agent: CustomAgent | None, user_id: str) -> CustomAgent:
@@ -71,17 +68,3 @@ def _owned(agent: CustomAgent | None, user_id: str) -> CustomAgent:
     if agent.user_id != user_id:
         raise Forbidden
     return agent
-
-
-async def _tell(
-    connection: Connection, agent: CustomAgent, fact: type[contracts.AgentCreated | contracts.AgentUpdated]
-) -> None:
-    data = fact(
-        agent_id=agent.id,
-        user_id=agent.user_id,
-        name=agent.values.name,
-        model=agent.values.model,
-        tools=agent.values.tools,
-        knowledge_bases=agent.values.knowledge_bases,
-    )
-    await outbox.append(connection, [Fact(contracts.FACTS_STREAM, str(agent.id), agent.event_sequence, data)])

@@ -1,4 +1,4 @@
-"""Messages from ``chat.commands``."""
+"""Handlers of the commands about messages."""
 
 from collections.abc import Sequence
 

@@ -7,7 +7,6 @@ from uuid import UUID
 from chat.messages.records import Message, NewMessage, Placed
 from common import codec
 from common.postgres import Connection
-from contracts.chat import AppendMessage
 
 LIST_MESSAGES = """
 SELECT id, conversation_id, role, content, tool_calls::text, tool_results::text, token_count, latency_ms,
@@ -106,24 +105,6 @@ async def compare_messages(connection: Connection, messages: Sequence[NewMessage
     """For each of ``messages`` (by position, from 0) whose id is stored: whether the same was stored."""
     rows = await connection.fetch(COMPARE_MESSAGES, *_columns(messages))
     return {row["place"] - 1: row["same"] for row in rows}
-
-
-REMEMBER_MESSAGES = """
-INSERT INTO inbox (consumer, key, event_id, source, type, digest)
-SELECT 'chat', id, id::text, '/takaro/chat', $2, ''
-FROM messages
-WHERE conversation_id = ANY($1::uuid[])
-ON CONFLICT DO NOTHING
-"""
-
-
-async def remember_messages(connection: Connection, conversation_ids: Sequence[UUID]) -> None:
-    """Put the ids of messages that are about to be deleted into the inbox.
-
-    Until now the message itself was the record that its command was handled. An entry that is read again
-    later (a lost group starts at 0) must still be a repeat, and no command for an unknown conversation.
-    """
-    await connection.execute(REMEMBER_MESSAGES, conversation_ids, AppendMessage.type)
 
 
 def _columns(messages: Sequence[NewMessage]) -> tuple[list[Any], ...]:

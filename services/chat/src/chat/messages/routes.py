@@ -2,10 +2,12 @@
 
 from fastapi import APIRouter
 
-from chat.edge import CallerParam, ConversationId, ResourcesParam
+from chat.conversations.wire import ConversationId
 from chat.messages import use_cases
-from chat.messages.models import PostMessage, message_json
+from chat.messages.wire import PostMessage, message_json
 from servicekit.answers import JSONAnswer, data
+from servicekit.auth import CallerParam
+from servicekit.service import ResourcesParam
 
 router = APIRouter(prefix="/api/conversations/{conversationId}/messages", tags=["messages"])
 

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 from backbone import outbox
-from backbone.outbox import Fact
-from chat.conversations.use_cases import check_owner
+from chat.conversations.use_cases import check_owner, not_found
 from chat.messages import repository
+from chat.messages.facts import appended
 from chat.messages.records import Message, NewMessage, Placed
-from common.errors import Conflict, NotFound, PermanentError
+from common.errors import Conflict, PermanentError
 from common.postgres import Connection, Pool, transaction
-from contracts import chat as contracts
 
 
 async def list_messages(pool: Pool, user_id: str, conversation_id: UUID) -> list[Message]:
@@ -45,7 +44,7 @@ async def append_messages(
     """
     inserted = await repository.insert_messages(connection, messages, owner)
     outcomes: list[Placed | PermanentError | None] = []
-    facts: list[Fact] = []
+    facts: list[outbox.Fact] = []
     open_places: list[int] = []
     for place, message in enumerate(messages):
         # pop: of two with one id in the same batch, the first was inserted
@@ -54,7 +53,7 @@ async def append_messages(
         if placed is None:
             open_places.append(place)
         else:
-            facts.append(_fact(message, placed))
+            facts.append(appended(message, placed))
     if open_places:
         known = await repository.compare_messages(connection, [messages[place] for place in open_places])
         for i, place in enumerate(open_places):
@@ -65,27 +64,5 @@ async def append_messages(
 
 def _not_inserted(same: bool | None) -> PermanentError | None:
     if same is None:
-        return NotFound("Conversation not found", code="conversation_not_found")
+        return not_found()
     return None if same else Conflict("The id was used for another message", code="id_reused")
-
-
-def _fact(message: NewMessage, placed: Placed) -> Fact:
-    optional = {
-        name: value
-        for name in ("tool_calls", "tool_results", "token_count", "latency_ms", "model")
-        if (value := getattr(message, name)) is not None
-    }
-    return Fact(
-        contracts.FACTS_STREAM,
-        str(message.conversation_id),
-        placed.sequence,
-        contracts.MessageAppended(
-            message_id=message.id,
-            conversation_id=message.conversation_id,
-            role=message.role,
-            content=message.content,
-            created_at=placed.created_at,
-            **optional,
-        ),
-        trace=message.trace,
-    )

@@ -1,17 +1,15 @@
-"""SQL of the sessions' events. Functions run one statement on the caller's connection and never commit."""
+"""SQL of sessions' events. Each function runs its one statement on the caller's transaction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from cockpit.events.models import STATUS_CHANGED, SessionEvent
+from cockpit.events.records import STATUS_CHANGED, SessionEvent
 from common.postgres import Connection
-
-CHANNEL = "cockpit_events"
-"""Postgres notification channel that wakes the streams; the payload is the session."""
 
 KEPT = 500
 """Events kept for each session. A tab that was away for longer than these misses older ones."""
+
 
 INSERT_EVENTS = """
 INSERT INTO cockpit_events (session_id, event_name, meta)
@@ -19,27 +17,6 @@ SELECT session_id, event_name, meta
 FROM unnest($1::uuid[], $2::text[], $3::jsonb[]) WITH ORDINALITY AS new (session_id, event_name, meta, place)
 ORDER BY place
 RETURNING id, event_name, meta, created_at
-"""
-
-NOTIFY = f"SELECT pg_notify('{CHANNEL}', session_id) FROM unnest($1::text[]) AS session_id"  # noqa: S608
-
-LIST_EVENTS_AFTER = """
-SELECT id, event_name, meta, created_at FROM cockpit_events
-WHERE session_id = $1 AND id > $2 ORDER BY id LIMIT $3
-"""
-
-LIST_LAST_EVENTS = """
-SELECT * FROM (
-    SELECT id, event_name, meta, created_at FROM cockpit_events
-    WHERE session_id = $1 AND event_name <> $3 ORDER BY id DESC LIMIT $2
-) AS newest ORDER BY id
-"""
-
-GET_LAST_ID = "SELECT coalesce(max(id), 0) FROM cockpit_events WHERE session_id = $1"
-
-DELETE_OLD_EVENTS = """
-DELETE FROM cockpit_events WHERE session_id = $1
-  AND id <= (SELECT id FROM cockpit_events WHERE session_id = $1 ORDER BY id DESC OFFSET $2 LIMIT 1)
 """
 
 
@@ -54,9 +31,10 @@ async def insert_events(
     return [SessionEvent(**row) for row in rows]
 
 
-async def notify(connection: Connection, session_ids: Iterable[UUID]) -> None:
-    """Wake the streams of these sessions at the commit."""
-    await connection.execute(NOTIFY, [str(session_id) for session_id in session_ids])
+LIST_EVENTS_AFTER = """
+SELECT id, event_name, meta, created_at FROM cockpit_events
+WHERE session_id = $1 AND id > $2 ORDER BY id LIMIT $3
+"""
 
 
 async def list_events_after(
@@ -68,16 +46,33 @@ async def list_events_after(
     ]
 
 
+LIST_LAST_EVENTS = """
+SELECT * FROM (
+    SELECT id, event_name, meta, created_at FROM cockpit_events
+    WHERE session_id = $1 AND event_name <> $3 ORDER BY id DESC LIMIT $2
+) AS newest ORDER BY id
+"""
+
+
 async def list_last_events(connection: Connection, session_id: UUID, limit: int) -> Sequence[SessionEvent]:
     """The newest game events, oldest first."""
     rows = await connection.fetch(LIST_LAST_EVENTS, session_id, limit, STATUS_CHANGED)
     return [SessionEvent(**row) for row in rows]
 
 
+GET_LAST_ID = "SELECT coalesce(max(id), 0) FROM cockpit_events WHERE session_id = $1"
+
+
 async def get_last_id(connection: Connection, session_id: UUID) -> int:
     """The id of the session's newest event of any kind; 0 when there is none."""
     last: int = await connection.fetchval(GET_LAST_ID, session_id)
     return last
+
+
+DELETE_OLD_EVENTS = """
+DELETE FROM cockpit_events WHERE session_id = $1
+  AND id <= (SELECT id FROM cockpit_events WHERE session_id = $1 ORDER BY id DESC OFFSET $2 LIMIT 1)
+"""
 
 
 async def delete_old_events(connection: Connection, session_id: UUID, keep: int = KEPT) -> None:

@@ -5,15 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request
 from starlette.responses import StreamingResponse
 
-from cockpit.edge import CallerParam, ResourcesParam, SessionId
-from cockpit.events.feed import follow
+from cockpit.events.use_cases import follow
+from cockpit.events.wire import parse_event_id
 from cockpit.sessions.use_cases import get_session
+from cockpit.sessions.wire import SessionId
+from servicekit.auth import CallerParam
+from servicekit.service import ResourcesParam
 from servicekit.sse import event_stream
 
 router = APIRouter(prefix="/api/cockpit/sessions", tags=["events"])
-
-_LONGEST_ID = 18
-"""Digits that surely fit a bigint."""
 
 
 @router.get("/{session_id}/events", response_class=StreamingResponse)
@@ -26,17 +26,8 @@ async def get_events(
 ) -> StreamingResponse:
     """``connected``, the last 50 ``event`` s (or all since ``Last-Event-ID``), then each as it happens.
 
-    ``status`` tells of a start, stop or move; ``heartbeat`` comes in quiet times, every 30 s.
+    ``status``: the server was started, stopped or moved. ``heartbeat``: every 30 s in which nothing happens.
     """
-    async with resources.pool.acquire() as connection:
-        session = await get_session(connection, session_id, caller.user_id)
-    return event_stream(
-        request, follow(resources.pool, resources.notifications, session.id, _parse(last_event_id))
-    )
-
-
-def _parse(last_event_id: str | None) -> int | None:
-    """An id of ours, or ``None`` for anything else: a stranger's id starts from the beginning."""
-    if last_event_id and last_event_id.isascii() and last_event_id.isdigit():
-        return int(last_event_id) if len(last_event_id) <= _LONGEST_ID else None
-    return None
+    session = await get_session(resources.pool, caller.user_id, session_id)
+    after = parse_event_id(last_event_id)
+    return event_stream(request, follow(resources.pool, resources.notifications, session.id, after))

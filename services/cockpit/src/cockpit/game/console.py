@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from cockpit.game import rules
-from cockpit.game.model import CommandResult, GameState, Outcome, Player
+from cockpit.game.records import CommandResult, GameState, Outcome, Player
 from cockpit.game.rules import Step
 from cockpit.game.scenario import play_scenario
 from cockpit.game.world import VERSION
@@ -22,6 +22,8 @@ Handler: TypeAlias = Callable[[Step, str, datetime], str]
 
 
 class Entry(NamedTuple):
+    """A command: how it is typed, what it does, and the function that runs it."""
+
     usage: str
     about: str
     run: Handler

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from cockpit.game import console, rules
 from cockpit.game.actions import perform
-from cockpit.game.model import GameState, Outcome
+from cockpit.game.records import GameState, Outcome
 from cockpit.game.rules import Step
 from cockpit.game.scenario import simulate_step
 
@@ -24,7 +24,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """A console line; the result is a :class:`~cockpit.game.model.CommandResult`."""
+    """A console line; the result is a :class:`~cockpit.game.records.CommandResult`."""
 
     line: str
 

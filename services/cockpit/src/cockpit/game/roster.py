@@ -3,7 +3,7 @@
 from hashlib import sha256
 from uuid import UUID, uuid5
 
-from cockpit.game.model import GameState, Player, Position
+from cockpit.game.records import GameState, Player, Position
 
 TEAM_SIZE = 5
 _NAMESPACE = UUID("6f1b3c1e-5e0d-4f5e-9d53-1c7a4b0f2a61")

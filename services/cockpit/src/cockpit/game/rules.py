@@ -9,10 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from cockpit.game.model import Ban, GameEvent, GameState, Item, Outcome, Player, Position
-
-MOST_OF_AN_ITEM = 1_000_000
-"""Most pieces of one item in a pocket, so that the state stays small whatever is given."""
+from cockpit.game.records import MOST_OF_AN_ITEM, Ban, GameEvent, GameState, Item, Outcome, Player, Position
+from cockpit.game.wire import player_json, position_json
 
 
 @dataclass(slots=True)
@@ -23,9 +21,11 @@ class Step:
     events: list[GameEvent] = field(default_factory=list)
 
     def outcome(self, result: Any = None) -> Outcome:
+        """What the step did, with ``result`` as its answer."""
         return Outcome(self.state, result, tuple(self.events))
 
     def emit(self, name: str, **data: Any) -> None:
+        """Add an event to those that the step caused."""
         self.events.append(GameEvent(name, data))
 
 
@@ -36,7 +36,7 @@ def connect(step: Step, player: Player, now: datetime) -> bool:
         return False
     joined = replace(current, online=True)
     step.state = step.state.with_player(joined)
-    step.emit("player-connected", player=joined.wire())
+    step.emit("player-connected", player=player_json(joined))
     return True
 
 
@@ -47,7 +47,7 @@ def disconnect(step: Step, player: Player, reason: str | None = None) -> bool:
         return False
     left = replace(current, online=False)
     step.state = step.state.with_player(left)
-    step.emit("player-disconnected", player=left.wire(), **({"reason": reason} if reason else {}))
+    step.emit("player-disconnected", player=player_json(left), **({"reason": reason} if reason else {}))
     return True
 
 
@@ -57,6 +57,7 @@ def connect_all(step: Step, now: datetime) -> int:
 
 
 def disconnect_all(step: Step, reason: str | None = None) -> int:
+    """Everyone leaves; how many were online."""
     return _count(disconnect(step, player, reason) for player in step.state.players)
 
 
@@ -76,31 +77,35 @@ def unban(step: Step, player: Player) -> bool:
 
 
 def kick(step: Step, player: Player, reason: str | None) -> bool:
+    """Disconnect ``player``. False when not online."""
     return disconnect(step, player, f"Kicked: {reason}" if reason else "Kicked")
 
 
 def say(step: Step, text: str, player: Player | None = None) -> None:
     """A line of global chat; without ``player`` the server itself speaks."""
-    speaker = {"player": player.wire()} if player else {}
+    speaker = {"player": player_json(player)} if player else {}
     step.emit("chat-message", **speaker, channel="global", msg=text)
 
 
 def whisper(step: Step, text: str, recipient: Player) -> None:
-    step.emit("chat-message", channel="whisper", msg=text, recipient=recipient.wire())
+    """A line from the server that only ``recipient`` reads."""
+    step.emit("chat-message", channel="whisper", msg=text, recipient=player_json(recipient))
 
 
 def kill(step: Step, player: Player) -> None:
     """``player`` kills a zombie and is killed by the next: an event each, and the server says so."""
-    step.emit("entity-killed", player=player.wire(), entity="zombie", weapon="sword")
-    step.emit("player-death", player=player.wire(), position=player.position.wire())
+    step.emit("entity-killed", player=player_json(player), entity="zombie", weapon="sword")
+    step.emit("player-death", player=player_json(player), position=position_json(player.position))
     say(step, f"{player.name} was killed by a zombie")
 
 
 def set_ping(step: Step, player: Player, milliseconds: int) -> None:
+    """Change the ping that ``player`` is reported with."""
     step.state = step.state.with_player(replace(player, ping=milliseconds))
 
 
 def teleport(step: Step, player: Player, position: Position) -> None:
+    """Move ``player``, online or not."""
     step.state = step.state.with_player(replace(player, position=position))
 
 

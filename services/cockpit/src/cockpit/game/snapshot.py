@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from cockpit.game.model import Ban, GameState, Item, Player, Position
+from cockpit.game.records import Ban, GameState, Item, Player, Position
+from cockpit.game.wire import position_json
 
 
 def dump(state: GameState) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def _dump_player(player: Player) -> dict[str, Any]:
         "ip": player.ip,
         "ping": player.ping,
         "online": player.online,
-        "position": player.position.wire(),
+        "position": position_json(player.position),
         "inventory": [
             {"code": item.code, "amount": item.amount, "quality": item.quality} for item in player.inventory
         ],

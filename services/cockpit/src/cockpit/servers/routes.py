@@ -2,64 +2,39 @@
 
 from fastapi import APIRouter
 
-from cockpit.edge import CallerParam, ResourcesParam, SessionId
 from cockpit.servers import use_cases
-from cockpit.servers.models import CommandBody
-from cockpit.sessions.use_cases import get_session
-from common.postgres import transaction
+from cockpit.servers.wire import CommandBody, result_json
+from cockpit.sessions import use_cases as sessions
+from cockpit.sessions.wire import SessionId, status_json
 from servicekit.answers import JSONAnswer, data
+from servicekit.auth import CallerParam
+from servicekit.service import ResourcesParam
 
 router = APIRouter(prefix="/api/cockpit/sessions/{session_id}/mock-server", tags=["mock server"])
 
 
 @router.post("/start")
-async def start(
-    session_id: SessionId,
-    caller: CallerParam,
-    resources: ResourcesParam,
-) -> JSONAnswer:
+async def start(session_id: SessionId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
     """Start the caller's server in this session, or move it here."""
-    async with transaction(resources.pool) as connection:
-        session = await get_session(connection, session_id, caller.user_id)
-        status = await use_cases.start_server(connection, session)
-    return data(status.wire())
+    return data(status_json(await use_cases.start_server(resources.pool, caller.user_id, session_id)))
 
 
 @router.post("/stop")
-async def stop(
-    session_id: SessionId,
-    caller: CallerParam,
-    resources: ResourcesParam,
-) -> JSONAnswer:
+async def stop(session_id: SessionId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
     """Stop the server of this session; nothing to do when none runs."""
-    async with transaction(resources.pool) as connection:
-        session = await get_session(connection, session_id, caller.user_id)
-        status = await use_cases.stop_server(connection, session)
-    return data(status.wire())
+    return data(status_json(await use_cases.stop_server(resources.pool, caller.user_id, session_id)))
 
 
 @router.get("/status")
-async def get_status(
-    session_id: SessionId,
-    caller: CallerParam,
-    resources: ResourcesParam,
-) -> JSONAnswer:
+async def get_status(session_id: SessionId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
     """Whether the server runs, its id, and how many players are online."""
-    async with resources.pool.acquire() as connection:
-        session = await get_session(connection, session_id, caller.user_id)
-        status = await use_cases.get_status(connection, session)
-    return data(status.wire())
+    return data(status_json(await sessions.get_status(resources.pool, caller.user_id, session_id)))
 
 
 @router.post("/command")
 async def command(
-    session_id: SessionId,
-    body: CommandBody,
-    caller: CallerParam,
-    resources: ResourcesParam,
+    session_id: SessionId, body: CommandBody, caller: CallerParam, resources: ResourcesParam
 ) -> JSONAnswer:
     """Run a console line; ``success`` is false when the console refused it, ``result`` is what it printed."""
-    async with transaction(resources.pool) as connection:
-        session = await get_session(connection, session_id, caller.user_id)
-        result = await use_cases.execute_command(connection, session, body.command)
-    return data({"result": result.raw_result, "success": result.success})
+    result = await use_cases.execute_command(resources.pool, caller.user_id, session_id, body.command)
+    return data(result_json(result))

@@ -1,7 +1,7 @@
 """The driver of everything timed: the steps of running simulations, and servers whose conversation is gone.
 
-One replica at a time drives, under a lease. When it dies another one goes on where the rows say; a driver
-frozen past its lease changes nothing, because each step first holds the lease in its own transaction.
+One replica at a time drives, under a lease. When it dies, another one goes on from what the rows say. A
+driver frozen past its lease changes nothing, because each step first holds the lease in its own transaction.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import Counter
 
 from backbone.leases import Lease, LeaseKeeper, LeaseLost
+from backbone.names import SIMULATION_LEASE
 from cockpit.servers import repository
 from cockpit.servers.use_cases import simulate, stop_orphaned_server
 from cockpit.settings import CockpitSettings
@@ -22,7 +23,6 @@ from servicekit.service import Resources
 
 log = structlog.get_logger()
 
-LEASE = "cockpit-simulation"
 STEPS = Counter("takaro_cockpit_simulation_steps", "Steps that simulations took")
 ORPHANS = Counter("takaro_cockpit_orphaned_servers", "Servers stopped because their session was gone")
 
@@ -34,7 +34,7 @@ _SWEEP_EVERY = 5.0
 
 async def drive(resources: Resources, settings: CockpitSettings) -> None:
     """Compete for the lease and drive while it is held; for ever, until cancelled."""
-    keeper = LeaseKeeper(resources.pool, LEASE, settings.instance_name, settings.lease_ttl_seconds)
+    keeper = LeaseKeeper(resources.pool, SIMULATION_LEASE, settings.instance_name, settings.lease_ttl_seconds)
     interval = timedelta(seconds=settings.simulation_interval_seconds)
 
     async def work(lease: Lease) -> None:

@@ -1,11 +1,10 @@
-"""SQL of the sessions. Functions run one statement on the caller's connection and never commit."""
+"""SQL of sessions. Each function runs its one statement on the caller's transaction."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
 
-from cockpit.sessions.models import Session
+from cockpit.sessions.records import Found, Session
 from common.postgres import Connection
 
 # A session that says it runs while no server of ours does was left so by a process that kept its servers in
@@ -16,52 +15,24 @@ _COLUMNS = """
     CASE WHEN g.user_id IS NOT NULL OR s.mock_server_status = 'error' THEN s.mock_server_status
          ELSE 'stopped' END AS mock_server_status
 """
+
 _SERVER = "LEFT JOIN cockpit_game_servers g ON g.session_id = s.id AND g.status = 'running'"
 
+
 GET_SESSION = f"SELECT {_COLUMNS} FROM cockpit_sessions s {_SERVER} WHERE s.id = $1"  # noqa: S608
+
+
+async def get_session(connection: Connection, session_id: UUID) -> Session | None:
+    """A session with the status that its server really has."""
+    row = await connection.fetchrow(GET_SESSION, session_id)
+    return _session(row) if row else None
+
 
 GET_SESSION_OF = f"""
 SELECT c.user_id AS owner, {_COLUMNS}
 FROM conversations c LEFT JOIN cockpit_sessions s ON s.conversation_id = c.id {_SERVER}
 WHERE c.id = $1
 """  # noqa: S608
-
-LOCK_CONVERSATION = "SELECT user_id FROM conversations WHERE id = $1 FOR KEY SHARE"
-
-INSERT_SESSION = """
-INSERT INTO cockpit_sessions (conversation_id, user_id) VALUES ($1, $2)
-ON CONFLICT (conversation_id) DO NOTHING
-"""
-
-LOCK_SESSION = "SELECT 1 FROM cockpit_sessions WHERE id = $1 FOR NO KEY UPDATE"
-
-UPDATE_SERVER_STATUS = """
-UPDATE cockpit_sessions
-SET mock_server_game_server_id = $2, mock_server_status = $3, updated_at = clock_timestamp()
-WHERE id = $1 AND (mock_server_game_server_id, mock_server_status) IS DISTINCT FROM ($2::varchar, $3::varchar)
-RETURNING id
-"""
-
-UPDATE_SELECTED_PLAYER = """
-UPDATE cockpit_sessions SET selected_player_id = $2, updated_at = clock_timestamp() WHERE id = $1
-"""
-
-UPDATE_EVENT_SEQUENCE = """
-UPDATE cockpit_sessions SET event_sequence = event_sequence + $2 WHERE id = $1 RETURNING event_sequence
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A conversation's owner (``None``: nobody), and its session when it has one."""
-
-    owner: str | None
-    session: Session | None
-
-
-async def get_session(connection: Connection, session_id: UUID) -> Session | None:
-    row = await connection.fetchrow(GET_SESSION, session_id)
-    return _session(row) if row else None
 
 
 async def get_session_of(connection: Connection, conversation_id: UUID) -> Found | None:
@@ -72,19 +43,48 @@ async def get_session_of(connection: Connection, conversation_id: UUID) -> Found
     return Found(row["owner"], _session(row) if row["id"] else None)
 
 
+LOCK_CONVERSATION = "SELECT user_id FROM conversations WHERE id = $1 FOR KEY SHARE"
+
+
 async def lock_conversation(connection: Connection, conversation_id: UUID) -> bool:
     """Keep the conversation from being deleted until the commit. False when it is gone."""
     return await connection.fetchrow(LOCK_CONVERSATION, conversation_id) is not None
 
 
+INSERT_SESSION = """
+INSERT INTO cockpit_sessions (conversation_id, user_id) VALUES ($1, $2)
+ON CONFLICT (conversation_id) DO NOTHING
+"""
+
+
 async def insert_session(connection: Connection, conversation_id: UUID, user_id: str) -> None:
-    """Make the conversation's session unless it has one. Waits for a concurrent insert of the same."""
+    """Insert the conversation's session unless it has one. Waits for a concurrent insert of the same."""
     await connection.execute(INSERT_SESSION, conversation_id, user_id)
+
+
+LOCK_SESSION = "SELECT 1 FROM cockpit_sessions WHERE id = $1 FOR NO KEY UPDATE"
 
 
 async def lock_session(connection: Connection, session_id: UUID) -> bool:
     """Lock the session's row. False when it is gone."""
     return await connection.fetchval(LOCK_SESSION, session_id) is not None
+
+
+GET_GAME_STATE = "SELECT state FROM cockpit_game_servers WHERE session_id = $1 AND status = 'running'"
+
+
+async def get_game_state(connection: Connection, session_id: UUID) -> dict[str, object] | None:
+    """The snapshot of the game that runs in the session, or ``None``."""
+    state: dict[str, object] | None = await connection.fetchval(GET_GAME_STATE, session_id)
+    return state
+
+
+UPDATE_SERVER_STATUS = """
+UPDATE cockpit_sessions
+SET mock_server_game_server_id = $2, mock_server_status = $3, updated_at = clock_timestamp()
+WHERE id = $1 AND (mock_server_game_server_id, mock_server_status) IS DISTINCT FROM ($2::varchar, $3::varchar)
+RETURNING id
+"""
 
 
 async def update_server_status(
@@ -94,8 +94,19 @@ async def update_server_status(
     return await connection.fetchval(UPDATE_SERVER_STATUS, session_id, game_server_id, status) is not None
 
 
+UPDATE_SELECTED_PLAYER = """
+UPDATE cockpit_sessions SET selected_player_id = $2, updated_at = clock_timestamp() WHERE id = $1
+"""
+
+
 async def update_selected_player(connection: Connection, session_id: UUID, player_id: str | None) -> None:
+    """Write which player is selected; None for nobody."""
     await connection.execute(UPDATE_SELECTED_PLAYER, session_id, player_id)
+
+
+UPDATE_EVENT_SEQUENCE = """
+UPDATE cockpit_sessions SET event_sequence = event_sequence + $2 WHERE id = $1 RETURNING event_sequence
+"""
 
 
 async def update_event_sequence(connection: Connection, session_id: UUID, count: int) -> int | None:

@@ -1,78 +1,91 @@
-"""Finding a session, making it, and choosing the player that its user tests as."""
+"""Finding a session, creating it, and how its mock game server does.
+
+Functions that take a pool own the transaction; those that take a connection work in their caller's.
+"""
 
 from uuid import UUID
 
-from cockpit.servers import repository as servers
-from cockpit.servers.ledger import Ledger
+from cockpit.game import snapshot
+from cockpit.game.records import Player
 from cockpit.sessions import repository
-from cockpit.sessions.models import Session
+from cockpit.sessions.records import ServerStatus, Session
 from common.errors import Forbidden, NotFound
-from common.postgres import Connection
-from contracts.cockpit import PlayerSelected
+from common.postgres import Connection, Pool, transaction
 
 
-async def get_or_create_session(connection: Connection, conversation_id: UUID, user_id: str) -> Session:
-    """The session of a conversation of ``user_id``; concurrent first calls get the same one.
+def session_not_found() -> NotFound:
+    """The error for a session that doesn't exist, or no longer does."""
+    return NotFound("Session not found", code="session_not_found")
 
-    Raises ``NotFound`` when there is no such conversation, ``Forbidden`` when it is another user's.
+
+async def get_or_create_session(pool: Pool, user_id: str, conversation_id: UUID) -> Session:
+    """The session of one of the user's conversations. Raises as :func:`session_of`."""
+    async with transaction(pool) as connection:
+        return await session_of(connection, user_id, conversation_id)
+
+
+async def session_of(connection: Connection, user_id: str, conversation_id: UUID) -> Session:
+    """The session of a conversation, created if it has none; concurrent first calls get the same one.
+
+    Raises :class:`NotFound` when there is no such conversation, :class:`Forbidden` when it isn't the user's.
     """
-    session = await _find(connection, conversation_id, user_id)
+    session = await _find(connection, user_id, conversation_id)
     if session:
         return session
     # Until the commit nobody deletes the conversation; one deleted meanwhile is found gone here.
     if not await repository.lock_conversation(connection, conversation_id):
         raise _no_conversation()
     await repository.insert_session(connection, conversation_id, user_id)
-    session = await _find(connection, conversation_id, user_id)
+    session = await _find(connection, user_id, conversation_id)
     if session is None:
         raise _no_conversation()
     return session
 
 
-async def get_session(connection: Connection, session_id: UUID, user_id: str) -> Session:
-    """A session of ``user_id``. Raises ``NotFound`` or ``Forbidden``."""
+async def get_session(pool: Pool, user_id: str, session_id: UUID) -> Session:
+    """One of the user's sessions. Raises as :func:`own_session`."""
+    async with pool.acquire() as connection:
+        return await own_session(connection, user_id, session_id)
+
+
+async def own_session(connection: Connection, user_id: str, session_id: UUID) -> Session:
+    """One of the user's sessions. Raises :class:`NotFound` or, for another user's, :class:`Forbidden`."""
     session = await repository.get_session(connection, session_id)
     if session is None:
-        raise NotFound("Session not found", code="session_not_found")
+        raise session_not_found()
     if session.user_id != user_id:
         raise Forbidden
     return session
 
 
-async def select_player(connection: Connection, session: Session, player_id: str | None) -> str | None:
-    """Choose a player by id or game id, or nobody; the id that is selected now.
-
-    Players are the same whether the server runs or not. Raises ``NotFound`` for an unknown player, and when
-    the session is gone by now.
-    """
-    server = await servers.lock_server(connection, session.user_id)
-    if not await repository.lock_session(connection, session.id):
-        raise NotFound("Session not found", code="session_not_found")
-    chosen = None
-    if player_id is not None:
-        matches = (one.id for one in server.state.players if player_id in (one.id, one.game_id))
-        chosen = next(matches, None)
-        if chosen is None:
-            raise NotFound("Player not found", code="player_not_found")
-    current = await repository.get_session(connection, session.id)
-    if current is None or current.selected_player_id == chosen:
-        return chosen
-    await repository.update_selected_player(connection, session.id, chosen)
-    ledger = Ledger(server)
-    ledger.tell(
-        session.id,
-        PlayerSelected(
-            session_id=session.id,
-            conversation_id=session.conversation_id,
-            user_id=session.user_id,
-            player_id=chosen,
-        ),
-    )
-    await ledger.write(connection)
-    return chosen
+async def lock_session(connection: Connection, session: Session) -> Session:
+    """The session as it is now, locked. Raises :class:`NotFound` when it is gone by now."""
+    locked = await repository.lock_session(connection, session.id)
+    current = await repository.get_session(connection, session.id) if locked else None
+    if current is None:
+        raise session_not_found()
+    return current
 
 
-async def _find(connection: Connection, conversation_id: UUID, user_id: str) -> Session | None:
+async def get_status(pool: Pool, user_id: str, session_id: UUID) -> ServerStatus:
+    """The status of the server of one of the user's sessions. Raises as :func:`own_session`."""
+    async with pool.acquire() as connection:
+        return await status_of(connection, await own_session(connection, user_id, session_id))
+
+
+async def status_of(connection: Connection, session: Session) -> ServerStatus:
+    """The status of the session's server, and how many players are online."""
+    online = sum(1 for player in await players_of(connection, session) if player.online)
+    return ServerStatus(session.mock_server_status, session.mock_server_game_server_id, online)
+
+
+async def players_of(connection: Connection, session: Session) -> tuple[Player, ...]:
+    """The five players while the server runs in this session, online or not; else none."""
+    state = await repository.get_game_state(connection, session.id)
+    return snapshot.load(state).players if state else ()
+
+
+async def _find(connection: Connection, user_id: str, conversation_id: UUID) -> Session | None:
     found = await repository.get_session_of(connection, conversation_id)
     if found is None:
         raise _no_conversation()

@@ -1,24 +1,30 @@
-"""What a change leaves behind: the server's row, events of sessions and facts, written at its end.
+"""The facts about mock game servers, and how those of one change are numbered and written at its end.
 
 The numbers come from rows whose locks are held: ids of a session's events grow in commit order, because every
 change of a user's sessions first locks the user's game server; sequences come from the session's own row.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from backbone import outbox
+from backbone.names import GAME_EVENTS_CHANNEL
 from cockpit.events import repository as events
-from cockpit.events.models import SessionEvent
+from cockpit.events.records import STATUS_CHANGED, SessionEvent
+from cockpit.game.records import GameEvent
 from cockpit.servers import repository as servers
-from cockpit.servers.models import GameServer
+from cockpit.servers.records import GameServer
 from cockpit.sessions import repository as sessions
+from common.notifications import notify
 from common.postgres import Connection
 from contracts import Contract
-from contracts.cockpit import FACTS_STREAM, GameEventHappened
+from contracts.cockpit import FACTS_STREAM, GameEventHappened, ServerStatusChanged
+
+_SHOWN = {"chat-message", "player-connected", "player-disconnected"}
+"""Events of the game that a session shows; the others are for Takaro's connector."""
 
 
 @dataclass(slots=True)
@@ -29,17 +35,17 @@ class _Entry:
 
 
 @dataclass(slots=True)
-class Ledger:
-    """Collects the events and facts of one change to ``server``, in order."""
+class Changes:
+    """Collects the session events and the facts of one change to ``server``, in order."""
 
     server: GameServer
     entries: list[_Entry] = field(default_factory=list)
-    _left: tuple[UUID | None, int] = field(init=False)
+    _before: tuple[UUID | None, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._left = (self.server.session_id, self.server.event_sequence)
+        self._before = (self.server.session_id, self.server.event_sequence)
 
-    def tell(self, session_id: UUID, fact: Contract) -> None:
+    def publish(self, session_id: UUID, fact: Contract) -> None:
         """A fact about a session, also about one that is gone."""
         self.entries.append(_Entry(session_id, lambda _: fact))
 
@@ -66,25 +72,76 @@ class Ledger:
 
         self.entries.append(_Entry(session_id, fact, (name, meta)))
 
+    def game_events(self, session_id: UUID, conversation_id: UUID, happened: Iterable[GameEvent]) -> None:
+        """Those of the game's events that a session shows."""
+        for event in happened:
+            if event.name in _SHOWN:
+                self.happened(session_id, conversation_id, event.name, event.data)
+
+    def status_changed(
+        self,
+        session_id: UUID,
+        conversation_id: UUID,
+        status: str,
+        previous: str,
+        reason: str,
+        *,
+        moved_to: UUID | None = None,
+        show: bool = True,
+    ) -> None:
+        """The server started, stopped or moved: a fact and, if ``show``, for the session's stream.
+
+        ``moved_to``: the session that the server runs in from now on.
+        """
+        server = self.server
+        running = status == "running"
+        online = len(server.state.online()) if running else 0
+        game_server_id = server.game_server_id if running else None
+        fact = ServerStatusChanged.model_validate(
+            {
+                "session_id": session_id,
+                "conversation_id": conversation_id,
+                "user_id": server.user_id,
+                "game_server_id": game_server_id,
+                "status": status,
+                "previous_status": previous,
+                "player_count": online,
+                "reason": reason,
+                **({"moved_to": moved_to} if moved_to else {}),
+            }
+        )
+        self.publish(session_id, fact)
+        if show:
+            meta = {
+                "status": status,
+                "gameServerId": game_server_id,
+                "playerCount": online,
+                "reason": reason,
+                "movedTo": str(moved_to) if moved_to else None,
+            }
+            self.show(session_id, STATUS_CHANGED, meta)
+
     async def write(self, connection: Connection) -> None:
         """Store events and server, append the numbered facts to the outbox, wake the sessions' streams."""
         shown = [(entry.session_id, *entry.event) for entry in self.entries if entry.event]
         stored = iter(await events.insert_events(connection, shown))
-        told = [
+        facts = [
             (entry.session_id, fact)
             for entry in self.entries
             if (fact := entry.fact(next(stored) if entry.event else None)) is not None
         ]
-        numbers = await self._take_numbers(connection, Counter(session_id for session_id, _ in told))
-        facts = []
-        for session_id, fact in told:
-            facts.append(outbox.Fact(FACTS_STREAM, str(session_id), numbers[session_id], fact))
+        numbers = await self._take_numbers(connection, Counter(session_id for session_id, _ in facts))
+        numbered = []
+        for session_id, fact in facts:
+            numbered.append(outbox.Fact(FACTS_STREAM, str(session_id), numbers[session_id], fact))
             numbers[session_id] += 1
         await servers.update_server(connection, self.server)
-        await outbox.append(connection, facts)
+        await outbox.append(connection, numbered)
         for session_id in {session_id for session_id, *_ in shown}:
             await events.delete_old_events(connection, session_id)
-        await events.notify(connection, {entry.session_id for entry in self.entries})
+        await notify(
+            connection, GAME_EVENTS_CHANNEL, sorted({str(entry.session_id) for entry in self.entries})
+        )
 
     async def _take_numbers(self, connection: Connection, counts: Mapping[UUID, int]) -> dict[UUID, int]:
         """The first sequence number for each session; the server's copy of its own stays in step."""
@@ -94,8 +151,8 @@ class Ledger:
             last = await sessions.update_event_sequence(connection, session_id, count)
             if last is None:
                 # Gone with its conversation: only the server that ran in it still knows how far it came.
-                left, sequence = self._left
-                assert session_id == left
+                ran_in, sequence = self._before
+                assert session_id == ran_in
                 last = sequence + count
             if session_id == self.server.session_id:
                 self.server.event_sequence = last

@@ -1,4 +1,4 @@
-"""Which agents there are, and the compound ids that people name them by. Pure.
+"""The compound ids that name an agent, and the agents that they may name. No I/O.
 
 ``module-writer`` is the agent with its default experiment, ``module-writer/grok-fast`` names the
 experiment, ``module-writer@1.0.0`` a version, ``custom:<uuid>`` an agent that a user made.
@@ -6,51 +6,29 @@ experiment, ``module-writer@1.0.0`` a version, ``custom:<uuid>`` an agent that a
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from uuid import UUID
 
-from pydantic import BaseModel, Field
-
+from chat.agents.records import CUSTOM_PREFIX, MAX_AGENT_VERSION, AgentRef, KnownAgent
 from common.errors import Invalid
 
-CUSTOM_PREFIX = "custom:"
 CUSTOM_VERSION = "1"
 MAX_AGENT_ID = 100
-MAX_AGENT_VERSION = 50
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 
-class KnownAgent(BaseModel):
-    """An agent of the setting ``AGENTS``: the experiment that a conversation without a version gets."""
-
-    default: str = Field(min_length=1, max_length=MAX_AGENT_VERSION)
-    experiments: list[str] = Field(default_factory=list)
-
-
-@dataclass(slots=True, frozen=True)
-class AgentRef:
-    """An agent as named: ``version`` is None when the name leaves it open."""
-
-    agent_id: str
-    version: str | None
-
-    @property
-    def custom_id(self) -> UUID | None:
-        """The custom agent's id, when this names one."""
-        return UUID(self.agent_id.removeprefix(CUSTOM_PREFIX)) if is_custom(self.agent_id) else None
-
-
 def is_custom(agent_id: str) -> bool:
+    """Whether the id is one of an agent that a user made, well-formed or not."""
     return agent_id.startswith(CUSTOM_PREFIX)
 
 
 def custom_not_found(custom_id: str | UUID) -> Invalid:
+    """The error for a custom agent that doesn't exist or isn't the user's: which of the two isn't told."""
     return Invalid(f"Custom agent not found: {custom_id}", code="agent_not_found")
 
 
 def parse(name: str) -> AgentRef:
-    """Split a compound id. Raises :class:`Invalid` for an id, version or custom UUID that can't be one."""
+    """Split a compound id. Raises :class:`Invalid` for an impossible id, version or custom UUID."""
     if is_custom(name):
         custom_id = name.removeprefix(CUSTOM_PREFIX)
         if not _UUID.fullmatch(custom_id):
@@ -59,7 +37,7 @@ def parse(name: str) -> AgentRef:
     agent_id, separator, version = _split(name)
     if not agent_id or len(agent_id) > MAX_AGENT_ID or (separator and not version):
         raise _invalid(
-            "agentId", f"is no agent id: expected 1 to {MAX_AGENT_ID} characters, then /experiment"
+            "agentId", f"isn't an agent id: expected 1 to {MAX_AGENT_ID} characters, then /experiment"
         )
     if len(version) > MAX_AGENT_VERSION:
         raise _invalid("agentId", f"names a version of more than {MAX_AGENT_VERSION} characters")
@@ -85,7 +63,7 @@ class Catalogue:
         self._agents = agents
 
     def resolve(self, name: str, version: str | None = None) -> AgentRef:
-        """The agent and version that a new conversation gets; a custom agent's owner is not checked here.
+        """The agent and version that a new conversation gets. The owner of a custom agent isn't checked here.
 
         Any version is accepted, since experiments come and go. Raises :class:`Invalid` for an unknown base
         id and for a version that contradicts the one in ``name``.

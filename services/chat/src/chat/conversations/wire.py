@@ -1,7 +1,9 @@
 """Conversations on the wire."""
 
-from typing import Any
+from typing import Annotated, Any
+from uuid import UUID
 
+from fastapi import Path
 from orjson import Fragment
 from pydantic import Field
 
@@ -9,6 +11,8 @@ from chat.conversations.records import Conversation, State
 from common.json_time import json_time
 from contracts.chat import AgentName, AgentVersion, Title
 from servicekit.answers import Body
+
+ConversationId = Annotated[UUID, Path(alias="conversationId")]
 
 
 class CreateConversation(Body):

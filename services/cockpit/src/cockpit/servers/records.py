@@ -1,13 +1,10 @@
-"""Game servers as rows and on the wire."""
+"""Mock game servers as cockpit's own code handles them."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from cockpit.game.model import GameState
-from contracts.cockpit import ConsoleLine
-from servicekit.answers import Body
+from cockpit.game.records import GameState
 
 
 @dataclass(slots=True)
@@ -27,26 +24,5 @@ class GameServer:
     now: datetime
 
     def runs_in(self, session_id: UUID) -> bool:
+        """Whether it runs, and in this session."""
         return self.state.running and self.session_id == session_id
-
-
-@dataclass(frozen=True, slots=True)
-class ServerStatus:
-    """``player_count``: how many are online."""
-
-    status: str
-    game_server_id: str | None
-    player_count: int
-
-    def wire(self) -> dict[str, Any]:
-        return {
-            "status": self.status,
-            "gameServerId": self.game_server_id,
-            "playerCount": self.player_count,
-        }
-
-
-class CommandBody(Body):
-    """One console line."""
-
-    command: ConsoleLine

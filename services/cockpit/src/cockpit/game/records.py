@@ -1,28 +1,28 @@
-"""The state of a mock game server, and what changes in it: plain immutable values.
-
-Wire forms are those of Takaro's game connector: players ``{gameId, name, steamId, …}``, positions
-``{x, y, z, dimension}``, items ``{code, name, amount, quality}``, bans ``{player, reason, expiresAt}``.
-"""
+"""The state of a mock game server, and what changes in it: plain immutable values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+MOST_OF_AN_ITEM = 1_000_000
+"""Most pieces of one item in a pocket, so that the state stays small whatever is given."""
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
+    """A place in the game, in blocks; ``y`` is the height."""
+
     x: float
     y: float
     z: float
     dimension: str = "overworld"
 
-    def wire(self) -> dict[str, Any]:
-        return {"x": self.x, "y": self.y, "z": self.z, "dimension": self.dimension}
-
 
 @dataclass(frozen=True, slots=True)
 class Item:
+    """Pieces of one item in a pocket; those of another quality are another item."""
+
     code: str
     amount: int
     quality: str | None = None
@@ -42,24 +42,17 @@ class Player:
     online: bool = False
     inventory: tuple[Item, ...] = ()
 
-    def wire(self) -> dict[str, Any]:
-        return {
-            "gameId": self.game_id,
-            "name": self.name,
-            "steamId": self.steam_id,
-            "platformId": f"mock:{self.steam_id}",
-            "ip": self.ip,
-            "ping": self.ping,
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class Ban:
+    """A player who may not connect until ``expires_at``; None: for good."""
+
     game_id: str
     reason: str | None = None
     expires_at: datetime | None = None
 
     def holds(self, now: datetime) -> bool:
+        """Whether it has not expired at ``now``."""
         return self.expires_at is None or self.expires_at > now
 
 
@@ -82,6 +75,7 @@ class GameState:
         return None
 
     def online(self) -> tuple[Player, ...]:
+        """The players who are connected, in the order of the roster."""
         return tuple(player for player in self.players if player.online)
 
     def ban_of(self, game_id: str, now: datetime) -> Ban | None:
@@ -89,10 +83,12 @@ class GameState:
         return next((ban for ban in self.bans if ban.game_id == game_id and ban.holds(now)), None)
 
     def with_player(self, changed: Player) -> "GameState":
+        """The state with ``changed`` in place of the player of the same game id."""
         players = tuple(changed if player.game_id == changed.game_id else player for player in self.players)
         return replace(self, players=players)
 
     def without_ban(self, game_id: str) -> "GameState":
+        """The state without any ban of this player, expired or not."""
         return replace(self, bans=tuple(ban for ban in self.bans if ban.game_id != game_id))
 
 
@@ -120,9 +116,3 @@ class CommandResult:
 
     success: bool
     raw_result: str
-
-    def wire(self) -> dict[str, Any]:
-        answer: dict[str, Any] = {"success": self.success, "rawResult": self.raw_result}
-        if not self.success:
-            answer["errorMessage"] = self.raw_result
-        return answer

@@ -1,15 +1,15 @@
-"""A session's events as a stream: what was, then what comes, for any number of readers on any replica."""
+"""Following a session's events: past ones, then each new one, for any number of readers on any replica."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 from uuid import UUID
 
+from backbone.names import GAME_EVENTS_CHANNEL
 from cockpit.events import repository
-from cockpit.events.models import STATUS_CHANGED, SessionEvent
-from cockpit.servers.use_cases import get_status
+from cockpit.events.wire import connected, server_event
 from cockpit.sessions import repository as sessions
+from cockpit.sessions.use_cases import status_of
 from common.notifications import Notifications
-from common.postgres import Pool
+from common.postgres import Pool, transaction
 from servicekit.sse import ServerEvent
 
 REPLAYED = 50
@@ -17,7 +17,7 @@ REPLAYED = 50
 
 _BATCH = 200
 _POLL_SECONDS = 5.0
-"""A notification can be lost with its connection; the poll finds what it told of."""
+"""A notification can be lost with its connection: the poll finds the events that it announced."""
 
 
 async def follow(
@@ -30,19 +30,19 @@ async def follow(
     costs no memory. Reading by ``id >`` the last one misses nothing: a session's ids are given out under a
     lock that is held to the commit.
     """
-    async with notifications.subscribe(repository.CHANNEL, str(session_id)) as subscription:
-        async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+    async with notifications.subscribe(GAME_EVENTS_CHANNEL, str(session_id)) as subscription:
+        async with transaction(pool, isolation="repeatable_read") as connection:
             session = await sessions.get_session(connection, session_id)
             if session is None:
                 return
-            status = await get_status(connection, session)
+            status = await status_of(connection, session)
             last = await repository.get_last_id(connection, session_id)
             past = (
                 await repository.list_last_events(connection, session_id, REPLAYED) if after is None else ()
             )
-        yield ServerEvent("connected", {"sessionId": str(session_id), **status.wire()})
+        yield connected(session_id, status)
         for event in past:
-            yield _encode(event)
+            yield server_event(event)
         # An id from the future was another session's, or another database's.
         cursor = last if after is None else min(after, last)
         while True:
@@ -51,17 +51,9 @@ async def follow(
                 exists = bool(events) or await sessions.get_session(connection, session_id) is not None
             for event in events:
                 cursor = event.id
-                yield _encode(event)
+                yield server_event(event)
             if len(events) == _BATCH:
                 continue
             if not exists:
                 return
             await subscription.wait(_POLL_SECONDS)
-
-
-def _encode(event: SessionEvent) -> ServerEvent:
-    kind = "event"
-    payload: Any = event.wire()
-    if event.event_name == STATUS_CHANGED:
-        kind, payload = "status", {**event.meta, "createdAt": event.created_at}
-    return ServerEvent(kind, payload, str(event.id))

@@ -1,4 +1,4 @@
-"""Events of a session as rows and on the wire."""
+"""Events of a session as cockpit's own code handles them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 STATUS_CHANGED = "server-status-changed"
-"""A row that tells tabs of a start, stop or move. Not among the game's events, and not shown as one."""
+"""The name of a row that says: the server was started, stopped or moved. It isn't an event of the game."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,3 @@ class SessionEvent:
     event_name: str
     meta: Mapping[str, Any]
     created_at: datetime
-
-    def wire(self) -> dict[str, Any]:
-        return {"eventName": self.event_name, "createdAt": self.created_at, "meta": self.meta}

@@ -32,6 +32,7 @@ class CreateAgent(Body):
     max_tokens: MaxTokens | None = DEFAULT_MAX_TOKENS
 
     def values(self) -> AgentValues:
+        """What the user chose, defaults included."""
         return AgentValues(**{name: getattr(self, name) for name in CreateAgent.model_fields})
 
 

@@ -1,0 +1,1 @@
+"""Which agents there are, and the names that people give them."""

@@ -1,0 +1,27 @@
+"""Which commands conversations take from ``chat.commands``, and in which order each is handled."""
+
+from typing import TypeVar
+
+from backbone.handlers import Command, Router
+from chat.agents.rules import Catalogue
+from chat.conversations import handlers
+from contracts.chat import CreateConversation, DeleteConversation, PatchState, SetTitle
+
+Follow = TypeVar("Follow", PatchState, SetTitle, DeleteConversation)
+
+
+def register_commands(router: Router, catalogue: Catalogue) -> None:
+    """Commands about one conversation are handled in the order of the stream."""
+    router.on(CreateConversation, handlers.creator(catalogue), key=_id_to_be)
+    router.on(PatchState, handlers.patch_state, key=_conversation_id)
+    router.on(SetTitle, handlers.set_title, key=_conversation_id)
+    router.on(DeleteConversation, handlers.delete, key=_conversation_id)
+
+
+def _id_to_be(command: Command[CreateConversation]) -> str:
+    """The id that the conversation will have: commands that follow about it wait for its creation."""
+    return str(command.data.id or command.key)
+
+
+def _conversation_id(command: Command[Follow]) -> str:
+    return str(command.data.conversation_id)

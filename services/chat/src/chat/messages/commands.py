@@ -1,0 +1,17 @@
+"""Which commands messages take from ``chat.commands``, and in which order they are handled."""
+
+from backbone.handlers import Command, Router
+from chat.messages import handlers
+from contracts.chat import AppendMessage
+
+
+def register_commands(router: Router) -> None:
+    """Messages of one conversation are appended in the order of the stream.
+
+    A message's id is its command's key, so the ``messages`` table itself shows which commands were handled.
+    """
+    router.on(AppendMessage, handlers.append, key=_conversation_id, natural_key=True)
+
+
+def _conversation_id(command: Command[AppendMessage]) -> str:
+    return str(command.data.conversation_id)

@@ -1,0 +1,28 @@
+"""HTTP of a session's players."""
+
+from fastapi import APIRouter
+
+from cockpit.players import use_cases
+from cockpit.players.wire import SelectPlayerBody, players_json
+from cockpit.sessions.wire import SessionId
+from servicekit.answers import JSONAnswer, data
+from servicekit.auth import CallerParam
+from servicekit.service import ResourcesParam
+
+router = APIRouter(prefix="/api/cockpit/sessions/{session_id}", tags=["sessions"])
+
+
+@router.get("/players")
+async def get_players(session_id: SessionId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
+    """The players of the session's running server, and which one is selected."""
+    session, players = await use_cases.list_players(resources.pool, caller.user_id, session_id)
+    return data(players_json(players, session.selected_player_id))
+
+
+@router.post("/select-player")
+async def select_player(
+    session_id: SessionId, body: SelectPlayerBody, caller: CallerParam, resources: ResourcesParam
+) -> JSONAnswer:
+    """Select a player by id (or game id), or nobody."""
+    selected = await use_cases.select_player(resources.pool, caller.user_id, session_id, body.player_id)
+    return data({"selectedPlayerId": selected})

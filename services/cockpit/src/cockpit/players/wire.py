@@ -1,0 +1,26 @@
+"""Players on the wire."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import StringConstraints
+
+from cockpit.game.records import Player
+from contracts.cockpit import PlayerId
+from servicekit.answers import Body
+
+
+class SelectPlayerBody(Body):
+    """``playerId`` of one of the session's players, or null for none."""
+
+    player_id: Annotated[PlayerId, StringConstraints(min_length=1)] | None
+
+
+def players_json(players: Iterable[Player], selected_player_id: str | None) -> dict[str, Any]:
+    """The players of a session, and which of them is selected."""
+    return {
+        "players": [
+            {"id": one.id, "name": one.name, "gameId": one.game_id, "online": one.online} for one in players
+        ],
+        "selectedPlayerId": selected_player_id,
+    }

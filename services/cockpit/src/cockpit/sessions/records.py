@@ -1,0 +1,36 @@
+"""Sessions as cockpit's own code handles them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A row of ``cockpit_sessions``; ``mock_server_status`` is true even after another writer's crash."""
+
+    id: UUID
+    conversation_id: UUID
+    user_id: str
+    mock_server_game_server_id: str | None
+    mock_server_status: str
+    selected_player_id: str | None
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A conversation's owner (``None``: nobody), and its session when it has one."""
+
+    owner: str | None
+    session: Session | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """What a session's mock game server does. ``player_count``: how many players are online."""
+
+    status: str
+    game_server_id: str | None
+    player_count: int

@@ -1,0 +1,41 @@
+"""Every SQL constant of the services, the backbone and the command line fits the migrated schema."""
+
+from collections.abc import AsyncIterator
+from importlib import import_module
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from common.postgres import Connection, prepare_connection
+from tests.conftest import _database as make_database
+from tests.support.product_code import WITH_SQL, modules
+from tests.support.servers import PostgresServer
+
+STATEMENTS = [
+    pytest.param(module.name, name, id=f"{module.name}.{name}")
+    for module in modules(*WITH_SQL)
+    for name in sorted(module.statements())
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def connection(postgres_server: PostgresServer, template_database: str) -> AsyncIterator[Connection]:
+    """A connection to a migrated database: one for all, since nothing is run."""
+    databases = make_database(postgres_server, template_database)
+    connection = await asyncpg.connect(next(databases))
+    await prepare_connection(connection)
+    yield connection
+    await connection.close()
+    next(databases, None)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(("module", "name"), STATEMENTS)
+async def test_the_statement_prepares(connection: Connection, module: str, name: str) -> None:
+    await connection.prepare(getattr(import_module(module), name))
+
+
+def test_every_service_and_the_backbone_have_statements() -> None:
+    owners = {str(parameter.values[0]).partition(".")[0] for parameter in STATEMENTS}
+    assert owners >= {"backbone", "common", "takaro_operator", "chat", "cockpit", "knowledge"}

@@ -1,0 +1,135 @@
+"""The product's code as its syntax tells it: modules, the SQL constants in them, and who runs which."""
+
+import ast
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+WITH_SQL = (
+    "libs/backbone/src",
+    "libs/common/src",
+    "apps/operator/src",
+    "services/chat/src",
+    "services/cockpit/src",
+    "services/knowledge/src",
+)
+"""Where statements for asyncpg are. (Migrations run through Alembic, and have tests of their own.)"""
+
+RUNNING = {"execute", "executemany", "fetch", "fetchrow", "fetchval", "fetchmany", "prepare", "cursor"}
+COPYING = {"copy_records_to_table", "copy_to_table", "copy_from_query", "copy_from_table"}
+TRANSACTIONS = {"transaction", "commit", "rollback"}
+
+_SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|SET|LOCK|NOTIFY|TRUNCATE)\s")
+_CONSTANT = re.compile(r"_?[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
+
+Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class Module:
+    """A source file, by the name that it is imported by."""
+
+    name: str
+    path: Path
+    tree: ast.Module
+
+    @property
+    def is_repository(self) -> bool:
+        """Whether its functions are the SQL of a slice."""
+        return self.path.stem == "repository" or self.path.stem.endswith("_repository")
+
+    def functions(self) -> list[Function]:
+        """Top-level functions and methods; what is nested in one belongs to it."""
+        bodies = [self.tree.body, *(n.body for n in ast.walk(self.tree) if isinstance(n, ast.ClassDef))]
+        return [node for body in bodies for node in body if isinstance(node, Function)]
+
+    def statements(self) -> set[str]:
+        """Names of the module's constants that hold SQL, f-strings included."""
+        return {
+            target.id
+            for node in self.tree.body
+            if isinstance(node, ast.Assign) and is_sql(node.value)
+            for target in node.targets
+            if isinstance(target, ast.Name) and _CONSTANT.fullmatch(target.id)
+        }
+
+    def inline_statements(self) -> list[int]:
+        """Lines that run SQL written there, and not a constant of the module."""
+        return [
+            node.lineno
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Call) and method(node) in RUNNING and node.args and is_sql(node.args[0])
+        ]
+
+
+def pending(name: str, among: Collection[str]) -> Sequence[pytest.MarkDecorator]:
+    """The marks of a case of a rule that is still broken: it must be mended, or taken out of ``among``."""
+    return [pytest.mark.xfail(strict=True, reason="doesn't keep the rule yet")] if name in among else []
+
+
+def parse(source: str, name: str = "sample.repository") -> Module:
+    """A module made of text, to try the rules with."""
+    return Module(name, Path(f"{name.rpartition('.')[2]}.py"), ast.parse(source))
+
+
+@cache
+def modules(*folders: str) -> list[Module]:
+    """All modules below ``folders`` (of the repository), in order."""
+    found = []
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            parts = path.relative_to(ROOT / folder).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            found.append(Module(name, path, ast.parse(path.read_text())))
+    return found
+
+
+def method(call: ast.Call) -> str:
+    """The name that is called, without what it is called on."""
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+def is_sql(node: ast.expr) -> bool:
+    """Whether a string literal, or the beginning of an f-string, is a statement."""
+    if isinstance(node, ast.JoinedStr):
+        return bool(node.values) and is_sql(node.values[0])
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and bool(_SQL.match(node.value))
+
+
+def users(of: list[Module]) -> dict[tuple[str, str], set[tuple[str, str]]]:
+    """For each constant, as (module, name): the functions that name it, as (module, name)."""
+    used: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for module in of:
+        names = _imports(module)
+        for function in module.functions():
+            for place in _places(module, names, function):
+                used.setdefault(place, set()).add((module.name, f"{function.name}:{function.lineno}"))
+    return used
+
+
+def _places(module: Module, names: dict[str, str], function: Function) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name) and _CONSTANT.fullmatch(node.id):
+            owner, _, name = names.get(node.id, f"{module.name}.{node.id}").rpartition(".")
+            yield owner, name
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield names.get(node.value.id, module.name), node.attr
+
+
+def _imports(module: Module) -> dict[str, str]:
+    """What each imported name stands for, dotted."""
+    names: dict[str, str] = {}
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.asname or alias.name: alias.name for alias in node.names}
+    return names
