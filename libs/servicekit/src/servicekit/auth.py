@@ -1,14 +1,17 @@
 """Who is calling: a bearer token's ``sub``, or in development the header ``X-User-Id``."""
 
-import asyncio
+import time
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import httpx
 import jwt
 import structlog
 from fastapi import Depends, Request
 
-from common.errors import Invalid, NotAuthenticated, TransientError
+from common.errors import Invalid, NotAuthenticated
+from contracts.storable import check_text
+from servicekit.issuer_keys import IssuerKeys
 from servicekit.settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -19,47 +22,52 @@ MAX_USER_ID = 255
 _ASYMMETRIC = ["RS256", "RS384", "RS512", "ES256", "ES384", "PS256", "EdDSA"]
 
 
+_LATEST = 253_402_300_799
+"""The end of the year 9999: a later one is as good as none."""
+
+LEEWAY_SECONDS = 30
+"""How far an issuer's clock may be from ours."""
+
+
 @dataclass(slots=True, frozen=True)
 class Caller:
-    """An authenticated caller."""
+    """An authenticated caller. ``expires_at`` (POSIX time): until when its credentials are good."""
 
     user_id: str
+    expires_at: float | None = None
+
+    def seconds_left(self) -> float | None:
+        """How long the caller may go on with what it has begun; ``None`` for ever."""
+        return None if self.expires_at is None else max(0.0, self.expires_at - time.time())
 
 
 class Authenticator:
     """Checks the credentials of a request as ``AUTH_MODE`` says."""
 
-    def __init__(self, settings: ServiceSettings) -> None:
+    def __init__(self, settings: ServiceSettings, http: httpx.AsyncClient) -> None:
         self._mode = settings.auth_mode
         self._audience = settings.jwt_audience
         self._issuer = settings.jwt_issuer
         self._secret = settings.jwt_secret
-        self._jwks = (
-            jwt.PyJWKClient(settings.jwt_jwks_url, cache_keys=True, timeout=5)
-            if settings.jwt_jwks_url
-            else None
-        )
+        self._keys = IssuerKeys(settings.jwt_jwks_url, http) if settings.jwt_jwks_url else None
 
     async def caller(self, request: Request) -> Caller:
         """The caller. Raises :class:`NotAuthenticated` without valid credentials."""
         if self._mode == "dev":
-            user_id = request.headers.get("x-user-id", "").strip()
+            caller = Caller(request.headers.get("x-user-id", "").strip())
         else:
-            user_id = await self._subject(request.headers.get("authorization", ""))
-        if not user_id:
-            raise NotAuthenticated("Not authenticated")
-        if len(user_id) > MAX_USER_ID or "\x00" in user_id:
-            raise Invalid(f"A user id has at most {MAX_USER_ID} characters")
-        return Caller(user_id)
+            caller = await self._bearer(request.headers.get("authorization", ""))
+        check_user_id(caller.user_id)
+        return caller
 
-    async def _subject(self, header: str) -> str:
+    async def _bearer(self, header: str) -> Caller:
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise NotAuthenticated("Not authenticated")
         try:
-            if self._jwks is not None:
+            if self._keys is not None:
                 # The whole key, not its number alone: a token may only use the algorithm that the key is for.
-                key: Any = await asyncio.to_thread(self._jwks.get_signing_key_from_jwt, token)
+                key: Any = await self._keys.key_of(token)
                 algorithms = _ASYMMETRIC
             else:
                 assert self._secret is not None
@@ -70,15 +78,25 @@ class Authenticator:
                 algorithms=algorithms,
                 audience=self._audience,
                 issuer=self._issuer,
+                leeway=LEEWAY_SECONDS,
                 options={"require": ["sub", "exp"], "verify_aud": self._audience is not None},
             )
-        except jwt.PyJWKClientConnectionError as error:
-            log.warning("JWKS unreachable", error=str(error))
-            raise TransientError("The issuer's keys can't be fetched") from error
         except jwt.PyJWTError as error:
             log.info("token refused", error=str(error))
             raise NotAuthenticated("Not authenticated") from error
-        return str(claims["sub"])
+        return Caller(str(claims["sub"]), float(min(int(claims["exp"]), _LATEST)) + LEEWAY_SECONDS)
+
+
+def check_user_id(user_id: str) -> None:
+    """Raise :class:`NotAuthenticated` for a blank user id, :class:`Invalid` for one that can't be stored."""
+    if not user_id.strip():
+        raise NotAuthenticated("Not authenticated")
+    try:
+        check_text(user_id)
+    except ValueError as error:
+        raise Invalid(f"A user id {error}") from error
+    if len(user_id) > MAX_USER_ID:
+        raise Invalid(f"A user id has at most {MAX_USER_ID} characters")
 
 
 async def require_caller(request: Request) -> Caller:

@@ -90,6 +90,7 @@ def create_app(spec: ServiceSpec[R]) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         settings = spec.settings
         async with _shared_resources(settings) as shared:
+            app.state.authenticator = Authenticator(settings, shared.http)
             resources = spec.resources(shared)
             app.state.resources = resources
             backbone = Backbone(settings, resources.notifications, spec.streams, spec.facts_stream)
@@ -113,7 +114,6 @@ def create_app(spec: ServiceSpec[R]) -> FastAPI:
 
     app = FastAPI(title=spec.title, version=version(f"takaro-{spec.settings.service}"), lifespan=lifespan)
     app.state.stopping = asyncio.Event()
-    app.state.authenticator = Authenticator(spec.settings)
     app.include_router(health_router(checks))
     for router in spec.routers:
         app.include_router(router)

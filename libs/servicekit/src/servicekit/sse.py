@@ -11,6 +11,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from starlette.responses import StreamingResponse
 
 from common import codec
+from servicekit.auth import Caller
 
 _HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 
@@ -34,10 +35,17 @@ async def _following(events: AsyncIterator[ServerEvent]) -> ServerEvent | None:
         return await anext(events, None)
 
 
+async def _wait(event: asyncio.Event, longest_seconds: float | None) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), longest_seconds)
+
+
 def event_stream(
-    request: Request, events: AsyncIterator[ServerEvent], *, heartbeat_seconds: float = 30
+    request: Request, events: AsyncIterator[ServerEvent], caller: Caller, *, heartbeat_seconds: float = 30
 ) -> StreamingResponse:
     """Send ``events`` as they come, and a ``heartbeat`` when there was none for a while.
+
+    It ends when the caller's credentials do: a client that has new ones reconnects.
 
     The stream ends at the service's stop (``app.state.stopping``): clients reconnect with ``Last-Event-ID``.
     """
@@ -45,7 +53,7 @@ def event_stream(
 
     async def body() -> AsyncIterator[bytes]:
         following = asyncio.create_task(_following(events))
-        stop = asyncio.create_task(stopping.wait())
+        stop = asyncio.create_task(_wait(stopping, caller.seconds_left()))
         try:
             while not stop.done():
                 done, _ = await asyncio.wait(

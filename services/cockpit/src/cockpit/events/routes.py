@@ -30,4 +30,4 @@ async def get_events(
     """
     session = await get_session(resources.pool, caller.user_id, session_id)
     after = parse_event_id(last_event_id)
-    return event_stream(request, follow(resources.pool, resources.notifications, session.id, after))
+    return event_stream(request, follow(resources.pool, resources.notifications, session.id, after), caller)
