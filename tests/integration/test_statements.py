@@ -38,4 +38,4 @@ async def test_the_statement_prepares(connection: Connection, module: str, name:
 
 def test_every_service_and_the_backbone_have_statements() -> None:
     owners = {str(parameter.values[0]).partition(".")[0] for parameter in STATEMENTS}
-    assert owners >= {"backbone", "common", "takaro_operator", "chat", "cockpit", "knowledge"}
+    assert owners >= {"backbone", "common", "chat", "cockpit", "knowledge"}
