@@ -28,9 +28,14 @@ CLASSES: tuple[type[BaseModel], ...] = (
 def environment_names() -> Iterator[tuple[str, FieldInfo]]:
     """(name, field) of every setting; services' own ports by their own names (``CHAT_PORT``)."""
     for settings in CLASSES:
-        prefix = str(settings.model_config.get("env_prefix", ""))
-        for name, field in settings.model_fields.items():
-            yield _name(settings, prefix, name, field), field
+        yield from environment_names_of(settings)
+
+
+def environment_names_of(settings: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    """(name, field) of one class of settings."""
+    prefix = str(settings.model_config.get("env_prefix", ""))
+    for name, field in settings.model_fields.items():
+        yield _name(settings, prefix, name, field), field
 
 
 def _name(settings: type[BaseModel], prefix: str, name: str, field: FieldInfo) -> str:

@@ -17,7 +17,9 @@ TIMEOUT_SECONDS = 60.0
 class KnowledgeAddress(BaseSettings):
     """Where the service is and the caller's token, from the environment and ``.env``."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", populate_by_name=True
+    )
 
     knowledge_url: str = Field("", description="KNOWLEDGE_URL; defaults to KNOWLEDGE_PORT on this machine")
     knowledge_port: int = Field(3102, description="KNOWLEDGE_PORT")

@@ -14,7 +14,9 @@ def _default_of_services(name: str) -> str:
 class OperatorSettings(BaseSettings):
     """Read from the environment and ``.env``, under the names that the services read."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", populate_by_name=True
+    )
 
     database_url: str = Field(_default_of_services("database_url"), description="DATABASE_URL")
     redis_url: str = Field(_default_of_services("redis_url"), description="REDIS_URL")

@@ -15,7 +15,7 @@ MINIMUM_SECRET = 32
 class TokenSettings(BaseSettings):
     """What the services verify tokens with, from the environment and ``.env``, as they read it."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore")
 
     jwt_secret: SecretStr = Field(SecretStr(""), description="JWT_SECRET")
     jwt_audience: str | None = Field(None, description="JWT_AUDIENCE")

@@ -8,7 +8,7 @@ class MigrationSettings(BaseSettings):
     """``DATABASE_URL``, and ``MIGRATION_…`` for the rest. All times in seconds."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", extra="ignore", env_prefix="migration_", populate_by_name=True
+        env_file=".env", env_ignore_empty=True, extra="ignore", env_prefix="migration_", populate_by_name=True
     )
 
     database_url: str = Field(

@@ -43,5 +43,8 @@ class LocalSettings(BaseModel):
 
 
 def surroundings(dotenv: Path = Path(".env")) -> dict[str, str]:
-    """The process's environment, which overrides ``.env``."""
-    return {name: value for name, value in dotenv_values(dotenv).items() if value} | dict(os.environ)
+    """The process's environment, which overrides ``.env``; an empty value counts as unset in both."""
+    found: dict[str, str] = {}
+    for source in (dotenv_values(dotenv), os.environ):
+        found |= {name: value for name, value in source.items() if value}
+    return found

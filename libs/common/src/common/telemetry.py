@@ -37,7 +37,7 @@ def setup(service: str, instance: str, *, log_level: str = "info") -> TracerProv
     _setup_logs(service, log_level)
     exporting = any(os.environ.get(name) for name in _ENDPOINTS)
     resource = Resource.create(
-        {"service.name": os.environ.get("OTEL_SERVICE_NAME", service), "service.instance.id": instance}
+        {"service.name": os.environ.get("OTEL_SERVICE_NAME") or service, "service.instance.id": instance}
     )
     # What OTEL_TRACES_SAMPLER says, else parentbased_always_on.
     sampler = OnlyInTraces(_get_from_env_or_default()) if exporting else ALWAYS_OFF
