@@ -13,17 +13,17 @@ import numpy as np
 
 from benchmarks.world import TEXT, World
 from common.postgres import create_pool
-from knowledge.bases.use_cases import register_from_job
 from knowledge.embeddings import Vectors
-from knowledge.http_retries import Retries
-from knowledge.queue.models import JobData
+from knowledge.jobs.wire import JobData
+from knowledge.registry.registration import register_from_job
 from knowledge.settings import KnowledgeSettings
-from knowledge.sources.fetching import Access, Fetcher
-from knowledge.sources.github_access import GitHubAccess
+from knowledge.sources.github.access import GitHubAccess
 from knowledge.sources.opening import Sources
-from knowledge.sync.models import SyncResult
 from knowledge.sync.progress import Progress
+from knowledge.sync.records import SyncResult
 from knowledge.sync.use_cases import SyncDeps, SyncRun, sync_base
+from knowledge.web.fetching import Access, Fetcher
+from knowledge.web.retries import Retries
 from tests.support.github import Answer, FakeGitHub, GitRepository, serve_github
 
 CHUNKS_A_FILE = 8

@@ -20,9 +20,9 @@ from benchmarks.handbook import CHUNKS_A_FILE, EMPTY, Handbook, handbook
 from benchmarks.report import Report
 from benchmarks.world import World, median, run_peer
 from common.postgres import prepare_connection
-from knowledge.binary_codecs import register_binary
+from knowledge.content.binary_codecs import register_binary
+from knowledge.content.chunks.repository import CHUNK_COLUMNS, LIST_CHUNK_IDS
 from knowledge.sources.selection import Selection
-from knowledge.sync.chunk_repository import CHUNK_COLUMNS, LIST_CHUNK_IDS
 
 CHUNKS = int(os.environ.get("SYNC_CHUNKS", "5000"))
 UNCHANGED = 15

@@ -11,19 +11,19 @@ import httpx
 import pytest
 
 from common.postgres import Pool, create_pool
-from knowledge.bases.models import KnowledgeBase
-from knowledge.bases.use_cases import register_from_job
+from knowledge.bases.records import KnowledgeBase
 from knowledge.embeddings import Vectors
 from knowledge.embeddings.hashing import HashingEmbedder
-from knowledge.http_retries import Retries
-from knowledge.queue.models import JobData
+from knowledge.jobs.wire import JobData
+from knowledge.registry.registration import register_from_job
 from knowledge.settings import KnowledgeSettings
-from knowledge.sources.fetching import Access, Fetcher
-from knowledge.sources.github_access import GitHubAccess
+from knowledge.sources.github.access import GitHubAccess
 from knowledge.sources.opening import Limits, Sources
-from knowledge.sync.models import SyncResult
 from knowledge.sync.progress import Progress
+from knowledge.sync.records import SyncResult
 from knowledge.sync.use_cases import SyncDeps, SyncRun, sync_base
+from knowledge.web.fetching import Access, Fetcher
+from knowledge.web.retries import Retries
 from tests.support.github import FakeGitHub, GitRepository, serve_github
 
 

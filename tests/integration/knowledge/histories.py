@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 import pytest
 
 from common.errors import TransientError
-from knowledge.sources.git_remote import GitMemory
-from knowledge.sources.pages import PageMemory
+from knowledge.sources.git.source import GitMemory
+from knowledge.sources.website.pages import PageMemory
 from knowledge.sync.use_cases import SyncDeps
 from tests.integration.knowledge.conftest import CountingEmbedder, Harness
 from tests.support.faults import SHARE

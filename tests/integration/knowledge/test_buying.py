@@ -10,7 +10,7 @@ from common.errors import PermanentError
 from knowledge.embeddings import Vectors
 from knowledge.embeddings.limits import Limits
 from knowledge.embeddings.openai import OpenAiAccess, OpenAiEmbedder
-from knowledge.sync.models import SyncResult
+from knowledge.sync.records import SyncResult
 from knowledge.sync.use_cases import SyncDeps
 from tests.integration.knowledge.conftest import Harness
 from tests.support.embeddings import EmbeddingsApi, serve_embeddings

@@ -2,7 +2,7 @@
 
 import pytest
 
-from knowledge.sync.models import SyncResult
+from knowledge.sync.records import SyncResult
 from knowledge.sync.use_cases import FilesUnreadable
 from tests.integration.knowledge.conftest import Harness
 from tests.integration.knowledge.histories import seen

@@ -13,13 +13,13 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from knowledge.content.lease import BaseBusy, hold_base
 from knowledge.embeddings.openai import OpenAiAccess, OpenAiEmbedder
-from knowledge.http_retries import Retries
 from knowledge.queue.jobs import run_job
 from knowledge.queue.worker import QueueWorker
-from knowledge.slots import MOST_WAITING
-from knowledge.sync.lease import BaseBusy, hold_base
 from knowledge.sync.use_cases import SyncDeps
+from knowledge.waiting.slots import MOST_WAITING
+from knowledge.web.retries import Retries
 from tests.integration.knowledge.conftest import Harness, reaching
 from tests.support.embeddings import serve_embeddings
 from tests.support.github import Answer

@@ -59,7 +59,7 @@ async def test_a_new_generation_appears_at_once(
     if what == "model":
         deps = harness.with_embedder(CountingEmbedder("another"))
     elif what == "chunker":
-        monkeypatch.setattr("knowledge.sync.rules.CHUNKER", "windows-next")
+        monkeypatch.setattr("knowledge.content.indexes.rules.CHUNKER", "windows-next")
     else:
         base = replace(base, chunk_size=300, chunk_overlap=50)
     old, new = await _watch_ids(harness, lambda: harness.sync(base, deps=deps))

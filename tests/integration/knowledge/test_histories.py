@@ -81,7 +81,7 @@ async def _follow_server(
     chance = random.Random(f"{seed} fails")
     days = BadDays(handler, chance)
     # A server that asks for an hour gets it: here the hour is over by the next sync.
-    monkeypatch.setattr("knowledge.later.LONGEST_SECONDS", 0.001)
+    monkeypatch.setattr("knowledge.waiting.later.LONGEST_SECONDS", 0.001)
     async with serve(days) as server:
         deps = replace(reaching(harness, "127.0.0.1"), embedder=UnreliableEmbedder(chance))
         followed = Followed(source.format(server.url), deps, partial(setattr, days, "on"), alone)

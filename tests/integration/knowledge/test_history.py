@@ -7,9 +7,11 @@ import pytest
 
 from common.errors import TransientError
 from knowledge.bases import repository as bases
-from knowledge.bases.use_cases import register_from_job
+from knowledge.history import use_cases as history
 from knowledge.queue.repository import LIST_UNFINISHED
-from knowledge.sync import history, requests
+from knowledge.registry.registration import register_from_job
+from knowledge.registry.wire import view_to_json
+from knowledge.requests import use_cases as requests
 from tests.integration.knowledge.conftest import CountingEmbedder, Harness
 
 INSERT = """
@@ -58,7 +60,7 @@ async def test_a_base_tells_whether_it_is_being_synced_and_what_went_wrong(harne
     async def look() -> None:
         async with harness.pool.acquire() as connection:
             [view] = await bases.list_bases(connection, "ada")
-        shown = view.to_json()
+        shown = view_to_json(view)
         seen.append((shown["state"], shown["lastError"]))
 
     class Looking(CountingEmbedder):

@@ -10,8 +10,8 @@ import pytest
 from bullmq import Job, Queue  # type: ignore[import-untyped]
 from redis.asyncio import Redis
 
-from knowledge.bases.ownership import create_base
 from knowledge.queue.jobs import run_job
+from knowledge.registry.use_cases import create_base
 from knowledge.schedules import rules
 from knowledge.schedules.reconciler import reconcile
 from tests.integration.knowledge.conftest import Harness

@@ -13,12 +13,12 @@ from redis.asyncio import Redis
 
 from backbone.leases import LeaseLost
 from common.errors import TransientError
-from knowledge.bases.use_cases import register_from_job
+from knowledge.content.lease import hold_base
 from knowledge.embeddings import Vectors
 from knowledge.queue.lost_jobs import settle_lost
+from knowledge.registry.registration import register_from_job
 from knowledge.sync import applying, repository, use_cases
-from knowledge.sync.lease import hold_base
-from knowledge.sync.models import SyncResult
+from knowledge.sync.records import SyncResult
 from knowledge.sync.use_cases import SyncRun, sync_base
 from tests.integration.knowledge.conftest import CountingEmbedder, Harness
 

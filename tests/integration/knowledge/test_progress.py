@@ -7,8 +7,10 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from knowledge.bases.use_cases import register_from_job
-from knowledge.sync import copying, reporting, repository
+from knowledge.history import repository as history_repository
+from knowledge.history.wire import sync_to_json
+from knowledge.registry.registration import register_from_job
+from knowledge.sync import copying, reporting
 from knowledge.sync.progress import Progress
 from knowledge.sync.use_cases import SyncRun, sync_base
 from tests.integration.knowledge.conftest import Harness
@@ -39,8 +41,8 @@ async def test_the_writing_of_rows_is_told_while_readers_see_none_of_them(
 
     async def shown() -> dict[str, Any]:
         async with harness.pool.acquire() as connection:
-            records = await repository.list_syncs(connection, base.id, 9)
-        return records[0].to_json() if records else {"progress": None}
+            records = await history_repository.list_syncs(connection, base.id, 9)
+        return sync_to_json(records[0]) if records else {"progress": None}
 
     async def writing() -> dict[str, Any] | None:
         sync = await shown()

@@ -15,17 +15,20 @@ from redis.asyncio import Redis
 from common.errors import NotFound, TransientError
 from common.postgres import create_pool, transaction
 from knowledge.bases import repository as bases
-from knowledge.bases.models import KnowledgeBase
-from knowledge.bases.ownership import change_base, create_base, delete_base
-from knowledge.bases.removal import remove
-from knowledge.bases.use_cases import register_from_job, seed
+from knowledge.bases.records import KnowledgeBase
+from knowledge.content import repository as content_repository
 from knowledge.embeddings import Vectors
+from knowledge.history import repository as history_repository
+from knowledge.history.wire import sync_to_json
 from knowledge.queue.jobs import run_job
 from knowledge.queue.worker import Postponed
+from knowledge.registry.registration import register_from_job
+from knowledge.registry.removal import remove
+from knowledge.registry.seeding import seed
+from knowledge.registry.use_cases import change_base, create_base, delete_base
 from knowledge.schedules import rules
 from knowledge.schedules.reconciler import reconcile
 from knowledge.settings import KnowledgeSettings
-from knowledge.sync import repository as syncs
 from knowledge.sync.use_cases import FilesUnreadable, SyncRun, sync_base
 from tests.integration.knowledge.conftest import CountingEmbedder, Harness
 from tests.support.github import Answer
@@ -80,7 +83,7 @@ async def test_a_deletion_waits_for_no_more_than_the_lock_timeout(harness: Harne
     await create_base(harness.pool, owned(harness), [])
     settings = KnowledgeSettings(database_url=database, auth_mode="dev", lock_timeout_seconds=0.1)
     async with await create_pool(settings) as pool, transaction(harness.pool) as writing:
-        await syncs.lock_base(writing, "handbook")
+        await content_repository.lock_base(writing, "handbook")
         with pytest.raises(TransientError, match="try again"):
             await delete_base(pool, "handbook", "ada")
         assert await bases.get_base(writing, "handbook") is not None
@@ -162,7 +165,9 @@ async def test_a_scheduled_run_waits_for_its_jitter_and_says_who_asked(
     job.id = f"repeat:kb-sync-handbook:{minute - 60_000}"
     assert (await run_job(harness.deps, job, jitter_seconds=30))["type"] == "full"
     async with harness.pool.acquire() as connection:
-        [scheduled, _] = sorted(await syncs.list_syncs(connection, "handbook", 9), key=lambda s: s.status)
+        [scheduled, _] = sorted(
+            await history_repository.list_syncs(connection, "handbook", 9), key=lambda s: s.status
+        )
     assert (scheduled.reason, scheduled.status) == ("schedule", "completed")
     await delete_base(harness.pool, "handbook", "ada")
     job.timestamp += 60_000
@@ -178,7 +183,7 @@ async def test_the_settings_file_takes_its_id_back_without_the_user_s_content(ha
     assert await harness.content() == []
     async with harness.pool.acquire() as connection:
         base = await bases.get_base(connection, "handbook")
-        [asked] = await syncs.list_syncs(connection, "handbook", 9)
+        [asked] = await history_repository.list_syncs(connection, "handbook", 9)
     assert base is not None
     assert (base.owner, base.public, base.origin, asked.reason) == (None, True, "settings", "startup")
 
@@ -190,8 +195,8 @@ async def test_the_history_tells_what_became_of_each_file(harness: Harness) -> N
     with pytest.raises(FilesUnreadable):
         await harness.sync()
     async with harness.pool.acquire() as connection:
-        [record] = await syncs.list_syncs(connection, "handbook", 9)
-    shown = record.to_json()
+        [record] = await history_repository.list_syncs(connection, "handbook", 9)
+    shown = sync_to_json(record)
     assert (shown["state"], shown["trigger"]) == ("failed", "job")
     assert "docs/deep/levers.md" in shown["error"]
     outcomes = {file["path"]: (file["outcome"], file["change"]) for file in shown["files"]}

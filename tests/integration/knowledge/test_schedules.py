@@ -7,7 +7,7 @@ from dataclasses import replace
 from redis.asyncio import Redis
 
 from common.notifications import Notifications
-from knowledge.bases.ownership import create_base
+from knowledge.registry.use_cases import create_base
 from knowledge.schedules.reconciler import Reconciler
 from knowledge.settings import KnowledgeSettings
 from tests.integration.knowledge.conftest import Harness

@@ -8,7 +8,7 @@ import pytest
 from pgvector import Vector
 
 from common.errors import Conflict, NotFound
-from knowledge.binary_codecs import register_binary
+from knowledge.content.binary_codecs import register_binary
 from knowledge.embeddings.minilm import MiniLmEmbedder
 from knowledge.search import repository
 from knowledge.search.use_cases import search
@@ -147,9 +147,9 @@ def clustered(generator: np.random.Generator, count: int, *, centre: int) -> np.
 
 
 async def insert_vectors(harness: Harness, base_id: str, vectors: np.ndarray) -> None:
-    from knowledge.bases.use_cases import register_from_job
-    from knowledge.sync.models import Index
-    from knowledge.sync.repository import upsert_index
+    from knowledge.content.indexes.records import Index
+    from knowledge.content.indexes.repository import upsert_index
+    from knowledge.registry.registration import register_from_job
 
     await register_from_job(harness.pool, harness.base(base_id))
     async with harness.pool.acquire() as connection:

@@ -9,9 +9,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from common.errors import NotFound, PermanentError, TakaroError, TransientError
-from knowledge.sync import cache_repository
-from knowledge.sync.lease import BaseBusy, hold_base
-from knowledge.sync.models import SyncResult
+from knowledge.content.cache import repository as cache_repository
+from knowledge.content.lease import BaseBusy, hold_base
+from knowledge.sync.records import SyncResult
 from knowledge.sync.use_cases import FilesUnreadable
 from tests.integration.knowledge.conftest import CountingEmbedder, Harness
 from tests.support.github import Answer
@@ -334,7 +334,7 @@ async def test_facts_tell_of_each_change_in_order(harness: Harness) -> None:
 async def test_a_base_that_settings_declare_is_not_redefined_by_a_job(harness: Harness) -> None:
     from dataclasses import replace
 
-    from knowledge.bases.use_cases import register, register_from_job
+    from knowledge.registry.registration import register, register_from_job
 
     declared = replace(harness.base(), origin="settings", name="Handbook")
     async with harness.pool.acquire() as connection, connection.transaction():

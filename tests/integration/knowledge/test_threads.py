@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from knowledge.content.files import rules as file_rules
 from knowledge.embeddings import hashing
-from knowledge.sync import rules
 from tests.integration.knowledge.conftest import Harness
 
 
@@ -24,7 +24,7 @@ async def test_cutting_and_embedding_leave_the_event_loops_thread(
 
         return call
 
-    monkeypatch.setattr(rules, "read_files", watched("cut", rules.read_files))
+    monkeypatch.setattr(file_rules, "read_files", watched("cut", file_rules.read_files))
     monkeypatch.setattr(hashing, "hash_texts", watched("embed", hashing.hash_texts))
     await harness.sync()
     assert set(threads) == {"cut", "embed"}

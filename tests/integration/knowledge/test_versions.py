@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from common.errors import Conflict, Forbidden, NotFound
-from knowledge.bases.ownership import change_base, create_base, delete_version
+from knowledge.content.lease import BaseBusy, hold_base
+from knowledge.registry.use_cases import change_base, create_base, delete_version
 from knowledge.search.use_cases import search
-from knowledge.sync.lease import BaseBusy, hold_base
 from knowledge.sync.use_cases import FilesUnreadable
 from tests.integration.knowledge.conftest import CountingEmbedder, Harness
 from tests.support.github import Answer

@@ -15,7 +15,7 @@ from bullmq import Job, Queue, QueueEvents  # type: ignore[import-untyped]
 from redis.asyncio import Redis
 
 from common.errors import Invalid, TransientError
-from knowledge.queue.connection import producer_client, worker_client
+from knowledge.jobs.connection import producer_client, worker_client
 from knowledge.queue.worker import QueueWorker
 from tests.support.node import Node
 from tests.support.wait import eventually

@@ -15,10 +15,10 @@ from common.notifications import Notifications
 from common.postgres import Pool, create_pool
 from knowledge.queue.dispatcher import Dispatcher
 from knowledge.queue.worker import QueueWorker
+from knowledge.requests.records import Reason
+from knowledge.requests.use_cases import request_sync
 from knowledge.settings import KnowledgeSettings
 from knowledge.sync import repository
-from knowledge.sync.models import Reason
-from knowledge.sync.requests import request_sync
 from tests.interop.bullmq.sides import NODE_5_66, Ours, finished, node_application
 from tests.support.node import Node
 from tests.support.wait import eventually

@@ -8,9 +8,9 @@ from bullmq import Queue  # type: ignore[import-untyped]
 from redis.asyncio import Redis
 
 from common.postgres import create_pool, transaction
-from knowledge.bases.removal import remove
-from knowledge.bases.use_cases import register
-from knowledge.queue.models import parse_job
+from knowledge.jobs.wire import parse_job
+from knowledge.registry.registration import register
+from knowledge.registry.removal import remove
 from knowledge.schedules.reconciler import reconcile
 from knowledge.settings import KnowledgeSettings
 from tests.interop.bullmq.sides import NODE_5_66, Peer

@@ -10,7 +10,7 @@ import pytest
 from bullmq import Worker  # type: ignore[import-untyped]
 from redis.asyncio import Redis
 
-from knowledge.queue.connection import worker_client
+from knowledge.jobs.connection import worker_client
 from knowledge.queue.worker import Postponed, QueueWorker
 from tests.interop.bullmq.conftest import Pair
 from tests.interop.bullmq.sides import (

@@ -16,7 +16,7 @@ import pytest
 from redis.asyncio import Redis
 
 from common.trace_context import TraceContext
-from knowledge.sync.requests import request_sync
+from knowledge.requests.use_cases import request_sync
 from takaro_local.collector import Collector
 from takaro_local.spans import SpanStore
 from tests.interop.bullmq.sides import VERSIONS, Peer, finished, node_application

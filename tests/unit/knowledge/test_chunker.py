@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knowledge.sync.chunker import chunk_text
+from knowledge.content.chunks.chunker import chunk_text
 
 TEXTS = st.text(alphabet=st.sampled_from("ab .\n\té🦆"), max_size=4000)
 

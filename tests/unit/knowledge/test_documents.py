@@ -6,9 +6,8 @@ from io import BytesIO
 import pytest
 from pypdf import PdfReader, PdfWriter
 
-from knowledge.documents import UnsupportedContent, decode_text, read_document
+from knowledge.documents import FileUnreadable, UnsupportedContent, decode_text, read_document
 from knowledge.documents.pdf import pdf_to_document
-from knowledge.sources import FileUnreadable
 from tests.support.pdf import make_pdf
 
 

@@ -11,7 +11,7 @@ import pytest
 from common.errors import TransientError
 from knowledge.embeddings.limits import Limits
 from knowledge.embeddings.openai import OpenAiAccess, OpenAiEmbedder
-from knowledge.http_retries import Retries, asked_pause
+from knowledge.web.retries import Retries, asked_pause
 from tests.support.embeddings import EmbeddingsApi, serve_embeddings
 from tests.support.github import Answer
 from tests.support.wait import eventually

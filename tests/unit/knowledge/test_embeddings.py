@@ -17,7 +17,7 @@ from knowledge.embeddings.hashing import HashingEmbedder
 from knowledge.embeddings.minilm import MiniLmEmbedder
 from knowledge.embeddings.openai import OpenAiAccess, OpenAiEmbedder
 from knowledge.embeddings.vectors import BadEmbeddings
-from knowledge.http_retries import Retries
+from knowledge.web.retries import Retries
 
 QUESTION = "How is a sync of a knowledge base queued?"
 ANSWER = "Syncing a knowledge base adds a job to the queue."

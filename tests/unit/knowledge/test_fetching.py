@@ -11,11 +11,12 @@ import pytest
 
 from common.errors import Forbidden, Invalid, TransientError
 from knowledge.app import build
-from knowledge.http_retries import Retries
 from knowledge.settings import KnowledgeSettings
-from knowledge.sources.addresses import is_public
-from knowledge.sources.fetching import Access, AddressRefused, Fetcher, TooLarge
-from knowledge.sources.web_address import canonical_url
+from knowledge.web.address import canonical_url
+from knowledge.web.fetching import Access, Fetcher, TooLarge
+from knowledge.web.guarded_network import AddressRefused
+from knowledge.web.public_addresses import is_public
+from knowledge.web.retries import Retries
 from tests.support.github import Answer
 from tests.support.web import Request, serve
 

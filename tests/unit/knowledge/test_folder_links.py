@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from common.errors import NotFound
-from knowledge.sources import FileUnreadable, SourceFile
-from knowledge.sources.folder import FolderSource
+from knowledge.documents import FileUnreadable
+from knowledge.sources import SourceFile
+from knowledge.sources.folder.source import FolderSource
 from knowledge.sources.selection import Selection, git_blob_sha
 
 SECRET = "the same in both, so that only the way to it tells them apart"

@@ -11,12 +11,13 @@ import httpx
 import pytest
 
 from common.errors import Forbidden, NotFound, PermanentError, TransientError
-from knowledge.http_retries import Retries
-from knowledge.sources import FileRefused, FileUnreadable
-from knowledge.sources.fetching import Access, Fetcher
-from knowledge.sources.git_advertisement import parse_refs
-from knowledge.sources.git_remote import GitMemory, GitSource
+from knowledge.documents import FileUnreadable
+from knowledge.sources import FileRefused
+from knowledge.sources.git.advertisement import parse_refs
+from knowledge.sources.git.source import GitMemory, GitSource
 from knowledge.sources.location import GitLocation
+from knowledge.web.fetching import Access, Fetcher
+from knowledge.web.retries import Retries
 from tests.support.github import Answer, GitRepository
 from tests.support.web import Request, WebServer, git_backend, serve
 

@@ -8,13 +8,12 @@ import httpx
 import pytest
 
 from common.errors import Forbidden, NotFound, PermanentError, TransientError
-from knowledge.documents import MAX_FILE_BYTES
-from knowledge.http_retries import Retries
-from knowledge.sources import FileUnreadable
-from knowledge.sources.fetching import Access, Fetcher
-from knowledge.sources.github import GitHubSource
-from knowledge.sources.github_access import GitHubAccess
+from knowledge.documents import MAX_FILE_BYTES, FileUnreadable
+from knowledge.sources.github.access import GitHubAccess
+from knowledge.sources.github.source import GitHubSource
 from knowledge.sources.location import GitHubLocation
+from knowledge.web.fetching import Access, Fetcher
+from knowledge.web.retries import Retries
 from tests.support.github import Answer, FakeGitHub, GitRepository, serve_github
 from tests.support.web import Request, serve
 

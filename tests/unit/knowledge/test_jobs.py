@@ -7,10 +7,10 @@ from pydantic import ValidationError
 
 from common.errors import Invalid
 from common.trace_context import TraceContext
-from knowledge.bases.bodies import BaseChange, NewBase
-from knowledge.bases.registry_file import folders_of, read_registry_file
-from knowledge.queue.connection import worker_client
-from knowledge.queue.models import job_data_of, parse_job, trace_of, trace_options
+from knowledge.jobs.connection import worker_client
+from knowledge.jobs.wire import job_data_of, parse_job, trace_of, trace_options
+from knowledge.registry.registry_file import folders_of, read_registry_file
+from knowledge.registry.wire import BaseChange, NewBase
 from knowledge.sync.rules import selection_of
 
 DATA = {"knowledgeBaseId": "kb", "version": "1", "source": "https://github.com/a/b/tree/main/docs"}

@@ -10,13 +10,15 @@ from uuid import UUID
 import pytest
 
 from knowledge.bases.cron import check_schedule
-from knowledge.queue.models import parse_job
+from knowledge.content.files.records import FileState
+from knowledge.jobs.wire import parse_job
 from knowledge.schedules import rules as schedules
-from knowledge.sync.models import FileState, Plan
 from knowledge.sync.progress import Progress
+from knowledge.sync.records import Plan
 from knowledge.sync.report import MOST_FILES, report_of
-from knowledge.webhooks.payloads import PushPayload
-from knowledge.webhooks.rules import MOST_COMMITS, Push, concerns, is_signed
+from knowledge.webhooks.records import Push
+from knowledge.webhooks.rules import MOST_COMMITS, concerns, is_signed
+from knowledge.webhooks.wire import PushPayload
 
 SOURCE = "https://github.com/Acme/handbook/tree/main/docs"
 BASE = parse_job("sync", {"knowledgeBaseId": "kb", "version": "1", "source": SOURCE}).base()

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from knowledge.queue.worker import pause_after
-from knowledge.slots import MOST_WAITING, SiteSilent, Slots, admit, waiting_for
+from knowledge.waiting.slots import MOST_WAITING, SiteSilent, Slots, admit, waiting_for
 from tests.support.wait import eventually
 
 SITE = "docs.example:443"

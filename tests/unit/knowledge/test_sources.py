@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from common.errors import Forbidden, Invalid, NotFound
-from knowledge.sources import FileUnreadable
-from knowledge.sources.folder import FolderSource
+from knowledge.documents import FileUnreadable
+from knowledge.sources.folder.source import FolderSource
 from knowledge.sources.location import (
     FolderLocation,
     GitHubLocation,
@@ -15,11 +15,7 @@ from knowledge.sources.location import (
     SitemapLocation,
     parse_source,
 )
-from knowledge.sources.selection import (
-    Selection,
-    below,
-    git_blob_sha,
-)
+from knowledge.sources.selection import Selection, below, git_blob_sha
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,16 @@ import httpx
 import pytest
 
 from common.errors import Forbidden, NotFound, PermanentError, TransientError
-from knowledge.http_retries import Retries
-from knowledge.sources import FileRefused, FileUnreadable
-from knowledge.sources.fetching import Access, AddressRefused, Fetcher
+from knowledge.documents import FileUnreadable
+from knowledge.sources import FileRefused
 from knowledge.sources.location import SitemapLocation
-from knowledge.sources.pages import PageMemory, path_of
 from knowledge.sources.selection import Selection, git_blob_sha
-from knowledge.sources.sitemap_xml import Entry, parse_sitemap
-from knowledge.sources.website import WebsiteSource
+from knowledge.sources.website.pages import PageMemory, path_of
+from knowledge.sources.website.sitemap_xml import Entry, parse_sitemap
+from knowledge.sources.website.source import WebsiteSource
+from knowledge.web.fetching import Access, Fetcher
+from knowledge.web.guarded_network import AddressRefused
+from knowledge.web.retries import Retries
 from tests.support.github import Answer
 from tests.support.pdf import make_pdf
 from tests.support.web import Request, WebServer, serve

@@ -1,6 +1,7 @@
 """The composition root of knowledge."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -10,28 +11,29 @@ from fastapi import FastAPI
 
 from common.readiness import NotReady
 from contracts import knowledge as contracts
-from knowledge.bases.models import KnowledgeBase
-from knowledge.bases.registry_file import folders_of, read_registry_file
-from knowledge.bases.routes import router as bases
-from knowledge.bases.use_cases import seed
+from knowledge.bases.records import KnowledgeBase
+from knowledge.content.cache import repository as cache_repository
 from knowledge.embeddings.providers import make_embedder
-from knowledge.http_retries import Retries
+from knowledge.history.routes import router as history
+from knowledge.history.use_cases import forget_syncs
 from knowledge.queue.dispatcher import Dispatcher
 from knowledge.queue.jobs import run_job
 from knowledge.queue.worker import QueueWorker
+from knowledge.registry.registry_file import folders_of, read_registry_file
+from knowledge.registry.routes import router as registry
+from knowledge.registry.seeding import seed
+from knowledge.requests.commands import create_command_router
+from knowledge.requests.routes import router as requests
 from knowledge.resources import KnowledgeResources
 from knowledge.schedules.reconciler import Reconciler
 from knowledge.search.routes import create_router as create_search_router
 from knowledge.settings import KnowledgeSettings
-from knowledge.sources.fetching import Access, Fetcher
-from knowledge.sources.github_access import GitHubAccess
+from knowledge.sources.github.access import GitHubAccess
 from knowledge.sources.opening import Limits, Sources
 from knowledge.sources.work_folder import remove_abandoned
-from knowledge.sync import cache_repository
-from knowledge.sync.handlers import commands
-from knowledge.sync.history import forget_syncs
-from knowledge.sync.routes import router as syncs
 from knowledge.sync.use_cases import SyncDeps
+from knowledge.web.fetching import Access, Fetcher
+from knowledge.web.retries import Retries
 from knowledge.webhooks.routes import router as webhooks
 from servicekit.service import Resources, ServiceSpec, create_app
 
@@ -40,6 +42,16 @@ log = structlog.get_logger()
 REQUIRED_REVISION = "021"
 FORGET_INTERVAL_SECONDS = 3600.0
 CLEAN_INTERVAL_SECONDS = 3600.0
+
+
+@dataclass(slots=True)
+class Parts(KnowledgeResources):
+    """What works in the background, besides. ``seeded``: the registry holds what ``KNOWLEDGE_BASES_FILE``
+    declares."""
+
+    fetcher: Fetcher
+    worker: QueueWorker
+    seeded: bool = False
 
 
 def build(settings: KnowledgeSettings) -> FastAPI:
@@ -53,7 +65,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
         settings.source_credentials_by_host(),
     )
 
-    def make_resources(shared: Resources) -> KnowledgeResources:
+    def make_resources(shared: Resources) -> Parts:
         embedder = make_embedder(settings, shared.http)
         sources = _sources(settings, shared, roots, access)
         deps = SyncDeps(
@@ -71,7 +83,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             grace_seconds=settings.shutdown_grace_seconds,
             lock_seconds=settings.sync_lock_seconds,
         )
-        return KnowledgeResources(
+        return Parts(
             shared.pool,
             shared.redis,
             shared.http,
@@ -82,20 +94,20 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             worker=worker,
         )
 
-    async def seed_registry(resources: KnowledgeResources) -> None:
+    async def seed_registry(resources: Parts) -> None:
         await _seed(resources, declared, settings.sync_at_start)
 
-    async def work_queue(resources: KnowledgeResources) -> None:
+    async def work_queue(resources: Parts) -> None:
         try:
             await resources.worker.run()
         finally:
             await resources.embedder.close()
             await resources.fetcher.close()
 
-    async def dispatch_syncs(resources: KnowledgeResources) -> None:
+    async def dispatch_syncs(resources: Parts) -> None:
         await Dispatcher(resources.pool, settings.redis_url, resources.notifications).run()
 
-    async def keep_schedules(resources: KnowledgeResources) -> None:
+    async def keep_schedules(resources: Parts) -> None:
         await Reconciler(
             resources.pool,
             settings.redis_url,
@@ -105,7 +117,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             interval_seconds=settings.schedules_check_seconds,
         ).run()
 
-    async def forget_what_is_old(resources: KnowledgeResources) -> None:
+    async def forget_what_is_old(resources: Parts) -> None:
         while True:
             await asyncio.sleep(FORGET_INTERVAL_SECONDS)
             async with resources.pool.acquire() as connection:
@@ -115,7 +127,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             if forgotten := await forget_syncs(resources.pool, timedelta(days=settings.sync_history_days)):
                 log.info("old syncs were forgotten", syncs=forgotten)
 
-    async def remove_abandoned_folders(_: KnowledgeResources) -> None:
+    async def remove_abandoned_folders(_: Parts) -> None:
         while True:
             if removed := await asyncio.to_thread(remove_abandoned):
                 log.info("folders of processes that are gone were removed", folders=len(removed))
@@ -126,8 +138,8 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             settings=settings,
             title="Takaro knowledge",
             required_revision=REQUIRED_REVISION,
-            routers=[create_search_router(settings.search_exact_rows), syncs, webhooks, bases],
-            streams={contracts.COMMANDS_STREAM: commands()},
+            routers=[create_search_router(settings.search_exact_rows), history, webhooks, registry, requests],
+            streams={contracts.COMMANDS_STREAM: create_command_router()},
             resources=make_resources,
             facts_stream=contracts.FACTS_STREAM,
             facts=contracts.FACTS,
@@ -144,19 +156,19 @@ def build(settings: KnowledgeSettings) -> FastAPI:
     )
 
 
-async def _check_registry(resources: KnowledgeResources) -> str:
+async def _check_registry(resources: Parts) -> str:
     if not resources.seeded:
         raise NotReady("the registry is not yet in line with KNOWLEDGE_BASES_FILE")
     return "seeded"
 
 
-async def _check_worker(resources: KnowledgeResources) -> str:
+async def _check_worker(resources: Parts) -> str:
     if not resources.worker.running:
         raise NotReady("the worker of kb-sync is not running: is Redis there?")
     return "running"
 
 
-async def _seed(resources: KnowledgeResources, declared: list[KnowledgeBase], sync: bool) -> None:
+async def _seed(resources: Parts, declared: list[KnowledgeBase], sync: bool) -> None:
     """Once; ``supervise`` repeats it while the database is away or not migrated."""
     await seed(resources.pool, declared, sync=sync)
     resources.seeded = True

@@ -1,11 +1,9 @@
-"""What knowledge's routes and background work need."""
+"""What knowledge's routes need."""
 
 from dataclasses import dataclass
 
 from knowledge.embeddings import Embedder
-from knowledge.queue.worker import QueueWorker
 from knowledge.settings import KnowledgeSettings
-from knowledge.sources.fetching import Fetcher
 from servicekit.service import Resources
 
 
@@ -15,7 +13,3 @@ class KnowledgeResources(Resources):
 
     settings: KnowledgeSettings
     embedder: Embedder
-    fetcher: Fetcher
-    worker: QueueWorker
-    seeded: bool = False
-    """Whether the registry holds what ``KNOWLEDGE_BASES_FILE`` declares."""

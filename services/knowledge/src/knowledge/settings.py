@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr, TypeAdapter, ValidationError
 
-from knowledge.sources.web_address import canonical_place
+from knowledge.web.address import canonical_place
 from servicekit.settings import ServiceSettings
 
 _CREDENTIALS = TypeAdapter(dict[str, str])

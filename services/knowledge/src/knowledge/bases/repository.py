@@ -1,13 +1,38 @@
-"""SQL of the registry. Functions take a connection, run one statement and never commit."""
+"""SQL that takes a base away. Functions take a connection, run one statement and never commit."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import asyncpg
 
 from common.errors import NotFound
 from common.postgres import Connection
-from knowledge.bases.models import BaseView, KnowledgeBase
+from knowledge.bases.records import BaseView, KnowledgeBase
+
+DELETE_BASE = """
+WITH deleted AS (
+    DELETE FROM knowledge_bases WHERE id = $1 RETURNING id, event_sequence
+)
+INSERT INTO retired_subjects (subject, sequence, retired_at)
+SELECT 'knowledge:' || id, event_sequence, clock_timestamp() FROM deleted
+ON CONFLICT (subject) DO UPDATE SET sequence = excluded.sequence, retired_at = excluded.retired_at
+"""
+
+
+async def delete_base(connection: Connection, base_id: str) -> None:
+    """Delete the base with its indexes, files and syncs; remember its facts' sequence, and when."""
+    await connection.execute(DELETE_BASE, base_id)
+
+
+GET_RETIRED_AT = "SELECT retired_at FROM retired_subjects WHERE subject = 'knowledge:' || $1::text"
+
+
+async def get_retired_at(connection: Connection, base_id: str) -> datetime | None:
+    """When a base of this id was last deleted."""
+    moment: datetime | None = await connection.fetchval(GET_RETIRED_AT, base_id)
+    return moment
+
 
 GET_BASE = """
 SELECT id, name, description, source, version, extensions, include, exclude, chunk_size, chunk_overlap,

@@ -4,24 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.errors import Forbidden, Invalid, NotFound
-from contracts.knowledge import BaseUpdated
-from knowledge.bases.models import KnowledgeBase
+from knowledge.bases.records import KnowledgeBase
 from knowledge.sources.location import FolderLocation, parse_source
-
-
-def updated(base: KnowledgeBase, *, deleted: bool = False, removed_version: str | None = None) -> BaseUpdated:
-    """The fact that ``base`` is defined like this now, or what of it is gone."""
-    return BaseUpdated(
-        knowledge_base_id=base.id,
-        name=base.name,
-        version=base.version,
-        source=base.source,
-        refresh_schedule=base.refresh_schedule,
-        public=base.public,
-        owner_id=base.owner,
-        deleted=deleted,
-        removed_version=removed_version,
-    )
 
 
 def content_differs(before: KnowledgeBase, after: KnowledgeBase) -> bool:

@@ -1,7 +1,7 @@
 """From a file's bytes to the text that is indexed. Which format a file has is told by its name.
 
 What is refused here is refused for good: the same bytes give the same answer. What may go better next time (a
-parser that runs out of time) is :class:`~knowledge.sources.FileUnreadable`.
+parser that runs out of time) is :class:`FileUnreadable`.
 """
 
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from knowledge.documents.encoding import decode_text
 from knowledge.documents.html import html_to_document
 from knowledge.documents.markdown import markdown_to_document
 from knowledge.documents.mdx import mdx_to_document
-from knowledge.documents.model import MAX_FILE_BYTES, Document, UnsupportedContent, check_size
+from knowledge.documents.model import MAX_FILE_BYTES, Document, FileUnreadable, UnsupportedContent, check_size
 from knowledge.documents.pdf import pdf_to_document
-from knowledge.sources import FileUnreadable
 
 __all__ = [
     "MAX_FILE_BYTES",
     "READERS",
     "Document",
+    "FileUnreadable",
     "UnsupportedContent",
     "check_size",
     "decode_text",

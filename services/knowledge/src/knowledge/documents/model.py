@@ -10,6 +10,11 @@ class UnsupportedContent(ValueError):
     """The bytes are no text. Deterministic: the same content is refused every time."""
 
 
+class FileUnreadable(Exception):
+    """One file could not be fetched as it was listed, or not be read this time. The message says why; the
+    others are not affected, and it is tried again at the next sync."""
+
+
 @dataclass(slots=True, frozen=True)
 class Document:
     """A text, and what the file says about itself outside of it."""

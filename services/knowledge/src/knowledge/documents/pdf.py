@@ -5,8 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from knowledge.documents.model import Document, UnsupportedContent
-from knowledge.sources import FileUnreadable
+from knowledge.documents.model import Document, FileUnreadable, UnsupportedContent
 
 TIMEOUT_SECONDS = 60.0
 _PROGRAM = Path(__file__).with_name("pdf_program.py")

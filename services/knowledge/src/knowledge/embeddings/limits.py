@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from aiolimiter import AsyncLimiter
 
-from knowledge.later import RateLimited
-from knowledge.slots import EMBEDDER
+from knowledge.waiting.later import RateLimited
+from knowledge.waiting.slots import EMBEDDER
 
 QUERY_SECONDS = 3.0
 """A person's query waits no longer for the limits, nor for a pause that the provider asks for."""

@@ -13,8 +13,8 @@ from common.errors import PermanentError
 from knowledge.embeddings import DIMENSIONS, Vectors, estimate_tokens
 from knowledge.embeddings.limits import QUERY_SECONDS, Gate, Limits
 from knowledge.embeddings.vectors import BadEmbeddings, check_vectors
-from knowledge.http_retries import Retries, asked_pause, send
-from knowledge.slots import EMBEDDER
+from knowledge.waiting.slots import EMBEDDER
+from knowledge.web.retries import Retries, asked_pause, send
 
 
 @dataclass(slots=True, frozen=True)

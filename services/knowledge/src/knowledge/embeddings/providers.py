@@ -7,8 +7,8 @@ from knowledge.embeddings.hashing import HashingEmbedder
 from knowledge.embeddings.limits import Limits
 from knowledge.embeddings.minilm import MiniLmEmbedder
 from knowledge.embeddings.openai import OpenAiAccess, OpenAiEmbedder
-from knowledge.http_retries import Retries
 from knowledge.settings import KnowledgeSettings
+from knowledge.web.retries import Retries
 
 
 def make_embedder(settings: KnowledgeSettings, http: httpx.AsyncClient) -> Embedder:

@@ -17,12 +17,12 @@ from common.notifications import Notifications
 from common.postgres import Pool
 from common.telemetry import span
 from knowledge.bases import repository as bases
-from knowledge.queue.connection import producer_client
+from knowledge.jobs.connection import producer_client
+from knowledge.jobs.wire import PREFIX, QUEUE, job_data_of, trace_options
 from knowledge.queue.lost_jobs import settle_lost
-from knowledge.queue.models import PREFIX, QUEUE, job_data_of, trace_options
-from knowledge.sync import repository
-from knowledge.sync.models import SyncRequest
-from knowledge.sync.requests import CHANNEL
+from knowledge.requests import repository as request_repository
+from knowledge.requests.records import SyncRequest
+from knowledge.requests.use_cases import CHANNEL
 
 log = structlog.get_logger()
 
@@ -71,7 +71,7 @@ class Dispatcher:
 
     async def _dispatch(self, queue: Queue) -> int:
         async with self._pool.acquire() as connection:
-            requests = await repository.list_requested(connection, BATCH)
+            requests = await request_repository.list_requested(connection, BATCH)
         for request in requests:
             await self._enqueue(queue, request)
         return len(requests)
@@ -103,4 +103,4 @@ class Dispatcher:
             }
             await queue.add(name, job_data_of(base, request.mode), options)
             async with self._pool.acquire() as connection:
-                await repository.update_queued(connection, request.id)
+                await request_repository.update_queued(connection, request.id)

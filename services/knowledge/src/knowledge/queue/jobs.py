@@ -10,16 +10,17 @@ from bullmq import Job  # type: ignore[import-untyped]
 from redis.exceptions import RedisError
 
 from backbone.leases import LeaseLost
-from knowledge.bases.models import KnowledgeBase
-from knowledge.bases.use_cases import register_from_job
-from knowledge.later import Later
-from knowledge.queue.models import JobData, parse_job
+from knowledge.bases.records import KnowledgeBase
+from knowledge.jobs.wire import JobData, parse_job
 from knowledge.queue.worker import Postponed
+from knowledge.registry.registration import register_from_job
+from knowledge.requests.rules import sync_id_of
 from knowledge.schedules.rules import due_at
 from knowledge.sync import metrics
 from knowledge.sync.progress import Progress
-from knowledge.sync.requests import sync_id_of
 from knowledge.sync.use_cases import SyncDeps, SyncRun, sync_base
+from knowledge.sync.wire import job_result_of
+from knowledge.waiting.later import Later
 
 log = structlog.get_logger()
 
@@ -69,7 +70,7 @@ async def run_job(deps: SyncDeps, job: Job, *, jitter_seconds: float = 0) -> dic
     metrics.SYNCS.labels(result.type).inc()
     metrics.SYNC_SECONDS.observe(time.monotonic() - started)
     metrics.CHUNKS_WRITTEN.inc(result.chunks_created)
-    return result.to_job_result()
+    return job_result_of(result)
 
 
 async def _warn_of_difference(job: Job, data: JobData, base: KnowledgeBase) -> None:

@@ -16,11 +16,12 @@ from bullmq import Queue  # type: ignore[import-untyped]
 from backbone.leases import Lease, LeaseLost
 from common.postgres import Pool
 from knowledge.bases import repository as bases
+from knowledge.content.lease import BaseBusy, hold_base
 from knowledge.queue import repository
 from knowledge.queue.outcomes import JobOutcome, outcome_of, outcomes_told
+from knowledge.requests.records import SyncRequest
 from knowledge.sync import applying
-from knowledge.sync.lease import BaseBusy, hold_base
-from knowledge.sync.models import SyncRequest, SyncResult
+from knowledge.sync.wire import parse_job_result
 
 log = structlog.get_logger()
 
@@ -56,7 +57,7 @@ async def _settle(pool: Pool, sync: SyncRequest, outcome: JobOutcome) -> bool:
     """Record what came of a job."""
     if outcome.failed_reason is not None:
         return await _give_up(pool, sync, outcome.failed_reason or "the job failed")
-    result = SyncResult.of_job_result(outcome.result)
+    result = parse_job_result(outcome.result)
     async with pool.acquire() as connection:
         base = await bases.get_base(connection, sync.knowledge_base_id)
     if base is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bullmq import Job, Queue  # type: ignore[import-untyped]
 
-from knowledge.queue.models import PREFIX, QUEUE
+from knowledge.jobs.wire import PREFIX, QUEUE
 
 EVENTS = f"{PREFIX}:{QUEUE}:events"
 PAGE = 1000

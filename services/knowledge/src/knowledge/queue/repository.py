@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from common.postgres import Connection
-from knowledge.sync.models import SyncRequest
+from knowledge.requests.records import SyncRequest
 
 LIST_UNFINISHED = """
 SELECT id, knowledge_base_id, mode, reason, job_id, traceparent, tracestate, baggage FROM knowledge_syncs

@@ -16,11 +16,11 @@ from opentelemetry.trace import SpanKind
 from backbone.leases import LeaseLost
 from common.errors import PermanentError, TakaroError
 from common.telemetry import links_to, span
-from knowledge.later import Later
-from knowledge.queue.connection import worker_client
-from knowledge.queue.models import PREFIX, QUEUE, trace_of
-from knowledge.slots import Slots
-from knowledge.sync.lease import BaseBusy
+from knowledge.content.lease import BaseBusy
+from knowledge.jobs.connection import worker_client
+from knowledge.jobs.wire import PREFIX, QUEUE, trace_of
+from knowledge.waiting.later import Later
+from knowledge.waiting.slots import Slots
 
 log = structlog.get_logger()
 

@@ -15,9 +15,9 @@ from common.errors import is_transient
 from common.notifications import Notifications
 from common.postgres import Pool
 from knowledge.bases import repository as bases
-from knowledge.bases.models import KnowledgeBase
-from knowledge.queue.connection import producer_client
-from knowledge.queue.models import PREFIX, QUEUE
+from knowledge.bases.records import KnowledgeBase
+from knowledge.jobs.connection import producer_client
+from knowledge.jobs.wire import PREFIX, QUEUE
 from knowledge.schedules import repository, rules
 
 log = structlog.get_logger()

@@ -4,8 +4,8 @@ import re
 import zlib
 from typing import Any
 
-from knowledge.bases.models import KnowledgeBase
-from knowledge.queue.models import job_data_of
+from knowledge.bases.records import KnowledgeBase
+from knowledge.jobs.wire import job_data_of
 
 JOB_NAME = "sync"
 JOB_OPTIONS: dict[str, Any] = {"removeOnComplete": {"count": 100}, "removeOnFail": {"count": 50}}

@@ -1,32 +1,11 @@
 """SQL of the search. Functions take a connection, run one statement and never commit."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import asyncpg
 
 from common.postgres import Connection
-
-
-@dataclass(slots=True, frozen=True)
-class Target:
-    """What a search goes through: one version of a base. ``current``: it is the one that the registry names.
-    ``model`` is ``None`` before its first sync."""
-
-    visible: bool
-    version: str
-    current: bool
-    model: str | None
-    chunk_count: int
-
-
-@dataclass(slots=True, frozen=True)
-class Hit:
-    content: str
-    score: float
-    metadata: dict[str, Any]
-
+from knowledge.search.records import Hit, Target
 
 GET_TARGET = """
 WITH base AS (

@@ -1,17 +1,14 @@
 """HTTP of the search."""
 
-from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from knowledge.bases.routes import BaseId, OneVersion
-from knowledge.resources import KnowledgeResources
+from knowledge.edge import BaseId, CallerParam, OneVersion, ResourcesParam
 from knowledge.search.use_cases import search
+from knowledge.search.wire import hit_to_json
 from servicekit.answers import data, require_storable
-from servicekit.auth import Caller, require_caller
-from servicekit.service import get_resources
 
 MAX_LIMIT = 50
 MAX_QUESTION = 8_000
@@ -25,8 +22,8 @@ def create_router(exact_rows: int) -> APIRouter:
     async def search_knowledge_base(
         kb_id: BaseId,
         q: Annotated[str, Query(min_length=1, max_length=MAX_QUESTION)],
-        caller: Annotated[Caller, Depends(require_caller)],
-        resources: Annotated[KnowledgeResources, Depends(get_resources)],
+        caller: CallerParam,
+        resources: ResourcesParam,
         limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 5,
         version: OneVersion = None,
     ) -> Response:
@@ -43,6 +40,6 @@ def create_router(exact_rows: int) -> APIRouter:
             user_id=caller.user_id,
             version=version,
         )
-        return data([asdict(hit) for hit in hits])
+        return data([hit_to_json(hit) for hit in hits])
 
     return router

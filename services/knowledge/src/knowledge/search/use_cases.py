@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from common.errors import Conflict, Forbidden, NotFound
 from common.postgres import Connection, Pool
 from knowledge.embeddings import Embedder
-from knowledge.search import repository
-from knowledge.search.repository import Hit
+from knowledge.search import records, repository
+from knowledge.search.records import Hit
 
 
 async def search(
@@ -27,7 +27,7 @@ async def search(
     ``Forbidden`` for another user's private one, ``Conflict`` for one whose vectors another model made.
     """
 
-    async def find_target(connection: Connection) -> repository.Target:
+    async def find_target(connection: Connection) -> records.Target:
         target = await repository.get_target(connection, base_id, user_id, version)
         return _check(target, embedder.model)
 
@@ -48,7 +48,7 @@ async def search(
         return await repository.search_exactly(connection, vector, base_id, target.version, limit)
 
 
-def _check(target: repository.Target | None, model: str) -> repository.Target:
+def _check(target: records.Target | None, model: str) -> records.Target:
     if target is None:
         raise NotFound("Knowledge base not found")
     if not target.visible:

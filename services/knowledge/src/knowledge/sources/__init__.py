@@ -22,11 +22,6 @@ class SourceFile:
         return f"document{self.format}" if self.format else self.path
 
 
-class FileUnreadable(Exception):
-    """One file could not be fetched as it was listed, or not be read this time. The message says why; the
-    others are not affected, and it is tried again at the next sync."""
-
-
 class FileRefused(Exception):
     """One file will not be given to us (the page is gone, robots.txt forbids it): it has no text."""
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from common.errors import Invalid
-from knowledge.sources.web_address import canonical_netloc
+from knowledge.web.address import canonical_netloc
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._-]+")
 _BRANCH = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\-][^\x00-\x20\x7f~^:?*\[\\]*")

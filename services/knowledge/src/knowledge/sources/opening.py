@@ -7,19 +7,19 @@ from pathlib import Path
 
 from common.errors import PermanentError
 from knowledge.documents import MAX_FILE_BYTES
-from knowledge.slots import admit
 from knowledge.sources import Source
 from knowledge.sources.checked_paths import CheckedPaths
-from knowledge.sources.fetching import Fetcher
-from knowledge.sources.folder import FolderSource
-from knowledge.sources.git_remote import GitMemory, GitSource
-from knowledge.sources.github import GitHubSource
-from knowledge.sources.github_access import GitHubAccess
+from knowledge.sources.folder.source import FolderSource
+from knowledge.sources.git.source import GitMemory, GitSource
+from knowledge.sources.github.access import GitHubAccess
+from knowledge.sources.github.source import GitHubSource
 from knowledge.sources.location import GitHubLocation, GitLocation, Location, SitemapLocation, parse_source
-from knowledge.sources.pages import PageMemory
 from knowledge.sources.selection import Selection
-from knowledge.sources.web_address import site_of
-from knowledge.sources.website import WebsiteSource
+from knowledge.sources.website.pages import PageMemory
+from knowledge.sources.website.source import WebsiteSource
+from knowledge.waiting.slots import admit
+from knowledge.web.address import site_of
+from knowledge.web.fetching import Fetcher
 
 
 @dataclass(slots=True, frozen=True)

@@ -11,14 +11,23 @@ from common.postgres import Connection, Pool, transaction
 from contracts import Contract
 from contracts.knowledge import FACTS_STREAM, SyncCompleted, SyncFailed
 from knowledge.bases import repository as bases
-from knowledge.bases.models import KnowledgeBase
-from knowledge.binary_codecs import register_binary
-from knowledge.sync import chunk_repository, repository, rules, version_repository
+from knowledge.bases.records import KnowledgeBase
+from knowledge.content import repository as content_repository
+from knowledge.content.binary_codecs import register_binary
+from knowledge.content.chunks import repository as chunk_repository
+from knowledge.content.files import repository as file_repository
+from knowledge.content.files.records import FileState
+from knowledge.content.indexes import repository as index_repository
+from knowledge.content.indexes.records import Index
+from knowledge.content.versions import repository as version_repository
+from knowledge.content.versions import rules as version_rules
+from knowledge.sync import repository, rules
 from knowledge.sync.copying import copy_new
-from knowledge.sync.models import FileState, Index, Plan, SyncResult
 from knowledge.sync.progress import Progress
+from knowledge.sync.records import Plan, SyncResult
 from knowledge.sync.report import report_of
 from knowledge.sync.reporting import Reporter
+from knowledge.sync.wire import history_of
 
 TRANSACTION_SECONDS = 3600.0
 
@@ -47,8 +56,8 @@ async def apply(
     async with pool.acquire() as prepared:
         await register_binary(prepared)
         async with prepared.transaction():
-            await repository.set_statement_timeout(prepared, TRANSACTION_SECONDS)
-            await repository.lock_base(prepared, base.id)
+            await content_repository.set_statement_timeout(prepared, TRANSACTION_SECONDS)
+            await content_repository.lock_base(prepared, base.id)
             await lease.hold(prepared)
             wanted = plan.wanted()
             existing = await chunk_repository.list_chunk_ids(prepared, base.id, base.version)
@@ -93,7 +102,7 @@ async def finish_unchanged(
     """Record a sync that had nothing to write, or was done by somebody else. Raises ``LeaseLost``."""
     async with transaction(pool) as connection:
         await lease.hold(connection)
-        await repository.update_finished(connection, sync_id, result=result.to_record(), error=None)
+        await repository.update_finished(connection, sync_id, result=history_of(result), error=None)
         await _tell(connection, base.id, _completed(sync_id, base, result))
 
 
@@ -136,15 +145,15 @@ def failure_of(plan: Plan) -> str:
 async def _record_state(connection: Connection, change: Change, count: int) -> None:
     base, plan = change.base, change.plan
     index = replace(change.index, chunk_count=count, commit=change.index.commit or change.old_commit)
-    await repository.upsert_index(connection, base.id, base.version, index)
+    await index_repository.upsert_index(connection, base.id, base.version, index)
     gone = [path for path in change.known if path not in plan.files]
     if gone:
-        await repository.delete_files(connection, base.id, base.version, gone)
+        await file_repository.delete_files(connection, base.id, base.version, gone)
     changed = [file for path, file in plan.files.items() if change.known.get(path) != file]
     if changed:
-        await repository.upsert_files(connection, base.id, base.version, changed)
+        await file_repository.upsert_files(connection, base.id, base.version, changed)
     if change.index.commit:
-        await repository.upsert_sync_state(connection, base.id, change.index.commit)
+        await index_repository.upsert_sync_state(connection, base.id, change.index.commit)
 
 
 async def _remove_versions_of_other_models(connection: Connection, change: Change) -> tuple[list[str], int]:
@@ -155,7 +164,7 @@ async def _remove_versions_of_other_models(connection: Connection, change: Chang
     """
     base = change.base
     stored = await version_repository.list_versions(connection, base.id)
-    versions = rules.of_other_models(stored, base.version, change.index.model)
+    versions = version_rules.of_other_models(stored, base.version, change.index.model)
     if not versions:
         return [], 0
     removed = await version_repository.delete_chunks_of_versions(
@@ -170,7 +179,7 @@ async def _record_outcome(
 ) -> None:
     base, failures = change.base, change.plan.failures()
     files = report_of(change.plan, change.known)
-    record = result.to_record()
+    record = history_of(result)
     reason = failure_of(change.plan) if failures else None
     await repository.update_finished(
         connection, sync_id, result=record, error=reason, files=files, progress=progress.to_json()

@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Self
 
 from common.postgres import Pool
-from knowledge.binary_codecs import register_binary
+from knowledge.content.binary_codecs import register_binary
+from knowledge.content.cache import repository as cache_repository
+from knowledge.content.chunks.records import Chunk
 from knowledge.embeddings import Embedder
-from knowledge.sync import cache_repository
-from knowledge.sync.models import Chunk
 
 Bought = Callable[[Sequence[str], int], Awaitable[None]]
 """Told of each batch: its texts, and how many more are under way or to be bought now."""

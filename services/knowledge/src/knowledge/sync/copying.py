@@ -6,9 +6,10 @@ from uuid import UUID
 import numpy as np
 
 from common.postgres import Connection
+from knowledge.content.cache import repository as cache_repository
+from knowledge.content.chunks import repository as chunk_repository
+from knowledge.content.chunks.records import Chunk
 from knowledge.embeddings import DIMENSIONS, Vectors
-from knowledge.sync import cache_repository, chunk_repository
-from knowledge.sync.models import Chunk
 from knowledge.sync.progress import Progress
 
 ROWS_A_COPY = 5_000

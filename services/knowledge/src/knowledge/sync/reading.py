@@ -10,16 +10,17 @@ from uuid import UUID
 import structlog
 
 from common.postgres import Pool
-from knowledge.bases.models import KnowledgeBase
-from knowledge.documents import MAX_FILE_BYTES, UnsupportedContent, check_size
+from knowledge.bases.records import KnowledgeBase
+from knowledge.content.chunks.records import Chunk
+from knowledge.content.files import rules as file_rules
+from knowledge.content.files.records import Content, ContentKey, FileState
+from knowledge.documents import MAX_FILE_BYTES, FileUnreadable, UnsupportedContent, check_size
 from knowledge.documents.threads import ReadingThreads
 from knowledge.embeddings import Embedder
-from knowledge.later import Later
-from knowledge.sources import FileRefused, FileUnreadable, Source, SourceFile
-from knowledge.sync import rules
+from knowledge.sources import FileRefused, Source, SourceFile
 from knowledge.sync.buying import Bought, Buyer
-from knowledge.sync.models import Chunk, Content, ContentKey, FileState
 from knowledge.sync.progress import Progress
+from knowledge.waiting.later import Later
 
 log = structlog.get_logger()
 
@@ -107,12 +108,14 @@ class Reader:
         """What came of the files, part by part; the next part is read meanwhile."""
         alike: dict[ContentKey, list[SourceFile]] = {}
         for file in files:
-            alike.setdefault(rules.content_key(file), []).append(file)
+            alike.setdefault(file_rules.content_key(file), []).append(file)
         contents = list(alike.items())
 
         async def read_alike(key: ContentKey, files: list[SourceFile]) -> list[Outcome]:
             if content := at_hand.get(key):
-                return await asyncio.to_thread(rules.files_of, self._base, self._fingerprint, files, content)
+                return await asyncio.to_thread(
+                    file_rules.files_of, self._base, self._fingerprint, files, content
+                )
             return await self._read_alike(files, commit, known, existing)
 
         async def read(start: int) -> list[Outcome]:
@@ -151,7 +154,7 @@ class Reader:
                 those = [file, *(earlier for earlier, _ in failed), *files[number + 1 :]]
                 return refused + await self._threads.run(
                     content,
-                    rules.read_files,
+                    file_rules.read_files,
                     self._base,
                     self._fingerprint,
                     those,
@@ -159,14 +162,14 @@ class Reader:
                     self._max_file_bytes,
                 )
             except (FileRefused, UnsupportedContent) as error:
-                refused.append((rules.unsupported_file(file, str(error)), []))
+                refused.append((file_rules.unsupported_file(file, str(error)), []))
             except FileUnreadable as error:
                 failed.append((file, str(error)))
                 if isinstance(error.__cause__, Later):
                     self._later = error.__cause__
         for file, reason in failed:
             log.warning("file not read", knowledge_base=self._base.id, path=file.path, reason=reason)
-            state = rules.failed_file(file, reason, known.get(file.path), existing)
+            state = file_rules.failed_file(file, reason, known.get(file.path), existing)
             refused.append((state, []))
         return refused
 

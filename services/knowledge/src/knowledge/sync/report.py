@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from knowledge.sync.models import FileState, Plan
+from knowledge.content.files.records import FileState
+from knowledge.sync.records import Plan
 
 MOST_FILES = 200
 """Files that one sync's history names: those in need of a look first."""

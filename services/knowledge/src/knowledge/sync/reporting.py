@@ -15,7 +15,8 @@ from common.postgres import Pool, transaction
 from common.supervision import stop
 from contracts.knowledge import FACTS_STREAM, SyncPhase, SyncProgressed
 from knowledge.bases import repository as bases
-from knowledge.sync import chunk_repository, repository
+from knowledge.content.chunks import repository as chunk_repository
+from knowledge.sync import repository
 from knowledge.sync.progress import Progress
 
 log = structlog.get_logger()

@@ -5,11 +5,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from uuid import UUID
 
 from common.postgres import Pool
-from knowledge.bases.models import KnowledgeBase
+from knowledge.bases.records import KnowledgeBase
+from knowledge.content.cache import repository as cache_repository
+from knowledge.content.chunks import repository as chunk_repository
+from knowledge.content.chunks import rules as chunk_rules
+from knowledge.content.files import rules as file_rules
+from knowledge.content.files.records import Content, ContentKey, FileState
 from knowledge.documents import format_of
 from knowledge.sources import SourceFile
-from knowledge.sync import cache_repository, chunk_repository, rules
-from knowledge.sync.models import Content, ContentKey, FileState
 
 ROWS_A_FETCH = 500
 
@@ -50,7 +53,7 @@ def _holders(
     Not a failed one: what is left of its rows is no content. A website's pages are read in a format of their
     own, which nothing tells of the files that are known.
     """
-    wanted = {rules.content_key(file) for file in files if not file.format}
+    wanted = {file_rules.content_key(file) for file in files if not file.format}
     contents: dict[ContentKey, Content] = {}
     holders: dict[ContentKey, FileState] = {}
     for state in known.values():
@@ -75,7 +78,7 @@ def _ours(
     ours = []
     for state in states:
         rows = [texts[chunk_id] for chunk_id in state.chunk_ids if chunk_id in texts]
-        chunks = rules.chunk_file(base, fingerprint, state.path, rows)
+        chunks = chunk_rules.chunk_file(base, fingerprint, state.path, rows)
         if tuple(chunk.id for chunk in chunks) == state.chunk_ids:
             ours.append(state)
     return ours

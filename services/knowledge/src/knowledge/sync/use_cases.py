@@ -12,21 +12,31 @@ from common.errors import NotFound, TakaroError, TransientError
 from common.postgres import Pool, transaction
 from common.telemetry import tracer
 from contracts.knowledge import FACTS_STREAM, SyncMode, SyncStarted
-from knowledge import slots
 from knowledge.bases import repository as bases
-from knowledge.bases.models import KnowledgeBase
+from knowledge.bases.records import KnowledgeBase
+from knowledge.content.chunks import repository as chunk_repository
+from knowledge.content.files import repository as file_repository
+from knowledge.content.files import rules as file_rules
+from knowledge.content.indexes import repository as index_repository
+from knowledge.content.indexes import rules as index_rules
+from knowledge.content.indexes.records import Index
+from knowledge.content.lease import SyncLease, hold_base
+from knowledge.content.versions import repository as version_repository
+from knowledge.content.versions import rules as version_rules
 from knowledge.embeddings import Embedder
-from knowledge.later import Later
-from knowledge.slots import SiteSilent
+from knowledge.requests.records import Reason
 from knowledge.sources import Source
 from knowledge.sources.opening import Sources
-from knowledge.sync import applying, chunk_repository, metrics, repository, rules, version_repository
-from knowledge.sync.lease import SyncLease, hold_base
-from knowledge.sync.models import Content, ContentKey, Index, Reason, SyncResult
+from knowledge.sync import applying, metrics, repository, rules
 from knowledge.sync.reading import Reader
+from knowledge.sync.records import SyncResult
 from knowledge.sync.report import report_of
 from knowledge.sync.reporting import Reporter, Watch
 from knowledge.sync.rows_in_place import read_from_rows
+from knowledge.sync.wire import history_of
+from knowledge.waiting import slots
+from knowledge.waiting.later import Later
+from knowledge.waiting.slots import SiteSilent
 
 log = structlog.get_logger()
 
@@ -124,17 +134,17 @@ async def _sync_from(
     source: Source, deps: SyncDeps, run: SyncRun, held: SyncLease, watch: Watch
 ) -> SyncResult:
     base, model, max_file_bytes = run.base, deps.embedder.model, deps.sources.limits.file_bytes
-    fingerprint = rules.fingerprint_of(base, model, max_file_bytes)
-    definition = rules.definition_of(base)
+    fingerprint = index_rules.fingerprint_of(base, model, max_file_bytes)
+    definition = index_rules.definition_of(base)
     with tracer().start_as_current_span("knowledge.list_source"):
         commit = await source.newest_commit()
     async with deps.pool.acquire() as connection:
-        index = await repository.get_index(connection, base.id, base.version)
-        known = await repository.list_files(connection, base.id, base.version)
+        index = await index_repository.get_index(connection, base.id, base.version)
+        known = await file_repository.list_files(connection, base.id, base.version)
         existing = await chunk_repository.list_chunk_ids(connection, base.id, base.version)
         versions = await version_repository.list_versions(connection, base.id)
     others = [other.version for other in versions if other.version != base.version]
-    obsolete = rules.of_other_models(versions, base.version, model)
+    obsolete = version_rules.of_other_models(versions, base.version, model)
     if run.mode != "full" and rules.is_current(
         index,
         commit=commit,
@@ -154,10 +164,13 @@ async def _sync_from(
     to_read = rules.files_to_read(listing, known, existing, everything=anew or run.mode == "full")
     with tracer().start_as_current_span("knowledge.read_and_embed") as span:
         span.set_attribute("knowledge.files", len(to_read))
-        at_hand: dict[ContentKey, Content] = {}
-        if index and not anew and run.mode != "full" and index.definition == definition:
-            at_hand = await read_from_rows(deps.pool, base, model, fingerprint, to_read, known, existing)
-        wanted = [file for file in to_read if rules.content_key(file) not in at_hand]
+        in_place = index and not anew and run.mode != "full" and index.definition == definition
+        at_hand = (
+            await read_from_rows(deps.pool, base, model, fingerprint, to_read, known, existing)
+            if in_place
+            else {}
+        )
+        wanted = [file for file in to_read if file_rules.content_key(file) not in at_hand]
         if wanted:
             slots.admit(slots.EMBEDDER)  # before anything is downloaded for it
         await source.prepare([file for file in wanted if file.size <= max_file_bytes], commit)
@@ -192,7 +205,7 @@ async def _sync_from(
     await watch(reading.progress)
     if failed:
         raise FilesUnreadable(applying.failure_of(plan), reading.later)
-    log.info("knowledge base synced", knowledge_base=base.id, **result.to_record())
+    log.info("knowledge base synced", knowledge_base=base.id, **history_of(result))
     return result
 
 

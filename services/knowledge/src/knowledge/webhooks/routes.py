@@ -3,17 +3,16 @@
 from typing import Annotated
 from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Header, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
 from common.errors import Invalid, NotAuthenticated, NotFound
-from knowledge.resources import KnowledgeResources
-from knowledge.webhooks.payloads import PushPayload
+from knowledge.edge import ResourcesParam
 from knowledge.webhooks.rules import is_signed
 from knowledge.webhooks.use_cases import sync_touched
+from knowledge.webhooks.wire import PushPayload
 from servicekit.answers import data
-from servicekit.service import get_resources
 
 Delivery = Annotated[str, Header(alias="X-GitHub-Delivery", min_length=1, max_length=100)]
 EventName = Annotated[str, Header(alias="X-GitHub-Event", min_length=1, max_length=100)]
@@ -24,7 +23,7 @@ router = APIRouter(prefix="/api/knowledge-bases/webhooks", tags=["webhooks"])
 @router.post("/github")
 async def receive_from_github(
     request: Request,
-    resources: Annotated[KnowledgeResources, Depends(get_resources)],
+    resources: ResourcesParam,
     delivery: Delivery = "",
     event: EventName = "",
     signature: Annotated[str, Header(alias="X-Hub-Signature-256", max_length=200)] = "",

@@ -3,30 +3,18 @@
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from common.errors import PermanentError
-from knowledge.sources.location import GITHUB, GitHubLocation, GitLocation, parse_source
+from knowledge.sources.location import GitHubLocation, GitLocation, parse_source
 from knowledge.sources.selection import below
+from knowledge.webhooks.records import Push
 
 MOST_COMMITS = 2048
 """GitHub lists no more commits of a push, so a push of that many may have had others.
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#push"""
 
 _BRANCH, _TAG = "refs/heads/", "refs/tags/"
-
-
-@dataclass(slots=True, frozen=True)
-class Push:
-    """``paths`` that a push touched; ``None`` when they can't be told, so that any may be. ``host`` is
-    GitHub's, or an Enterprise's with its port."""
-
-    repository: str
-    ref: str
-    paths: frozenset[str] | None
-    host: str = GITHUB
-    default_branch: str = "main"
 
 
 def is_signed(body: bytes, signature: str, secret: str) -> bool:

@@ -6,8 +6,9 @@ import structlog
 
 from common.postgres import Pool, transaction
 from knowledge.bases import repository as bases
-from knowledge.sync import requests
-from knowledge.webhooks.rules import Push, concerns
+from knowledge.requests import use_cases as requests
+from knowledge.webhooks.records import Push
+from knowledge.webhooks.rules import concerns
 
 log = structlog.get_logger()
 

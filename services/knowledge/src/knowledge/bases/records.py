@@ -1,0 +1,50 @@
+"""A knowledge base inside the service, and how lists show it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+Origin: TypeAlias = Literal["settings", "job", "api"]
+State: TypeAlias = Literal["idle", "queued", "syncing", "failed"]
+
+
+@dataclass(slots=True, frozen=True)
+class KnowledgeBase:
+    """What is to be indexed. Chunk sizes in characters. Without an owner it is public, and only the settings
+    file or the Node application's jobs change it."""
+
+    id: str
+    name: str
+    description: str
+    source: str
+    version: str
+    extensions: tuple[str, ...]
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    chunk_size: int
+    chunk_overlap: int
+    refresh_schedule: str | None
+    origin: Origin
+    owner: str | None = None
+    public: bool = True
+
+    def visible_to(self, user_id: str) -> bool:
+        return self.public or self.owner == user_id
+
+
+@dataclass(slots=True, frozen=True)
+class BaseView:
+    """A base as ``GET /api/knowledge-bases`` shows it. ``document_count`` counts source files; ``state``
+    is that of its syncs, and ``last_error`` of the one that ended last, if it failed."""
+
+    id: str
+    name: str
+    description: str
+    version: str
+    document_count: int
+    last_commit_sha: str | None
+    last_synced_at: datetime | None
+    refresh_schedule: str | None
+    source: str
+    state: State
+    last_error: str | None

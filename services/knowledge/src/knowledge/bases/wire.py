@@ -1,0 +1,28 @@
+"""What the fields of a base's definition may be, in HTTP, in the settings file and in jobs."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from contracts.storable import Text
+from knowledge.bases.cron import check_schedule
+
+
+def _dotted(extension: str) -> str:
+    return f".{extension.lstrip('.')}"
+
+
+Name = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
+SourceText = Annotated[Text, StringConstraints(min_length=1, max_length=2000)]
+Version = Annotated[Text, StringConstraints(min_length=1, max_length=50)]
+Pattern = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
+Extension = Annotated[Text, AfterValidator(_dotted), StringConstraints(min_length=2, max_length=100)]
+"""``.md``, whoever writes it ``md``."""
+
+Extensions = Annotated[list[Extension], Field(max_length=200)]
+ChunkSize = Annotated[int, Field(ge=20, le=8000)]
+ChunkOverlap = Annotated[int, Field(ge=0, le=8000)]
+Schedule = Annotated[Text, StringConstraints(max_length=255), AfterValidator(check_schedule)]
+
+EXTENSIONS: tuple[str, ...] = (".md", ".txt")
+CHUNK_SIZE, CHUNK_OVERLAP = 1000, 200

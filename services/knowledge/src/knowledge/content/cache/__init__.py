@@ -1,0 +1,1 @@
+"""Embeddings that are paid for, by model and content."""

@@ -1,0 +1,1 @@
+"""Chunks: the rows that searches go through."""

@@ -1,0 +1,104 @@
+"""SQL of the chunks' rows. Functions take a connection, run one statement and never commit."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from pgvector import Vector
+
+from common.postgres import Connection
+from knowledge.content.chunks.records import Chunk, metadata_of
+from knowledge.embeddings import Vectors
+
+LIST_CHUNK_IDS = "SELECT id FROM knowledge_embeddings WHERE knowledge_base_id = $1 AND version = $2"
+
+
+async def list_chunk_ids(connection: Connection, base_id: str, version: str) -> set[UUID]:
+    """Ids of the rows in place, whoever wrote them."""
+    return {row["id"] for row in await connection.fetch(LIST_CHUNK_IDS, base_id, version)}
+
+
+LIST_CONTENTS = "SELECT id, content FROM knowledge_embeddings WHERE id = ANY($1::uuid[])"
+
+
+async def list_contents(connection: Connection, chunk_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The texts of these rows."""
+    return {row["id"]: row["content"] for row in await connection.fetch(LIST_CONTENTS, chunk_ids)}
+
+
+DELETE_CHUNKS = "DELETE FROM knowledge_embeddings WHERE id = ANY($1::uuid[])"
+
+
+async def delete_chunks(connection: Connection, chunk_ids: Iterable[UUID], seconds: float) -> None:
+    await connection.execute(DELETE_CHUNKS, list(chunk_ids), timeout=seconds)
+
+
+UPDATE_METADATA = """
+UPDATE knowledge_embeddings AS chunk SET metadata = moved.metadata
+FROM unnest($1::uuid[], $2::jsonb[]) AS moved (id, metadata)
+WHERE chunk.id = moved.id AND chunk.metadata IS DISTINCT FROM moved.metadata
+"""
+
+
+async def update_metadata(
+    connection: Connection, metadata: Mapping[UUID, Mapping[str, Any]], seconds: float
+) -> int:
+    """Give these rows this metadata; the number of those that had other."""
+    done = await connection.execute(UPDATE_METADATA, list(metadata), list(metadata.values()), timeout=seconds)
+    return int(done.rpartition(" ")[2])
+
+
+CHUNK_COLUMNS = ("id", "knowledge_base_id", "version", "content", "metadata", "embedding")
+
+
+async def copy_chunks(
+    connection: Connection,
+    base_id: str,
+    version: str,
+    rows: Iterable[tuple[Chunk, Vectors]],
+    seconds: float,
+) -> None:
+    """Write chunks with their vectors by one binary COPY. ``connection`` has the binary codecs."""
+    await connection.copy_records_to_table(
+        "knowledge_embeddings",
+        columns=CHUNK_COLUMNS,
+        records=(
+            (
+                chunk.id,
+                base_id,
+                version,
+                chunk.content,
+                metadata_of(chunk.path, chunk.index, chunk.total),
+                Vector(vector),
+            )
+            for chunk, vector in rows
+        ),
+        timeout=seconds,
+    )
+
+
+GET_BACKEND = "SELECT pg_backend_pid()"
+
+
+async def get_backend(connection: Connection) -> int:
+    """The process of the server that serves this transaction."""
+    pid: int = await connection.fetchval(GET_BACKEND)
+    return pid
+
+
+GET_COPIED_ROWS = "SELECT tuples_processed FROM pg_stat_progress_copy WHERE pid = $1"
+
+
+async def get_copied_rows(connection: Connection, backend: int) -> int:
+    """How many rows the COPY that ``backend`` runs has written. Those that it was sent may be thousands more:
+    they wait in the buffers of the connection."""
+    rows: int | None = await connection.fetchval(GET_COPIED_ROWS, backend)
+    return rows or 0
+
+
+DELETE_CHUNKS_OF_BASE = "DELETE FROM knowledge_embeddings WHERE knowledge_base_id = $1"
+
+
+async def delete_chunks_of_base(connection: Connection, base_id: str, seconds: float) -> None:
+    """Delete the rows of every version, whoever wrote them."""
+    await connection.execute(DELETE_CHUNKS_OF_BASE, base_id, timeout=seconds)

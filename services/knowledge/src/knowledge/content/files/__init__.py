@@ -1,0 +1,1 @@
+"""Files: what is known of each, and the rows that it became."""

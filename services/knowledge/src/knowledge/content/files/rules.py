@@ -1,0 +1,59 @@
+"""What becomes of files, by their content. Pure."""
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from knowledge.bases.records import KnowledgeBase
+from knowledge.content.chunks.chunker import chunk_text
+from knowledge.content.chunks.records import Chunk
+from knowledge.content.chunks.rules import chunk_file
+from knowledge.content.files.records import Content, ContentKey, FileState
+from knowledge.documents import MAX_FILE_BYTES, UnsupportedContent, format_of, read_document
+from knowledge.sources import SourceFile
+
+
+def content_key(file: SourceFile) -> ContentKey:
+    """Files with the same key have the same text."""
+    return file.content_sha, format_of(file.name)
+
+
+def read_files(
+    base: KnowledgeBase,
+    fingerprint: str,
+    files: Sequence[SourceFile],
+    content: bytes,
+    max_file_bytes: int = MAX_FILE_BYTES,
+) -> list[tuple[FileState, list[Chunk]]]:
+    """The state and the chunks of each of ``files``, all of one key, from the content that was fetched for
+    the first. Raises ``FileUnreadable``."""
+    try:
+        text = read_document(files[0].name, content, max_bytes=max_file_bytes)
+    except UnsupportedContent as error:
+        return files_of(base, fingerprint, files, Content("unsupported", str(error), ()))
+    texts = chunk_text(text, size=base.chunk_size, overlap=base.chunk_overlap)
+    return files_of(base, fingerprint, files, Content("indexed" if texts else "empty", None, texts))
+
+
+def files_of(
+    base: KnowledgeBase, fingerprint: str, files: Sequence[SourceFile], content: Content
+) -> list[tuple[FileState, list[Chunk]]]:
+    """The state and the chunks of each of ``files``, which have this content."""
+    made = []
+    for file in files:
+        chunks = chunk_file(base, fingerprint, file.path, content.texts)
+        ids = tuple(chunk.id for chunk in chunks)
+        made.append((FileState(file.path, file.content_sha, content.outcome, content.reason, ids), chunks))
+    return made
+
+
+def unsupported_file(file: SourceFile, reason: str) -> FileState:
+    """The state of a file that has no text: no rows, and it isn't read again until it changes."""
+    return FileState(file.path, file.content_sha, "unsupported", reason, ())
+
+
+def failed_file(
+    file: SourceFile, reason: str, known: FileState | None, existing: Collection[UUID]
+) -> FileState:
+    """The state of a file that could not be fetched: it keeps its rows, and is read again next time."""
+    kept = tuple(chunk_id for chunk_id in known.chunk_ids if chunk_id in existing) if known else ()
+    return FileState(file.path, known.content_sha if known else "", "failed", reason, kept)

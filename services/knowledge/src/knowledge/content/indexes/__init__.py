@@ -1,0 +1,1 @@
+"""Indexes: what the rows of a version were made with."""

@@ -1,0 +1,14 @@
+"""What the rows of a version of a base were made with."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True, frozen=True)
+class Index:
+    """What the rows of one version of a base were made with. ``commit`` is set once all files were read."""
+
+    model: str
+    fingerprint: str
+    definition: str
+    commit: str | None
+    chunk_count: int

@@ -1,0 +1,25 @@
+"""What tells whether rows in place were made with today's rules, from today's files. Pure."""
+
+import hashlib
+from collections.abc import Sequence
+
+from common import codec
+from knowledge.bases.records import KnowledgeBase
+from knowledge.documents import MAX_FILE_BYTES, READERS
+
+CHUNKER = "windows-1"
+"""Names the chunker's rules: change it with them, and every base is built anew at its next sync."""
+
+
+def fingerprint_of(base: KnowledgeBase, model: str, max_file_bytes: int = MAX_FILE_BYTES) -> str:
+    """64 hex digits for what turns a file into rows: readers, model, chunker, chunk sizes, largest file."""
+    return _sha256([READERS, CHUNKER, model, base.chunk_size, base.chunk_overlap, max_file_bytes])
+
+
+def definition_of(base: KnowledgeBase) -> str:
+    """64 hex digits for what says which files belong to the base."""
+    return _sha256([base.source, base.extensions, base.include, base.exclude])
+
+
+def _sha256(parts: Sequence[object]) -> str:
+    return hashlib.sha256(codec.dumps(parts)).hexdigest()

@@ -1,0 +1,1 @@
+"""Versions of a base's content."""

@@ -1,0 +1,27 @@
+"""A sync that was asked for, as the history shows it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from contracts.knowledge import SyncMode
+from knowledge.requests.records import Reason
+
+
+@dataclass(slots=True, frozen=True)
+class SyncRecord:
+    """A row of ``knowledge_syncs``, as its history shows it."""
+
+    id: UUID
+    job_id: str
+    status: str
+    mode: SyncMode
+    reason: Reason
+    result: dict[str, Any] | None
+    error: str | None
+    files: dict[str, Any] | None
+    progress: dict[str, Any] | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None

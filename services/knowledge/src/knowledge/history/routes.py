@@ -1,0 +1,27 @@
+"""HTTP of the history of syncs."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from knowledge.edge import BaseId, CallerParam, ResourcesParam
+from knowledge.history import use_cases
+from knowledge.history.wire import sync_to_json
+from servicekit.answers import data
+
+MAX_LIMIT = 100
+
+router = APIRouter(prefix="/api/knowledge-bases", tags=["syncs"])
+
+
+@router.get("/{kb_id}/syncs")
+async def list_syncs(
+    kb_id: BaseId,
+    caller: CallerParam,
+    resources: ResourcesParam,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
+) -> Response:
+    """The base's newest syncs: what asked for each, how far it is, what became of each file."""
+    syncs = await use_cases.list_syncs(resources.pool, kb_id, caller.user_id, limit)
+    return data([sync_to_json(sync) for sync in syncs])

@@ -1,0 +1,47 @@
+"""Add or change bases: by whoever defines them, and by a job's data when the Node application knows more."""
+
+from datetime import datetime
+
+from common.errors import NotFound
+from common.postgres import Connection, Pool, transaction
+from knowledge.bases import facts, repository
+from knowledge.bases.records import KnowledgeBase
+from knowledge.schedules import repository as schedules
+
+
+async def register(connection: Connection, base: KnowledgeBase) -> bool:
+    """Add or change ``base`` and tell of it, in the caller's transaction; whether anything changed."""
+    if base.refresh_schedule is None:
+        await schedules.insert_retired_schedule(connection, base.id)
+    sequence = await repository.upsert_base(connection, base)
+    if sequence is None:
+        return False
+    await facts.append(connection, base.id, facts.updated(base), sequence)
+    await schedules.notify_schedules(connection)
+    return True
+
+
+async def register_from_job(
+    pool: Pool, wanted: KnowledgeBase, *, added_at: datetime | None = None, known_only: bool = False
+) -> KnowledgeBase:
+    """The base to sync for a job that describes ``wanted`` and was added at ``added_at``.
+
+    A base that only jobs have described follows the newest job. One that settings or the API declare stays
+    as declared, or the Node application and this service would take turns in redefining it. An unknown one is
+    registered, unless ``known_only``, or it was deleted after the job was added: ``NotFound`` then.
+    """
+    async with transaction(pool) as connection:
+        await repository.lock_registry(connection)
+        known = await repository.get_base(connection, wanted.id)
+        if known is not None and (known.origin != "job" or known_only):
+            return known
+        if known is None:
+            retired_at = await repository.get_retired_at(connection, wanted.id)
+            if known_only or (retired_at and added_at and added_at <= retired_at):
+                raise NotFound(
+                    f"The knowledge base {wanted.id} was deleted after this job was added",
+                    code="knowledge_base_deleted",
+                )
+        if known != wanted:
+            await register(connection, wanted)
+    return wanted

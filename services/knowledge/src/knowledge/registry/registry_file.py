@@ -1,0 +1,108 @@
+"""The settings file of knowledge bases: YAML or JSON, ``{"knowledgeBases": [{id, source, …}]}``."""
+
+from pathlib import Path
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from common.errors import Invalid
+from contracts.storable import Text
+from knowledge.bases.records import KnowledgeBase, Origin
+from knowledge.bases.wire import (
+    CHUNK_OVERLAP,
+    CHUNK_SIZE,
+    EXTENSIONS,
+    ChunkOverlap,
+    ChunkSize,
+    Extensions,
+    Name,
+    Pattern,
+    Schedule,
+    SourceText,
+    Version,
+)
+from knowledge.sources.location import FolderLocation, parse_source
+
+
+class Definition(BaseModel):
+    """One entry of the settings file."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+    id: Name
+    name: Name | None = None
+    description: Text = ""
+    source: SourceText
+    version: Version = "latest"
+    extensions: Extensions = Field(default_factory=lambda: list(EXTENSIONS))
+    include: list[Pattern] = Field(default_factory=list)
+    exclude: list[Pattern] = Field(default_factory=list)
+    chunk_size: ChunkSize = CHUNK_SIZE
+    chunk_overlap: ChunkOverlap = CHUNK_OVERLAP
+    refresh_schedule: Schedule | None = None
+
+    @model_validator(mode="after")
+    def _overlap_fits(self) -> "Definition":
+        if self.chunk_overlap >= self.chunk_size:
+            raise ValueError("chunkOverlap must be less than chunkSize")
+        return self
+
+    def base(self, origin: Origin) -> KnowledgeBase:
+        return KnowledgeBase(
+            id=self.id,
+            name=self.name or self.id,
+            description=self.description,
+            source=self.source,
+            version=self.version,
+            extensions=tuple(self.extensions),
+            include=tuple(self.include),
+            exclude=tuple(self.exclude),
+            chunk_size=self.chunk_size,
+            chunk_overlap=self.chunk_overlap,
+            refresh_schedule=self.refresh_schedule,
+            origin=origin,
+        )
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
+
+    knowledge_bases: list[Definition]
+
+
+def read_registry_file(path: Path) -> list[KnowledgeBase]:
+    """The bases that ``path`` declares. A source without a scheme is a path relative to the file.
+
+    Raises ``ValueError`` that names the file and what is wrong with it.
+    """
+    try:
+        # JSON is YAML, so one parser reads both.
+        file = _File.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        bases = [_absolute(definition, path).base("settings") for definition in file.knowledge_bases]
+        for base in bases:
+            parse_source(base.source)
+    except (OSError, yaml.YAMLError, ValidationError, Invalid) as error:
+        raise ValueError(f"KNOWLEDGE_BASES_FILE {path}: {error}") from error
+    if len({base.id for base in bases}) != len(bases):
+        raise ValueError(f"KNOWLEDGE_BASES_FILE {path}: two knowledge bases share one id")
+    return bases
+
+
+def folders_of(bases: list[KnowledgeBase]) -> list[Path]:
+    """The folders that the settings file names: an operator who lists one allows it."""
+    locations = (parse_source(base.source) for base in bases)
+    return [location.path for location in locations if isinstance(location, FolderLocation)]
+
+
+def _absolute(definition: Definition, file: Path) -> Definition:
+    if "://" in definition.source:
+        return definition
+    folder = (file.resolve().parent / definition.source).resolve()
+    return definition.model_copy(update={"source": folder.as_uri()})

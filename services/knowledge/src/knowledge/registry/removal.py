@@ -1,0 +1,93 @@
+"""Delete a knowledge base at once: its rows, state, history and schedule; or one version of its content."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import uuid4
+
+import asyncpg
+import structlog
+
+from common.errors import Conflict, NotFound, TransientError
+from common.postgres import Pool, transaction
+from knowledge.bases import facts, repository
+from knowledge.bases.records import KnowledgeBase
+from knowledge.content import repository as content_repository
+from knowledge.content.chunks import repository as chunk_repository
+from knowledge.content.indexes import repository as index_repository
+from knowledge.content.lease import hold_base
+from knowledge.content.versions import repository as versions
+from knowledge.schedules import repository as schedules
+from knowledge.search.repository import get_target
+
+log = structlog.get_logger()
+
+TRANSACTION_SECONDS = 600.0
+
+
+async def remove(pool: Pool, base_id: str, check: Callable[[KnowledgeBase | None], object]) -> None:
+    """Delete the base in one transaction, if ``check`` of what is there raises nothing.
+
+    A sync of it that is running is fenced off and fails: it can't bring rows back. Only one that is just
+    writing its rows is waited for, and when that takes longer than the lock timeout, ``TransientError``.
+    """
+    async with transaction(pool) as connection:
+        await content_repository.set_statement_timeout(connection, TRANSACTION_SECONDS)
+        try:
+            await content_repository.lock_base(connection, base_id)
+            await content_repository.revoke_lease(connection, base_id)
+        except asyncpg.LockNotAvailableError as error:
+            raise TransientError(
+                "A sync of this knowledge base is just writing its rows: try again", code="sync_running"
+            ) from error
+        await repository.lock_registry(connection)
+        base = await repository.get_base(connection, base_id)
+        check(base)
+        if base is None:
+            return
+        await schedules.insert_retired_schedule(connection, base_id)
+        gone = facts.updated(replace(base, refresh_schedule=None), deleted=True)
+        await facts.append(connection, base_id, gone)
+        await chunk_repository.delete_chunks_of_base(connection, base_id, TRANSACTION_SECONDS)
+        await index_repository.delete_sync_state(connection, base_id)
+        await repository.delete_base(connection, base_id)
+        await schedules.notify_schedules(connection)
+    log.info("knowledge base deleted", knowledge_base=base_id)
+
+
+async def remove_version(
+    pool: Pool,
+    base_id: str,
+    version: str,
+    check: Callable[[KnowledgeBase | None], object],
+    ttl_seconds: float,
+) -> None:
+    """Delete the content of one version in one transaction, if ``check`` of the base raises nothing.
+
+    It is a writer of the base as a sync is, and holds its lease: raises ``BaseBusy`` while a sync runs, which
+    might be writing this very version. ``NotFound`` for a version that isn't there, ``Conflict`` for one that
+    searches find.
+    """
+    async with pool.acquire() as connection:
+        check(await repository.get_base(connection, base_id))
+    async with hold_base(pool, base_id, f"removal/{uuid4()}", ttl_seconds) as held:
+        await held.stop_renewing()
+        async with transaction(pool) as connection:
+            await content_repository.set_statement_timeout(connection, TRANSACTION_SECONDS)
+            await content_repository.lock_base(connection, base_id)
+            await held.lease.hold(connection)
+            await repository.lock_registry(connection)
+            base = await repository.get_base(connection, base_id)
+            check(base)
+            target = await get_target(connection, base_id, "")
+            if base is None or target is None:
+                return
+            if version in (base.version, target.version):
+                raise Conflict(f"{version!r} is the version that searches find", code="version_in_use")
+            if version not in {
+                stored.version for stored in await versions.list_versions(connection, base_id)
+            }:
+                raise NotFound(f"This knowledge base has no version {version!r}", code="version_not_found")
+            await versions.delete_chunks_of_versions(connection, base_id, [version], TRANSACTION_SECONDS)
+            await versions.delete_indexes(connection, base_id, [version])
+            await facts.append(connection, base_id, facts.updated(base, removed_version=version))
+    log.info("version of a knowledge base deleted", knowledge_base=base_id, version=version)

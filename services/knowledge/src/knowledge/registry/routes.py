@@ -1,0 +1,71 @@
+"""HTTP of the registry, as the Node application has it, and for the bases that users make."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from knowledge.edge import BaseId, CallerParam, ResourcesParam
+from knowledge.registry import use_cases
+from knowledge.registry.wire import BaseChange, NewBase, WhatToDelete, definition_to_json, view_to_json
+from knowledge.resources import KnowledgeResources
+from servicekit.answers import JSONAnswer, data, require_storable
+
+router = APIRouter(prefix="/api/knowledge-bases", tags=["knowledge bases"])
+
+
+@router.get("")
+async def list_knowledge_bases(caller: CallerParam, resources: ResourcesParam) -> Response:
+    """The public bases, and the caller's own."""
+    views = await use_cases.list_bases(resources.pool, caller.user_id)
+    return data([view_to_json(view) for view in views])
+
+
+@router.post("")
+async def create_knowledge_base(body: NewBase, caller: CallerParam, resources: ResourcesParam) -> Response:
+    """Register a base of the caller's; its first sync is on its way when this answers."""
+    roots = resources.settings.local_roots()
+    await use_cases.create_base(resources.pool, body.base(caller.user_id), roots)
+    return data(await _shown(resources, body.id, caller.user_id), status=201)
+
+
+@router.get("/{kb_id}")
+async def get_knowledge_base(kb_id: BaseId, caller: CallerParam, resources: ResourcesParam) -> Response:
+    return data(await _shown(resources, kb_id, caller.user_id))
+
+
+@router.put("/{kb_id}")
+async def change_knowledge_base(
+    kb_id: BaseId, body: BaseChange, caller: CallerParam, resources: ResourcesParam
+) -> Response:
+    """Change the caller's base; what the body leaves out stays as it is."""
+    roots = resources.settings.local_roots()
+    await use_cases.change_base(resources.pool, kb_id, caller.user_id, body.applied_to, roots)
+    return data(await _shown(resources, kb_id, caller.user_id))
+
+
+@router.delete("/{kb_id}")
+async def delete_knowledge_base(
+    kb_id: BaseId, caller: CallerParam, resources: ResourcesParam, what: Annotated[WhatToDelete, Query()]
+) -> Response:
+    """Delete the caller's base with its content and its schedule; with ``version`` the content of that
+    version alone. 409 for a version that searches find, 503 while a sync of the base runs."""
+    if what.version is None:
+        await use_cases.delete_base(resources.pool, kb_id, caller.user_id)
+    else:
+        require_storable([("version", what.version)])
+        ttl = resources.settings.lease_ttl_seconds
+        await use_cases.delete_version(resources.pool, kb_id, what.version, caller.user_id, ttl)
+    return JSONAnswer({"success": True})
+
+
+@router.get("/{kb_id}/agents")
+async def list_agents(kb_id: BaseId, caller: CallerParam, resources: ResourcesParam) -> Response:
+    """Ids of the custom agents that name the base."""
+    return data(await use_cases.list_agents(resources.pool, kb_id, caller.user_id))
+
+
+async def _shown(resources: KnowledgeResources, base_id: str, user_id: str) -> dict[str, Any]:
+    """A base as the list shows it, its whole definition, and its versions that have content."""
+    shown = await use_cases.get_base(resources.pool, base_id, user_id)
+    return view_to_json(shown.view) | definition_to_json(shown.base) | {"versions": shown.versions}

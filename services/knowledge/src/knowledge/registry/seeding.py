@@ -1,0 +1,46 @@
+"""Bring the registry in line with the settings file, at start."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from common.postgres import Pool, transaction
+from knowledge.bases import repository
+from knowledge.bases.records import KnowledgeBase
+from knowledge.bases.rules import content_differs
+from knowledge.registry.registration import register
+from knowledge.registry.removal import remove
+from knowledge.requests import use_cases as requests
+
+log = structlog.get_logger()
+
+
+async def seed(pool: Pool, bases: Sequence[KnowledgeBase], *, sync: bool = True) -> None:
+    """Bring the registry in line with the settings file, and ask for a sync of each base that is new, never
+    synced or now defined otherwise (``sync``).
+
+    A base that the file no longer names stays: its rows may still be read. One of the file's ids that a user
+    had taken becomes the file's, without the user's content: a file's bases are public.
+    """
+    for base in bases:
+        await _take_back(pool, base)
+    async with transaction(pool) as connection:
+        await repository.lock_registry(connection)
+        stale = []
+        for base in bases:
+            known = await repository.get_base(connection, base.id)
+            if await register(connection, base):
+                log.info("knowledge base registered", knowledge_base=base.id, source=base.source)
+            if known is None or content_differs(known, base):
+                stale.append(base.id)
+        if sync:
+            for base_id in dict.fromkeys([*await repository.list_never_synced(connection), *stale]):
+                await requests.request_sync(connection, base_id, reason="startup")
+
+
+async def _take_back(pool: Pool, base: KnowledgeBase) -> None:
+    async with pool.acquire() as connection:
+        known = await repository.get_base(connection, base.id)
+    if known is not None and known.owner is not None:
+        log.warning("a user's knowledge base gives way to the settings file", knowledge_base=base.id)
+        await remove(pool, base.id, lambda _: None)

@@ -1,0 +1,96 @@
+"""What users do with knowledge bases: see them, and make, change and delete their own."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from common.errors import Conflict
+from common.postgres import Pool, transaction
+from knowledge.bases import repository, rules
+from knowledge.bases.records import BaseView, KnowledgeBase
+from knowledge.bases.use_cases import get_visible_base
+from knowledge.content.versions.repository import list_versions
+from knowledge.registry.registration import register
+from knowledge.registry.removal import remove, remove_version
+from knowledge.requests import use_cases as requests
+
+
+@dataclass(slots=True, frozen=True)
+class ShownBase:
+    """A base as a user sees it. ``versions`` are those that have content."""
+
+    base: KnowledgeBase
+    view: BaseView
+    versions: list[str]
+
+
+async def list_bases(pool: Pool, user_id: str) -> Sequence[BaseView]:
+    """The public bases, and the user's own."""
+    async with pool.acquire() as connection:
+        return await repository.list_bases(connection, user_id)
+
+
+async def get_base(pool: Pool, base_id: str, user_id: str) -> ShownBase:
+    """One of the bases that the user sees. Raises ``NotFound`` and ``Forbidden``."""
+    async with pool.acquire() as connection:
+        base = await get_visible_base(connection, base_id, user_id)
+        views = await repository.list_bases(connection, user_id, base_id)
+        stored = await list_versions(connection, base_id)
+    rules.check_visible(base if views else None, user_id)  # deleted between the two
+    return ShownBase(base, views[0], [version.version for version in stored])
+
+
+async def list_agents(pool: Pool, base_id: str, user_id: str) -> Sequence[Any]:
+    """Ids of the custom agents that name the base. Raises ``NotFound`` and ``Forbidden``."""
+    async with pool.acquire() as connection:
+        await get_visible_base(connection, base_id, user_id)
+        return await repository.list_agents(connection, base_id)
+
+
+async def create_base(pool: Pool, base: KnowledgeBase, roots: Sequence[Path]) -> None:
+    """Register a user's base and ask for its first sync. Raises ``Invalid``, or ``Conflict`` when there is a
+    base of this id, whoever sees it."""
+    rules.check_definition(base, roots)
+    async with transaction(pool) as connection:
+        await repository.lock_registry(connection)
+        if await repository.get_base(connection, base.id) is not None:
+            raise Conflict("A knowledge base with this id already exists", code="id_taken")
+        await register(connection, base)
+        await requests.request_sync(connection, base.id, reason="registry", requested_by=base.owner)
+
+
+async def change_base(
+    pool: Pool,
+    base_id: str,
+    user_id: str,
+    change: Callable[[KnowledgeBase], KnowledgeBase],
+    roots: Sequence[Path],
+) -> KnowledgeBase:
+    """Change one of the user's bases, and ask for a sync when its content will be another.
+
+    Raises ``NotFound``, ``Forbidden`` and ``Invalid``.
+    """
+    async with transaction(pool) as connection:
+        await repository.lock_registry(connection)
+        before = rules.check_owned(await repository.get_base(connection, base_id), user_id)
+        after = change(before)
+        rules.check_definition(after, roots)
+        await register(connection, after)
+        if rules.content_differs(before, after):
+            await requests.request_sync(connection, base_id, reason="registry", requested_by=user_id)
+    return after
+
+
+async def delete_base(pool: Pool, base_id: str, user_id: str) -> None:
+    """Delete one of the user's bases. Raises as :func:`knowledge.registry.removal.remove`, ``NotFound`` and
+    ``Forbidden``."""
+    await remove(pool, base_id, partial(rules.check_owned, user_id=user_id))
+
+
+async def delete_version(pool: Pool, base_id: str, version: str, user_id: str, ttl_seconds: float) -> None:
+    """Delete one version of one of the user's bases. Raises as
+    :func:`knowledge.registry.removal.remove_version`, ``NotFound`` and ``Forbidden``."""
+    check = partial(rules.check_owned, user_id=user_id)
+    await remove_version(pool, base_id, version, check, ttl_seconds)

@@ -1,0 +1,104 @@
+"""JSON of ``/api/knowledge-bases``: what its routes take and answer."""
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from common.json_time import json_time
+from contracts.storable import Text
+from knowledge.bases.records import BaseView, KnowledgeBase
+from knowledge.bases.wire import (
+    CHUNK_OVERLAP,
+    CHUNK_SIZE,
+    EXTENSIONS,
+    ChunkOverlap,
+    ChunkSize,
+    Extensions,
+    Name,
+    Pattern,
+    Schedule,
+    SourceText,
+    Version,
+)
+from knowledge.edge import OF_VERSION
+from servicekit.answers import Body
+
+NewId = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+"""What can stand in a URL, in a Redis key and in a job's id as it is."""
+
+Patterns = Annotated[list[Pattern], Field(max_length=200)]
+Description = Annotated[Text, StringConstraints(max_length=10_000)]
+
+
+class NewBase(Body):
+    """A base to register. Private unless ``public``."""
+
+    id: NewId
+    name: Name
+    description: Description = ""
+    source: SourceText
+    version: Version = "latest"
+    extensions: Extensions = Field(default_factory=lambda: list(EXTENSIONS))
+    include: Patterns = Field(default_factory=list)
+    exclude: Patterns = Field(default_factory=list)
+    chunk_size: ChunkSize = CHUNK_SIZE
+    chunk_overlap: ChunkOverlap = CHUNK_OVERLAP
+    refresh_schedule: Schedule | None = None
+    public: bool = False
+
+    def base(self, owner: str) -> KnowledgeBase:
+        return KnowledgeBase(**_frozen(self.model_dump()), origin="api", owner=owner)
+
+
+class BaseChange(Body):
+    """What is to be different: a field that is left out stays as it is. ``refreshSchedule: null`` ends it."""
+
+    name: Name = ""
+    description: Description = ""
+    source: SourceText = ""
+    version: Version = ""
+    extensions: Extensions = Field(default_factory=list)
+    include: Patterns = Field(default_factory=list)
+    exclude: Patterns = Field(default_factory=list)
+    chunk_size: ChunkSize = CHUNK_SIZE
+    chunk_overlap: ChunkOverlap = CHUNK_OVERLAP
+    refresh_schedule: Schedule | None = None
+    public: bool = False
+
+    def applied_to(self, base: KnowledgeBase) -> KnowledgeBase:
+        return replace(base, **_frozen(self.model_dump(exclude_unset=True)))
+
+
+class WhatToDelete(BaseModel):
+    """The query of ``DELETE``. All else in it is refused: a misspelled ``version`` must not delete all."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: str | None = Field(None, min_length=1, max_length=50, description=OF_VERSION)
+
+
+def view_to_json(view: BaseView) -> dict[str, Any]:
+    """A base as lists show it."""
+    return {to_camel(name): getattr(view, name) for name in view.__slots__} | {
+        "lastSyncedAt": json_time(view.last_synced_at)
+    }
+
+
+def definition_to_json(base: KnowledgeBase) -> dict[str, Any]:
+    """What :func:`view_to_json` leaves out: its files, how they are cut, who sees it."""
+    return {
+        "extensions": base.extensions,
+        "include": base.include,
+        "exclude": base.exclude,
+        "chunkSize": base.chunk_size,
+        "chunkOverlap": base.chunk_overlap,
+        "public": base.public,
+        "origin": base.origin,
+    }
+
+
+def _frozen(values: dict[str, Any]) -> dict[str, Any]:
+    """Lists as the tuples that a :class:`KnowledgeBase` holds."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

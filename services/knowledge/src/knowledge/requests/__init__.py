@@ -1,0 +1,1 @@
+"""Requests for syncs: from HTTP, commands, webhooks and the registry."""

@@ -1,0 +1,17 @@
+"""HTTP of asking for a sync."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from knowledge.edge import BaseId, CallerParam, ResourcesParam
+from knowledge.requests import use_cases
+from servicekit.answers import data
+
+router = APIRouter(prefix="/api/knowledge-bases", tags=["knowledge bases"])
+
+
+@router.post("/{kb_id}/sync")
+async def request_sync(kb_id: BaseId, caller: CallerParam, resources: ResourcesParam) -> Response:
+    """Queue a sync. The job is on its way when this answers, even should Redis be away just now."""
+    job_id = await use_cases.request_sync_of_visible(resources.pool, kb_id, caller.user_id)
+    return data({"jobId": job_id, "status": "queued"})

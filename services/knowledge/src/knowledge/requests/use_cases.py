@@ -1,0 +1,44 @@
+"""Ask for a sync: a row of a transaction, which the dispatcher turns into a job afterwards."""
+
+from uuid import UUID, uuid4
+
+from common import trace_context
+from common.postgres import Connection, Pool, transaction
+from common.trace_context import TraceContext
+from contracts.knowledge import SyncMode
+from knowledge.bases.use_cases import get_visible_base
+from knowledge.requests import repository
+from knowledge.requests.records import Reason, SyncRequest
+from knowledge.requests.rules import job_id_of
+
+CHANNEL = "knowledge_syncs"
+"""Postgres notification channel that wakes the dispatcher."""
+
+
+async def request_sync(
+    connection: Connection,
+    base_id: str,
+    *,
+    reason: Reason,
+    mode: SyncMode = "incremental",
+    sync_id: UUID | None = None,
+    requested_by: str | None = None,
+    trace: TraceContext | None = None,
+) -> str:
+    """Record the request in the caller's transaction, and return its job's id. The same ``sync_id`` twice is
+    one request."""
+    sync_id = sync_id or uuid4()
+    job_id = job_id_of(sync_id)
+    trace = trace or trace_context.current()
+    carrier = trace.to_carrier() if trace else {}
+    request = SyncRequest(sync_id, base_id, mode, reason, job_id, **carrier)
+    await repository.insert_request(connection, request, requested_by)
+    await repository.notify_requested(connection)
+    return job_id
+
+
+async def request_sync_of_visible(pool: Pool, base_id: str, user_id: str) -> str:
+    """Ask for a sync of a base that the user sees; its job's id. Raises ``NotFound`` and ``Forbidden``."""
+    async with transaction(pool) as connection:
+        await get_visible_base(connection, base_id, user_id)
+        return await request_sync(connection, base_id, reason="http", requested_by=user_id)

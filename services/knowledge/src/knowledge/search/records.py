@@ -1,0 +1,23 @@
+"""What a search goes through, and what it finds."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(slots=True, frozen=True)
+class Target:
+    """What a search goes through: one version of a base. ``current``: it is the one that the registry names.
+    ``model`` is ``None`` before its first sync."""
+
+    visible: bool
+    version: str
+    current: bool
+    model: str | None
+    chunk_count: int
+
+
+@dataclass(slots=True, frozen=True)
+class Hit:
+    content: str
+    score: float
+    metadata: dict[str, Any]

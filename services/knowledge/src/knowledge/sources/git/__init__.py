@@ -1,0 +1,1 @@
+"""A Git remote over HTTP, through the program ``git``."""

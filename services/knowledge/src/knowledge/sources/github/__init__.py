@@ -1,0 +1,1 @@
+"""A repository on GitHub, through its REST API."""

@@ -1,0 +1,1 @@
+"""A website, by its sitemap."""

@@ -1,0 +1,98 @@
+"""Pages of a website: what is known of one, its path in a base, and the text of an answer."""
+
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+import structlog
+
+from common.errors import TakaroError
+from knowledge.documents import UnsupportedContent, read_document
+from knowledge.documents.html import html_to_document
+from knowledge.sources.selection import git_blob_sha
+from knowledge.sources.website.sitemap_xml import Entry
+from knowledge.web.address import origin_of
+from knowledge.web.fetching import Fetched
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True, frozen=True)
+class Page:
+    """What came of a page. ``problem`` says why there is no text; ``gone``: it isn't to be had at all."""
+
+    path: str
+    url: str
+    content_sha: str
+    size: int = 0
+    lastmod: str = ""
+    etag: str = ""
+    last_modified: str = ""
+    problem: str = ""
+    gone: bool = False
+
+
+@dataclass(slots=True)
+class PageMemory:
+    """The last state of each page read well, by URL, within ``limit`` pages in all."""
+
+    limit: int = 200_000
+    _pages: "OrderedDict[str, Page]" = field(default_factory=OrderedDict)
+
+    def get(self, url: str) -> Page | None:
+        return self._pages.get(url)
+
+    def put(self, page: Page) -> None:
+        self._pages[page.url] = page
+        self._pages.move_to_end(page.url)
+        while len(self._pages) > self.limit:
+            self._pages.popitem(last=False)
+
+
+def path_of(url: str) -> str:
+    """A page's path in its base: that of the URL with its query, without the slashes at its ends; the home
+    page is ``index``."""
+    parts = urlsplit(url)
+    path = unquote(parts.path).strip("/") or "index"
+    return f"{path}?{parts.query}" if parts.query else path
+
+
+def host_of(url: str) -> str:
+    """The lower-case host; empty for what is no web address."""
+    with suppress(TakaroError):
+        return origin_of(url)[1]
+    return ""
+
+
+def refused(path: str, entry: Entry, reason: str) -> Page:
+    """A page that will not be had: it has no text."""
+    return Page(path, entry.url, git_blob_sha(f"refused: {reason}".encode()), problem=reason, gone=True)
+
+
+def failed(path: str, entry: Entry, reason: str) -> Page:
+    """A page that could not be had this time."""
+    log.info("page not read", url=entry.url, reason=reason)
+    return Page(path, entry.url, git_blob_sha(b"failed"), problem=reason)
+
+
+def text_of(answer: Fetched, max_bytes: int) -> str:
+    """The text of an answer, by its content type, or by its name where that says nothing.
+
+    Raises ``UnsupportedContent`` and ``FileUnreadable``.
+    """
+    kind, _, parameters = answer.headers.get("content-type", "").partition(";")
+    kind = kind.strip().lower()
+    if kind in ("text/html", "application/xhtml+xml"):
+        charset = parameters.partition("charset=")[2].split(";")[0].strip(" \"'")
+        return html_to_document(answer.content, charset or None).to_text().replace("\x00", "")
+    names = {"application/pdf": "a.pdf", "text/markdown": "a.md", "text/plain": "a.txt"}
+    name = PurePosixPath(urlsplit(answer.url).path).name
+    if kind in names:
+        name = names[kind]
+    elif (
+        kind and not kind.startswith("text/") and kind not in ("application/octet-stream", "application/json")
+    ):
+        raise UnsupportedContent(f"the page is {kind}")
+    return read_document(name, answer.content, max_bytes=max_bytes)

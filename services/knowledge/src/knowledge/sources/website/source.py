@@ -1,0 +1,247 @@
+"""A website, by its sitemap: the pages that it lists on its own host, as text.
+
+There is no commit: it is a digest of the pages' paths and contents. To know it, pages are asked for again at
+each sync, but a page whose ``lastmod`` is as it was isn't, and one with an ``ETag`` or ``Last-Modified`` is
+asked for conditionally. What is remembered for that lives in the process: the first sync after a start reads
+every page.
+
+A page's content is its text: title, description and main part, so that a new session token or advertisement
+in the HTML is no change.
+"""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from protego import Protego
+
+from common.errors import Forbidden, NotFound, PermanentError, TakaroError, TransientError
+from knowledge.documents import FileUnreadable, UnsupportedContent
+from knowledge.documents.threads import ReadingThreads
+from knowledge.sources import FileRefused, SourceFile
+from knowledge.sources.location import SitemapLocation
+from knowledge.sources.selection import Selection, digest_of, git_blob_sha
+from knowledge.sources.website.pages import Page, PageMemory, failed, host_of, path_of, refused, text_of
+from knowledge.sources.website.sitemap_xml import MAX_BYTES, Entry, parse_sitemap
+from knowledge.sources.work_folder import WorkFolder
+from knowledge.waiting.later import Later
+from knowledge.waiting.slots import waiting_for
+from knowledge.web.address import origin_of, site_of
+from knowledge.web.fetching import USER_AGENT, Fetched, Fetcher, TooLarge
+
+MAX_SITEMAPS = 500
+PAGES_AT_ONCE = 4
+MAX_CRAWL_DELAY_SECONDS = 5.0
+"""A site that wishes for longer pauses between two requests gets these."""
+
+_GONE = (404, 410)
+_ROBOTS_BYTES = 500 * 1024  # RFC 9309: parse at least this much
+
+
+class WebsiteSource:
+    """The pages of a sitemap. Use it in ``async with``: texts wait in a folder of its own to be read."""
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        memory: PageMemory,
+        at: SitemapLocation,
+        selection: Selection,
+        *,
+        max_pages: int,
+        max_file_bytes: int,
+        max_bytes: int,
+    ) -> None:
+        self._fetcher, self._memory, self._at, self._selection = fetcher, memory, at, selection
+        self._max_pages, self._max_file_bytes, self._max_bytes = max_pages, max_file_bytes, max_bytes
+        self._folder: WorkFolder | None = None
+        self._pages: dict[str, Page] = {}
+        self._kept_bytes = 0
+        self._robots: Protego | None = None
+        self._turns = asyncio.Semaphore(PAGES_AT_ONCE)
+        self._threads = ReadingThreads()
+        self._pause = 0.0
+        self._later: Later | None = None
+
+    async def __aenter__(self) -> "WebsiteSource":
+        self._folder = await asyncio.to_thread(WorkFolder.create, "site")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._folder:
+            await asyncio.to_thread(self._folder.remove)
+
+    async def newest_commit(self) -> str:
+        await self._read_robots()
+        entries = await self._list_pages()
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._look_at(path, entry)) for path, entry in entries.items()]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None  # a limit, the same for all
+        self._pages = {page.path: page for page in (task.result() for task in tasks)}
+        return digest_of([(page.path, page.content_sha) for page in self._pages.values()])
+
+    async def list_files(self, commit: str) -> Sequence[SourceFile]:
+        if not self._pages:
+            await self.newest_commit()
+        return [SourceFile(page.path, page.content_sha, page.size, ".txt") for page in self._pages.values()]
+
+    async def prepare(self, files: Sequence[SourceFile], commit: str) -> None:
+        """What has changed is here already; the rest is asked for one by one."""
+
+    async def read(self, file: SourceFile, commit: str) -> bytes:
+        page = self._pages[file.path]
+        if page.gone:
+            raise FileRefused(page.problem)
+        if page.problem:
+            raise FileUnreadable(page.problem) from self._later
+        kept = self._kept(file.content_sha)
+        if not await asyncio.to_thread(kept.exists):
+            again = await self._fetch(page.path, Entry(page.url, page.lastmod), None)
+            if again.content_sha != file.content_sha:
+                raise FileUnreadable(again.problem or f"{page.url}: changed while it was being read")
+        return await asyncio.to_thread(kept.read_bytes)
+
+    async def _read_robots(self) -> None:
+        scheme, _, _ = origin_of(self._at.url)
+        url = f"{scheme}://{site_of(self._at.url)}/robots.txt"
+        try:
+            answer = await self._fetcher.get(url, max_bytes=_ROBOTS_BYTES)
+        except TooLarge as error:
+            raise PermanentError(f"{url}: {error}", code="source_refused") from error
+        if answer.status >= 500:
+            raise TransientError(f"{url}: HTTP {answer.status}: until it is known, nothing may be read")
+        self._robots = Protego.parse(answer.text if answer.status == 200 else "")
+        delay = self._robots.crawl_delay(USER_AGENT)
+        if delay:
+            self._pause = min(float(delay), MAX_CRAWL_DELAY_SECONDS)
+            self._turns = asyncio.Semaphore(1)
+        if not self._allowed(self._at.url):
+            raise Forbidden(f"{url} does not let us read {self._at}", code="source_refused")
+
+    def _allowed(self, url: str) -> bool:
+        return self._robots is None or self._robots.can_fetch(url, USER_AGENT)
+
+    async def _list_pages(self) -> dict[str, Entry]:
+        """Pages by path: on the sitemap's own host, wanted by the globs. The first of two alike counts."""
+        waiting, seen = [self._at.url], set[str]()
+        pages: dict[str, Entry] = {}
+        host = ""
+        while waiting:
+            url = waiting.pop(0)
+            if url in seen:
+                continue
+            seen.add(url)
+            if len(seen) > MAX_SITEMAPS:
+                raise PermanentError(
+                    f"{self._at} names more than {MAX_SITEMAPS} sitemaps", code="source_too_large"
+                )
+            answer = await self._get_sitemap(url)
+            host = host or host_of(answer.url)
+            sitemap = parse_sitemap(answer.content)
+            here = [entry for entry in sitemap.entries if host_of(entry.url) == host]
+            if sitemap.is_index:
+                waiting += [entry.url for entry in here]
+                continue
+            for entry in here:
+                path = path_of(entry.url)
+                if self._selection.takes(path):
+                    pages.setdefault(path, entry)
+            if len(pages) > self._max_pages:
+                raise PermanentError(
+                    f"{self._at} lists more than {self._max_pages:,} pages (SITEMAP_MAX_PAGES); "
+                    "include or exclude globs can narrow it down",
+                    code="source_too_large",
+                )
+        return pages
+
+    async def _get_sitemap(self, url: str) -> Fetched:
+        try:
+            answer = await self._fetcher.get(url, max_bytes=MAX_BYTES)
+        except TooLarge as error:
+            raise PermanentError(str(error), code="source_too_large") from error
+        if answer.status in _GONE:
+            raise NotFound(f"{url}: HTTP {answer.status}; what was indexed is kept", code="source_not_found")
+        if answer.status != 200:
+            raise PermanentError(f"{url}: HTTP {answer.status}", code="source_refused")
+        return answer
+
+    async def _look_at(self, path: str, entry: Entry) -> Page:
+        """The page as it is now, by the cheapest way to know."""
+        if not self._allowed(entry.url):
+            return refused(path, entry, "robots.txt forbids it")
+        known = self._memory.get(entry.url)
+        if known and entry.lastmod and known.lastmod == entry.lastmod:
+            return known
+        page = await self._fetch(path, entry, known)
+        if not page.problem:
+            self._memory.put(page)
+        return page
+
+    async def _fetch(self, path: str, entry: Entry, known: Page | None) -> Page:
+        headers = {}
+        if known and known.etag:
+            headers["If-None-Match"] = known.etag
+        elif known and known.last_modified:
+            headers["If-Modified-Since"] = known.last_modified
+        async with self._turns:
+            try:
+                answer = await self._fetcher.get(entry.url, headers=headers, max_bytes=self._max_file_bytes)
+            except TooLarge as error:
+                return refused(path, entry, str(error))
+            except TakaroError as error:
+                self._later = error if isinstance(error, Later) else self._later
+                return failed(path, entry, error.reason)
+            finally:
+                if self._pause:
+                    async with waiting_for(site_of(entry.url)):
+                        await asyncio.sleep(self._pause)
+        if answer.status == 304 and known:
+            return Page(
+                path, entry.url, known.content_sha, known.size, entry.lastmod, known.etag, known.last_modified
+            )
+        if answer.status in _GONE:
+            return refused(path, entry, f"HTTP {answer.status}")
+        if answer.status != 200:
+            return failed(path, entry, f"GET {entry.url}: HTTP {answer.status}")
+        try:
+            text = await self._threads.run(answer.content, text_of, answer, self._max_file_bytes)
+        except UnsupportedContent as error:
+            return refused(path, entry, str(error))
+        except FileUnreadable as error:
+            return failed(path, entry, str(error))
+        return await self._keep(path, entry, answer, text.encode())
+
+    async def _keep(self, path: str, entry: Entry, answer: Fetched, content: bytes) -> Page:
+        self._kept_bytes += len(content)
+        if self._kept_bytes > self._max_bytes:
+            raise PermanentError(
+                f"{self._at}: its pages are larger than {self._max_bytes:,} bytes (SOURCE_MAX_BYTES)",
+                code="source_too_large",
+            )
+        sha = git_blob_sha(content)
+        await asyncio.to_thread(_write_whole, self._kept(sha), content)
+        return Page(
+            path,
+            entry.url,
+            sha,
+            len(content),
+            entry.lastmod,
+            answer.headers.get("etag", ""),
+            answer.headers.get("last-modified", ""),
+        )
+
+    def _kept(self, sha: str) -> Path:
+        if self._folder is None:
+            raise RuntimeError("the source is used outside of its context")
+        return self._folder.path / sha
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """At once for whoever reads ``path``: pages of one text have one file, and are fetched side by side."""
+    part = path.with_name(f"{path.name}-{uuid4()}")
+    part.write_bytes(content)
+    os.replace(part, path)

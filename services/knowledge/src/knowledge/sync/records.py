@@ -1,0 +1,41 @@
+"""What a sync is to do, and what it did."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from contracts.knowledge import SyncType
+from knowledge.content.chunks.records import Chunk
+from knowledge.content.files.records import FileState
+
+
+@dataclass(slots=True)
+class Plan:
+    """The state that one transaction is to bring about: ``files`` all of them, ``chunks`` only new ones."""
+
+    files: dict[str, FileState] = field(default_factory=dict)
+    chunks: list[Chunk] = field(default_factory=list)
+    added: int = 0
+    modified: int = 0
+    removed: int = 0
+
+    def wanted(self) -> set[UUID]:
+        return {chunk_id for file in self.files.values() for chunk_id in file.chunk_ids}
+
+    def failures(self) -> list[FileState]:
+        return [file for file in self.files.values() if file.outcome == "failed"]
+
+
+@dataclass(slots=True, frozen=True)
+class SyncResult:
+    """What a sync did. Counts are files, and chunks written, deleted, or put in another place of their file;
+    ``versions_removed`` were of another model."""
+
+    type: SyncType
+    sha: str
+    added: int = 0
+    modified: int = 0
+    removed: int = 0
+    chunks_created: int = 0
+    chunks_removed: int = 0
+    chunks_moved: int = 0
+    versions_removed: tuple[str, ...] = ()

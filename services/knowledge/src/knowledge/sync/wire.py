@@ -1,0 +1,39 @@
+"""JSON of what a sync did: the job's result, which the Node application reads too, and the history's."""
+
+from typing import Any, get_args
+
+from contracts.knowledge import SyncType
+from knowledge.sync.records import SyncResult
+
+_COUNTS = {"added": "added", "modified": "modified", "removed": "removed", "chunks_created": "chunksCreated"}
+"""Fields of a result that jobs know, and what they call them."""
+
+
+def parse_job_result(value: Any) -> SyncResult | None:
+    """What a finished job's value says; ``None`` when that is no sync's."""
+    if not isinstance(value, dict) or value.get("type") not in get_args(SyncType):
+        return None
+    if not isinstance(value.get("sha"), str):
+        return None
+    counts = {field: value.get(name, 0) for field, name in _COUNTS.items()}
+    if not all(isinstance(count, int) for count in counts.values()):
+        return None
+    return SyncResult(value["type"], value["sha"], **counts)
+
+
+def job_result_of(result: SyncResult) -> dict[str, object]:
+    """The value that the Node application reads from the finished job."""
+    shown: dict[str, object] = {"type": result.type, "sha": result.sha}
+    if result.type != "skipped":
+        shown |= {name: getattr(result, field) for field, name in _COUNTS.items()}
+    return shown
+
+
+def history_of(result: SyncResult) -> dict[str, object]:
+    """What the sync's history keeps."""
+    return {
+        **job_result_of(result),
+        "chunksRemoved": result.chunks_removed,
+        "chunksMoved": result.chunks_moved,
+        "versionsRemoved": result.versions_removed,
+    }

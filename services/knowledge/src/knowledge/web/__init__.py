@@ -1,0 +1,1 @@
+"""Fetching from other people's hosts: guarded addresses, bounded answers, retries."""

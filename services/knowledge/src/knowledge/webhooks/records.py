@@ -1,0 +1,17 @@
+"""A push, as far as it concerns bases."""
+
+from dataclasses import dataclass
+
+from knowledge.sources.location import GITHUB
+
+
+@dataclass(slots=True, frozen=True)
+class Push:
+    """``paths`` that a push touched; ``None`` when they can't be told, so that any may be. ``host`` is
+    GitHub's, or an Enterprise's with its port."""
+
+    repository: str
+    ref: str
+    paths: frozenset[str] | None
+    host: str = GITHUB
+    default_branch: str = "main"
