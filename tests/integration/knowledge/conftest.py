@@ -20,8 +20,9 @@ from knowledge.settings import KnowledgeSettings
 from knowledge.sources.github.access import GitHubAccess
 from knowledge.sources.opening import Limits, Sources
 from knowledge.sync.progress import Progress
-from knowledge.sync.records import SyncResult
-from knowledge.sync.use_cases import SyncDeps, SyncRun, sync_base
+from knowledge.sync.records import SyncResult, SyncRun
+from knowledge.sync.use_cases import sync_base
+from knowledge.sync.work import SyncDeps
 from knowledge.web.fetching import Access, Fetcher
 from knowledge.web.retries import Retries
 from tests.support.github import FakeGitHub, GitRepository, serve_github

@@ -13,7 +13,7 @@ import pytest
 from common.errors import TransientError
 from knowledge.sources.git.source import GitMemory
 from knowledge.sources.website.pages import PageMemory
-from knowledge.sync.use_cases import SyncDeps
+from knowledge.sync.work import SyncDeps
 from tests.integration.knowledge.conftest import CountingEmbedder, Harness
 from tests.support.faults import SHARE
 from tests.support.github import GitRepository

@@ -11,7 +11,7 @@ from knowledge.embeddings import Vectors
 from knowledge.embeddings.limits import Limits
 from knowledge.embeddings.openai import OpenAiAccess, OpenAiEmbedder
 from knowledge.sync.records import SyncResult
-from knowledge.sync.use_cases import SyncDeps
+from knowledge.sync.work import SyncDeps
 from tests.integration.knowledge.conftest import Harness
 from tests.support.embeddings import EmbeddingsApi, serve_embeddings
 from tests.support.github import Answer

@@ -17,7 +17,7 @@ from knowledge.content.lease import BaseBusy, hold_base
 from knowledge.embeddings.openai import OpenAiAccess, OpenAiEmbedder
 from knowledge.queue.jobs import run_job
 from knowledge.queue.worker import QueueWorker
-from knowledge.sync.use_cases import SyncDeps
+from knowledge.sync.work import SyncDeps
 from knowledge.waiting.slots import MOST_WAITING
 from knowledge.web.retries import Retries
 from tests.integration.knowledge.conftest import Harness, reaching

@@ -18,8 +18,8 @@ from knowledge.embeddings import Vectors
 from knowledge.queue.lost_jobs import settle_lost
 from knowledge.registry.registration import register_from_job
 from knowledge.sync import applying, repository, use_cases
-from knowledge.sync.records import SyncResult
-from knowledge.sync.use_cases import SyncRun, sync_base
+from knowledge.sync.records import SyncResult, SyncRun
+from knowledge.sync.use_cases import sync_base
 from tests.integration.knowledge.conftest import CountingEmbedder, Harness
 
 EXPIRE = "UPDATE leases SET expires_at = '-infinity' WHERE name LIKE 'knowledge.sync:%'"

@@ -12,7 +12,8 @@ from knowledge.history.wire import sync_to_json
 from knowledge.registry.registration import register_from_job
 from knowledge.sync import copying, reporting
 from knowledge.sync.progress import Progress
-from knowledge.sync.use_cases import SyncRun, sync_base
+from knowledge.sync.records import SyncRun
+from knowledge.sync.use_cases import sync_base
 from tests.integration.knowledge.conftest import Harness
 from tests.support.wait import eventually
 

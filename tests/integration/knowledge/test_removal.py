@@ -29,7 +29,8 @@ from knowledge.registry.use_cases import change_base, create_base, delete_base
 from knowledge.schedules import rules
 from knowledge.schedules.reconciler import reconcile
 from knowledge.settings import KnowledgeSettings
-from knowledge.sync.use_cases import FilesUnreadable, SyncRun, sync_base
+from knowledge.sync.records import SyncRun
+from knowledge.sync.use_cases import FilesUnreadable, sync_base
 from tests.integration.knowledge.conftest import CountingEmbedder, Harness
 from tests.support.github import Answer
 from tests.support.wait import eventually

@@ -31,7 +31,7 @@ from knowledge.settings import KnowledgeSettings
 from knowledge.sources.github.access import GitHubAccess
 from knowledge.sources.opening import Limits, Sources
 from knowledge.sources.work_folder import remove_abandoned
-from knowledge.sync.use_cases import SyncDeps
+from knowledge.sync.work import SyncDeps
 from knowledge.web.fetching import Access, Fetcher
 from knowledge.web.retries import Retries
 from knowledge.webhooks.routes import router as webhooks

@@ -1,7 +1,6 @@
 """SQL that takes a base away. Functions take a connection, run one statement and never commit."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -9,30 +8,6 @@ import asyncpg
 from common.errors import NotFound
 from common.postgres import Connection
 from knowledge.bases.records import BaseView, KnowledgeBase
-
-DELETE_BASE = """
-WITH deleted AS (
-    DELETE FROM knowledge_bases WHERE id = $1 RETURNING id, event_sequence
-)
-INSERT INTO retired_subjects (subject, sequence, retired_at)
-SELECT 'knowledge:' || id, event_sequence, clock_timestamp() FROM deleted
-ON CONFLICT (subject) DO UPDATE SET sequence = excluded.sequence, retired_at = excluded.retired_at
-"""
-
-
-async def delete_base(connection: Connection, base_id: str) -> None:
-    """Delete the base with its indexes, files and syncs; remember its facts' sequence, and when."""
-    await connection.execute(DELETE_BASE, base_id)
-
-
-GET_RETIRED_AT = "SELECT retired_at FROM retired_subjects WHERE subject = 'knowledge:' || $1::text"
-
-
-async def get_retired_at(connection: Connection, base_id: str) -> datetime | None:
-    """When a base of this id was last deleted."""
-    moment: datetime | None = await connection.fetchval(GET_RETIRED_AT, base_id)
-    return moment
-
 
 GET_BASE = """
 SELECT id, name, description, source, version, extensions, include, exclude, chunk_size, chunk_overlap,
@@ -50,7 +25,7 @@ UPSERT_BASE = """
 INSERT INTO knowledge_bases AS known (id, name, description, source, version, extensions, include, exclude,
     chunk_size, chunk_overlap, refresh_schedule, origin, owner, public, event_sequence)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
-    coalesce((SELECT sequence FROM retired_subjects WHERE subject = 'knowledge:' || $1::varchar), 0) + 1)
+    $15::bigint + 1)
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, description = excluded.description,
     source = excluded.source, version = excluded.version, extensions = excluded.extensions,
     include = excluded.include, exclude = excluded.exclude, chunk_size = excluded.chunk_size,
@@ -68,8 +43,9 @@ RETURNING event_sequence
 """
 
 
-async def upsert_base(connection: Connection, base: KnowledgeBase) -> int | None:
-    """Store ``base``; the sequence of the fact to tell, or ``None`` when nothing changed."""
+async def upsert_base(connection: Connection, base: KnowledgeBase, last_sequence: int) -> int | None:
+    """Store ``base``; the sequence of the fact to tell, or ``None`` when nothing changed. A new one counts on
+    from ``last_sequence``, that of an earlier base with its id."""
     sequence: int | None = await connection.fetchval(
         UPSERT_BASE,
         base.id,
@@ -86,6 +62,7 @@ async def upsert_base(connection: Connection, base: KnowledgeBase) -> int | None
         base.origin,
         base.owner,
         base.public,
+        last_sequence,
     )
     return sequence
 
@@ -101,6 +78,15 @@ async def update_sequence(connection: Connection, base_id: str) -> int:
     sequence: int | None = await connection.fetchval(UPDATE_SEQUENCE, base_id)
     if sequence is None:
         raise NotFound("The knowledge base was deleted", code="knowledge_base_deleted")
+    return sequence
+
+
+DELETE_BASE = "DELETE FROM knowledge_bases WHERE id = $1 RETURNING event_sequence"
+
+
+async def delete_base(connection: Connection, base_id: str) -> int:
+    """Delete a base that is there, with its indexes, files and syncs; the last sequence of its facts."""
+    sequence: int = await connection.fetchval(DELETE_BASE, base_id)
     return sequence
 
 

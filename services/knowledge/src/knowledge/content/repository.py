@@ -1,13 +1,14 @@
 """SQL around the content of a base. Functions take a connection, run one statement and never commit."""
 
+from backbone import names
 from common.postgres import Connection
 
-LOCK_BASE = "SELECT pg_advisory_xact_lock(hashtextextended('knowledge.sync:' || $1, 0))"
+LOCK_BASE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 
 async def lock_base(connection: Connection, base_id: str) -> None:
     """One writer of a base's rows at a time, to the end of the transaction."""
-    await connection.execute(LOCK_BASE, base_id)
+    await connection.execute(LOCK_BASE, names.sync_lease(base_id))
 
 
 SET_STATEMENT_TIMEOUT = "SELECT set_config('statement_timeout', $1, true)"
@@ -16,13 +17,3 @@ SET_STATEMENT_TIMEOUT = "SELECT set_config('statement_timeout', $1, true)"
 async def set_statement_timeout(connection: Connection, seconds: float) -> None:
     """For this transaction only: writing into an HNSW index takes some milliseconds a row."""
     await connection.execute(SET_STATEMENT_TIMEOUT, str(int(seconds * 1000)))
-
-
-REVOKE_LEASE = """
-UPDATE leases SET epoch = epoch + 1, expires_at = '-infinity' WHERE name = 'knowledge.sync:' || $1::text
-"""
-
-
-async def revoke_lease(connection: Connection, base_id: str) -> None:
-    """Fence off a sync that is running: nothing that it does commits any more."""
-    await connection.execute(REVOKE_LEASE, base_id)

@@ -11,6 +11,7 @@ import structlog
 from bullmq import Queue  # type: ignore[import-untyped]
 from opentelemetry.trace import SpanKind
 
+from backbone import names
 from common import trace_context
 from common.errors import is_transient
 from common.notifications import Notifications
@@ -22,7 +23,6 @@ from knowledge.jobs.wire import PREFIX, QUEUE, job_data_of, trace_options
 from knowledge.queue.lost_jobs import settle_lost
 from knowledge.requests import repository as request_repository
 from knowledge.requests.records import SyncRequest
-from knowledge.requests.use_cases import CHANNEL
 
 log = structlog.get_logger()
 
@@ -53,7 +53,7 @@ class Dispatcher:
         client = producer_client(self._redis_url)
         queue = Queue(QUEUE, {"connection": client, "prefix": PREFIX})
         try:
-            async with self._notifications.subscribe(CHANNEL) as requested:
+            async with self._notifications.subscribe(names.SYNCS_CHANNEL) as requested:
                 while True:
                     try:
                         while await self._dispatch(queue) == BATCH:

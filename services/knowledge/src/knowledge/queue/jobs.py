@@ -18,8 +18,10 @@ from knowledge.requests.rules import sync_id_of
 from knowledge.schedules.rules import due_at
 from knowledge.sync import metrics
 from knowledge.sync.progress import Progress
-from knowledge.sync.use_cases import SyncDeps, SyncRun, sync_base
+from knowledge.sync.records import SyncRun
+from knowledge.sync.use_cases import sync_base
 from knowledge.sync.wire import job_result_of
+from knowledge.sync.work import SyncDeps
 from knowledge.waiting.later import Later
 
 log = structlog.get_logger()

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from bullmq.custom_errors import DelayedError, UnrecoverableError  # type: ignor
 from opentelemetry.trace import SpanKind
 
 from backbone.leases import LeaseLost
+from common import backoff
 from common.errors import PermanentError, TakaroError
 from common.telemetry import links_to, span
 from knowledge.content.lease import BaseBusy
@@ -236,7 +236,7 @@ def _back_at_ms(job: Job, later: Later) -> int:
 
 def pause_after(returns: int, longest: float) -> float:
     """How long, in seconds, a job stays away that was put back ``returns`` times before."""
-    return float(min(longest, 1.5 ** min(max(returns, 0), 20))) * random.uniform(0.8, 1.2)
+    return backoff.pause(max(returns, 0) + 1, first=1, longest=longest)
 
 
 def _now_ms() -> int:

@@ -2,7 +2,9 @@
 
 from datetime import datetime
 
+from backbone import names, sequences
 from common.errors import NotFound
+from common.notifications import notify
 from common.postgres import Connection, Pool, transaction
 from knowledge.bases import facts, repository
 from knowledge.bases.records import KnowledgeBase
@@ -10,14 +12,17 @@ from knowledge.schedules import repository as schedules
 
 
 async def register(connection: Connection, base: KnowledgeBase) -> bool:
-    """Add or change ``base`` and tell of it, in the caller's transaction; whether anything changed."""
+    """Add or change ``base`` and tell of it, in the caller's transaction, which holds the registry's lock;
+    whether anything changed."""
     if base.refresh_schedule is None:
         await schedules.insert_retired_schedule(connection, base.id)
-    sequence = await repository.upsert_base(connection, base)
+    subject = names.retired_base(base.id)
+    before = await sequences.resume(connection, [subject])
+    sequence = await repository.upsert_base(connection, base, before.get(subject, 0))
     if sequence is None:
         return False
     await facts.append(connection, base.id, facts.updated(base), sequence)
-    await schedules.notify_schedules(connection)
+    await notify(connection, names.SCHEDULES_CHANNEL)
     return True
 
 
@@ -36,7 +41,7 @@ async def register_from_job(
         if known is not None and (known.origin != "job" or known_only):
             return known
         if known is None:
-            retired_at = await repository.get_retired_at(connection, wanted.id)
+            retired_at = await sequences.get_retired_at(connection, names.retired_base(wanted.id))
             if known_only or (retired_at and added_at and added_at <= retired_at):
                 raise NotFound(
                     f"The knowledge base {wanted.id} was deleted after this job was added",

@@ -7,7 +7,9 @@ from uuid import uuid4
 import asyncpg
 import structlog
 
+from backbone import leases, names, sequences
 from common.errors import Conflict, NotFound, TransientError
+from common.notifications import notify
 from common.postgres import Pool, transaction
 from knowledge.bases import facts, repository
 from knowledge.bases.records import KnowledgeBase
@@ -34,7 +36,7 @@ async def remove(pool: Pool, base_id: str, check: Callable[[KnowledgeBase | None
         await content_repository.set_statement_timeout(connection, TRANSACTION_SECONDS)
         try:
             await content_repository.lock_base(connection, base_id)
-            await content_repository.revoke_lease(connection, base_id)
+            await leases.revoke(connection, names.sync_lease(base_id))
         except asyncpg.LockNotAvailableError as error:
             raise TransientError(
                 "A sync of this knowledge base is just writing its rows: try again", code="sync_running"
@@ -49,8 +51,9 @@ async def remove(pool: Pool, base_id: str, check: Callable[[KnowledgeBase | None
         await facts.append(connection, base_id, gone)
         await chunk_repository.delete_chunks_of_base(connection, base_id, TRANSACTION_SECONDS)
         await index_repository.delete_sync_state(connection, base_id)
-        await repository.delete_base(connection, base_id)
-        await schedules.notify_schedules(connection)
+        last = await repository.delete_base(connection, base_id)
+        await sequences.retire(connection, {names.retired_base(base_id): last})
+        await notify(connection, names.SCHEDULES_CHANNEL)
     log.info("knowledge base deleted", knowledge_base=base_id)
 
 

@@ -28,14 +28,6 @@ async def insert_request(connection: Connection, request: SyncRequest, requested
     )
 
 
-NOTIFY_REQUESTED = "SELECT pg_notify('knowledge_syncs', '')"
-
-
-async def notify_requested(connection: Connection) -> None:
-    """Wake the dispatchers once the caller's transaction commits."""
-    await connection.execute(NOTIFY_REQUESTED)
-
-
 LIST_REQUESTED = """
 SELECT id, knowledge_base_id, mode, reason, job_id, traceparent, tracestate, baggage FROM knowledge_syncs
 WHERE status = 'requested' ORDER BY created_at LIMIT $1

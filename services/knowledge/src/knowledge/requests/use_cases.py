@@ -2,7 +2,9 @@
 
 from uuid import UUID, uuid4
 
+from backbone import names
 from common import trace_context
+from common.notifications import notify
 from common.postgres import Connection, Pool, transaction
 from common.trace_context import TraceContext
 from contracts.knowledge import SyncMode
@@ -10,9 +12,6 @@ from knowledge.bases.use_cases import get_visible_base
 from knowledge.requests import repository
 from knowledge.requests.records import Reason, SyncRequest
 from knowledge.requests.rules import job_id_of
-
-CHANNEL = "knowledge_syncs"
-"""Postgres notification channel that wakes the dispatcher."""
 
 
 async def request_sync(
@@ -33,7 +32,7 @@ async def request_sync(
     carrier = trace.to_carrier() if trace else {}
     request = SyncRequest(sync_id, base_id, mode, reason, job_id, **carrier)
     await repository.insert_request(connection, request, requested_by)
-    await repository.notify_requested(connection)
+    await notify(connection, names.SYNCS_CHANNEL)
     return job_id
 
 

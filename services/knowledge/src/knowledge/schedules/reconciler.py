@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from bullmq import Job, Queue  # type: ignore[import-untyped]
 
+from backbone import names
 from backbone.leases import Lease, LeaseKeeper
 from common.errors import is_transient
 from common.notifications import Notifications
@@ -21,11 +22,6 @@ from knowledge.jobs.wire import PREFIX, QUEUE
 from knowledge.schedules import repository, rules
 
 log = structlog.get_logger()
-
-CHANNEL = "knowledge_schedules"
-"""Postgres notification channel that says that a schedule changed."""
-
-LEASE = "knowledge.schedules"
 
 
 class Reconciler:
@@ -42,7 +38,7 @@ class Reconciler:
         interval_seconds: float,
     ) -> None:
         self._pool, self._redis_url, self._notifications = pool, redis_url, notifications
-        self._keeper = LeaseKeeper(pool, LEASE, instance, lease_ttl_seconds)
+        self._keeper = LeaseKeeper(pool, names.SCHEDULES_LEASE, instance, lease_ttl_seconds)
         self._interval = interval_seconds
 
     async def run(self) -> None:
@@ -53,7 +49,7 @@ class Reconciler:
         client = producer_client(self._redis_url)
         queue = Queue(QUEUE, {"connection": client, "prefix": PREFIX})
         try:
-            async with self._notifications.subscribe(CHANNEL) as changed:
+            async with self._notifications.subscribe(names.SCHEDULES_CHANNEL) as changed:
                 while True:
                     try:
                         await reconcile(self._pool, queue)

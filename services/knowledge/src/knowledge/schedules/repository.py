@@ -33,11 +33,3 @@ DELETE FROM knowledge_retired_schedules WHERE knowledge_base_id = $1 AND retired
 async def delete_retired_schedule(connection: Connection, base_id: str, retired_at: datetime) -> None:
     """Forget what was done; not what was asked for again meanwhile."""
     await connection.execute(DELETE_RETIRED_SCHEDULE, base_id, retired_at)
-
-
-NOTIFY_SCHEDULES = "SELECT pg_notify('knowledge_schedules', '')"
-
-
-async def notify_schedules(connection: Connection) -> None:
-    """Wake whoever keeps the schedulers in step, once the caller's transaction commits."""
-    await connection.execute(NOTIFY_SCHEDULES)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from common.errors import Conflict, Forbidden, NotFound
-from common.postgres import Connection, Pool
+from common.postgres import Connection, Pool, transaction
 from knowledge.embeddings import Embedder
-from knowledge.search import records, repository
-from knowledge.search.records import Hit
+from knowledge.search import repository
+from knowledge.search.records import Hit, Target
 
 
 async def search(
@@ -26,19 +26,11 @@ async def search(
     one before while that has yet to be synced. Raises ``NotFound`` for an unknown base or version,
     ``Forbidden`` for another user's private one, ``Conflict`` for one whose vectors another model made.
     """
-
-    async def find_target(connection: Connection) -> records.Target:
-        target = await repository.get_target(connection, base_id, user_id, version)
-        return _check(target, embedder.model)
-
-    async with pool.acquire() as connection:
-        await find_target(connection)
+    async with pool.acquire() as asking:
+        await _find_target(asking, embedder.model, base_id, user_id, version)
     vector = (await embedder.embed([question], urgent=True))[0].tolist()
-    async with (
-        pool.acquire() as connection,
-        connection.transaction(isolation="repeatable_read", readonly=True),
-    ):
-        target = await find_target(connection)
+    async with transaction(pool, snapshot=True) as connection:
+        target = await _find_target(connection, embedder.model, base_id, user_id, version)
         if target.chunk_count > exact_rows:
             await repository.set_hnsw(connection)
             hits = await repository.search_by_index(connection, vector, base_id, target.version, limit)
@@ -48,7 +40,13 @@ async def search(
         return await repository.search_exactly(connection, vector, base_id, target.version, limit)
 
 
-def _check(target: records.Target | None, model: str) -> records.Target:
+async def _find_target(
+    connection: Connection, model: str, base_id: str, user_id: str, version: str | None
+) -> Target:
+    return _check(await repository.get_target(connection, base_id, user_id, version), model)
+
+
+def _check(target: Target | None, model: str) -> Target:
     if target is None:
         raise NotFound("Knowledge base not found")
     if not target.visible:

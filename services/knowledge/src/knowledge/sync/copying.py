@@ -1,11 +1,11 @@
 """Write the rows of new chunks. The HNSW index decides what it costs: milliseconds a row, more the larger."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 import numpy as np
 
 from common.postgres import Connection
+from knowledge.bases.records import KnowledgeBase
 from knowledge.content.cache import repository as cache_repository
 from knowledge.content.chunks import repository as chunk_repository
 from knowledge.content.chunks.records import Chunk
@@ -20,30 +20,26 @@ ROWS_A_FETCH = 500
 PIVOTS = 64
 
 
-async def copy_new(
+async def copy_chunks(
     connection: Connection,
-    base_id: str,
-    version: str,
+    base: KnowledgeBase,
     model: str,
     chunks: Sequence[Chunk],
-    existing: set[UUID],
-    seconds: float,
     progress: Progress,
-) -> int:
-    """Copy those of ``chunks`` that aren't in ``existing``; their number. Their embeddings are in the cache.
+    seconds: float,
+) -> None:
+    """Write the rows of ``chunks``, which are new. Their embeddings are in the cache.
 
     ``connection`` has the binary codecs. One COPY may take up to ``seconds``. ``progress`` is told of
     the rows of each COPY when it is done: Postgres itself counts those of the one under way.
     """
-    fresh = [chunk for chunk in chunks if chunk.id not in existing]
-    progress.begin_writing(len(fresh))
-    for part in _parts(fresh, ROWS_A_COPY):
+    progress.begin_writing(len(chunks))
+    for part in _parts(chunks, ROWS_A_COPY):
         vectors = await _vectors(connection, model, part)
         order = neighbours_together(vectors)
         rows = ((part[i], vectors[i]) for i in order)
-        await chunk_repository.copy_chunks(connection, base_id, version, rows, seconds)
+        await chunk_repository.copy_chunks(connection, base.id, base.version, rows, seconds)
         progress.add_written(len(part))
-    return len(fresh)
 
 
 def neighbours_together(vectors: Vectors) -> list[int]:

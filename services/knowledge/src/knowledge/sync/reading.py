@@ -1,25 +1,22 @@
 """Read the files of a sync and embed their chunks, ahead of the transaction that shows them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
-from uuid import UUID
 
 import structlog
 
-from common.postgres import Pool
-from knowledge.bases.records import KnowledgeBase
 from knowledge.content.chunks.records import Chunk
-from knowledge.content.files import rules as file_rules
+from knowledge.content.files import rules
 from knowledge.content.files.records import Content, ContentKey, FileState
-from knowledge.documents import MAX_FILE_BYTES, FileUnreadable, UnsupportedContent, check_size
+from knowledge.documents import FileUnreadable, UnsupportedContent, check_size
 from knowledge.documents.threads import ReadingThreads
-from knowledge.embeddings import Embedder
-from knowledge.sources import FileRefused, Source, SourceFile
+from knowledge.sources import FileRefused, SourceFile
 from knowledge.sync.buying import Bought, Buyer
 from knowledge.sync.progress import Progress
+from knowledge.sync.work import Work
 from knowledge.waiting.later import Later
 
 log = structlog.get_logger()
@@ -47,44 +44,28 @@ class Reading:
 class Reader:
     """Reads files of one base at one commit."""
 
-    def __init__(
-        self,
-        pool: Pool,
-        embedder: Embedder,
-        source: Source,
-        base: KnowledgeBase,
-        fingerprint: str,
-        downloads: int,
-        max_file_bytes: int = MAX_FILE_BYTES,
-    ) -> None:
-        self._pool, self._embedder, self._source, self._base = pool, embedder, source, base
-        self._fingerprint, self._max_file_bytes = fingerprint, max_file_bytes
-        self._downloads = asyncio.Semaphore(downloads)
+    def __init__(self, work: Work) -> None:
+        self._work, self._base, self._fingerprint = work, work.base, work.wanted.fingerprint
+        self._downloads = asyncio.Semaphore(work.deps.downloads)
         self._threads = ReadingThreads()
         self._later: Later | None = None
 
     async def read(
-        self,
-        files: Sequence[SourceFile],
-        commit: str,
-        known: Mapping[str, FileState],
-        existing: Collection[UUID],
-        report: Report,
-        at_hand: Mapping[ContentKey, Content] | None = None,
+        self, files: Sequence[SourceFile], report: Report, at_hand: Mapping[ContentKey, Content]
     ) -> Reading:
         """Read ``files``, each content once, and none of those ``at_hand``; a file that can't be fetched is a
         failed file, never an error of the whole."""
         reading = Reading(progress=Progress(files_to_read=len(files)))
-        progress = reading.progress
+        progress, in_place = reading.progress, self._work.stored.chunk_ids
         async with (
-            Buyer(self._pool, self._embedder) as buyer,
-            aclosing(self._parts(files, commit, known, existing, at_hand or {})) as parts,
+            Buyer(self._work.deps.pool, self._work.deps.embedder) as buyer,
+            aclosing(self._parts(files, at_hand)) as parts,
         ):
             async for outcomes in parts:
                 fresh: list[Chunk] = []
                 for state, chunks in outcomes:
                     reading.files[state.path] = state
-                    fresh += [chunk for chunk in chunks if chunk.id not in existing]
+                    fresh += [chunk for chunk in chunks if chunk.id not in in_place]
                 await buyer.want(fresh)
                 last = len(reading.files) == len(files)
                 await buyer.buy(_telling(progress, len(outcomes), report), rest=last)
@@ -98,25 +79,18 @@ class Reader:
         return reading
 
     async def _parts(
-        self,
-        files: Sequence[SourceFile],
-        commit: str,
-        known: Mapping[str, FileState],
-        existing: Collection[UUID],
-        at_hand: Mapping[ContentKey, Content],
+        self, files: Sequence[SourceFile], at_hand: Mapping[ContentKey, Content]
     ) -> AsyncGenerator[list[Outcome], None]:
         """What came of the files, part by part; the next part is read meanwhile."""
         alike: dict[ContentKey, list[SourceFile]] = {}
         for file in files:
-            alike.setdefault(file_rules.content_key(file), []).append(file)
+            alike.setdefault(rules.content_key(file), []).append(file)
         contents = list(alike.items())
 
         async def read_alike(key: ContentKey, files: list[SourceFile]) -> list[Outcome]:
             if content := at_hand.get(key):
-                return await asyncio.to_thread(
-                    file_rules.files_of, self._base, self._fingerprint, files, content
-                )
-            return await self._read_alike(files, commit, known, existing)
+                return await asyncio.to_thread(rules.files_of, self._base, self._fingerprint, files, content)
+            return await self._read_alike(files)
 
         async def read(start: int) -> list[Outcome]:
             part = contents[start : start + FILES_AT_ONCE]
@@ -136,41 +110,30 @@ class Reader:
                 with suppress(Exception, asyncio.CancelledError):
                     await upcoming
 
-    async def _read_alike(
-        self,
-        files: Sequence[SourceFile],
-        commit: str,
-        known: Mapping[str, FileState],
-        existing: Collection[UUID],
-    ) -> list[Outcome]:
+    async def _read_alike(self, files: Sequence[SourceFile]) -> list[Outcome]:
         """What came of files of one content: where the first of them can't be had, the next is asked for."""
+        work, largest = self._work, self._work.max_file_bytes
         refused: list[Outcome] = []
         failed: list[tuple[SourceFile, str]] = []
         for number, file in enumerate(files):
             try:
-                check_size(file.size, self._max_file_bytes)
+                check_size(file.size, largest)
                 async with self._downloads:
-                    content = await self._source.read(file, commit)
+                    content = await work.source.read(file, work.commit)
                 those = [file, *(earlier for earlier, _ in failed), *files[number + 1 :]]
                 return refused + await self._threads.run(
-                    content,
-                    file_rules.read_files,
-                    self._base,
-                    self._fingerprint,
-                    those,
-                    content,
-                    self._max_file_bytes,
+                    content, rules.read_files, self._base, self._fingerprint, those, content, largest
                 )
             except (FileRefused, UnsupportedContent) as error:
-                refused.append((file_rules.unsupported_file(file, str(error)), []))
+                refused.append((rules.unsupported_file(file, str(error)), []))
             except FileUnreadable as error:
                 failed.append((file, str(error)))
                 if isinstance(error.__cause__, Later):
                     self._later = error.__cause__
         for file, reason in failed:
             log.warning("file not read", knowledge_base=self._base.id, path=file.path, reason=reason)
-            state = file_rules.failed_file(file, reason, known.get(file.path), existing)
-            refused.append((state, []))
+            known = work.stored.files.get(file.path)
+            refused.append((rules.failed_file(file, reason, known, work.stored.chunk_ids), []))
         return refused
 
 

@@ -3,9 +3,22 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from contracts.knowledge import SyncType
+from contracts.knowledge import SyncMode, SyncType
+from knowledge.bases.records import KnowledgeBase
 from knowledge.content.chunks.records import Chunk
 from knowledge.content.files.records import FileState
+from knowledge.requests.records import Reason
+
+
+@dataclass(slots=True, frozen=True)
+class SyncRun:
+    """One run of a sync: ``id`` is the row in ``knowledge_syncs``."""
+
+    id: UUID
+    base: KnowledgeBase
+    mode: SyncMode
+    reason: Reason
+    job_id: str
 
 
 @dataclass(slots=True)

@@ -8,15 +8,14 @@ from uuid import UUID
 
 import structlog
 
-from backbone import outbox
 from backbone.leases import STOP_SECONDS, Lease
 from common.errors import is_transient
 from common.postgres import Pool, transaction
 from common.supervision import stop
-from contracts.knowledge import FACTS_STREAM, SyncPhase, SyncProgressed
+from knowledge.bases import facts as base_facts
 from knowledge.bases import repository as bases
 from knowledge.content.chunks import repository as chunk_repository
-from knowledge.sync import repository
+from knowledge.sync import facts, repository
 from knowledge.sync.progress import Progress
 
 log = structlog.get_logger()
@@ -33,7 +32,7 @@ class Reporter:
     def __init__(self, pool: Pool, lease: Lease, sync_id: UUID, base_id: str, watch: Watch) -> None:
         self._pool, self._lease, self._watch = pool, lease, watch
         self._sync_id, self._base_id = sync_id, base_id
-        self._last: tuple[SyncPhase, float] | None = None
+        self._last: tuple[str, float] | None = None
 
     async def __call__(self, progress: Progress) -> None:
         """Tell ``progress``, if it is time. Raises ``LeaseLost`` when another sync has taken over, or
@@ -45,14 +44,12 @@ class Reporter:
                 return
         self._last = progress.phase, now
         told = progress.to_json()
-        fact = SyncProgressed.model_validate(
-            {"knowledgeBaseId": self._base_id, "syncId": self._sync_id, **told}
-        )
+        fact = facts.progressed(self._sync_id, self._base_id, told)
         async with transaction(self._pool) as connection:
             await self._lease.hold(connection)
             sequence = await bases.update_sequence(connection, self._base_id)
             await repository.update_progress(connection, self._sync_id, told)
-            await outbox.append(connection, [outbox.Fact(FACTS_STREAM, self._base_id, sequence, fact)])
+            await base_facts.append(connection, self._base_id, fact, sequence)
         await self._watch(progress)
 
     @asynccontextmanager

@@ -1,44 +1,37 @@
 """What the rows of a base already tell: the texts of contents that have moved, and embeddings paid for."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from uuid import UUID
 
-from common.postgres import Pool
 from knowledge.bases.records import KnowledgeBase
 from knowledge.content.cache import repository as cache_repository
 from knowledge.content.chunks import repository as chunk_repository
-from knowledge.content.chunks import rules as chunk_rules
-from knowledge.content.files import rules as file_rules
+from knowledge.content.chunks.rules import chunk_file
 from knowledge.content.files.records import Content, ContentKey, FileState
+from knowledge.content.files.rules import content_key
+from knowledge.content.records import Stored
 from knowledge.documents import format_of
 from knowledge.sources import SourceFile
+from knowledge.sync.work import Work
 
 ROWS_A_FETCH = 500
 
 
-async def read_from_rows(
-    pool: Pool,
-    base: KnowledgeBase,
-    model: str,
-    fingerprint: str,
-    files: Sequence[SourceFile],
-    known: Mapping[str, FileState],
-    existing: Collection[UUID],
-) -> dict[ContentKey, Content]:
+async def read_from_rows(work: Work, files: Sequence[SourceFile]) -> dict[ContentKey, Content]:
     """The contents of ``files`` (renamed, copied, put back) that the rows of other files hold.
 
-    ``known`` and ``existing`` are of ``fingerprint``. Rows are believed only where all of a file's are there
-    and give its ids anew. Their embeddings go back to the cache if it has forgotten them.
+    What is stored is of the wanted fingerprint. Rows are believed only where all of a file's are there and
+    give its ids anew. Their embeddings go back to the cache if it has forgotten them.
     """
-    contents, holders = _holders(files, known, existing)
+    contents, holders = _holders(files, work.stored)
     for part in _parts(holders.values()):
-        async with pool.acquire() as connection:
+        async with work.deps.pool.acquire() as connection:
             ids = [chunk_id for state in part for chunk_id in state.chunk_ids]
             texts = await chunk_repository.list_contents(connection, ids)
-            ours = await asyncio.to_thread(_ours, base, fingerprint, part, texts)
+            ours = await asyncio.to_thread(_ours, work.base, work.wanted.fingerprint, part, texts)
             ids = [chunk_id for state in ours for chunk_id in state.chunk_ids]
-            await cache_repository.insert_cached_from_rows(connection, model, ids)
+            await cache_repository.insert_cached_from_rows(connection, work.wanted.model, ids)
         for state in ours:
             held = [texts[chunk_id] for chunk_id in state.chunk_ids]
             contents[_key(state)] = Content("indexed", None, held)
@@ -46,23 +39,23 @@ async def read_from_rows(
 
 
 def _holders(
-    files: Sequence[SourceFile], known: Mapping[str, FileState], existing: Collection[UUID]
+    files: Sequence[SourceFile], stored: Stored
 ) -> tuple[dict[ContentKey, Content], dict[ContentKey, FileState]]:
     """Contents that are known to give no rows, and a file for each of the others whose rows are all there.
 
     Not a failed one: what is left of its rows is no content. A website's pages are read in a format of their
     own, which nothing tells of the files that are known.
     """
-    wanted = {file_rules.content_key(file) for file in files if not file.format}
+    wanted = {content_key(file) for file in files if not file.format}
     contents: dict[ContentKey, Content] = {}
     holders: dict[ContentKey, FileState] = {}
-    for state in known.values():
+    for state in stored.files.values():
         key = _key(state)
         if key not in wanted or state.outcome == "failed":
             continue
         if not state.chunk_ids:
             contents[key] = Content(state.outcome, state.reason, ())
-        elif all(chunk_id in existing for chunk_id in state.chunk_ids):
+        elif all(chunk_id in stored.chunk_ids for chunk_id in state.chunk_ids):
             holders[key] = state
     return contents, holders
 
@@ -78,7 +71,7 @@ def _ours(
     ours = []
     for state in states:
         rows = [texts[chunk_id] for chunk_id in state.chunk_ids if chunk_id in texts]
-        chunks = chunk_rules.chunk_file(base, fingerprint, state.path, rows)
+        chunks = chunk_file(base, fingerprint, state.path, rows)
         if tuple(chunk.id for chunk in chunks) == state.chunk_ids:
             ours.append(state)
     return ours

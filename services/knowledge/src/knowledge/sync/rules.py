@@ -12,6 +12,9 @@ from knowledge.bases.records import KnowledgeBase
 from knowledge.content.chunks.records import Chunk, metadata_of
 from knowledge.content.files.records import FileState
 from knowledge.content.indexes.records import Index
+from knowledge.content.indexes.rules import definition_of, fingerprint_of
+from knowledge.content.records import Stored
+from knowledge.content.versions.rules import of_other_models
 from knowledge.sources import SourceFile
 from knowledge.sources.location import SITEMAP_SCHEMES
 from knowledge.sources.selection import Selection
@@ -24,33 +27,30 @@ def selection_of(base: KnowledgeBase) -> Selection:
     return Selection(() if website else base.extensions, base.include, base.exclude)
 
 
-def files_to_read(
-    listing: Sequence[SourceFile],
-    known: Mapping[str, FileState],
-    existing: Collection[UUID],
-    *,
-    everything: bool,
-) -> list[SourceFile]:
+def wanted_index(base: KnowledgeBase, model: str, max_file_bytes: int, commit: str) -> Index:
+    """What the base's rows are to be made with, at this commit of its source."""
+    return Index(model, fingerprint_of(base, model, max_file_bytes), definition_of(base), commit, 0)
+
+
+def files_to_read(listing: Sequence[SourceFile], stored: Stored, *, everything: bool) -> list[SourceFile]:
     """The files whose rows can't be known without their content: new, changed, failed before, or with rows
     that somebody else has deleted."""
     return [
         file
         for file in listing
         if everything
-        or (state := known.get(file.path)) is None
+        or (state := stored.files.get(file.path)) is None
         or state.content_sha != file.content_sha
         or state.outcome == "failed"
-        or any(chunk_id not in existing for chunk_id in state.chunk_ids)
+        or any(chunk_id not in stored.chunk_ids for chunk_id in state.chunk_ids)
     ]
 
 
 def plan_of(
-    listing: Sequence[SourceFile],
-    known: Mapping[str, FileState],
-    read: Mapping[str, FileState],
-    chunks: list[Chunk],
+    listing: Sequence[SourceFile], stored: Stored, read: Mapping[str, FileState], chunks: list[Chunk]
 ) -> Plan:
     """The state to bring about: what was read, and what is known of the rest of the listing."""
+    known = stored.files
     plan = Plan(files={file.path: read.get(file.path) or known[file.path] for file in listing}, chunks=chunks)
     for path, state in plan.files.items():
         if state.outcome == "failed":
@@ -81,33 +81,21 @@ def moved_chunks(
     return moved
 
 
-def is_current(
-    index: Index | None,
-    *,
-    commit: str,
-    fingerprint: str,
-    definition: str,
-    known: Mapping[str, FileState],
-    existing: Collection[UUID],
-    obsolete_versions: Collection[str],
-) -> bool:
-    """Whether nothing is to be done: the same commit, the same rules, and exactly the rows that belong."""
+def is_current(stored: Stored, wanted: Index) -> bool:
+    """Whether nothing is to be done: the same commit, the same rules, exactly the rows that belong, and no
+    version of another model."""
+    index, files = stored.index, stored.files.values()
     return (
         index is not None
-        and not obsolete_versions
-        and (index.commit, index.fingerprint, index.definition) == (commit, fingerprint, definition)
-        and all(state.outcome != "failed" for state in known.values())
-        and {chunk_id for state in known.values() for chunk_id in state.chunk_ids} == set(existing)
+        and not of_other_models(stored.versions, stored.version, wanted.model)
+        and (index.commit, index.fingerprint, index.definition)
+        == (wanted.commit, wanted.fingerprint, wanted.definition)
+        and all(state.outcome != "failed" for state in files)
+        and {chunk_id for state in files for chunk_id in state.chunk_ids} == stored.chunk_ids
     )
 
 
-def may_apply_partly(
-    index: Index | None,
-    fingerprint: str,
-    existing: Collection[UUID],
-    wanted: Collection[UUID],
-    other_versions: Collection[str],
-) -> bool:
+def may_apply_partly(stored: Stored, fingerprint: str, wanted: Collection[UUID]) -> bool:
     """Whether the files that were read may be applied although others failed.
 
     Not when the rows in place come from another model, chunker or writer: the failed files' old rows would
@@ -115,6 +103,6 @@ def may_apply_partly(
     none of them can be had yet, the old ones are better than nothing. Nor when half of a new version would
     be found in place of another one that is whole.
     """
-    if not existing:
-        return not other_versions
-    return index is not None and index.fingerprint == fingerprint and bool(wanted)
+    if not stored.chunk_ids:
+        return all(other.version == stored.version for other in stored.versions)
+    return stored.is_made_with(fingerprint) and bool(wanted)

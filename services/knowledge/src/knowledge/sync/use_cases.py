@@ -1,39 +1,31 @@
 """Sync one knowledge base with its source."""
 
-from dataclasses import dataclass
-from uuid import UUID, uuid4
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import uuid4
 
 import structlog
 
-from backbone import outbox
-from backbone.leases import Lease, LeaseLost
+from backbone.leases import Held, Lease, LeaseLost
 from common import trace_context
 from common.errors import NotFound, TakaroError, TransientError
 from common.postgres import Pool, transaction
 from common.telemetry import tracer
-from contracts.knowledge import FACTS_STREAM, SyncMode, SyncStarted
+from knowledge.bases import facts as base_facts
 from knowledge.bases import repository as bases
 from knowledge.bases.records import KnowledgeBase
-from knowledge.content.chunks import repository as chunk_repository
-from knowledge.content.files import repository as file_repository
-from knowledge.content.files import rules as file_rules
-from knowledge.content.indexes import repository as index_repository
-from knowledge.content.indexes import rules as index_rules
-from knowledge.content.indexes.records import Index
-from knowledge.content.lease import SyncLease, hold_base
-from knowledge.content.versions import repository as version_repository
-from knowledge.content.versions import rules as version_rules
-from knowledge.embeddings import Embedder
-from knowledge.requests.records import Reason
-from knowledge.sources import Source
-from knowledge.sources.opening import Sources
-from knowledge.sync import applying, metrics, repository, rules
-from knowledge.sync.reading import Reader
-from knowledge.sync.records import SyncResult
+from knowledge.content.files.rules import content_key
+from knowledge.content.lease import hold_base
+from knowledge.content.use_cases import get_stored
+from knowledge.sources import SourceFile
+from knowledge.sync import applying, facts, metrics, repository, rules
+from knowledge.sync.reading import Reader, Reading
+from knowledge.sync.records import SyncResult, SyncRun
 from knowledge.sync.report import report_of
 from knowledge.sync.reporting import Reporter, Watch
 from knowledge.sync.rows_in_place import read_from_rows
 from knowledge.sync.wire import history_of
+from knowledge.sync.work import SyncDeps, Work
 from knowledge.waiting import slots
 from knowledge.waiting.later import Later
 from knowledge.waiting.slots import SiteSilent
@@ -50,29 +42,6 @@ class FilesUnreadable(TransientError):
     def __init__(self, reason: str, later: Later | None = None) -> None:
         super().__init__(reason)
         self.later = later
-
-
-@dataclass(slots=True, frozen=True)
-class SyncDeps:
-    """What a sync needs from the composition root."""
-
-    pool: Pool
-    embedder: Embedder
-    sources: Sources
-    instance: str
-    lease_ttl_seconds: float
-    downloads: int
-
-
-@dataclass(slots=True, frozen=True)
-class SyncRun:
-    """One run of a sync: ``id`` is the row in ``knowledge_syncs``."""
-
-    id: UUID
-    base: KnowledgeBase
-    mode: SyncMode
-    reason: Reason
-    job_id: str
 
 
 async def sync_base(deps: SyncDeps, run: SyncRun, watch: Watch) -> SyncResult:
@@ -125,75 +94,43 @@ async def _check_exists(pool: Pool, base: KnowledgeBase, error: LeaseLost) -> No
             raise NotFound("The knowledge base was deleted", code="knowledge_base_deleted") from error
 
 
-async def _sync(deps: SyncDeps, run: SyncRun, held: SyncLease, watch: Watch) -> SyncResult:
+async def _sync(deps: SyncDeps, run: SyncRun, held: Held, watch: Watch) -> SyncResult:
     async with deps.sources.open(run.base.source, rules.selection_of(run.base)) as source:
-        return await _sync_from(source, deps, run, held, watch)
+        with tracer().start_as_current_span("knowledge.list_source"):
+            commit = await source.newest_commit()
+        limits, model = deps.sources.limits, deps.embedder.model
+        wanted = rules.wanted_index(run.base, model, limits.file_bytes, commit)
+        work = Work(deps, run, source, commit, wanted, await get_stored(deps.pool, run.base))
+        if run.mode != "full" and rules.is_current(work.stored, wanted):
+            result = SyncResult("skipped", commit)
+            await applying.finish_unchanged(deps.pool, held.lease, run.id, run.base, result)
+            return result
+        return await _bring_up_to_date(work, held, watch)
 
 
-async def _sync_from(
-    source: Source, deps: SyncDeps, run: SyncRun, held: SyncLease, watch: Watch
-) -> SyncResult:
-    base, model, max_file_bytes = run.base, deps.embedder.model, deps.sources.limits.file_bytes
-    fingerprint = index_rules.fingerprint_of(base, model, max_file_bytes)
-    definition = index_rules.definition_of(base)
+async def _bring_up_to_date(work: Work, held: Held, watch: Watch) -> SyncResult:
+    pool, run, stored = work.deps.pool, work.run, work.stored
+    report = Reporter(pool, held.lease, run.id, run.base.id, watch)
     with tracer().start_as_current_span("knowledge.list_source"):
-        commit = await source.newest_commit()
-    async with deps.pool.acquire() as connection:
-        index = await index_repository.get_index(connection, base.id, base.version)
-        known = await file_repository.list_files(connection, base.id, base.version)
-        existing = await chunk_repository.list_chunk_ids(connection, base.id, base.version)
-        versions = await version_repository.list_versions(connection, base.id)
-    others = [other.version for other in versions if other.version != base.version]
-    obsolete = version_rules.of_other_models(versions, base.version, model)
-    if run.mode != "full" and rules.is_current(
-        index,
-        commit=commit,
-        fingerprint=fingerprint,
-        definition=definition,
-        known=known,
-        existing=existing,
-        obsolete_versions=obsolete,
-    ):
-        result = SyncResult("skipped", commit)
-        await applying.finish_unchanged(deps.pool, held.lease, run.id, base, result)
-        return result
-
-    anew = index is None or index.fingerprint != fingerprint
-    with tracer().start_as_current_span("knowledge.list_source"):
-        listing = await source.list_files(commit)
-    to_read = rules.files_to_read(listing, known, existing, everything=anew or run.mode == "full")
-    with tracer().start_as_current_span("knowledge.read_and_embed") as span:
-        span.set_attribute("knowledge.files", len(to_read))
-        in_place = index and not anew and run.mode != "full" and index.definition == definition
-        at_hand = (
-            await read_from_rows(deps.pool, base, model, fingerprint, to_read, known, existing)
-            if in_place
-            else {}
-        )
-        wanted = [file for file in to_read if file_rules.content_key(file) not in at_hand]
-        if wanted:
-            slots.admit(slots.EMBEDDER)  # before anything is downloaded for it
-        await source.prepare([file for file in wanted if file.size <= max_file_bytes], commit)
-        report = Reporter(deps.pool, held.lease, run.id, base.id, watch)
-        reader = Reader(deps.pool, deps.embedder, source, base, fingerprint, deps.downloads, max_file_bytes)
-        reading = await reader.read(to_read, commit, known, existing, report, at_hand)
-    plan = rules.plan_of(listing, known, reading.files, reading.chunks)
+        listing = await work.source.list_files(work.commit)
+    reading = await _read(work, listing, report)
+    plan = rules.plan_of(listing, stored, reading.files, reading.chunks)
 
     failed = bool(plan.failures())
     metrics.FILES_FAILED.inc(len(plan.failures()))
-    if failed and not rules.may_apply_partly(index, fingerprint, existing, plan.wanted(), others):
+    if failed and not rules.may_apply_partly(stored, work.wanted.fingerprint, plan.wanted()):
         reason = applying.failure_of(plan)
-        await applying.finish_failed(deps.pool, held.lease, run.id, base.id, reason, report_of(plan, known))
+        files = report_of(plan, stored.files)
+        await applying.finish_failed(pool, held.lease, run.id, run.base.id, reason, files)
         raise FilesUnreadable(reason, reading.later)
     change = applying.Change(
-        base=base,
+        base=run.base,
         plan=plan,
-        known=known,
-        index=Index(model, fingerprint, definition, None if failed else commit, 0),
-        old_commit=index.commit if index else None,
+        stored=stored,
+        index=replace(work.wanted, commit=None) if failed else work.wanted,
         result=SyncResult(
-            "full" if anew or run.mode == "full" else "incremental",
-            commit,
+            "full" if work.everything else "incremental",
+            work.commit,
             plan.added,
             plan.modified,
             plan.removed,
@@ -201,12 +138,26 @@ async def _sync_from(
     )
     await held.stop_renewing()
     with tracer().start_as_current_span("knowledge.apply"):
-        result = await applying.apply(deps.pool, held.lease, run.id, change, report, reading.progress)
+        result = await applying.apply(pool, held.lease, run.id, change, report, reading.progress)
     await watch(reading.progress)
     if failed:
         raise FilesUnreadable(applying.failure_of(plan), reading.later)
-    log.info("knowledge base synced", knowledge_base=base.id, **history_of(result))
+    log.info("knowledge base synced", knowledge_base=run.base.id, **history_of(result))
     return result
+
+
+async def _read(work: Work, listing: Sequence[SourceFile], report: Reporter) -> Reading:
+    """Read what the rows in place don't tell, and embed it."""
+    to_read = rules.files_to_read(listing, work.stored, everything=work.everything)
+    with tracer().start_as_current_span("knowledge.read_and_embed") as span:
+        span.set_attribute("knowledge.files", len(to_read))
+        at_hand = await read_from_rows(work, to_read) if work.may_use_rows else {}
+        wanted = [file for file in to_read if content_key(file) not in at_hand]
+        if wanted:
+            slots.admit(slots.EMBEDDER)  # before anything is downloaded for it
+        fetched = [file for file in wanted if file.size <= work.max_file_bytes]
+        await work.source.prepare(fetched, work.commit)
+        return await Reader(work).read(to_read, report, at_hand)
 
 
 async def _start(pool: Pool, lease: Lease, run: SyncRun) -> None:
@@ -223,7 +174,4 @@ async def _start(pool: Pool, lease: Lease, run: SyncRun) -> None:
             run.job_id,
             trace.traceparent if trace else None,
         )
-        fact = SyncStarted(
-            knowledge_base_id=run.base.id, sync_id=run.id, version=run.base.version, mode=run.mode
-        )
-        await outbox.append(connection, [outbox.Fact(FACTS_STREAM, run.base.id, sequence, fact)])
+        await base_facts.append(connection, run.base.id, facts.started(run), sequence)

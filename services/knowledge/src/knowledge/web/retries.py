@@ -1,7 +1,6 @@
 """Calls to other people's HTTP APIs: retried with jitter on what may pass, ``Retry-After`` honoured."""
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 import structlog
 
+from common import backoff
 from common.errors import TransientError
 from knowledge.waiting.later import LONGEST_SECONDS, RateLimited
 from knowledge.waiting.slots import waiting_for
@@ -22,7 +22,8 @@ _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 
 @dataclass(slots=True, frozen=True)
 class Retries:
-    """``attempts`` in all; the n-th pause is random within ``base_seconds`` · 2ⁿ, or as the server asks.
+    """``attempts`` in all; the first pause is up to ``base_seconds``, each further one twice that, up to
+    ``longest_seconds``, or as long as the server asks.
 
     A server that asks for more than ``longest_seconds`` is not waited for: the whole job is put back.
     """
@@ -49,7 +50,7 @@ async def _send(
     request: Callable[[], Awaitable[httpx.Response]], what: str, site: str, retries: Retries
 ) -> httpx.Response:
     for attempt in range(1, retries.attempts + 1):
-        pause = random.uniform(0, retries.base_seconds * 2 ** (attempt - 1))
+        pause = backoff.pause(attempt, first=retries.base_seconds, longest=retries.longest_seconds)
         try:
             response = await request()
         except (httpx.TimeoutException, httpx.TransportError) as error:
