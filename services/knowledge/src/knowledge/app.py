@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from common.readiness import NotReady
 from contracts import knowledge as contracts
 from knowledge.bases.records import KnowledgeBase
-from knowledge.content.cache import repository as cache_repository
+from knowledge.content.cache.use_cases import forget_embeddings
 from knowledge.embeddings.providers import make_embedder
 from knowledge.history.routes import router as history
 from knowledge.history.use_cases import forget_syncs
@@ -120,10 +120,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
     async def forget_what_is_old(resources: Parts) -> None:
         while True:
             await asyncio.sleep(FORGET_INTERVAL_SECONDS)
-            async with resources.pool.acquire() as connection:
-                await cache_repository.delete_cached(
-                    connection, timedelta(days=settings.embeddings_cache_days)
-                )
+            await forget_embeddings(resources.pool, timedelta(days=settings.embeddings_cache_days))
             if forgotten := await forget_syncs(resources.pool, timedelta(days=settings.sync_history_days)):
                 log.info("old syncs were forgotten", syncs=forgotten)
 

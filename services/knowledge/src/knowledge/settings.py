@@ -116,4 +116,5 @@ class KnowledgeSettings(ServiceSettings):
             raise ValueError(f"SOURCE_ALLOWED_HOSTS: {error}") from error
 
     def local_roots(self) -> list[Path]:
+        """The folders of ``LOCAL_SOURCES_ROOT``."""
         return [Path(root) for root in self.local_sources_root.split(":") if root]

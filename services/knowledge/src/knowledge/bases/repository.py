@@ -17,6 +17,7 @@ FROM knowledge_bases WHERE id = $1
 
 
 async def get_base(connection: Connection, base_id: str) -> KnowledgeBase | None:
+    """The base as the registry defines it; ``None`` without one."""
     row = await connection.fetchrow(GET_BASE, base_id)
     return _base(row) if row else None
 

@@ -8,11 +8,17 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
+from knowledge.documents.document import (
+    MAX_FILE_BYTES,
+    Document,
+    FileUnreadable,
+    UnsupportedContent,
+    check_size,
+)
 from knowledge.documents.encoding import decode_text
 from knowledge.documents.html import html_to_document
 from knowledge.documents.markdown import markdown_to_document
 from knowledge.documents.mdx import mdx_to_document
-from knowledge.documents.model import MAX_FILE_BYTES, Document, FileUnreadable, UnsupportedContent, check_size
 from knowledge.documents.pdf import pdf_to_document
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 import charset_normalizer
 
-from knowledge.documents.model import MAX_FILE_BYTES, UnsupportedContent, check_size
+from knowledge.documents.document import MAX_FILE_BYTES, UnsupportedContent, check_size
 
 _MARKS = (
     (b"\xff\xfe\x00\x00", "utf-32"),

@@ -6,8 +6,8 @@ from bs4 import BeautifulSoup, Tag
 from bs4.dammit import EncodingDetector
 from markdownify import MarkdownConverter
 
+from knowledge.documents.document import Document, UnsupportedContent
 from knowledge.documents.encoding import decode_text
-from knowledge.documents.model import Document, UnsupportedContent
 
 _NO_TEXT = frozenset(
     (

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from knowledge.documents.model import Document
+from knowledge.documents.document import Document
 
 _FRONT_MATTER = re.compile(
     r"\A\s*(---|\+\+\+)[ \t]*\n(.*?)(?:^|\n)\1[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE

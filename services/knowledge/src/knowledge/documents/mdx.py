@@ -8,8 +8,8 @@ text.
 import re
 from collections.abc import Iterator
 
+from knowledge.documents.document import Document
 from knowledge.documents.markdown import markdown_to_document
-from knowledge.documents.model import Document
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ESM = re.compile(

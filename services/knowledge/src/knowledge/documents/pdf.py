@@ -5,13 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from knowledge.documents.model import Document, FileUnreadable, UnsupportedContent
+from knowledge.documents.document import Document, FileUnreadable, UnsupportedContent
 
 TIMEOUT_SECONDS = 60.0
 _PROGRAM = Path(__file__).with_name("pdf_program.py")
 
 
 def is_pdf(content: bytes) -> bool:
+    """Whether the bytes are a PDF's: its mark may follow other bytes, within the first kilobyte."""
     return b"%PDF-" in content[:1024]
 
 

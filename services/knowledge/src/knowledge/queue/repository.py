@@ -38,4 +38,5 @@ SELECT EXISTS (SELECT FROM knowledge_syncs WHERE id = $1 AND status IN ('queued'
 
 
 async def is_unfinished(connection: Connection, sync_id: UUID) -> bool:
+    """Whether the sync still counts as queued or running."""
     return bool(await connection.fetchval(IS_UNFINISHED, sync_id))

@@ -55,6 +55,7 @@ class Definition(BaseModel):
         return self
 
     def base(self, origin: Origin) -> KnowledgeBase:
+        """The base that the entry declares; its name is its id unless it says otherwise."""
         return KnowledgeBase(
             id=self.id,
             name=self.name or self.id,

@@ -49,6 +49,7 @@ class NewBase(Body):
     public: bool = False
 
     def base(self, owner: str) -> KnowledgeBase:
+        """The base that ``owner`` registers."""
         return KnowledgeBase(**_frozen(self.model_dump()), origin="api", owner=owner)
 
 
@@ -68,6 +69,7 @@ class BaseChange(Body):
     public: bool = False
 
     def applied_to(self, base: KnowledgeBase) -> KnowledgeBase:
+        """``base`` with what the body names."""
         return replace(base, **_frozen(self.model_dump(exclude_unset=True)))
 
 

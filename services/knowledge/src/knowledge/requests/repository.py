@@ -14,6 +14,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING
 
 
 async def insert_request(connection: Connection, request: SyncRequest, requested_by: str | None) -> None:
+    """Store a request; the same id again changes nothing."""
     await connection.execute(
         INSERT_REQUEST,
         request.id,
@@ -35,6 +36,7 @@ WHERE status = 'requested' ORDER BY created_at LIMIT $1
 
 
 async def list_requested(connection: Connection, limit: int) -> Sequence[SyncRequest]:
+    """Requests that have no job yet, oldest first."""
     return [SyncRequest(**dict(row)) for row in await connection.fetch(LIST_REQUESTED, limit)]
 
 
@@ -42,4 +44,5 @@ UPDATE_QUEUED = "UPDATE knowledge_syncs SET status = 'queued' WHERE id = $1 AND 
 
 
 async def update_queued(connection: Connection, sync_id: UUID) -> None:
+    """The request has its job; not if a worker has begun it already."""
     await connection.execute(UPDATE_QUEUED, sync_id)

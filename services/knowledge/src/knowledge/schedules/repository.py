@@ -21,6 +21,7 @@ LIST_RETIRED_SCHEDULES = "SELECT knowledge_base_id, retired_at FROM knowledge_re
 
 
 async def list_retired_schedules(connection: Connection) -> Sequence[tuple[str, datetime]]:
+    """Ids of bases whose scheduler is to be removed, and since when."""
     rows = await connection.fetch(LIST_RETIRED_SCHEDULES)
     return [(row["knowledge_base_id"], row["retired_at"]) for row in rows]
 

@@ -18,6 +18,8 @@ class Target:
 
 @dataclass(slots=True, frozen=True)
 class Hit:
+    """A chunk that was found; ``score`` is the cosine similarity."""
+
     content: str
     score: float
     metadata: dict[str, Any]

@@ -18,6 +18,7 @@ class Selection:
     exclude: tuple[str, ...] = ()
 
     def takes(self, path: str) -> bool:
+        """Whether a file at this path belongs to the base: excluding globs win over including ones."""
         if self.extensions and not path.lower().endswith(tuple(e.lower() for e in self.extensions)):
             return False
         if self.include and not any(_glob(pattern).fullmatch(path) for pattern in self.include):

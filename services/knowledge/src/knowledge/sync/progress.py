@@ -34,6 +34,7 @@ class Progress:
         return self._finished() == self._whole()
 
     def add_embedded(self, texts: Sequence[str]) -> None:
+        """These texts were embedded."""
         self.chunks_embedded += len(texts)
         self.tokens += estimate_tokens(texts)
 

@@ -32,9 +32,11 @@ class Plan:
     removed: int = 0
 
     def wanted(self) -> set[UUID]:
+        """The ids of all rows that belong."""
         return {chunk_id for file in self.files.values() for chunk_id in file.chunk_ids}
 
     def failures(self) -> list[FileState]:
+        """The files that could not be read."""
         return [file for file in self.files.values() if file.outcome == "failed"]
 
 

@@ -26,6 +26,7 @@ async def upsert_started(
     job_id: str,
     traceparent: str | None,
 ) -> None:
+    """The sync runs now, for the first time or again: what an earlier run left is cleared."""
     await connection.execute(UPSERT_STARTED, sync_id, base_id, mode, reason, job_id, traceparent)
 
 
@@ -72,4 +73,5 @@ UPDATE_PROGRESS = "UPDATE knowledge_syncs SET progress = $2 WHERE id = $1 AND st
 
 
 async def update_progress(connection: Connection, sync_id: UUID, progress: Mapping[str, Any]) -> None:
+    """How far a sync is that runs; nothing once it has ended."""
     await connection.execute(UPDATE_PROGRESS, sync_id, progress)

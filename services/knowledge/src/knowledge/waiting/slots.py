@@ -52,9 +52,11 @@ class Slots:
             slot.end()
 
     async def take(self) -> None:
+        """Wait for a slot and hold it."""
         await self._free.acquire()
 
     def give(self) -> None:
+        """Give a slot back."""
         self._free.release()
 
 
@@ -72,6 +74,7 @@ class _Slot:
         self._timer: asyncio.TimerHandle | None = None
 
     async def take(self) -> None:
+        """Wait for a slot and hold it."""
         async with self._taking:
             if self._held or self._ended:
                 return

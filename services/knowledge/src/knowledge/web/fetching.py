@@ -58,6 +58,7 @@ class Fetched:
 
     @property
     def text(self) -> str:
+        """The content as UTF-8; bytes that are none become U+FFFD."""
         return self.content.decode(errors="replace")
 
     def json(self) -> Any:

@@ -49,6 +49,7 @@ class PushPayload(_Payload):
     forced: bool = False
 
     def push(self) -> Push:
+        """The push, as far as bases are concerned."""
         commits = [commit.paths() for commit in self.commits]
         paths = touched_paths(commits, rewritten=self.created or self.forced)
         at = self.repository

@@ -14,9 +14,6 @@ UPDATE_CACHE_USED = """
 UPDATE knowledge_embedding_cache SET used_at = now()
 WHERE model = $1 AND content_hash = ANY($2::bytea[]) AND used_at < now() - interval '1 day'
 """
-LIST_CACHED_HASHES = """
-SELECT content_hash FROM knowledge_embedding_cache WHERE model = $1 AND content_hash = ANY($2::bytea[])
-"""
 
 
 async def update_cache_used(connection: Connection, model: str, hashes: Sequence[bytes]) -> None:
@@ -24,7 +21,13 @@ async def update_cache_used(connection: Connection, model: str, hashes: Sequence
     await connection.execute(UPDATE_CACHE_USED, model, hashes)
 
 
+LIST_CACHED_HASHES = """
+SELECT content_hash FROM knowledge_embedding_cache WHERE model = $1 AND content_hash = ANY($2::bytea[])
+"""
+
+
 async def list_cached_hashes(connection: Connection, model: str, hashes: Sequence[bytes]) -> set[bytes]:
+    """Those of ``hashes`` that have an embedding of ``model``."""
     rows = await connection.fetch(LIST_CACHED_HASHES, model, hashes)
     return {row["content_hash"] for row in rows}
 
@@ -75,4 +78,5 @@ DELETE_CACHED = "DELETE FROM knowledge_embedding_cache WHERE used_at < now() - $
 
 
 async def delete_cached(connection: Connection, unused_for: timedelta) -> None:
+    """Forget embeddings that no sync has needed for so long."""
     await connection.execute(DELETE_CACHED, unused_for)

@@ -30,6 +30,7 @@ DELETE_CHUNKS = "DELETE FROM knowledge_embeddings WHERE id = ANY($1::uuid[])"
 
 
 async def delete_chunks(connection: Connection, chunk_ids: Iterable[UUID], seconds: float) -> None:
+    """Delete these rows within ``seconds``: each costs milliseconds in the HNSW index."""
     await connection.execute(DELETE_CHUNKS, list(chunk_ids), timeout=seconds)
 
 

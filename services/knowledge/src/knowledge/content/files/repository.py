@@ -13,6 +13,7 @@ WHERE knowledge_base_id = $1 AND version = $2
 
 
 async def list_files(connection: Connection, base_id: str, version: str) -> dict[str, FileState]:
+    """The files of a version by path."""
     rows = await connection.fetch(LIST_FILES, base_id, version)
     return {
         row["path"]: FileState(
@@ -40,6 +41,7 @@ ON CONFLICT (knowledge_base_id, version, path) DO UPDATE SET content_sha = exclu
 async def upsert_files(
     connection: Connection, base_id: str, version: str, files: Sequence[FileState]
 ) -> None:
+    """Store what is known of these files now."""
     await connection.execute(
         UPSERT_FILES,
         base_id,
@@ -58,4 +60,5 @@ DELETE FROM knowledge_files WHERE knowledge_base_id = $1 AND version = $2 AND pa
 
 
 async def delete_files(connection: Connection, base_id: str, version: str, paths: Sequence[str]) -> None:
+    """Forget files; their rows are not touched."""
     await connection.execute(DELETE_FILES, base_id, version, paths)

@@ -11,6 +11,7 @@ FROM knowledge_indexes WHERE knowledge_base_id = $1 AND version = $2
 
 
 async def get_index(connection: Connection, base_id: str, version: str) -> Index | None:
+    """What a version's rows were made with; ``None`` where no sync of ours made them."""
     row = await connection.fetchrow(GET_INDEX, base_id, version)
     return Index(**dict(row)) if row else None
 
@@ -26,6 +27,7 @@ ON CONFLICT (knowledge_base_id, version) DO UPDATE SET model = excluded.model, s
 
 
 async def upsert_index(connection: Connection, base_id: str, version: str, index: Index) -> None:
+    """Store what a version's rows are made with now."""
     await connection.execute(
         UPSERT_INDEX,
         base_id,
@@ -54,4 +56,5 @@ DELETE_SYNC_STATE = "DELETE FROM knowledge_sync_state WHERE knowledge_base_id = 
 
 
 async def delete_sync_state(connection: Connection, base_id: str) -> None:
+    """Forget what the Node application reads of the base."""
     await connection.execute(DELETE_SYNC_STATE, base_id)

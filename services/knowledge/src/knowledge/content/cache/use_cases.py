@@ -1,0 +1,12 @@
+"""Forget embeddings that nobody needs any more."""
+
+from datetime import timedelta
+
+from common.postgres import Pool, transaction
+from knowledge.content.cache import repository
+
+
+async def forget_embeddings(pool: Pool, unused_for: timedelta) -> None:
+    """Delete those that no sync has needed for so long."""
+    async with transaction(pool) as connection:
+        await repository.delete_cached(connection, unused_for)
