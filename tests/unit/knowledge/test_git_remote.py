@@ -2,9 +2,6 @@
 
 import base64
 import random
-import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -13,54 +10,13 @@ import pytest
 from common.errors import Forbidden, NotFound, PermanentError, TransientError
 from knowledge.documents import FileUnreadable
 from knowledge.sources import FileRefused
-from knowledge.sources.git.advertisement import parse_refs
 from knowledge.sources.git.source import GitMemory, GitSource
 from knowledge.sources.location import GitLocation
 from knowledge.web.fetching import Access, Fetcher
 from knowledge.web.retries import Retries
 from tests.support.github import Answer, GitRepository
 from tests.support.web import Request, WebServer, git_backend, serve
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> GitRepository:
-    repository = GitRepository(tmp_path / "served" / "handbook.git")
-    repository.write("docs/a b.md", "first")
-    repository.write("docs/deep/ü.md", "second")
-    repository.write("docs-old/a.md", "old")
-    repository.write("README.md", "read me")
-    repository.git("config", "uploadpack.allowFilter", "true")
-    repository.commit("docs")
-    return repository
-
-
-@pytest.fixture
-async def server(repository: GitRepository) -> AsyncIterator[WebServer]:
-    async with serve(git_backend(repository.path.parent)) as server:
-        yield server
-
-
-@asynccontextmanager
-async def opened(
-    server: WebServer,
-    path: str = "docs",
-    *,
-    branch: str = "main",
-    memory: GitMemory | None = None,
-    access: Access | None = None,
-    max_bytes: int = 10**9,
-    max_file_bytes: int = 10**6,
-    name: str = "handbook.git",
-) -> AsyncIterator[GitSource]:
-    at = GitLocation(f"{server.url}/{name}", branch, path)
-    async with httpx.AsyncClient(trust_env=False) as http:
-        fetcher = Fetcher(http, access or Access(frozenset({"127.0.0.1"})), Retries(2, 0.001, 1))
-        source = GitSource(
-            fetcher, memory or GitMemory(), at, max_bytes=max_bytes, max_file_bytes=max_file_bytes
-        )
-        async with source:
-            yield source
-        await fetcher.close()
+from tests.unit.knowledge.git_remotes import opened
 
 
 async def test_files_are_listed_by_whole_segments_and_read(server: WebServer) -> None:
@@ -297,78 +253,3 @@ async def test_a_repository_beyond_the_limit_is_refused(server: WebServer, repos
         files = await source.list_files(commit)
         with pytest.raises(PermanentError, match="SOURCE_MAX_BYTES"):
             await source.prepare(files, commit)
-
-
-async def test_what_speaks_no_git_is_refused() -> None:
-    async def page(_: Request) -> Answer:
-        return Answer(200, b"<html>", {"Content-Type": "text/html"})
-
-    async with serve(page) as server, opened(server) as source:
-        with pytest.raises(PermanentError, match="no Git repository"):
-            await source.newest_commit()
-
-
-def advertisement(sha: str, ref: str = "refs/heads/main", more: str = "symref=HEAD:refs/heads/main") -> bytes:
-    def line(text: str) -> bytes:
-        return b"%04x" % (len(text.encode()) + 4) + text.encode()
-
-    return line("# service=git-upload-pack\n") + b"0000" + line(f"{sha} {ref}\0{more}\n") + b"0000"
-
-
-@pytest.mark.parametrize(
-    ("body", "error", "reason"),
-    [
-        (advertisement("--tags"), TransientError, "'--tags' is no commit"),
-        (advertisement("z" * 300), TransientError, "'z{80}' is no commit"),
-        (advertisement("A" * 40), TransientError, "is no commit"),
-        (advertisement(f"{'a' * 40}\n"), TransientError, "is no commit"),
-        (advertisement("a" * 39), TransientError, "is no commit"),
-        (advertisement("a" * 64), PermanentError, "SHA-256"),
-        (advertisement("a" * 64, more="object-format=sha256"), PermanentError, "SHA-256"),
-        (advertisement("a" * 40, "x:y", "symref=HEAD:x:y"), NotFound, "no branch of its own"),
-        (advertisement("a" * 40, "refs/heads/*", "symref=HEAD:refs/heads/*"), NotFound, "of its own"),
-        (advertisement("a" * 40, "--all", "symref=HEAD:--all"), NotFound, "no branch of its own"),
-    ],
-)
-async def test_what_a_server_calls_a_commit_or_a_branch_is_checked(
-    body: bytes, error: type[Exception], reason: str
-) -> None:
-    async def answer(_: Request) -> Answer:
-        return Answer(200, body, {"Content-Type": "application/x-git-upload-pack-advertisement"})
-
-    async with serve(answer) as server, opened(server, "", branch="") as source:
-        with pytest.raises(error, match=reason):
-            await source.newest_commit()
-    assert {request.method for request in server.requests} == {"GET"}, "Git was never started"
-
-
-@pytest.fixture
-def of_sha_256(tmp_path: Path) -> Path:
-    at = tmp_path / "served" / "new.git"
-    subprocess.run(["git", "init", "-q", "--object-format=sha256", "-b", "main", at], check=True)
-    repository = GitRepository(at)
-    repository.write("docs/a.md", "a")
-    assert len(repository.commit()) == 64
-    return at
-
-
-async def test_a_repository_of_sha_256_is_refused_by_that_name(of_sha_256: Path) -> None:
-    async with serve(git_backend(of_sha_256.parent)) as server, opened(server, name="new.git") as source:
-        with pytest.raises(PermanentError, match="SHA-256"):
-            await source.newest_commit()
-
-
-@pytest.mark.parametrize("body", [b"", b"00", b"zzzz", b"0010short", b"000e# service\n00000040abc"])
-def test_a_cut_off_advertisement_is_tried_again(body: bytes) -> None:
-    with pytest.raises(TransientError, match="malformed"):
-        parse_refs(body)
-
-
-async def test_wherever_an_advertisement_is_cut_off_no_branch_is_missed(server: WebServer) -> None:
-    """Where a gateway ends the answer as if it were whole: between two refs it would look like one."""
-    async with httpx.AsyncClient(trust_env=False) as http:
-        whole = (await http.get(f"{server.url}/handbook.git/info/refs?service=git-upload-pack")).content
-    assert "refs/heads/main" in parse_refs(whole)[0]
-    for length in range(len(whole)):
-        with pytest.raises(TransientError, match="malformed"):
-            parse_refs(whole[:length])
