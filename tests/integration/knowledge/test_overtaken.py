@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from bullmq import Queue  # type: ignore[import-untyped]
 from redis.asyncio import Redis
 
+from backbone import leases
 from backbone.leases import LeaseLost
 from common.errors import TransientError
 from knowledge.content.lease import hold_base
@@ -104,6 +106,24 @@ async def test_a_sync_that_is_overtaken_pays_for_nothing_more(harness: Harness) 
     with pytest.raises(LeaseLost):
         await asyncio.wait_for(running, 10)
     assert embedder.texts == 0
+
+
+async def test_a_sync_whose_lease_can_t_be_renewed_stops_and_says_why(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would know that it is still at work, and it would go on buying embeddings."""
+
+    async def wait_for_ever() -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(leases, "RENEW", "SELECT renewed($1::text, $2::bigint, $3::interval)")
+    embedder = InterruptedEmbedder(wait_for_ever)
+    deps = replace(harness.with_embedder(embedder), lease_ttl_seconds=0.3)
+    with pytest.raises(asyncpg.UndefinedFunctionError):
+        await asyncio.wait_for(harness.sync(deps=deps), 10)
+    assert embedder.texts == 0
+    [(status, error)] = await harness.pool.fetch("SELECT status, error FROM knowledge_syncs")
+    assert (status, "UndefinedFunctionError" in error) == ("failed", True)
 
 
 async def test_a_job_that_is_given_up_takes_the_lease_of_whoever_is_frozen_in_it(

@@ -4,10 +4,12 @@ from uuid import UUID, uuid4
 
 from backbone import names
 from common import trace_context
+from common.errors import NotFound
 from common.notifications import notify
 from common.postgres import Connection, Pool, transaction
 from common.trace_context import TraceContext
 from contracts.knowledge import SyncMode
+from knowledge.bases.repository import get_base
 from knowledge.bases.use_cases import get_visible_base
 from knowledge.requests import repository
 from knowledge.requests.records import Reason, SyncRequest
@@ -41,3 +43,12 @@ async def request_sync_of_visible(pool: Pool, base_id: str, user_id: str) -> str
     async with transaction(pool) as connection:
         await get_visible_base(connection, base_id, user_id)
         return await request_sync(connection, base_id, reason="http", requested_by=user_id)
+
+
+async def request_commanded_sync(
+    connection: Connection, base_id: str, mode: SyncMode, sync_id: UUID, trace: TraceContext | None
+) -> None:
+    """Ask for a sync of a base, whoever owns it, in the caller's transaction. Raises ``NotFound``."""
+    if await get_base(connection, base_id) is None:
+        raise NotFound(f"Knowledge base not found: {base_id}", code="knowledge_base_not_found")
+    await request_sync(connection, base_id, reason="command", mode=mode, sync_id=sync_id, trace=trace)
