@@ -74,6 +74,8 @@ async def test_a_frozen_sync_that_was_overtaken_writes_nothing(harness: Harness,
     embedder = InterruptedEmbedder(freeze) if moment == "embed" else CountingEmbedder()
     if moment == "finish_failed":
         embedder.failures.append(TransientError("the embedder is away"))
+    # What is frozen renews nothing: the next renewal would be in 20 s.
+    deps = replace(harness.with_embedder(embedder), lease_ttl_seconds=60)
     with pytest.MonkeyPatch.context() as patch:
         if moment != "embed":
             module = use_cases if moment == "_start" else applying
@@ -85,7 +87,7 @@ async def test_a_frozen_sync_that_was_overtaken_writes_nothing(harness: Harness,
 
             patch.setattr(module, moment, frozen)
         with pytest.raises(LeaseLost, match="taken over"):
-            await sync_base(harness.with_embedder(embedder), run, watch)
+            await sync_base(deps, run, watch)
     assert after_the_other[0]["status"] == "completed"
     assert await told() == after_the_other
 
