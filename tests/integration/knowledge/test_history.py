@@ -10,7 +10,7 @@ from knowledge.bases import repository as bases
 from knowledge.history import use_cases as history
 from knowledge.queue.repository import LIST_UNFINISHED
 from knowledge.registry.registration import register_from_job
-from knowledge.registry.wire import view_to_json
+from knowledge.registry.wire import view_json
 from knowledge.requests import use_cases as requests
 from tests.integration.knowledge.conftest import CountingEmbedder, Harness
 
@@ -60,7 +60,7 @@ async def test_a_base_tells_whether_it_is_being_synced_and_what_went_wrong(harne
     async def look() -> None:
         async with harness.pool.acquire() as connection:
             [view] = await bases.list_bases(connection, "ada")
-        shown = view_to_json(view)
+        shown = view_json(view)
         seen.append((shown["state"], shown["lastError"]))
 
     class Looking(CountingEmbedder):

@@ -19,7 +19,7 @@ from knowledge.bases.records import KnowledgeBase
 from knowledge.content import repository as content_repository
 from knowledge.embeddings import Vectors
 from knowledge.history import repository as history_repository
-from knowledge.history.wire import sync_to_json
+from knowledge.history.wire import sync_json
 from knowledge.queue.jobs import run_job
 from knowledge.queue.worker import Postponed
 from knowledge.registry.registration import register_from_job
@@ -197,7 +197,7 @@ async def test_the_history_tells_what_became_of_each_file(harness: Harness) -> N
         await harness.sync()
     async with harness.pool.acquire() as connection:
         [record] = await history_repository.list_syncs(connection, "handbook", 9)
-    shown = sync_to_json(record)
+    shown = sync_json(record)
     assert (shown["state"], shown["trigger"]) == ("failed", "job")
     assert "docs/deep/levers.md" in shown["error"]
     outcomes = {file["path"]: (file["outcome"], file["change"]) for file in shown["files"]}

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from knowledge.edge import BaseId, CallerParam, ResourcesParam
 from knowledge.history import use_cases
-from knowledge.history.wire import sync_to_json
+from knowledge.history.wire import sync_json
 from servicekit.answers import data
 
 MAX_LIMIT = 100
@@ -24,4 +24,4 @@ async def list_syncs(
 ) -> Response:
     """The base's newest syncs: what asked for each, how far it is, what became of each file."""
     syncs = await use_cases.list_syncs(resources.pool, kb_id, caller.user_id, limit)
-    return data([sync_to_json(sync) for sync in syncs])
+    return data([sync_json(sync) for sync in syncs])

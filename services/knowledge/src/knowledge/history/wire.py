@@ -6,7 +6,7 @@ from common.json_time import json_time
 from knowledge.history.records import SyncRecord
 
 
-def sync_to_json(sync: SyncRecord) -> dict[str, Any]:
+def sync_json(sync: SyncRecord) -> dict[str, Any]:
     """A sync as the history shows it.
 
     ``commit`` and the counts are ``null`` until there is a result; ``files`` are those that changed or have

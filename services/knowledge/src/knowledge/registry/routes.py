@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from knowledge.edge import BaseId, CallerParam, ResourcesParam
 from knowledge.registry import use_cases
-from knowledge.registry.wire import BaseChange, NewBase, WhatToDelete, definition_to_json, view_to_json
+from knowledge.registry.wire import BaseChange, NewBase, WhatToDelete, definition_json, view_json
 from knowledge.resources import KnowledgeResources
 from servicekit.answers import JSONAnswer, data, require_storable
 
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/api/knowledge-bases", tags=["knowledge bases"])
 async def list_knowledge_bases(caller: CallerParam, resources: ResourcesParam) -> Response:
     """The public bases, and the caller's own."""
     views = await use_cases.list_bases(resources.pool, caller.user_id)
-    return data([view_to_json(view) for view in views])
+    return data([view_json(view) for view in views])
 
 
 @router.post("")
@@ -68,4 +68,4 @@ async def list_agents(kb_id: BaseId, caller: CallerParam, resources: ResourcesPa
 async def _shown(resources: KnowledgeResources, base_id: str, user_id: str) -> dict[str, Any]:
     """A base as the list shows it, its whole definition, and its versions that have content."""
     shown = await use_cases.get_base(resources.pool, base_id, user_id)
-    return view_to_json(shown.view) | definition_to_json(shown.base) | {"versions": shown.versions}
+    return view_json(shown.view) | definition_json(shown.base) | {"versions": shown.versions}

@@ -81,15 +81,15 @@ class WhatToDelete(BaseModel):
     version: str | None = Field(None, min_length=1, max_length=50, description=OF_VERSION)
 
 
-def view_to_json(view: BaseView) -> dict[str, Any]:
+def view_json(view: BaseView) -> dict[str, Any]:
     """A base as lists show it."""
     return {to_camel(name): getattr(view, name) for name in view.__slots__} | {
         "lastSyncedAt": json_time(view.last_synced_at)
     }
 
 
-def definition_to_json(base: KnowledgeBase) -> dict[str, Any]:
-    """What :func:`view_to_json` leaves out: its files, how they are cut, who sees it."""
+def definition_json(base: KnowledgeBase) -> dict[str, Any]:
+    """What :func:`view_json` leaves out: its files, how they are cut, who sees it."""
     return {
         "extensions": base.extensions,
         "include": base.include,

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from knowledge.edge import BaseId, CallerParam, OneVersion, ResourcesParam
 from knowledge.search.use_cases import search
-from knowledge.search.wire import hit_to_json
+from knowledge.search.wire import hit_json
 from servicekit.answers import data, require_storable
 
 MAX_LIMIT = 50
@@ -40,6 +40,6 @@ def create_router(exact_rows: int) -> APIRouter:
             user_id=caller.user_id,
             version=version,
         )
-        return data([hit_to_json(hit) for hit in hits])
+        return data([hit_json(hit) for hit in hits])
 
     return router
