@@ -2,13 +2,11 @@
 
 import ast
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TypeAlias
-
-import pytest
 
 ROOT = Path(__file__).parents[2]
 WITH_SQL = (
@@ -66,11 +64,6 @@ class Module:
             for node in ast.walk(self.tree)
             if isinstance(node, ast.Call) and method(node) in RUNNING and node.args and is_sql(node.args[0])
         ]
-
-
-def pending(name: str, among: Collection[str]) -> Sequence[pytest.MarkDecorator]:
-    """The marks of a case of a rule that is still broken: it must be mended, or taken out of ``among``."""
-    return [pytest.mark.xfail(strict=True, reason="doesn't keep the rule yet")] if name in among else []
 
 
 def parse(source: str, name: str = "sample.repository") -> Module:

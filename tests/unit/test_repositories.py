@@ -16,7 +16,6 @@ from tests.support.product_code import (
     method,
     modules,
     parse,
-    pending,
     users,
 )
 
@@ -24,15 +23,6 @@ MODULES = modules(*WITH_SQL)
 REPOSITORIES = [module for module in MODULES if module.is_repository]
 USERS = users(MODULES)
 BACKBONE_TABLES = re.compile(r"\b(INTO|UPDATE|FROM|JOIN|TABLE)\s+(leases|inbox|outbox|retired_subjects)\b")
-PENDING = {
-    "backbone.leases.ACQUIRE",
-    "backbone.leases.LOOK",
-    "backbone.leases.RELEASE",
-    "backbone.leases.RENEW",
-    "knowledge.bases.removal_repository",
-    "knowledge.bases.repository",
-}
-"""What doesn't keep the rules of statements and of the backbone's tables yet, because of knowledge."""
 BY_NAME = pytest.mark.parametrize("module", REPOSITORIES, ids=lambda module: module.name)
 
 
@@ -88,11 +78,7 @@ def test_each_repository_function_runs_one_statement_and_leaves_the_transaction_
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [
-        pytest.param(m, name, id=f"{m.name}.{name}", marks=pending(f"{m.name}.{name}", PENDING))
-        for m in MODULES
-        for name in sorted(m.statements())
-    ],
+    [pytest.param(m, name, id=f"{m.name}.{name}") for m in MODULES for name in sorted(m.statements())],
 )
 def test_each_statement_is_used_by_one_function(module: Module, name: str) -> None:
     assert len(USERS.get((module.name, name), ())) == 1
@@ -105,11 +91,7 @@ def test_statements_are_constants(module: Module) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    [
-        pytest.param(m, id=m.name, marks=pending(m.name, PENDING))
-        for m in MODULES
-        if "services" in m.path.parts
-    ],
+    [pytest.param(m, id=m.name) for m in MODULES if "services" in m.path.parts],
 )
 def test_services_leave_the_tables_of_the_backbone_to_its_functions(module: Module) -> None:
     constants = [node for node in ast.walk(module.tree) if isinstance(node, ast.Constant)]

@@ -6,15 +6,12 @@ from textwrap import dedent
 
 import pytest
 
-from tests.support.product_code import RUNNING, Module, method, modules, parse, pending
+from tests.support.product_code import RUNNING, Module, method, modules, parse
 
 SERVICES = modules("services/chat/src", "services/cockpit/src", "services/knowledge/src")
 PURE = [module for module in SERVICES if module.path.stem in ("rules", "records")]
 EDGES = [module for module in SERVICES if module.path.stem in ("routes", "handlers", "commands")]
 IO = {"asyncio", "asyncpg", "httpx", "redis", "socket", "subprocess", "common.postgres", "backbone.outbox"}
-
-PENDING = {"knowledge.bases.routes", "knowledge.sync.handlers", "knowledge.sync.routes"}
-"""What doesn't keep the rule of routes and handlers yet."""
 
 
 def imported(module: Module) -> set[str]:
@@ -53,9 +50,7 @@ def test_rules_and_records_do_no_io(module: Module) -> None:
     assert not imported(module) & IO
 
 
-@pytest.mark.parametrize(
-    "module", [pytest.param(m, id=m.name, marks=pending(m.name, PENDING)) for m in EDGES]
-)
+@pytest.mark.parametrize("module", [pytest.param(m, id=m.name) for m in EDGES])
 def test_routes_and_handlers_leave_transactions_and_statements_to_use_cases(module: Module) -> None:
     assert not edge_faults(module)
 

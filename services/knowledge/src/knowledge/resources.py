@@ -1,10 +1,13 @@
 """What knowledge's routes need."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
 
 from knowledge.embeddings import Embedder
 from knowledge.settings import KnowledgeSettings
-from servicekit.service import Resources
+from servicekit.service import Resources, get_resources
 
 
 @dataclass(slots=True)
@@ -13,3 +16,6 @@ class KnowledgeResources(Resources):
 
     settings: KnowledgeSettings
     embedder: Embedder
+
+
+ResourcesParam = Annotated[KnowledgeResources, Depends(get_resources)]

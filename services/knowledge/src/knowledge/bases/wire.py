@@ -1,7 +1,8 @@
-"""What the fields of a base's definition may be, in HTTP, in the settings file and in jobs."""
+"""What a base's fields may be, in HTTP, in the settings file and in jobs; and how routes name a base."""
 
 from typing import Annotated
 
+from fastapi import Path, Query
 from pydantic import AfterValidator, Field, StringConstraints
 
 from contracts.storable import Text
@@ -26,3 +27,8 @@ Schedule = Annotated[Text, StringConstraints(max_length=255), AfterValidator(che
 
 EXTENSIONS: tuple[str, ...] = (".md", ".txt")
 CHUNK_SIZE, CHUNK_OVERLAP = 1000, 200
+
+BaseId = Annotated[str, Path(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]
+
+OF_VERSION = "One of the base's versions (`versions` of the base)."
+OneVersion = Annotated[str | None, Query(min_length=1, max_length=50, description=OF_VERSION)]

@@ -5,10 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from knowledge.edge import BaseId, CallerParam, ResourcesParam
+from knowledge.bases.wire import BaseId
 from knowledge.history import use_cases
 from knowledge.history.wire import sync_json
+from knowledge.resources import ResourcesParam
 from servicekit.answers import data
+from servicekit.auth import CallerParam
 
 MAX_LIMIT = 100
 

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from knowledge.edge import BaseId, CallerParam, ResourcesParam
+from knowledge.bases.wire import BaseId
 from knowledge.registry import use_cases
 from knowledge.registry.wire import BaseChange, NewBase, WhatToDelete, definition_json, view_json
-from knowledge.resources import KnowledgeResources
+from knowledge.resources import KnowledgeResources, ResourcesParam
 from servicekit.answers import JSONAnswer, data, require_storable
+from servicekit.auth import CallerParam
 
 router = APIRouter(prefix="/api/knowledge-bases", tags=["knowledge bases"])
 

@@ -13,6 +13,7 @@ from knowledge.bases.wire import (
     CHUNK_OVERLAP,
     CHUNK_SIZE,
     EXTENSIONS,
+    OF_VERSION,
     ChunkOverlap,
     ChunkSize,
     Extensions,
@@ -22,7 +23,6 @@ from knowledge.bases.wire import (
     SourceText,
     Version,
 )
-from knowledge.edge import OF_VERSION
 from servicekit.answers import Body
 
 NewId = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]

@@ -3,9 +3,11 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from knowledge.edge import BaseId, CallerParam, ResourcesParam
+from knowledge.bases.wire import BaseId
 from knowledge.requests import use_cases
+from knowledge.resources import ResourcesParam
 from servicekit.answers import data
+from servicekit.auth import CallerParam
 
 router = APIRouter(prefix="/api/knowledge-bases", tags=["knowledge bases"])
 

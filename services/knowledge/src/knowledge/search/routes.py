@@ -5,10 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from knowledge.edge import BaseId, CallerParam, OneVersion, ResourcesParam
+from knowledge.bases.wire import BaseId, OneVersion
+from knowledge.resources import ResourcesParam
 from knowledge.search.use_cases import search
 from knowledge.search.wire import hit_json
 from servicekit.answers import data, require_storable
+from servicekit.auth import CallerParam
 
 MAX_LIMIT = 50
 MAX_QUESTION = 8_000

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from common.errors import Invalid, NotAuthenticated, NotFound
-from knowledge.edge import ResourcesParam
+from knowledge.resources import ResourcesParam
 from knowledge.webhooks.rules import is_signed
 from knowledge.webhooks.use_cases import sync_touched
 from knowledge.webhooks.wire import PushPayload
