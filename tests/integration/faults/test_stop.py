@@ -1,6 +1,6 @@
 """A stop in the middle of a load: what is in flight is finished or released within the grace period.
 
-The same in the middle of one batch, with its mechanisms on and off: ``tests/chaos/test_mechanisms.py``.
+The same in the middle of one batch, with its mechanisms on and off: ``tests/proof/chat/test_mechanisms.py``.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ import pytest
 from redis.asyncio import Redis
 
 from common.postgres import create_pool, transaction
-from tests.chaos.fleet import Member
 from tests.integration.backbone.probe import ProbeSettings
+from tests.proof.fleet import Member
 from tests.support.servers import PostgresServer
 from tests.support.services import Service
 from tests.support.wait import eventually
