@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tests.proof import run as runs
+from tests.proof.launch import MECHANISMS
 from tests.proof.plan import Plan
 from tests.proof.report import print_report
-from tests.proof.sabotage import MECHANISMS
 from tests.proof.summary import Summary
 
 COMMANDS_PER_SECOND = 90

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Member(Service):
-    """``python -m chat``, or the same with mechanisms switched off (:mod:`tests.proof.sabotage`)."""
+    """``python -m chat``, or the same with mechanisms switched off (:mod:`tests.proof.launch`)."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Member(Service):
             anew=anew,
         )
         if without:
-            self.module = "tests.proof.sabotage"
+            self.module = "tests.proof.launch"
             self.arguments = (name, *(word for name in without for word in ("--without", name)))
         self.frozen = False
         self.launches = 0

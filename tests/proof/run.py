@@ -13,8 +13,8 @@ from takaro_schema.run import migrate
 from tests.proof.faults import Faults
 from tests.proof.fleet import Fleet
 from tests.proof.knowledge.evidence import are_syncs_done
+from tests.proof.launch import DROP_TRIGGER
 from tests.proof.plan import Plan
-from tests.proof.sabotage import DROP_TRIGGER
 from tests.proof.streams import leftovers
 from tests.proof.summary import QUIET_SECONDS, Summary, summarise
 from tests.proof.workload import Workload

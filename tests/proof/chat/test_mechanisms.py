@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from tests.proof.chat.evidence import DEAD
 from tests.proof.chat.judge import ChatFindings
 from tests.proof.chat.stage import Stage, stage
-from tests.proof.sabotage import DROP_TRIGGER
+from tests.proof.launch import DROP_TRIGGER
 from tests.support.wait import eventually
 
 UNAWARE = {"LEASE_TTL_SECONDS": "60"}

@@ -1,6 +1,5 @@
 """One dead letter for each entry that needs one, with its reason, whatever happens in between."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
@@ -8,11 +7,11 @@ from uuid import uuid4
 import pytest
 from redis.exceptions import ConnectionError as Disconnected
 
-from backbone.burials import Burials
 from backbone.dead_letters import DeadLetter
-from backbone.redis_streams.group import Group
-from tests.integration.backbone.probe import COMMANDS, Note, Probe, Refuse, Rejected, World, refuse
+from tests.support import without
+from tests.support.probe import COMMANDS, Note, Probe, Refuse, Rejected, refuse
 from tests.support.wait import eventually
+from tests.support.world import World
 
 REFUSED = "subject_not_found: no such subject"
 
@@ -55,10 +54,7 @@ async def test_letters_that_were_dropped_stay_so_when_the_group_is_lost(world: W
 async def test_without_remembering_them_dropped_letters_come_back(
     world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def all_new(_: Burials, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-        return list(letters)
-
-    monkeypatch.setattr(Burials, "new", all_new)
+    without.memory_of_letters(monkeypatch)
     reasons = await _lose_group_and_dropped_letters(world, probe)
     assert reasons == ["ValueError", "invalid", "subject_not_found"]
 
@@ -66,15 +62,15 @@ async def test_without_remembering_them_dropped_letters_come_back(
 async def test_a_letter_that_was_due_when_its_process_died_is_written_by_the_next_with_its_reason(
     world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def die(*_: Any) -> None:
-        await asyncio.Event().wait()
+    async def unreachable(*_: Any) -> None:
+        raise Disconnected("Connection refused.")
 
-    monkeypatch.setattr(Group, "bury", die)
-    async with world.running(probe, shutdown_grace_seconds=0.2):
-        entry_id = await _refused(world)
-        await eventually(lambda: world.facts(Rejected.type))
+    with monkeypatch.context() as refused:
+        refused.setattr(world.source, "bury", unreachable)
+        async with world.running(probe, **world.abrupt):
+            entry_id = await _refused(world)
+            await eventually(lambda: world.facts(Rejected.type))
     assert await world.dead() == []
-    monkeypatch.undo()
     async with world.running(probe):
         await world.expect(dead=1, pending=0)
     [dead] = await world.dead()
@@ -85,16 +81,16 @@ async def test_a_letter_that_was_due_when_its_process_died_is_written_by_the_nex
 async def test_a_letter_is_written_once_though_the_answer_was_lost(
     world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bury, calls = Group.bury, 0
+    bury, calls = world.source.bury, 0
 
-    async def bury_unheard(self: Group, letters: Sequence[DeadLetter]) -> None:
+    async def bury_unheard(self: Any, letters: Sequence[DeadLetter]) -> None:
         nonlocal calls
         calls += 1
         await bury(self, letters)
         if calls == 1:
             raise Disconnected("Connection closed by server.")
 
-    monkeypatch.setattr(Group, "bury", bury_unheard)
+    monkeypatch.setattr(world.source, "bury", bury_unheard)
     async with world.running(probe):
         await _refused(world)
         await eventually(lambda: calls == 2)

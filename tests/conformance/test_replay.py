@@ -1,19 +1,16 @@
 """A replayed dead letter is handled once a replay, and never has a second effect."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from redis.asyncio import Redis
 
-from backbone import inbox
 from backbone.handlers import Command, Rejection, Router
-from backbone.redis_streams import letters as dead_letters
-from backbone.redis_streams.letters import Filters, Letter
 from common.postgres import Connection
-from tests.integration.backbone.probe import COMMANDS, Note, Probe, Rejected, World
+from tests.support import without
+from tests.support.probe import COMMANDS, Note, Probe, Rejected
 from tests.support.wait import eventually
+from tests.support.world import World
 
 
 @pytest.fixture
@@ -38,15 +35,6 @@ def _router(probe: Probe, refusals: set[str], router: Router) -> Router:
     return router
 
 
-async def _letters(world: World) -> list[Letter]:
-    async with Redis.from_url(world.redis_url) as redis:
-        return [letter async for page in dead_letters.find(redis, Filters()) for letter in page]
-
-
-async def _resend(world: World, fields: dict[Any, Any]) -> None:
-    await world.redis.xadd(COMMANDS, fields)
-
-
 async def test_a_rejected_command_is_handled_once_when_replayed_twice(
     world: World, probe: Probe, refusals: set[str]
 ) -> None:
@@ -55,13 +43,12 @@ async def test_a_rejected_command_is_handled_once_when_replayed_twice(
         await world.note("s", 1)
         await world.expect(dead=1)
         refusals.clear()
-        [letter] = await _letters(world)
-        async with Redis.from_url(world.redis_url) as redis:
-            # Two operators at once: each has read the letter before the other one deletes it.
-            await dead_letters.replay(redis, [letter])
-            await dead_letters.replay(redis, [letter])
+        [letter] = await world.letters()
+        # Two operators at once: each has read the letter before the other one deletes it.
+        await world.replay(letter)
+        await world.replay(letter)
         await world.note("s", 2)
-        await world.expect(effects=2, pending=0, dead=0)
+        await world.expect(effects=2, pending=0, dead=int(world.keeps_replayed))
     assert await world.effects() == [1, 2]
 
 
@@ -73,10 +60,10 @@ async def test_a_replay_that_is_delivered_twice_has_one_effect(
         await world.note("s", 1)
         await world.expect(dead=1)
         refusals.clear()
-        [letter] = await _letters(world)
-        fields = letter.replay_fields()
+        [letter] = await world.letters()
+        fields = world.replay_fields(letter)
         for _ in range(3):
-            await _resend(world, fields)
+            await world.publish(fields)
         await world.note("s", 2)
         await world.expect(effects=2, pending=0)
     assert await world.effects() == [1, 2]
@@ -89,10 +76,10 @@ async def test_a_replay_that_is_rejected_again_is_told_once_however_often_it_is_
     async with world.running(probe):
         await world.note("s", 1)
         await world.expect(dead=1)
-        [letter] = await _letters(world)
-        fields = letter.replay_fields()
+        [letter] = await world.letters()
+        fields = world.replay_fields(letter)
         for expected in (2, 3, 4):
-            await _resend(world, fields)
+            await world.publish(fields)
             await world.expect(dead=expected)
         await world.note("other", 2)
         await world.expect(facts=1)
@@ -102,10 +89,7 @@ async def test_a_replay_that_is_rejected_again_is_told_once_however_often_it_is_
 async def test_without_the_record_of_replays_every_delivery_is_told(
     world: World, probe: Probe, refusals: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def record_nothing(_: Connection, __: str, records: Sequence[inbox.Record]) -> set[Any]:
-        return {key for key, _ in records}
-
-    monkeypatch.setattr(inbox, "record_replays", record_nothing)
+    without.record_of_replays(monkeypatch)
     with pytest.raises(AssertionError):
         await test_a_replay_that_is_rejected_again_is_told_once_however_often_it_is_delivered(
             world, probe, refusals
@@ -118,9 +102,9 @@ async def test_a_failed_command_is_handled_when_it_is_replayed(world: World, pro
         await world.note("s", 1)
         await world.expect(dead=1)
         del probe.failing["s"]
-        async with Redis.from_url(world.redis_url) as redis:
-            await dead_letters.replay(redis, await _letters(world))
-        await world.expect(effects=1, dead=0, pending=0)
+        [letter] = await world.letters()
+        await world.replay(letter)
+        await world.expect(effects=1, dead=int(world.keeps_replayed), pending=0)
 
 
 @pytest.mark.parametrize("own_id", [True, False])
@@ -136,12 +120,11 @@ async def test_a_faststream_entry_keeps_its_identity_when_replayed(
     async with RedisBroker(world.redis_url) as broker:
         await broker.publish(event, stream=COMMANDS)
     async with world.running(probe):
-        [letter] = await eventually(lambda: _letters(world))
+        [letter] = await eventually(world.letters)
         refusals.clear()
         assert letter.event_id == event.get("id", letter.original_id)
-        async with Redis.from_url(world.redis_url) as redis:
-            await dead_letters.replay(redis, [letter])
-            await dead_letters.replay(redis, [letter])
+        await world.replay(letter)
+        await world.replay(letter)
         await world.note("s", 2)
         await world.expect(effects=2, pending=0)
     assert await world.effects() == [1, 2]
@@ -157,6 +140,6 @@ async def test_a_rejected_fact_is_handled_when_it_is_replayed(
         await world.note("s", 1)
         await world.expect(dead=1)
         refusals.clear()
-        async with Redis.from_url(world.redis_url) as redis:
-            await dead_letters.replay(redis, await _letters(world))
-        await world.expect(effects=1, dead=0, pending=0)
+        [letter] = await world.letters()
+        await world.replay(letter)
+        await world.expect(effects=1, dead=int(world.keeps_replayed), pending=0)

@@ -4,8 +4,8 @@ from uuid import uuid4
 
 from faststream.kafka import KafkaBroker
 
-from tests.integration.backbone.probe import FACTS, Probe
-from tests.integration.kafka.world import DEAD, KafkaWorld
+from tests.support.kafka_world import DEAD, KafkaWorld
+from tests.support.probe import FACTS, Probe
 from tests.support.wait import eventually
 
 DATA = b'{"subject": "s", "value": %d}'
@@ -44,19 +44,6 @@ async def test_facts_are_binary_cloudevents_keyed_by_their_subject(world: KafkaW
         by_key.setdefault(record.key, []).append(int(headers["ce_sequence"]))
         assert homes.setdefault(record.key, record.partition) == record.partition
     assert by_key == {f"s{n}".encode(): list(range(1, 11)) for n in range(3)}
-
-
-async def test_the_trace_context_travels_through(world: KafkaWorld, probe: Probe) -> None:
-    traceparent = b"00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
-    rest = {"tracestate": b"vendor=1", "baggage": b"tenant=acme"}
-    headers = [("ce_type", b"probe.note.v1"), ("traceparent", traceparent), *rest.items()]
-    await world.produce(b"s", DATA % 1, headers)
-    async with world.running(probe):
-        await world.expect(facts=1)
-    [record] = await world.records(FACTS)
-    told = dict(record.headers)
-    assert told["traceparent"][:35] == traceparent[:35]
-    assert {name: told[name] for name in rest} == rest
 
 
 async def test_a_dead_letter_is_the_record_itself_and_why_it_died(world: KafkaWorld, probe: Probe) -> None:

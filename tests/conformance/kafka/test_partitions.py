@@ -2,58 +2,26 @@
 
 import asyncio
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from backbone.backbone import Backbone
-from backbone.handlers import Router
 from backbone.kafka import consumer
 from backbone.kafka.fencing import PartitionFence
-from backbone.kafka.partitions import Progress
 from backbone.leases import LeaseLost
-from common.notifications import Notifications
-from tests.integration.backbone.probe import COMMANDS, FACTS, Note, Probe
-from tests.integration.kafka.world import KafkaWorld
-from tests.support.tansu import TansuServer
+from takaro_local.server import Server
+from tests.support import without
+from tests.support.kafka_world import KafkaWorld
+from tests.support.probe import Probe
 from tests.support.wait import eventually
-
-
-async def test_a_failing_handler_holds_up_its_own_key_only(world: KafkaWorld, probe: Probe) -> None:
-    probe.failing["poison"] = ValueError("boom")
-    async with world.running(probe, max_handler_failures=1_000):
-        for value in range(100):
-            await world.note("poison" if value % 50 == 7 else f"s{value % 10}", value)
-        await world.expect(effects=98)
-        del probe.failing["poison"]
-        await world.expect(effects=100, pending=0)
-    assert await world.effects("poison") == [7, 57]
-    assert await world.dead() == []
-
-
-async def test_no_offset_is_committed_past_an_entry_that_waits(world: KafkaWorld, probe: Probe) -> None:
-    probe.failing["poison"] = ValueError("boom")
-    await world.note("poison", 0)
-    async with world.running(probe, max_handler_failures=1_000):
-        for value in range(1, 201):
-            await world.note(f"s{value % 5}" if value % 40 else "poison", value)
-        await world.expect(effects=195)
-    assert await world.pending() >= 6
-    del probe.failing["poison"]
-    async with world.running(probe):
-        await world.expect(effects=201, facts=201, pending=0)
-    assert await world.effects("poison") == [0, 40, 80, 120, 160, 200]
-    for subject in range(5):
-        values = await world.effects(f"s{subject}")
-        assert values == sorted(values)
-    assert await world.dead() == []
+from tests.support.world import status, until
 
 
 async def test_partitions_are_shared_and_taken_over_in_order(world: KafkaWorld, probe: Probe) -> None:
     second = Probe()
     async with world.running(probe, "probe-1") as first_backbone:
-        await eventually(lambda: _status(first_backbone) == "active")
+        await until(first_backbone, "active")
         async with world.running(second, "probe-2"):
             for value in range(90):
                 await world.note(f"s{value % 9}", value)
@@ -77,15 +45,10 @@ async def test_a_member_that_lost_a_partition_changes_nothing(world: KafkaWorld,
     """It is in the middle of a batch when another takes the partition's row."""
     probe.gate.clear()
     async with world.running(probe, "probe-1", lease_ttl_seconds=30) as backbone:
-        await eventually(lambda: _status(backbone) == "active")
+        await until(backbone, "active")
         await world.note("s", 1)
-        await eventually(lambda: _in_transaction(world))
-        await world.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'"
-        )
-        await world.execute(
-            "UPDATE leases SET owner = 'other', epoch = epoch + 1 WHERE name LIKE 'consumer:%'"
-        )
+        await eventually(world.is_in_transaction)
+        await world.steal_consumer_leases()
         lost = _fence(backbone)
         probe.gate.set()
         await eventually(lambda: lost.lost.is_set())
@@ -118,40 +81,33 @@ async def test_a_taker_waits_for_the_transaction_of_the_holder(world: KafkaWorld
         await two.close()
 
 
-async def test_ready_tells_whether_the_consumer_runs(
-    world: KafkaWorld, probe: Probe, kafka: TansuServer
-) -> None:
+async def test_ready_tells_whether_the_consumer_runs(world: KafkaWorld, probe: Probe, kafka: Server) -> None:
     async with world.running(probe) as backbone:
-        assert _status(backbone) == "starting"
-        await eventually(lambda: _status(backbone) == "active")
+        assert status(backbone) == "starting"
+        await until(backbone, "active")
         kafka.pause()
         try:
-            await eventually(lambda: _status(backbone) == "starting", timeout=20)
+            await until(backbone, "starting")
         finally:
             kafka.resume()
-        await eventually(lambda: _status(backbone) == "active", timeout=30)
+        await until(backbone, "active", timeout=30)
         await world.note("s", 1)
         await world.expect(effects=1, facts=1, timeout=20)
 
 
 async def test_a_service_starts_before_its_broker_and_makes_its_topics(
-    database: str, redis_url: str, world: KafkaWorld, probe: Probe, kafka: TansuServer
+    database: str, redis_url: str, world: KafkaWorld, probe: Probe, kafka: Server
 ) -> None:
     await world.admin.delete_topics(["probe.commands", "probe.commands.dead"])
     kafka.pause()
     async with world.running(probe) as backbone:
         try:
             await asyncio.sleep(0)
-            assert _status(backbone) == "starting"
+            assert status(backbone) == "starting"
         finally:
             kafka.resume()
-        await eventually(lambda: _status(backbone) == "active", timeout=30)
+        await until(backbone, "active", timeout=30)
         assert {"probe.commands", "probe.commands.dead"} <= set(await world.admin.list_topics())
-
-
-async def _in_transaction(world: KafkaWorld) -> bool:
-    rows = await world.execute("SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction'")
-    return bool(rows)
 
 
 async def _waits_for_lock(world: KafkaWorld) -> bool:
@@ -159,36 +115,9 @@ async def _waits_for_lock(world: KafkaWorld) -> bool:
     return bool(rows)
 
 
-def _status(backbone: Backbone) -> str:
-    [consumer] = backbone._consumers.values()
-    return consumer.status
-
-
 def _fence(backbone: Backbone) -> Any:
     consumer: Any = next(iter(backbone._consumers.values()))
     return consumer._in_force().partitions.fence
-
-
-async def test_a_service_reads_several_topics_in_one_group(world: KafkaWorld, probe: Probe) -> None:
-    """As cockpit does: its own commands, and chat's facts."""
-    await world.recreate(("other.events",))
-    listener = Router("probe")  # of facts: what it doesn't know is somebody else's
-    listener.on(Note, probe.handle, key=lambda command: command.data.subject)
-    settings = world.settings()
-    notifications = Notifications(settings)
-    streams = {COMMANDS: probe.router, "other.events": listener}
-    async with Backbone(settings, notifications, streams, FACTS):
-        for value in range(20):
-            await world.note(f"s{value}", value)
-            headers = [("ce_id", str(uuid4()).encode()), ("ce_type", Note.type.encode())]
-            data = b'{"subject": "t%d", "value": %d}' % (value, value)
-            await world.producer.send_and_wait(
-                "other.events", key=b"t%d" % value, value=data, headers=headers
-            )
-            unknown = [("ce_type", b"other.thing.v1")]
-            await world.producer.send_and_wait("other.events", key=b"t", value=b"{}", headers=unknown)
-        await world.expect(effects=40, facts=40, pending=0, timeout=30)
-    assert await world.dead() == []
 
 
 async def test_a_batch_that_waits_beyond_the_poll_interval_is_handled_in_the_end(
@@ -197,11 +126,11 @@ async def test_a_batch_that_waits_beyond_the_poll_interval_is_handled_in_the_end
     monkeypatch.setattr(consumer, "MAX_POLL_MILLISECONDS", 1_500)
     probe.failing["s"] = asyncpg.CannotConnectNowError("starting up")
     async with world.running(probe) as backbone:
-        await eventually(lambda: _status(backbone) == "active")
+        await until(backbone, "active")
         for value in range(5):
             await world.note("s", value)
         await eventually(lambda: len(probe.attempts) >= 1)
-        await eventually(lambda: _status(backbone) == "starting")
+        await until(backbone, "starting")
         probe.failing.clear()
         await world.expect(effects=5, facts=5, pending=0, timeout=30)
     assert await world.effects() == list(range(5))
@@ -213,7 +142,7 @@ async def test_a_batch_that_waits_beyond_the_poll_interval_is_handled_in_the_end
 async def test_with_offsets_committed_past_what_waits_it_is_lost(
     world: KafkaWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Progress, "low", property(lambda progress: progress.next))
+    without.offsets_that_wait(monkeypatch)
     probe.failing["poison"] = ValueError("boom")
     await world.note("poison", 0)
     async with world.running(probe, max_handler_failures=1_000):
@@ -222,7 +151,7 @@ async def test_with_offsets_committed_past_what_waits_it_is_lost(
         await world.expect(effects=20, pending=0)
     del probe.failing["poison"]
     async with world.running(probe) as backbone:
-        await eventually(lambda: _status(backbone) == "active")
+        await until(backbone, "active")
         await world.note("s", 21)
         await world.expect(effects=21)
     assert await world.effects("poison") == []
@@ -231,15 +160,10 @@ async def test_with_offsets_committed_past_what_waits_it_is_lost(
 async def test_without_the_fence_a_member_that_lost_a_partition_goes_on(
     world: KafkaWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def hold(self: PartitionFence, connection: object) -> None:
-        pass
-
-    monkeypatch.setattr(PartitionFence, "hold", hold)
+    without.partition_fence(monkeypatch)
     async with world.running(probe, "probe-1") as backbone:
-        await eventually(lambda: _status(backbone) == "active")
-        await world.execute(
-            "UPDATE leases SET owner = 'other', epoch = epoch + 1 WHERE name LIKE 'consumer:%'"
-        )
+        await until(backbone, "active")
+        await world.steal_consumer_leases()
         await world.note("s", 1)
         await world.expect(effects=1)
         assert not _fence(backbone).lost.is_set()

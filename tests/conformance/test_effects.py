@@ -1,13 +1,17 @@
 """Exactly one effect and one fact for each event, whatever was delivered and however often."""
 
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
 
 from backbone import processor as processing
+from backbone.backbone import Backbone
+from backbone.handlers import Router
 from common.readiness import NotReady
-from tests.integration.backbone.probe import COMMANDS, Probe, Refuse, Rejected, World, refuse
+from tests.support.probe import COMMANDS, Note, Probe, Refuse, Rejected, refuse
 from tests.support.wait import eventually
+from tests.support.world import World, until, until_not_ready
 
 
 async def test_entries_published_before_the_first_start_are_handled(world: World, probe: Probe) -> None:
@@ -108,20 +112,12 @@ async def test_a_consumer_that_cannot_get_on_says_so(
 ) -> None:
     """Whatever it is: here a mistake of ours that no rule of the backbone foresees."""
     await world.note("s", 1)
-    monkeypatch.setattr(processing, "validate", lambda *_: 1 / 0)
     async with world.running(probe) as backbone:
-        check = backbone.checks()[f"consumer {COMMANDS}"]
-
-        async def says(text: str) -> bool:
-            try:
-                return text == await check()
-            except NotReady as error:
-                return text in str(error)
-
-        await eventually(lambda: says("ZeroDivisionError"))
-        monkeypatch.undo()
+        with monkeypatch.context() as mistaken:
+            mistaken.setattr(processing, "validate", lambda *_: 1 / 0)
+            await until_not_ready(backbone, "ZeroDivisionError")
         await world.expect(effects=1, pending=0)
-        await eventually(lambda: says("active"))
+        await eventually(lambda: _says_active(backbone))
 
 
 async def test_flat_entries_and_faststream_entries_are_both_read(world: World, probe: Probe) -> None:
@@ -135,6 +131,37 @@ async def test_flat_entries_and_faststream_entries_are_both_read(world: World, p
     async with world.running(probe):
         await world.expect(effects=3)
     assert await world.effects() == [1, 2, 3]
+
+
+async def test_the_trace_context_travels_from_a_command_to_its_fact(world: World, probe: Probe) -> None:
+    traceparent = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
+    rest = {"tracestate": "vendor=1", "baggage": "tenant=acme"}
+    await world.note("s", 1, traceparent=traceparent, **rest)
+    async with world.running(probe):
+        await world.expect(facts=1)
+    [fact] = await world.facts()
+    assert fact["traceparent"][:35] == traceparent[:35]
+    assert {name: fact[name] for name in rest} == rest
+
+
+async def test_a_service_reads_several_streams_in_one_group(world: World, probe: Probe) -> None:
+    """As cockpit does: its own commands, and chat's facts."""
+    listener = Router("probe")  # of facts: what it doesn't know is somebody else's
+    listener.on(Note, probe.handle, key=lambda command: command.data.subject)
+    async with world.running(probe, streams={COMMANDS: probe.router, "other.events": listener}) as backbone:
+        await until(backbone, "active", stream="other.events")
+        for value in range(20):
+            await world.note(f"s{value}", value)
+            await world.note(f"t{value}", value, "other.events")
+            await world.publish({"type": "other.thing.v1", "data": "{}"}, "other.events")
+        await world.expect(effects=40, facts=40, pending=0)
+    assert await world.dead() == []
+
+
+async def _says_active(backbone: Backbone) -> bool:
+    with suppress(NotReady):
+        return await backbone.checks()[f"consumer {COMMANDS}"]() == "active"
+    return False
 
 
 async def _rejections(world: World, count: int) -> list[dict[str, object]]:

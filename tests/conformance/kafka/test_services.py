@@ -11,14 +11,14 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from redis.asyncio import Redis
 
+from takaro_local.server import Server
 from tests.support.services import Service
-from tests.support.tansu import TansuServer
 from tests.support.wait import eventually
 
 
 @pytest.mark.timeout(180)
 async def test_chat_and_cockpit_speak_through_kafka(
-    database: str, redis_url: str, redis: Redis, kafka: TansuServer, tmp_path: Path
+    database: str, redis_url: str, redis: Redis, kafka: Server, tmp_path: Path
 ) -> None:
     environment = {"EVENT_BUS_URL": kafka.url}
     settings: dict[str, Any] = {"database_url": database, "redis_url": redis_url, "environment": environment}
