@@ -72,7 +72,7 @@ async def test_without_parking_a_retried_entry_is_overtaken(
     world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without.parking(monkeypatch)
-    later = {"retry_backoff_seconds": 60, "retry_backoff_max_seconds": 60}  # when all is over
+    later: dict[str, Any] = {"retry_backoff_seconds": 60, "retry_backoff_max_seconds": 60}  # when all is over
     probe.failing["s"] = ValueError("boom")
     async with world.running(probe, max_handler_failures=1_000, **later):
         await world.note("s", 1)
