@@ -142,4 +142,4 @@ async def test_a_lease_is_given_back_at_a_clean_stop(world: World, probe: Probe)
     async with world.running(probe, "probe-1", lease_ttl_seconds=60) as backbone:
         await until(backbone, "active")
     async with world.running(probe, "probe-2", lease_ttl_seconds=60) as backbone:
-        await until(backbone, "active", timeout=15)
+        await until(backbone, "active")

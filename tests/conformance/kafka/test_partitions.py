@@ -26,7 +26,7 @@ async def test_partitions_are_shared_and_taken_over_in_order(world: KafkaWorld, 
             for value in range(90):
                 await world.note(f"s{value % 9}", value)
                 if value == 45:
-                    await eventually(lambda: bool(second.attempts) or _held(world, "probe-2"), timeout=20)
+                    await eventually(lambda: bool(second.attempts) or _held(world, "probe-2"))
             await world.expect(effects=90, facts=90, timeout=30)
         for value in range(90, 120):
             await world.note(f"s{value % 9}", value)
@@ -54,7 +54,7 @@ async def test_a_member_that_lost_a_partition_changes_nothing(world: KafkaWorld,
         await eventually(lambda: lost.lost.is_set())
         assert await world.effects() == []
         # Still in the group, it takes its partitions anew.
-        await world.expect(effects=1, timeout=20)
+        await world.expect(effects=1)
     assert await world.effects() == [1]
 
 
@@ -92,7 +92,7 @@ async def test_ready_tells_whether_the_consumer_runs(world: KafkaWorld, probe: P
             kafka.resume()
         await until(backbone, "active", timeout=30)
         await world.note("s", 1)
-        await world.expect(effects=1, facts=1, timeout=20)
+        await world.expect(effects=1, facts=1)
 
 
 async def test_a_service_starts_before_its_broker_and_makes_its_topics(

@@ -49,7 +49,7 @@ async def test_chat_and_cockpit_speak_through_kafka(
                     facts.extend(dict(record.headers) | {"key": record.key} for record in records)
                 return len(facts) == 22
 
-            await eventually(all_facts, timeout=20)
+            await eventually(all_facts)
         told = [fact for fact in facts if fact["key"] == conversation.encode()]
         assert [int(fact["ce_sequence"]) for fact in told] == list(range(1, 22))
         assert [f["ce_type"] for f in facts if f not in told] == [b"chat.command.rejected.v1"]

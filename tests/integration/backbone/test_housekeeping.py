@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from backbone import backbone, inbox
+from backbone import backbone, inbox, reader
 from backbone.handlers import Router
-from backbone.redis_streams import consumer, redis_bus
+from backbone.redis_streams import redis_bus
 from backbone.redis_streams.group import Group
 from backbone.redis_streams.redis_bus import RedisBus
 from tests.support import without
@@ -90,18 +90,18 @@ async def test_consumers_of_former_connections_are_removed_while_nobody_reconnec
     """Those with nothing pending. What the others hold is taken over first."""
     if not swept:
         without.sweep_of_consumers(monkeypatch)
-    monkeypatch.setattr(consumer, "BLOCK_MILLISECONDS", 100)
+    monkeypatch.setattr(reader, "BLOCK_MILLISECONDS", 100)
     async with world.running(probe):
         await world.note("s", 1)
         await world.expect(effects=1, pending=0)
-        [reader] = await consumers(world)
+        [own] = await consumers(world)
         for number in range(5):
             await world.redis.xgroup_createconsumer(COMMANDS, "probe", f"former-{number}")
         assert len(await consumers(world)) == 6
         # Much longer than the reader ever waits before it asks again.
         monkeypatch.setattr(redis_bus, "IDLE_CONSUMER_SECONDS", 1.1)
         if swept:
-            await eventually(lambda: only(world, reader))
+            await eventually(lambda: only(world, own))
         else:
             await asyncio.sleep(1.4)
             assert len(await consumers(world)) == 6

@@ -96,7 +96,7 @@ async def test_while_redis_is_full_requests_are_accepted_and_carried_out_later(
             assert [sync["state"] for sync in syncs] == ["completed"], syncs
             return True
 
-        await eventually(told, timeout=20)
+        await eventually(told)
         await eventually(synced, timeout=30)
 
 

@@ -179,9 +179,9 @@ class Stage:
 
     async def waiting(self) -> None:
         """Wait until a handler is in the middle of its transaction, and waits for a row that is locked."""
-        await eventually(lambda: self.database.fetchval(COUNT_WAITING), timeout=15)
+        await eventually(lambda: self.database.fetchval(COUNT_WAITING))
 
-    async def handled(self, command: Command, *, timeout: float = 15) -> None:
+    async def handled(self, command: Command, *, timeout: float = 30) -> None:
         """Wait until the message is there."""
         await eventually(lambda: self.find(command), timeout=timeout)
 
@@ -190,7 +190,7 @@ class Stage:
         found: UUID | None = await self.database.fetchval(_FIND, command.marker)
         return found
 
-    async def judge(self, *, patience: float = 15) -> ChatFindings:
+    async def judge(self, *, patience: float = 30) -> ChatFindings:
         """Wait until nothing is under way, for at most ``patience`` seconds, and judge."""
         deadline = time.monotonic() + patience
         while not (await leftovers(self.database_url, self.redis, "chat")).quiet:

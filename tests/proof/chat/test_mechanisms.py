@@ -108,7 +108,7 @@ async def test_what_a_process_still_retries_that_lost_its_lease_changes_nothing(
         async def settled() -> bool:
             return await play.status(old) == "standby" or await play.find(command) is not None
 
-        await eventually(settled, timeout=15)
+        await eventually(settled)
         findings = await play.judge()
     assert len(findings.dead) == 1
     assert bool(findings.inversions) == bool(without), findings.by_kind()

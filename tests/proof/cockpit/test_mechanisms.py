@@ -51,12 +51,12 @@ class Scene:
     async def heard(self, command: Command) -> None:
         """Wait until the line was said."""
         async with self.connected() as connection:
-            await eventually(lambda: connection.fetchval(_COUNT_SAID, command.marker), timeout=15)
+            await eventually(lambda: connection.fetchval(_COUNT_SAID, command.marker))
 
     async def in_hand(self) -> None:
         """Wait until the process is in the middle of its transaction, and waits for a row."""
         async with self.connected() as connection:
-            await eventually(lambda: connection.fetchval(COUNT_WAITING), timeout=15)
+            await eventually(lambda: connection.fetchval(COUNT_WAITING))
 
     async def judge(self) -> Findings:
         """Wait until nothing is under way, and judge."""
@@ -64,7 +64,7 @@ class Scene:
         async def quiet() -> bool:
             return (await leftovers(self._database_url, self.redis, "cockpit")).quiet
 
-        await eventually(quiet, timeout=15)
+        await eventually(quiet)
         return judge_cockpit(self.ledger, await collect_cockpit(self._database_url, self.redis))
 
 
