@@ -23,7 +23,7 @@ test: $(UV) ## Run every test, four files at a time (ARGS='-k name' for some, JO
 
 .PHONY: test-kafka
 test-kafka: $(UV) ## Run the Kafka tests on Apache Kafka (needs Java 17; downloads the jars from Maven Central to .local/kafka)
-	@$(RUN) pytest -m kafka tests/kafka $(ARGS)
+	@$(RUN) pytest -m kafka tests/conformance tests/kafka $(ARGS)
 
 .PHONY: kafka-possible
 kafka-possible: $(UV)
@@ -31,7 +31,7 @@ kafka-possible: $(UV)
 
 .PHONY: prove
 prove: $(UV) ## Break the services under load and count what was lost or doubled (SEED=1 MINUTES=30)
-	@$(RUN) python -m tests.chaos $(if $(SEED),--seeds $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+	@$(RUN) python -m tests.proof $(if $(SEED),--seeds $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 .PHONY: check
 check: $(UV) ## Check format, lint, types and import layers

@@ -13,6 +13,7 @@ from psycopg import sql
 from redis.asyncio import Redis
 
 from takaro_schema.run import migrate
+from tests.kafka.server import KafkaServer
 from tests.support.servers import PostgresServer, RedisServer, free_port
 
 
@@ -54,6 +55,15 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
     """The session's Valkey. Shared: a test that breaks servers makes its own."""
     server = RedisServer(_server_dir(tmp_path_factory, "redis"), free_port())
     server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def apache_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """The session's Apache Kafka. A test that breaks it leaves it running."""
+    server = KafkaServer(_server_dir(tmp_path_factory, "kafka"), free_port())
+    server.start(timeout=60)
     yield server
     server.stop()
 

@@ -75,7 +75,7 @@ class System:
             assert not orphans, orphans
             return spans
 
-        return await eventually(whole, timeout=20)
+        return await eventually(whole)
 
 
 @pytest.fixture(scope="package")

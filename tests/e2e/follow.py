@@ -44,7 +44,7 @@ async def fact_after(bus: Redis, stream: str, after: str, wanted: Callable[[Fact
     async def find() -> Fact | None:
         return next((fact for fact in await facts_after(bus, stream, after) if wanted(fact)), None)
 
-    found = await eventually(find, timeout=20)
+    found = await eventually(find)
     assert found is not None
     return found
 

@@ -61,12 +61,12 @@ async def test_services_start_without_anything_and_become_ready_as_it_comes(
     redis_of_its_own.start()
     postgres.start()
     for service in launched:
-        await eventually(partial(_says, service, "database", "not migrated"), timeout=20)
+        await eventually(partial(_says, service, "database", "not migrated"))
 
     migrate(postgres.url, chain=load().until(OLD))
     for service in launched:
         said = f"the schema is at revision {OLD}, {service.name} needs at least {NEEDED[service.name]}"
-        await eventually(partial(_says, service, "database", said), timeout=20)
+        await eventually(partial(_says, service, "database", said))
 
     migrate(postgres.url)
     await _all_ready(launched)
@@ -105,7 +105,7 @@ async def _not_ready(service: Service, *missing: str) -> dict[str, str]:
         )
         return checks
 
-    return await eventually(look, timeout=20)
+    return await eventually(look)
 
 
 async def _says(service: Service, check: str, text: str) -> bool:
@@ -116,7 +116,7 @@ async def _says(service: Service, check: str, text: str) -> bool:
 
 
 async def _all_ready(services: Sequence[Service]) -> None:
-    await asyncio.gather(*(eventually(partial(_ready, service), timeout=25) for service in services))
+    await asyncio.gather(*(eventually(partial(_ready, service)) for service in services))
 
 
 async def _ready(service: Service) -> bool:

@@ -133,7 +133,7 @@ async def test_polling_makes_no_traces(system: System, requests: dict[str, Reque
             now = await _leases(system)
             return now if all(now[name] != last[name] for name in last) else None
 
-        found = await eventually(moved, timeout=10)
+        found = await eventually(moved)
         assert found is not None
         renewed = found
     fresh = [trace for trace in system.spans.recent(20_000) if trace["traceId"] not in known]

@@ -26,6 +26,6 @@ async def test_an_open_event_stream_does_not_hold_up_a_stop(system: System, tmp_
             began = time.monotonic()
             code = await replica.stop()
             assert code == 0
-            assert time.monotonic() - began < 4  # the grace period is 10 s
+            assert time.monotonic() - began < 9  # the grace period is 10 s
             rest = [line async for line in lines]  # it ends, and doesn't break
             assert "event: error" not in rest

@@ -1,13 +1,12 @@
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
-from tests.integration.backbone.probe import Probe
-from tests.integration.kafka.world import KafkaWorld
 from tests.kafka.server import KafkaServer
-from tests.support.servers import free_port
+from tests.support.kafka_world import KafkaWorld
+from tests.support.probe import Probe
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -17,13 +16,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.kafka)
 
 
-@pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
-    """The session's broker. A test that breaks it leaves it running."""
-    server = KafkaServer(tmp_path_factory.mktemp("kafka") / "kafka", free_port())
-    server.start(timeout=60)
-    yield server
-    server.stop()
+@pytest.fixture
+def kafka(apache_kafka: KafkaServer) -> KafkaServer:
+    return apache_kafka
 
 
 @pytest.fixture

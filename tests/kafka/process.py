@@ -5,7 +5,7 @@ import signal
 
 from backbone.backbone import Backbone
 from common.notifications import Notifications
-from tests.integration.backbone.probe import COMMANDS, FACTS, Probe, ProbeSettings
+from tests.support.probe import COMMANDS, FACTS, Probe, ProbeSettings
 
 
 async def main() -> None:

@@ -13,8 +13,8 @@ from subprocess import Popen
 import pytest
 
 from takaro_local import process
-from tests.integration.kafka.world import KafkaWorld
 from tests.kafka.server import KafkaServer
+from tests.support.kafka_world import KafkaWorld
 from tests.support.wait import eventually
 
 SUBJECTS = 40

@@ -8,7 +8,7 @@ from backbone.kafka.address import KafkaAddress
 from backbone.kafka.binding import Record, entry_id
 from backbone.kafka.producer import KafkaPublisher
 from backbone.kafka.topics import PARTITIONS, ensure_topics
-from tests.integration.kafka.world import KafkaWorld
+from tests.support.kafka_world import KafkaWorld
 
 
 async def test_records_of_any_size_arrive_in_order_under_the_ids_that_were_told(world: KafkaWorld) -> None:

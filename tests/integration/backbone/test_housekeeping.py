@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from backbone import backbone, inbox
+from backbone import backbone, inbox, reader
 from backbone.handlers import Router
 from backbone.redis_streams import redis_bus
 from backbone.redis_streams.group import Group
 from backbone.redis_streams.redis_bus import RedisBus
-from tests.integration.backbone.probe import COMMANDS, FACTS, Note, Probe, World
+from tests.support import without
+from tests.support.probe import COMMANDS, FACTS, Note, Probe
+from tests.support.redis_world import RedisWorld
 from tests.support.wait import eventually
 
 DEAD_FACTS = "other.events.dead"
@@ -25,7 +27,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backbone, "HOUSEKEEPING_SECONDS", 0.05)
 
 
-async def fill(world: World, *streams: str, count: int = 300) -> None:
+async def fill(world: RedisWorld, *streams: str, count: int = 300) -> None:
     pipeline = world.redis.pipeline(transaction=False)
     for stream in streams:
         for number in range(count):
@@ -33,7 +35,9 @@ async def fill(world: World, *streams: str, count: int = 300) -> None:
     await pipeline.execute()
 
 
-async def test_commands_wait_for_their_owner_whose_group_is_not_there(world: World, probe: Probe) -> None:
+async def test_commands_wait_for_their_owner_whose_group_is_not_there(
+    world: RedisWorld, probe: Probe
+) -> None:
     """Postgres is away at the first start, or when the group was lost: nobody makes it, and time passes."""
     await fill(world, COMMANDS, FACTS)
     away = "postgresql://127.0.0.1:1/away"
@@ -45,7 +49,9 @@ async def test_commands_wait_for_their_owner_whose_group_is_not_there(world: Wor
         await eventually(lambda: trimmed(world, COMMANDS))
 
 
-async def test_dead_letters_go_with_their_retention_whoever_wrote_them(world: World, probe: Probe) -> None:
+async def test_dead_letters_go_with_their_retention_whoever_wrote_them(
+    world: RedisWorld, probe: Probe
+) -> None:
     """A service's own commands', and those of another's facts that it couldn't handle."""
     await fill(world, f"{COMMANDS}.dead", DEAD_FACTS)
     streams = {COMMANDS: probe.router, "other.events": Router("probe", rejected=None)}
@@ -60,7 +66,7 @@ async def test_dead_letters_go_with_their_retention_whoever_wrote_them(world: Wo
 
 @pytest.mark.parametrize("kept", [True, False], ids=["with", "without"])
 async def test_facts_stay_for_their_retention_although_every_group_has_read_them(
-    world: World, probe: Probe, kept: bool
+    world: RedisWorld, probe: Probe, kept: bool
 ) -> None:
     """Without a retention they go as soon as nobody needs them."""
     await fill(world, FACTS)
@@ -79,22 +85,23 @@ async def test_facts_stay_for_their_retention_although_every_group_has_read_them
 
 @pytest.mark.parametrize("swept", [True, False], ids=["with", "without"])
 async def test_consumers_of_former_connections_are_removed_while_nobody_reconnects(
-    world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch, swept: bool
+    world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch, swept: bool
 ) -> None:
     """Those with nothing pending. What the others hold is taken over first."""
     if not swept:
-        monkeypatch.setattr(Group, "remove_idle_consumers", _nothing)
+        without.sweep_of_consumers(monkeypatch)
+    monkeypatch.setattr(reader, "BLOCK_MILLISECONDS", 100)
     async with world.running(probe):
         await world.note("s", 1)
         await world.expect(effects=1, pending=0)
-        [reader] = await consumers(world)
+        [own] = await consumers(world)
         for number in range(5):
             await world.redis.xgroup_createconsumer(COMMANDS, "probe", f"former-{number}")
         assert len(await consumers(world)) == 6
-        # Longer than the reader ever waits before it asks again.
+        # Much longer than the reader ever waits before it asks again.
         monkeypatch.setattr(redis_bus, "IDLE_CONSUMER_SECONDS", 1.1)
         if swept:
-            await eventually(lambda: only(world, reader))
+            await eventually(lambda: only(world, own))
         else:
             await asyncio.sleep(1.4)
             assert len(await consumers(world)) == 6
@@ -102,7 +109,7 @@ async def test_consumers_of_former_connections_are_removed_while_nobody_reconnec
         await world.expect(effects=2, pending=0)
 
 
-async def test_a_consumer_that_holds_entries_stays(world: World) -> None:
+async def test_a_consumer_that_holds_entries_stays(world: RedisWorld) -> None:
     await fill(world, COMMANDS, count=2)
     bus = RedisBus(world.settings(), None)  # type: ignore[arg-type]
     group = Group(bus._redis, COMMANDS, "probe")
@@ -118,10 +125,10 @@ async def test_a_consumer_that_holds_entries_stays(world: World) -> None:
 
 @pytest.mark.parametrize("pruned", [True, False], ids=["with", "without"])
 async def test_the_inbox_forgets_what_nothing_can_replay_any_more(
-    world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch, pruned: bool
+    world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch, pruned: bool
 ) -> None:
     if not pruned:
-        monkeypatch.setattr(inbox, "prune", _nothing)
+        without.pruning_of_the_inbox(monkeypatch)
     async with world.running(probe):
         ids = [f"old-{number}" for number in range(5)] + ["new"]
         for value, event_id in enumerate(ids):
@@ -139,7 +146,7 @@ async def test_the_inbox_forgets_what_nothing_can_replay_any_more(
             assert sorted(await remembered()) == sorted(ids)
 
 
-async def test_a_sweep_takes_a_bounded_number(world: World, probe: Probe) -> None:
+async def test_a_sweep_takes_a_bounded_number(world: RedisWorld, probe: Probe) -> None:
     async with world.running(probe) as running:
         for value in range(6):
             await world.note("s", value, id=f"e{value}")
@@ -150,17 +157,17 @@ async def test_a_sweep_takes_a_bounded_number(world: World, probe: Probe) -> Non
             assert await inbox.prune(connection, older_than_seconds=30 * 86_400, limit=4) == 2
 
 
-async def trimmed(world: World, stream: str) -> bool:
+async def trimmed(world: RedisWorld, stream: str) -> bool:
     """Redis trims node by node, of a hundred entries."""
     return int(await world.redis.xlen(stream)) <= 100
 
 
-async def consumers(world: World) -> list[str]:
+async def consumers(world: RedisWorld) -> list[str]:
     rows: Any = await world.redis.xinfo_consumers(COMMANDS, "probe")
     return [row["name"] for row in rows]
 
 
-async def only(world: World, consumer: str) -> bool:
+async def only(world: RedisWorld, consumer: str) -> bool:
     return await consumers(world) == [consumer]
 
 
@@ -171,12 +178,8 @@ def is_(look: Callable[[], Any], expected: Any) -> Callable[[], Any]:
     return check
 
 
-async def _nothing(*_: Any, **__: Any) -> int:
-    return 0
-
-
 async def test_a_stop_ends_although_a_cancellation_was_lost_on_the_way(
-    world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch
+    world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As redis-py loses it that arrives with the end of a send."""
     sweeping, lost = asyncio.Event(), asyncio.Event()

@@ -9,28 +9,22 @@ import pytest
 from backbone import leases
 from backbone.leases import Lease, LeaseKeeper, LeaseLost, LeaseTaken, held
 from common.postgres import Pool, create_pool, transaction
-from tests.integration.backbone.probe import World
+from tests.support import without
+from tests.support.redis_world import RedisWorld
 from tests.support.wait import eventually
 
-TTL_SECONDS = 0.6
-BATCH_SECONDS = 0.9
+TTL_SECONDS = 1.2
+BATCH_SECONDS = 1.8
 """A batch's transaction holds the lease, and its renewal waits for that, for longer than it lasts."""
-
-OLD_ACQUIRE = """
-INSERT INTO leases AS current (name, owner, epoch, expires_at)
-VALUES ($1, $2, 1, clock_timestamp() + $3)
-ON CONFLICT (name) DO UPDATE
-SET owner = excluded.owner, epoch = current.epoch + 1, expires_at = excluded.expires_at
-WHERE current.expires_at < clock_timestamp() OR current.owner = excluded.owner
-RETURNING epoch
-"""
+LOCK_SECONDS = 1.0
+"""How long a renewal waits at a time: once in vain, and then again when the batch commits."""
 
 
 @pytest.fixture
-async def pool(world: World) -> AsyncIterator[Pool]:
+async def pool(world: RedisWorld) -> AsyncIterator[Pool]:
     # A transaction in a test does nothing meanwhile: that is no reason to end it here.
     settings = world.settings(lease_ttl_seconds=60)
-    async with await create_pool(settings, lock_timeout_seconds=0.25) as pool:
+    async with await create_pool(settings, lock_timeout_seconds=LOCK_SECONDS) as pool:
         yield pool
 
 
@@ -40,8 +34,7 @@ async def test_a_holder_in_long_transactions_keeps_its_lease(
 ) -> None:
     """Without: the renewal is tried again at its next turn only, and others wait in line for the lease."""
     if not patient:
-        monkeypatch.setattr(leases, "RENEW_AGAIN_SECONDS", TTL_SECONDS / 3)
-        monkeypatch.setattr(leases, "ACQUIRE", OLD_ACQUIRE)
+        without.patient_renewal(monkeypatch)
     holders: list[tuple[str, int]] = []
 
     async def work(lease: Lease) -> None:
@@ -122,3 +115,27 @@ async def test_work_that_ends_after_its_renewal_was_stopped_gives_its_result(poo
             return "done"
 
         assert await holding.run(work()) == "done"
+
+
+async def test_a_keeper_never_shares_its_lease(world: RedisWorld) -> None:
+    pool = await asyncpg.create_pool(world.database, min_size=1, max_size=4)
+    holding: list[str] = []
+    most = 0
+
+    async def work(name: str) -> None:
+        nonlocal most
+        holding.append(name)
+        most = max(most, len(holding))
+        try:
+            await asyncio.sleep(0.05)
+        finally:
+            holding.remove(name)
+
+    keepers = [LeaseKeeper(pool, "x", f"owner-{i}", 3) for i in range(4)]
+    tasks = [asyncio.create_task(k.run(lambda _, n=str(i): work(n))) for i, k in enumerate(keepers)]  # type: ignore[misc]
+    await asyncio.sleep(1.5)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await pool.close()
+    assert most == 1

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from common.notifications import Notifications, Subscription
-from tests.integration.backbone.probe import ProbeSettings
+from tests.support.probe import ProbeSettings
 from tests.support.wait import eventually
 
 CHANNELS = [f"channel_{number}" for number in range(5)]
@@ -87,4 +87,4 @@ async def hear(sender: "asyncpg.Connection[asyncpg.Record]", subscriptions: "lis
         # A reconnection wakes everybody once: only what follows is a notification's doing.
         while await subscription.wait(0.05):
             pass
-        await eventually(woken, timeout=2)
+        await eventually(woken)

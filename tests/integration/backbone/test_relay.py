@@ -6,8 +6,9 @@ import pytest
 
 from backbone import relay
 from backbone.leases import Lease
-from common.notifications import Notifications
-from tests.integration.backbone.probe import FACTS, Noted, Probe, World
+from tests.support import without
+from tests.support.probe import FACTS, Noted, Probe
+from tests.support.redis_world import RedisWorld
 from tests.support.wait import eventually
 
 _APPEND = f"""
@@ -18,19 +19,18 @@ WITH appended AS (
 )
 SELECT pg_notify('outbox', '{FACTS}')
 """
-FOR_EVER = 3_600.0
 
 
-async def sequences(world: World) -> list[int]:
+async def sequences(world: RedisWorld) -> list[int]:
     entries: Any = await world.redis.xrange(FACTS)
     return [int(fields["sequence"]) for _, fields in entries]
 
 
-async def published(world: World, *expected: int) -> bool:
+async def published(world: RedisWorld, *expected: int) -> bool:
     return await sequences(world) == list(expected)
 
 
-async def listening(world: World) -> bool:
+async def listening(world: RedisWorld) -> bool:
     """What is notified from now on is heard."""
     rows = await world.execute(
         "SELECT 1 FROM pg_stat_activity WHERE application_name = 'takaro-probe-listen' "
@@ -42,13 +42,14 @@ async def listening(world: World) -> bool:
 @pytest.mark.parametrize("poll", [True, False], ids=["poll", "no poll"])
 @pytest.mark.parametrize("notify", [True, False], ids=["notify", "no notify"])
 async def test_a_fact_wakes_the_relay_or_is_found_by_its_poll(
-    world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch, notify: bool, poll: bool
+    world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch, notify: bool, poll: bool
 ) -> None:
     """Either is enough, and with neither facts wait."""
-    monkeypatch.setattr(relay, "POLL_SECONDS", 0.2 if poll else FOR_EVER)
+    monkeypatch.setattr(relay, "POLL_SECONDS", 0.2)
+    if not poll:
+        without.poll(monkeypatch)
     if not notify:
-        monkeypatch.setattr(Notifications, "_on_notification", lambda *_: None)
-        monkeypatch.setattr(Notifications, "_wake_all", lambda _: None)
+        without.notifications(monkeypatch)
     looks: list[int] = []
     publish_batch = relay.Relay.publish_batch
 
@@ -63,7 +64,7 @@ async def test_a_fact_wakes_the_relay_or_is_found_by_its_poll(
         await eventually(lambda: listening(world))
         await world.execute(_APPEND, 1, 1)
         if poll or notify:
-            await eventually(lambda: published(world, 1), timeout=5)
+            await eventually(lambda: published(world, 1))
         else:
             with pytest.raises(AssertionError):
                 await eventually(lambda: published(world, 1), timeout=1)
@@ -71,11 +72,10 @@ async def test_a_fact_wakes_the_relay_or_is_found_by_its_poll(
 
 @pytest.mark.parametrize("ordered", [True, False], ids=["by position", "in any order"])
 async def test_facts_of_a_subject_are_published_in_their_order(
-    world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch, ordered: bool
+    world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch, ordered: bool
 ) -> None:
     if not ordered:
-        unordered = relay.LIST_WAITING.replace("ORDER BY position LIMIT", "ORDER BY event_id LIMIT")
-        monkeypatch.setattr(relay, "LIST_WAITING", unordered)
+        without.order_of_facts(monkeypatch)
     monkeypatch.setattr(relay, "BATCH", 7)
     await world.execute(_APPEND, 1, 40)
     async with world.running(probe):
@@ -85,19 +85,18 @@ async def test_facts_of_a_subject_are_published_in_their_order(
 
 @pytest.mark.parametrize("deleted", [True, False], ids=["with", "without"])
 async def test_what_a_relay_left_behind_is_told_again_and_then_gone(
-    world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch, deleted: bool
+    world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch, deleted: bool
 ) -> None:
     """It died between publishing and its commit. Without the delete, every look tells everything again."""
     await world.execute(_APPEND, 1, 3)
-    delete = relay.DELETE_PUBLISHED
-    nothing = "SELECT $1::text, $2::bigint[]"
-    monkeypatch.setattr(relay, "DELETE_PUBLISHED", nothing)
-    async with world.running(probe):
-        await eventually(lambda: _more(world, 3))
+    with monkeypatch.context() as died:
+        without.deletion_of_published(died)
+        async with world.running(probe):
+            await eventually(lambda: _more(world, 3))
     first: Any = await world.redis.xrange(FACTS)
     monkeypatch.setattr(relay, "POLL_SECONDS", 0.1)
-    if deleted:
-        monkeypatch.setattr(relay, "DELETE_PUBLISHED", delete)
+    if not deleted:
+        without.deletion_of_published(monkeypatch)
     told = len(first)
     async with world.running(probe):
         if not deleted:
@@ -110,13 +109,13 @@ async def test_what_a_relay_left_behind_is_told_again_and_then_gone(
     assert ids == ids[:3] * (len(ids) // 3)  # the same facts, by their ids, in the same order
 
 
-async def _count(world: World, count: int) -> bool:
+async def _count(world: RedisWorld, count: int) -> bool:
     return int(await world.redis.xlen(FACTS)) == count
 
 
-async def _more(world: World, count: int) -> bool:
+async def _more(world: RedisWorld, count: int) -> bool:
     return int(await world.redis.xlen(FACTS)) >= count
 
 
-async def _emptied(world: World) -> bool:
+async def _emptied(world: RedisWorld) -> bool:
     return await world.execute("SELECT 1 FROM outbox") == []

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from tests.integration.backbone.probe import Probe, World
+from tests.support.probe import Probe
+from tests.support.redis_world import RedisWorld
 from tests.support.servers import RedisServer, free_port
 
 
@@ -14,7 +15,7 @@ async def test_commands_and_facts_go_through_a_unix_socket(database: str, tmp_pa
     server.start()
     try:
         async with Redis.from_url(server.url, decode_responses=True) as redis:
-            world = World(database, f"unix://{socket}", redis)
+            world = RedisWorld(database, f"unix://{socket}", redis)
             await world.prepare()
             async with world.running(Probe()):
                 await world.note("s", 1)

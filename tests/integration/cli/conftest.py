@@ -1,13 +1,14 @@
 import pytest
 from redis.asyncio import Redis
 
-from tests.integration.backbone.probe import Probe, World
 from tests.integration.cli.terminal import Terminal
+from tests.support.probe import Probe
+from tests.support.redis_world import RedisWorld
 
 
 @pytest.fixture
-async def world(database: str, redis_url: str, redis: Redis) -> World:
-    world = World(database, redis_url, redis)
+async def world(database: str, redis_url: str, redis: Redis) -> RedisWorld:
+    world = RedisWorld(database, redis_url, redis)
     await world.prepare()
     return world
 

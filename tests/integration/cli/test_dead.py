@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from tests.integration.backbone.probe import Probe, World
 from tests.integration.cli.terminal import Terminal
+from tests.support.probe import Probe
+from tests.support.redis_world import RedisWorld
 
 
 async def _bury(redis: Redis, stream: str, entry_id: str, **fields: str) -> None:
@@ -117,7 +118,7 @@ async def test_drop_deletes_what_fits_and_asks_for_a_word(graveyard: Redis, taka
 
 
 async def test_what_is_replayed_is_handled_and_what_dies_again_comes_round_once(
-    world: World, probe: Probe, takaro: Terminal
+    world: RedisWorld, probe: Probe, takaro: Terminal
 ) -> None:
     for subject in ("mended", "broken"):
         probe.failing[subject] = ValueError("boom")

@@ -10,8 +10,9 @@ import pytest
 from redis.asyncio import Redis
 
 from contracts.chat import AppendMessage
-from tests.integration.backbone.probe import COMMANDS, Note, Probe, World
 from tests.integration.cli.terminal import Terminal
+from tests.support.probe import COMMANDS, Note, Probe
+from tests.support.redis_world import RedisWorld
 from tests.support.servers import RedisServer, free_port
 
 DATA = '{"conversationId":"0190b5a0-0000-7000-8000-000000000001","role":"user","content":"hi"}'
@@ -164,7 +165,7 @@ async def test_following_survives_a_restart_of_redis(own_redis: RedisServer, tak
 
 
 async def test_what_is_published_is_handled_in_its_trace(
-    world: World, probe: Probe, takaro: Terminal
+    world: RedisWorld, probe: Probe, takaro: Terminal
 ) -> None:
     async with world.running(probe):
         await world.note("s", 0)

@@ -11,8 +11,9 @@ import pytest
 from redis.asyncio import Redis
 
 from backbone.events import EVENT_NAMESPACE
-from tests.integration.backbone.probe import COMMANDS, FACTS, Probe, World
 from tests.integration.cli.terminal import Terminal
+from tests.support.probe import COMMANDS, FACTS, Probe
+from tests.support.redis_world import RedisWorld
 from tests.support.servers import free_port
 from tests.support.wait import eventually
 
@@ -21,7 +22,7 @@ TRACEPARENT = f"00-{TRACE}-0123456789abcdef-01"
 
 
 async def test_streams_show_lag_pending_and_who_is_active(
-    world: World, probe: Probe, takaro: Terminal
+    world: RedisWorld, probe: Probe, takaro: Terminal
 ) -> None:
     async with world.running(probe, "probe-7"):
         await world.note("s", 0)
@@ -60,7 +61,9 @@ async def test_the_lag_is_known_after_deletions_and_without_postgres(redis: Redi
     assert group["activeConsumer"] is None
 
 
-async def test_the_outbox_shows_what_waits_and_for_whom(world: World, probe: Probe, takaro: Terminal) -> None:
+async def test_the_outbox_shows_what_waits_and_for_whom(
+    world: RedisWorld, probe: Probe, takaro: Terminal
+) -> None:
     empty = await takaro("outbox", "--json")
     assert empty.json == {"streams": []}
     async with world.running(probe, "probe-7"):
@@ -93,7 +96,7 @@ async def test_the_outbox_shows_what_waits_and_for_whom(world: World, probe: Pro
 
 @pytest.mark.parametrize("event_id", [str(uuid4()), "order-7"], ids=["uuid", "text"])
 async def test_an_event_is_followed_to_its_facts(
-    world: World, probe: Probe, takaro: Terminal, event_id: str
+    world: RedisWorld, probe: Probe, takaro: Terminal, event_id: str
 ) -> None:
     async with world.running(probe):
         await world.note("other", 0)
@@ -118,7 +121,9 @@ async def test_an_event_is_followed_to_its_facts(
         assert part in text
 
 
-async def test_an_event_on_its_way_shows_where_it_is(world: World, probe: Probe, takaro: Terminal) -> None:
+async def test_an_event_on_its_way_shows_where_it_is(
+    world: RedisWorld, probe: Probe, takaro: Terminal
+) -> None:
     unread, pending = str(uuid4()), str(uuid4())
     await world.note("s", 1, id=pending)
     await world.redis.xgroup_create(COMMANDS, "probe", id="0")
@@ -131,7 +136,9 @@ async def test_an_event_on_its_way_shows_where_it_is(world: World, probe: Probe,
     assert "pending, delivered 1 time," in (await takaro("event", pending)).out
 
 
-async def test_a_dead_event_and_its_rejection_are_found(world: World, probe: Probe, takaro: Terminal) -> None:
+async def test_a_dead_event_and_its_rejection_are_found(
+    world: RedisWorld, probe: Probe, takaro: Terminal
+) -> None:
     async with world.running(probe):
         entry: dict[Any, Any] = {"type": "unheard.of.v1", "data": "{}"}
         entry_id = str(await world.redis.xadd(COMMANDS, entry))
@@ -146,7 +153,9 @@ async def test_a_dead_event_and_its_rejection_are_found(world: World, probe: Pro
     assert fact["data"]["commandId"] == entry_id
 
 
-async def test_messages_and_waiting_facts_are_effects_of_their_event(world: World, takaro: Terminal) -> None:
+async def test_messages_and_waiting_facts_are_effects_of_their_event(
+    world: RedisWorld, takaro: Terminal
+) -> None:
     event_id = uuid4()
     conversation = uuid4()
     await world.execute(

@@ -86,11 +86,11 @@ async def test_a_tab_on_another_replica_gets_everything(
         await ann.start()
         async with open_tab(replica, "ann", ann.session_id) as tab:
             await ann.run("scenario")
-            await eventually(lambda: len(tab.names()) > 10, timeout=3)
+            await eventually(lambda: len(tab.names()) > 10, timeout=4.5)
             async with replica.client("ann") as client:
                 there = Cockpit(client, ann.conversation_id, ann.session_id)
                 assert (await there.run("say from the other replica"))["success"]
-            await eventually(lambda: tab.names()[-1] == "chat-message", timeout=3)
+            await eventually(lambda: tab.names()[-1] == "chat-message", timeout=4.5)
 
 
 async def test_a_tab_sees_the_server_move_away(

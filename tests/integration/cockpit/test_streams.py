@@ -138,7 +138,7 @@ async def test_a_deleted_conversation_stops_its_server(
             await streams.send("chat.events", "chat.conversation.deleted.v1", deleted)
         await streams.send("chat.events", "chat.something.new.v9", {"any": "thing"})
         facts = await told(streams, 2, "cockpit.server.status_changed.v1")
-        await eventually(lambda: tab.ended, timeout=8)
+        await eventually(lambda: tab.ended)
     last = facts[-1]
     assert last["subject"] == ann.session_id
     assert last["data"]["conversationId"] == str(ann.conversation_id)

@@ -9,7 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from takaro_schema.run import migrate
-from tests.integration.backbone.probe import Probe, World
+from tests.support.probe import Probe
+from tests.support.redis_world import RedisWorld
 from tests.support.servers import PostgresServer, RedisServer, free_port
 
 SMALL_DISK_MEGABYTES = 48
@@ -40,9 +41,9 @@ def own_postgres(tmp_path: Path) -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-async def world(database: str, own_redis: RedisServer) -> AsyncIterator[World]:
+async def world(database: str, own_redis: RedisServer) -> AsyncIterator[RedisWorld]:
     async with Redis.from_url(own_redis.url, decode_responses=True) as redis:
-        world = World(database, own_redis.url, redis)
+        world = RedisWorld(database, own_redis.url, redis)
         await world.prepare()
         yield world
 

@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 
 from backbone.processor import Processor
 from common.readiness import NotReady
-from tests.integration.backbone.probe import COMMANDS, Probe, World
+from tests.support.probe import COMMANDS, Probe
+from tests.support.redis_world import RedisWorld
 from tests.support.servers import RedisServer, free_port
 from tests.support.wait import eventually
 
@@ -41,7 +42,7 @@ async def _recovered(backbone: Any) -> bool:
 
 @WRITES_FAIL
 async def test_a_redis_that_takes_no_writes_is_waited_for_and_parked_entries_go_on(
-    world: World, probe: Probe, own_redis: RedisServer, other_redis: RedisServer, cause: str
+    world: RedisWorld, probe: Probe, own_redis: RedisServer, other_redis: RedisServer, cause: str
 ) -> None:
     probe.failing["bad"] = ValueError("boom")
     async with world.running(probe, max_handler_failures=1_000) as backbone:
@@ -77,7 +78,7 @@ async def _in_step(redis: Redis) -> bool:
 
 
 async def test_retries_that_end_by_themselves_start_the_consumer_anew(
-    world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch
+    world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     due = Processor.retry_due
     mistakes = 0
@@ -100,7 +101,7 @@ async def test_retries_that_end_by_themselves_start_the_consumer_anew(
 
 
 async def test_a_postgres_that_is_read_only_is_waited_for_and_left(
-    world: World, probe: Probe, database: str
+    world: RedisWorld, probe: Probe, database: str
 ) -> None:
     """The sessions that are made meanwhile stay read-only for good, as those with a former primary would."""
     name = database.rpartition("/")[2].partition("?")[0]

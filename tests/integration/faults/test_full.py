@@ -10,13 +10,14 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
 from backbone.redis_streams.publisher import RedisPublisher
-from tests.integration.backbone.probe import Probe, World
+from tests.support.probe import Probe
+from tests.support.redis_world import RedisWorld
 from tests.support.servers import PostgresServer, RedisServer
 from tests.support.services import running
 from tests.support.wait import eventually
 
 
-async def test_facts_wait_while_redis_is_full(world: World, probe: Probe) -> None:
+async def test_facts_wait_while_redis_is_full(world: RedisWorld, probe: Probe) -> None:
     async with world.running(probe):
         await world.note("s", 0)
         await world.expect(effects=1, facts=1)
@@ -39,7 +40,7 @@ async def test_facts_wait_while_redis_is_full(world: World, probe: Probe) -> Non
     assert await world.effects() == list(range(11))
 
 
-async def test_poison_is_buried_when_redis_has_room_again(world: World, probe: Probe) -> None:
+async def test_poison_is_buried_when_redis_has_room_again(world: RedisWorld, probe: Probe) -> None:
     probe.failing["poison"] = ValueError("boom")
     async with world.running(probe, max_handler_failures=1):
         await world.note("s", 0)
@@ -95,7 +96,7 @@ async def test_while_redis_is_full_requests_are_accepted_and_carried_out_later(
             assert [sync["state"] for sync in syncs] == ["completed"], syncs
             return True
 
-        await eventually(told, timeout=20)
+        await eventually(told)
         await eventually(synced, timeout=30)
 
 
@@ -157,7 +158,7 @@ async def test_a_full_postgres_answers_503_and_goes_on_when_there_is_room(
 
 @pytest.mark.parametrize("at_once", [True, False], ids=["one transaction", "a bare pipeline"])
 async def test_a_refused_fact_is_never_overtaken(
-    world: World, monkeypatch: pytest.MonkeyPatch, at_once: bool
+    world: RedisWorld, monkeypatch: pytest.MonkeyPatch, at_once: bool
 ) -> None:
     """Redis fills up in the middle of a batch: all of it is published, or none of it."""
     redis = Redis.from_url(world.redis_url)

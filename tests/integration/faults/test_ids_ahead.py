@@ -4,19 +4,16 @@ Nothing may take an id for the time, or for a place that holds for ever. What ke
 """
 
 import time
-from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
-from backbone.publishing import EntryFields
 from backbone.redis_streams import consumer, trimming
 from backbone.redis_streams.group import Group
-from backbone.redis_streams.publisher import RedisPublisher
-from tests.integration.backbone.probe import COMMANDS, FACTS, Note, Probe, World
+from tests.support import without
+from tests.support.probe import COMMANDS, FACTS, Note, Probe
+from tests.support.redis_world import RedisWorld
 from tests.support.wait import eventually
 
 AHEAD_SECONDS = 3_600
@@ -32,7 +29,7 @@ def note(value: int) -> dict[Any, Any]:
     return {"type": Note.type, "data": f'{{"subject": "s", "value": {value}}}'}
 
 
-async def test_an_entry_with_an_id_an_hour_ahead_disturbs_nothing(world: World, probe: Probe) -> None:
+async def test_an_entry_with_an_id_an_hour_ahead_disturbs_nothing(world: RedisWorld, probe: Probe) -> None:
     async with world.running(probe, stream_retention_seconds=1):
         await world.note("s", 0)
         await world.redis.xadd(COMMANDS, note(1), id=id_ahead())
@@ -50,27 +47,11 @@ async def test_an_entry_with_an_id_an_hour_ahead_disturbs_nothing(world: World, 
 
 @with_and_without
 async def test_a_stream_that_was_lost_is_read_from_its_beginning_and_not_from_the_hour_ahead(
-    world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch, off: bool
+    world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch, off: bool
 ) -> None:
     """Off: a lost group is made again where it had read to, instead of at 0."""
     if off:
-        read_to = "0"
-        acknowledge = Group.acknowledge
-
-        async def remember(self: Group, entry_ids: Sequence[str]) -> None:
-            nonlocal read_to
-            await acknowledge(self, entry_ids)
-            read_to = max([read_to, *entry_ids])
-
-        async def ensure(self: Group) -> bool:
-            try:
-                await self.redis.xgroup_create(self.stream, self.name, id=read_to, mkstream=True)
-            except ResponseError:
-                return False
-            return True
-
-        monkeypatch.setattr(Group, "acknowledge", remember)
-        monkeypatch.setattr(Group, "ensure", ensure)
+        without.remaking_at_the_beginning(monkeypatch)
     async with world.running(probe):
         await world.redis.xadd(COMMANDS, note(0), id=id_ahead())
         await world.expect(effects=1, pending=0)
@@ -83,25 +64,10 @@ async def test_a_stream_that_was_lost_is_read_from_its_beginning_and_not_from_th
 
 @with_and_without
 async def test_facts_are_published_behind_one_of_an_hour_ahead(
-    world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch, off: bool
+    world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch, off: bool
 ) -> None:
     """Off: the relay numbers entries by its clock, instead of leaving that to Redis."""
-    refused: list[ResponseError] = []
-    if off:
-
-        async def publish(self: RedisPublisher, stream: str, entries: Sequence[EntryFields]) -> Sequence[str]:
-            now = int(time.time() * 1000)
-            ids = [f"{now}-{i}" for i in range(len(entries))]
-            try:
-                for entry_id, fields in zip(ids, entries, strict=True):
-                    given: Any = fields
-                    await self._redis.xadd(stream, given, id=entry_id)
-            except ResponseError as error:
-                refused.append(error)
-                raise
-            return ids
-
-        monkeypatch.setattr(RedisPublisher, "publish", publish)
+    refused = without.numbering_by_redis(monkeypatch) if off else []
     async with world.running(probe):
         await world.note("s", 0)
         await world.expect(effects=1, facts=1)
@@ -125,8 +91,7 @@ async def test_facts_stay_for_the_whole_retention_whatever_id_the_last_one_has(
         await redis.xadd(FACTS, {"type": "x", "data": "{}"})
     last = await redis.xadd(FACTS, {"type": "x", "data": "{}"}, id=id_ahead())
     if off:
-        newest = int(str(last).partition("-")[0]) / 1000
-        monkeypatch.setattr(trimming, "time", SimpleNamespace(time=lambda: newest))
+        without.ages_by_the_clock(monkeypatch, str(last))
     await trimming.trim(redis, FACTS, retention_seconds=60, owner=None)
     left = await redis.xlen(FACTS)
     assert left < 200 if off else left == 301
@@ -134,19 +99,16 @@ async def test_facts_stay_for_the_whole_retention_whatever_id_the_last_one_has(
 
 @with_and_without
 async def test_an_entry_of_an_hour_ahead_that_a_dead_process_was_handed_is_found(
-    world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch, off: bool
+    world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch, off: bool
 ) -> None:
     """Off: for how long an entry waits is read from its id, instead of asked of the group."""
+    if off:
+        without.idleness_by_the_group(monkeypatch)
     looks: list[int] = []
     list_idle = Group.list_idle
 
     async def look(self: Group, idle_seconds: float, count: int = 100) -> list[str]:
-        if off:
-            before = f"{int((time.time() - idle_seconds) * 1000)}"
-            rows: Any = await self.redis.xpending_range(self.stream, self.name, "-", before, count)
-            found = [row["message_id"].decode() for row in rows]
-        else:
-            found = await list_idle(self, idle_seconds, count)
+        found = await list_idle(self, idle_seconds, count)
         looks.append(len(found))
         return found
 

@@ -1,5 +1,6 @@
 """Large messages: what a process holds of them is bounded in bytes, whatever their number."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 from backbone import window
 from backbone.backbone import Backbone
 from backbone.redis_streams.consumer import StreamConsumer
-from backbone.relay import Relay
-from tests.integration.backbone.probe import COMMANDS, FACTS, Probe, World
+from backbone.redis_streams.publisher import RedisPublisher
+from tests.support import without
+from tests.support.probe import COMMANDS, FACTS, Probe
+from tests.support.redis_world import RedisWorld
 from tests.support.wait import eventually
 
 SIZE, COUNT, BUDGET = 100_000, 150, 500_000
@@ -21,7 +24,7 @@ IN_HAND = 3 * BUDGET + window.FIRST * SIZE
 @pytest.fixture(params=[True, False], ids=["counted", "not counted"])
 def counted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     if not request.param:
-        monkeypatch.setattr(window, "entry_bytes", lambda _: 1)
+        without.counting_of_bytes(monkeypatch)
     return bool(request.param)
 
 
@@ -32,7 +35,7 @@ def in_hand(backbone: Backbone) -> int:
     return len(consumer._processor.in_flight) * SIZE
 
 
-async def most_in_hand(world: World, backbone: Backbone) -> int:
+async def most_in_hand(world: RedisWorld, backbone: Backbone) -> int:
     """The most there ever was, until everything is done."""
     most = 0
 
@@ -41,11 +44,11 @@ async def most_in_hand(world: World, backbone: Backbone) -> int:
         most = max(most, in_hand(backbone))
         return len(await world.effects()) == COUNT
 
-    await eventually(done, interval=0.002)
+    await eventually(done, interval=0.002, timeout=60)
     return most
 
 
-async def fill(world: World) -> None:
+async def fill(world: RedisWorld) -> None:
     padding = "x" * SIZE
     pipeline = world.redis.pipeline(transaction=False)
     for value in range(COUNT):
@@ -54,7 +57,7 @@ async def fill(world: World) -> None:
     await pipeline.execute()
 
 
-async def test_what_is_read_ahead_is_bounded_in_bytes(world: World, probe: Probe, counted: bool) -> None:
+async def test_what_is_read_ahead_is_bounded_in_bytes(world: RedisWorld, probe: Probe, counted: bool) -> None:
     await fill(world)
     probe.gate.clear()
     async with world.running(probe, stream_batch_bytes=BUDGET) as backbone:
@@ -70,7 +73,7 @@ async def test_what_is_read_ahead_is_bounded_in_bytes(world: World, probe: Probe
 
 
 async def test_what_a_dead_consumer_held_is_taken_over_in_small_parts(
-    world: World, probe: Probe, counted: bool
+    world: RedisWorld, probe: Probe, counted: bool
 ) -> None:
     await fill(world)
     await world.redis.xgroup_create(COMMANDS, "probe", id="0")
@@ -84,17 +87,17 @@ async def test_what_a_dead_consumer_held_is_taken_over_in_small_parts(
 
 @pytest.mark.parametrize("page_bytes", [BUDGET, 1_000_000_000], ids=["counted", "not counted"])
 async def test_facts_are_published_in_pages_of_bytes(
-    world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch, page_bytes: int
+    world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch, page_bytes: int
 ) -> None:
     pages: list[int] = []
 
-    publish = Relay._publish
+    publish = RedisPublisher.publish
 
-    async def measured(self: Relay, rows: Any) -> None:
-        pages.append(sum(len(row["data"]) for row in rows))
-        await publish(self, rows)
+    async def measured(self: RedisPublisher, stream: str, entries: Sequence[Any]) -> Sequence[str]:
+        pages.append(sum(len(entry["data"]) for entry in entries))
+        return await publish(self, stream, entries)
 
-    monkeypatch.setattr(Relay, "_publish", measured)
+    monkeypatch.setattr(RedisPublisher, "publish", measured)
     await world.execute(
         f"""INSERT INTO outbox (stream, event_id, type, source, subject, sequence, data)
             SELECT '{FACTS}', gen_random_uuid(), 'probe.noted.v1', '/takaro/probe', 's', n,

@@ -4,11 +4,12 @@ import asyncio
 from typing import Any
 
 from backbone.redis_streams.trimming import trim
-from tests.integration.backbone.probe import COMMANDS, FACTS, Probe, World
+from tests.support.probe import COMMANDS, FACTS, Probe
+from tests.support.redis_world import RedisWorld
 from tests.support.wait import eventually
 
 
-async def test_a_slow_consumer_holds_three_batches_and_no_more(world: World, probe: Probe) -> None:
+async def test_a_slow_consumer_holds_three_batches_and_no_more(world: RedisWorld, probe: Probe) -> None:
     probe.gate.clear()
     for value in range(2_000):
         await world.note(f"s{value % 10}", value)
@@ -19,10 +20,10 @@ async def test_a_slow_consumer_holds_three_batches_and_no_more(world: World, pro
         assert _in_flight(backbone) <= 150
         assert await world.pending() == _in_flight(backbone)
         probe.gate.set()
-        await world.expect(effects=2_000, pending=0, timeout=30)
+        await world.expect(effects=2_000, pending=0, timeout=60)
 
 
-async def test_nothing_unread_is_trimmed_and_what_was_read_goes(world: World, probe: Probe) -> None:
+async def test_nothing_unread_is_trimmed_and_what_was_read_goes(world: RedisWorld, probe: Probe) -> None:
     """Retention is a second, and another group on the facts reads slowly."""
     await world.redis.xgroup_create(FACTS, "slow", id="0", mkstream=True)
     async with world.running(probe):
@@ -47,7 +48,7 @@ async def test_nothing_unread_is_trimmed_and_what_was_read_goes(world: World, pr
 
 
 async def test_a_silent_group_is_dropped_from_facts_and_never_from_commands(
-    world: World, probe: Probe
+    world: RedisWorld, probe: Probe
 ) -> None:
     for stream in (FACTS, COMMANDS):
         await world.redis.xgroup_create(stream, "silent", id="0", mkstream=True)

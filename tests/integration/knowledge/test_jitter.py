@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,21 +19,15 @@ from tests.support.knowledge import Jobs
 
 MINUTE_MS = 60_000
 AHEAD_MS = 4_000
-"""How far ahead the base's moment is. Long enough for a slow machine to come to the job before it."""
+"""How far ahead the base's moment is when its job is taken up: another job has time to begin meanwhile."""
 
 
 async def test_a_scheduled_job_waits_for_its_moment_while_its_only_worker_syncs_others(
     harness: Harness, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = int(time.time() * 1000)
-    minute = now - now % MINUTE_MS
-    window = (now - minute + AHEAD_MS) / 1000 + 1
-    base_id = next(
-        name
-        for name in (f"base-{number}" for number in count())
-        if 0 <= minute + rules.jitter_ms(name, window) - now - AHEAD_MS < 200
-    )
-    due = minute + rules.jitter_ms(base_id, window)
+    minute = int(time.time()) * 1000 // MINUTE_MS * MINUTE_MS
+    base_id = "base"
+    due: int | None = None
     base = replace(harness.base(base_id), origin="api", owner="ada", public=True)
     await create_base(harness.pool, replace(base, refresh_schedule="* * * * *"), [])
     queue = Queue("kb-sync", {"connection": redis})
@@ -46,12 +39,14 @@ async def test_a_scheduled_job_waits_for_its_moment_while_its_only_worker_syncs_
     other: str | None = None
 
     async def handle(job: Job) -> dict[str, Any]:
-        nonlocal other
+        nonlocal due, other
         begun.append(job.data["knowledgeBaseId"])
         if other is None:
             source = harness.github.source("docs")
             other = await jobs.add({"knowledgeBaseId": "other", "version": "latest", "source": source})
-        return await run_job(harness.deps, job, jitter_seconds=window)
+            due = int(time.time() * 1000) + AHEAD_MS
+        assert due is not None
+        return await run_job(harness.deps, job, jitter_seconds=window_of(base_id, due - minute))
 
     async with working(redis_url, handle, concurrency=1):
         outcome = await jobs.finished(scheduled)
@@ -63,8 +58,18 @@ async def test_a_scheduled_job_waits_for_its_moment_while_its_only_worker_syncs_
     first, second = ({**row, "start": row["started_at"].timestamp() * 1000} for row in rows)
     assert (first["knowledge_base_id"], first["reason"]) == ("other", "job")
     assert (second["knowledge_base_id"], second["reason"]) == (base_id, "schedule")
+    assert due is not None
     assert second["start"] >= due
     assert first["finished_at"] <= second["started_at"]
     job = await Job.fromId(queue, scheduled)
     assert job.attemptsMade == 1, "to be put off is no attempt"
     assert await redis.zcard("bull:kb-sync:delayed") == 1, "one next run, although it was taken up twice"
+
+
+def window_of(base_id: str, delay_ms: int) -> float:
+    """Seconds over which runs are spread, for this base's to begin so long after the minute."""
+    place = rules.jitter_ms(base_id, 2**32 / 1000)
+    assert place > 2 * delay_ms
+    window_ms = place - delay_ms
+    assert rules.jitter_ms(base_id, (window_ms + 0.5) / 1000) == delay_ms
+    return (window_ms + 0.5) / 1000

@@ -117,7 +117,7 @@ async def test_a_worker_that_ended_is_replaced(redis: Redis, redis_url: str) -> 
         ended = worker._worker
         assert ended is not None
         ended.cancelProcessing()  # as when a CancelledError of somebody else's reaches its loop
-        await eventually(lambda: worker._worker is not ended and worker.running, timeout=20)
+        await eventually(lambda: worker._worker is not ended and worker.running)
         assert (await Jobs(redis).sync("go"))["state"] == "completed"
 
 
@@ -138,7 +138,7 @@ async def test_a_stop_in_a_job_is_bounded_although_redis_is_away(tmp_path: Path)
                 await asyncio.wait_for(started.wait(), 10)
                 server.stop()
                 stopping = time.monotonic()
-            assert time.monotonic() - stopping < 8
+            assert time.monotonic() - stopping < 15
     finally:
         server.stop()
 

@@ -112,7 +112,7 @@ async def test_killed_it_leaves_no_process_and_the_next_start_finds_its_data(tmp
     with psycopg.connect(_url(stack)) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
     stack.end(signal.SIGKILL)
-    await eventually(lambda: not stack.left_over() and stack.ports_are_free(), timeout=20)
+    await eventually(lambda: not stack.left_over() and stack.ports_are_free())
 
     await stack.start()
     with psycopg.connect(_url(stack)) as connection:

@@ -16,7 +16,7 @@ from takaro_schema.run import migrate
 from takaro_schema.scripts import load
 from takaro_schema.settings import MigrationSettings
 
-settings = MigrationSettings(poll_seconds=0.02, wait_seconds=30)
+settings = MigrationSettings(poll_seconds=0.02, wait_seconds=120)
 report = lambda line: print(line, flush=True)
 print(json.dumps(migrate(sys.argv[1], report=report, settings=settings, chain=load(Path(sys.argv[2])))))
 """
@@ -42,11 +42,11 @@ class Migrator:
     def kill(self) -> None:
         """At once, as a machine that is switched off would."""
         self._process.kill()
-        self._process.communicate(timeout=10)
+        self._process.communicate(timeout=60)
 
     def result(self) -> list[str]:
         """The revisions that it applied, when it has ended."""
-        output, _ = self._process.communicate(timeout=40)
+        output, _ = self._process.communicate(timeout=150)
         assert self._process.returncode == 0
         revisions: list[str] = json.loads(output.splitlines()[-1])
         return revisions

@@ -62,7 +62,7 @@ class Side(Protocol):
     async def rest(self) -> None: ...
 
 
-async def finished(side: Side, job_id: str, *, timeout: float = 15) -> dict[str, Any]:
+async def finished(side: Side, job_id: str, *, timeout: float = 30) -> dict[str, Any]:
     """The job as ``side`` sees it, once it has completed or failed."""
 
     async def outcome() -> dict[str, Any]:
@@ -74,7 +74,7 @@ async def finished(side: Side, job_id: str, *, timeout: float = 15) -> dict[str,
     return await eventually(outcome, timeout=timeout)
 
 
-async def told(side: Side, job_id: str, *, until: str, timeout: float = 10) -> list[str]:
+async def told(side: Side, job_id: str, *, until: str, timeout: float = 30) -> list[str]:
     """The names of the events of a job as ``side`` saw them; waits for ``until`` among them."""
 
     async def names() -> list[str]:

@@ -32,7 +32,7 @@ async def test_both_kinds_of_jobs_run_with_the_node_applications_options(
             async with node_application(node, redis_url, version) as peer:
                 base_id = f"guide-{version.package}"
                 immediate = await peer.add(data(base_id), name="immediate-sync", **IMMEDIATE)
-                await told(peer, immediate, until="completed", timeout=20)
+                await told(peer, immediate, until="completed")
                 assert await peer.snapshot(immediate) is None, "removed when completed"
                 assert [row["path"] for row in await chunks_of(database, base_id)] == ["a.md"]
 
@@ -44,7 +44,7 @@ async def test_both_kinds_of_jobs_run_with_the_node_applications_options(
 
                 for _ in range(7):
                     job_id = await peer.add(data("none", "none"), name="immediate-sync", **IMMEDIATE)
-                    await told(peer, job_id, until="failed", timeout=20)
+                    await told(peer, job_id, until="failed")
                 failed = await redis.zrange("bull:kb-sync:failed", 0, -1)
                 assert len(failed) == 5, "as many as removeOnFail keeps"
                 assert job_id in failed

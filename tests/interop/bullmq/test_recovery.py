@@ -75,7 +75,7 @@ async def active(side: Side, job_id: str, *, run: int = 1) -> None:
         job = await side.snapshot(job_id)
         return job is not None and job["state"] == "active" and job["attemptsStarted"] == run
 
-    await eventually(running, timeout=20)
+    await eventually(running)
 
 
 async def let_go(redis: Redis, job_id: str) -> None:

@@ -46,7 +46,7 @@ async def iterations(side: Side, count: int) -> list[dict[str, Any]]:
         assert len(runs) >= count, runs
         return runs
 
-    return await eventually(enough, timeout=20, interval=0.05)
+    return await eventually(enough, interval=0.05)
 
 
 async def test_a_scheduler_of_one_side_is_advanced_by_the_other_and_removed_there(
@@ -123,7 +123,7 @@ async def test_without_our_worker_a_legacy_repeatable_loses_its_data(
     """What our worker's override is for: the Python port's worker and BullMQ 6's run ``{}`` from then on."""
     await add_repeatable(peer)
     async with plain_python_worker(redis_url) as runs:
-        await eventually(lambda: len(runs) >= 2, timeout=20)
+        await eventually(lambda: len(runs) >= 2)
     assert (runs[0], runs[1]) == (DATA, {})
     assert await peer.queue("removeRepeatableByKey", KEY)
     await redis.flushall()

@@ -137,7 +137,7 @@ async def test_a_node_worker_goes_on_in_our_trace(
                     assert len(sent) == 1, spans
                     return sent[0]
 
-                sent = await eventually(sending, timeout=20)
+                sent = await eventually(sending)
                 options: Any = await redis.hget(f"bull:kb-sync:{job_id}", "opts")
                 carried = json.loads(json.loads(options)["tm"])
                 assert (carried["tracestate"], carried["baggage"]) == ("vendor=1", "tenant=acme")

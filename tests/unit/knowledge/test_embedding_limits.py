@@ -41,7 +41,7 @@ async def test_calls_at_once_are_bounded_and_a_query_passes_them() -> None:
         api.before = hold
         pages = asyncio.create_task(embed_pages(embedder, 10))
         await eventually(lambda: api.under_way == 3)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await embedder.embed([QUESTION], urgent=True)
         release.set()
         await pages
@@ -55,7 +55,7 @@ async def test_requests_are_spread_over_the_minute() -> None:
         await embed_pages(embedder, 20)
     assert len(api.calls) == 20
     assert api.calls[14].at - started >= 0.5, "a second's worth at once, then one each tenth of a second"
-    assert 5 > api.calls[19].at - started >= 1.0
+    assert 20 > api.calls[19].at - started >= 1.0
 
 
 async def test_tokens_are_spread_and_a_batch_may_be_larger_than_what_goes_at_once() -> None:
@@ -64,7 +64,7 @@ async def test_tokens_are_spread_and_a_batch_may_be_larger_than_what_goes_at_onc
         await embed_pages(embedder, 2, length=4 * 1200)
     first, second = (call.at - started for call in api.calls)
     assert first >= 0.2, "1,000 at once, and 200 more by then"
-    assert 5 > second >= 1.4
+    assert 20 > second >= 1.4
 
 
 async def test_a_query_takes_what_the_limits_have_next() -> None:
@@ -83,7 +83,7 @@ async def test_a_query_goes_all_the_same_when_the_limits_have_nothing_for_long(
     monkeypatch.setattr("knowledge.embeddings.limits.QUERY_SECONDS", 0.1)
     async with provider(Limits(requests_per_minute=1)) as (api, embedder):
         await embedder.embed(["page"])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await embedder.embed([QUESTION], urgent=True)
     assert len(api.calls) == 2
 

@@ -55,11 +55,11 @@ async def test_a_sync_that_hears_nothing_lends_its_slot_and_takes_it_back_with_t
 
 
 async def test_a_site_that_answers_something_is_not_silent() -> None:
-    slots = Slots(1, silence_seconds=0.2)
+    slots = Slots(1, silence_seconds=1)
     async with slots.hold(), waiting_for(SITE):
         for _ in range(4):
             async with waiting_for(SITE):
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.3)
         assert not slots.waiting
 
 

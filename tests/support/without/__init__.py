@@ -1,0 +1,89 @@
+"""The one place that takes mechanisms out of the product, which has no switches for this.
+
+Each function is named for the mechanism that it takes out, and replaces exactly that, in this process:
+``without.inbox(monkeypatch)`` in a test; ``tests/proof/launch.py`` does so in a service.
+"""
+
+from tests.support.without.bounds import (
+    asking_the_groups,
+    counting_of_bytes,
+    pruning_of_the_inbox,
+    read_ahead_limit,
+    sweep_of_consumers,
+)
+from tests.support.without.exactly_once import (
+    acknowledgement_after_commit,
+    inbox,
+    natural_keys,
+    record_of_replays,
+)
+from tests.support.without.facts import (
+    deletion_of_published,
+    keeping_until_published,
+    notifications,
+    order_of_facts,
+    poll,
+)
+from tests.support.without.failures import (
+    counting_of_failures,
+    isolation,
+    memory_of_letters,
+    parking,
+    telling_outages,
+)
+from tests.support.without.ids import (
+    ages_by_the_clock,
+    idleness_by_the_group,
+    numbering_by_redis,
+    remaking_at_the_beginning,
+)
+from tests.support.without.order import (
+    drain,
+    group_at_the_beginning,
+    healing_of_groups,
+    leaving_out_what_was_trimmed,
+    offsets_that_wait,
+    read_fence,
+    watched_connections,
+)
+from tests.support.without.ownership import fence, partition_fence, patient_renewal, stop_limits, takeover
+from tests.support.without.patch import Patch
+
+__all__ = [
+    "Patch",
+    "acknowledgement_after_commit",
+    "ages_by_the_clock",
+    "asking_the_groups",
+    "counting_of_bytes",
+    "counting_of_failures",
+    "deletion_of_published",
+    "drain",
+    "fence",
+    "group_at_the_beginning",
+    "healing_of_groups",
+    "idleness_by_the_group",
+    "inbox",
+    "isolation",
+    "keeping_until_published",
+    "leaving_out_what_was_trimmed",
+    "memory_of_letters",
+    "natural_keys",
+    "notifications",
+    "numbering_by_redis",
+    "offsets_that_wait",
+    "order_of_facts",
+    "parking",
+    "partition_fence",
+    "patient_renewal",
+    "poll",
+    "pruning_of_the_inbox",
+    "read_ahead_limit",
+    "read_fence",
+    "record_of_replays",
+    "remaking_at_the_beginning",
+    "stop_limits",
+    "sweep_of_consumers",
+    "takeover",
+    "telling_outages",
+    "watched_connections",
+]

@@ -1,0 +1,52 @@
+"""What keeps memory, streams and tables from growing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from backbone import inbox as inboxes
+from backbone import window
+from backbone.redis_streams import trimming
+from backbone.redis_streams.group import Group
+from backbone.redis_streams.handover import Handover
+from backbone.validation import Item
+from tests.support.without.patch import Patch, none_of_them
+
+
+def read_ahead_limit(patch: Patch) -> None:
+    """A reader takes everything in, however slow the handler is."""
+    put = Handover.put
+
+    async def put_at_once(self: Handover, items: Sequence[Item], _: int) -> None:
+        self._limit = self._budget = 1 << 60
+        await put(self, items, 0)
+
+    patch.setattr(Handover, "put", put_at_once)
+
+
+def counting_of_bytes(patch: Patch) -> None:
+    """Every entry passes for a small one."""
+    patch.setattr(window, "entry_bytes", lambda _: 1)
+
+
+def asking_the_groups(patch: Patch) -> None:
+    """Trimming takes it that no group needs anything."""
+
+    async def needs_nothing(_: Any, __: str, info: Any) -> trimming.Need:
+        name = info["name"]
+        return trimming.Need(name.decode() if isinstance(name, bytes) else name, None, 0.0)
+
+    patch.setattr(trimming, "_need", needs_nothing)
+
+
+def sweep_of_consumers(patch: Patch) -> None:
+    """Consumers of former connections stay."""
+    patch.setattr(Group, "remove_idle_consumers", none_of_them)
+
+
+def pruning_of_the_inbox(patch: Patch) -> None:
+    """The inbox forgets nothing."""
+
+    async def prune(*_: Any, **__: Any) -> int:
+        return 0
+
+    patch.setattr(inboxes, "prune", prune)

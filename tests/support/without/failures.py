@@ -1,0 +1,46 @@
+"""What tells failures from outages, and one entry's failure from another's."""
+
+from collections.abc import Sequence
+
+from backbone import processor
+from backbone.burials import Burials
+from backbone.dead_letters import DeadLetter
+from backbone.parking import Parking
+from backbone.processor import Processor
+from backbone.validation import Item
+from tests.support.without.patch import Patch
+
+
+def isolation(patch: Patch) -> None:
+    """Every entry of a batch that fails has failed."""
+
+    async def all_fail(self: Processor, items: Sequence[Item], error: Exception) -> None:
+        for item in items:
+            await self._fail(item, item.order_key, error)
+
+    patch.setattr(Processor, "_isolate", all_fail)
+
+
+def parking(patch: Patch) -> None:
+    """What follows an entry that waits is handled before it."""
+    patch.setattr(Parking, "__contains__", lambda *_: False)
+
+
+def telling_outages(patch: Patch) -> None:
+    """An outage is a failure like any other."""
+    patch.setattr(processor, "is_outage", lambda _: False)
+    patch.setattr(processor, "is_transient", lambda _: False)
+
+
+def counting_of_failures(patch: Patch) -> None:
+    """Every failure passes for one that will pass."""
+    patch.setattr(processor, "is_transient", lambda _: True)
+
+
+def memory_of_letters(patch: Patch) -> None:
+    """It is forgotten which entries had their dead letter."""
+
+    async def all_new(_: Burials, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
+        return list(letters)
+
+    patch.setattr(Burials, "new", all_new)

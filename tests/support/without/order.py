@@ -1,0 +1,65 @@
+"""What keeps entries in order, and strands none."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from faststream.redis.subscriber.usecases import stream_subscriber
+from redis.exceptions import ResponseError
+
+from backbone import reader
+from backbone.events import RawEntry
+from backbone.kafka.partitions import Progress
+from backbone.redis_streams.group import Group
+from tests.support.without.patch import Patch, no, none_of_them
+
+
+def drain(patch: Patch) -> None:
+    """What others left pending is neither drained, looked for nor waited for."""
+    patch.setattr(Group, "list_pending", none_of_them)
+    patch.setattr(Group, "list_idle", none_of_them)
+    read_fence(patch)
+
+
+def read_fence(patch: Patch) -> None:
+    """What others were handed earlier is not waited for."""
+    patch.setattr(Group, "is_held_by_others", no)
+
+
+def group_at_the_beginning(patch: Patch) -> None:
+    """A group is made where its stream ends."""
+
+    async def ensure(self: Group) -> bool:
+        with suppress(ResponseError):  # it is there
+            await self.redis.xgroup_create(self.stream, self.name, id="$", mkstream=True)
+            return True
+        return False
+
+    patch.setattr(Group, "ensure", ensure)
+
+
+def healing_of_groups(patch: Patch) -> None:
+    """A group that was lost is not made again."""
+    patch.setattr(Group, "ensure", no)
+
+
+def leaving_out_what_was_trimmed(patch: Patch) -> None:
+    """What is pending is read, and never claimed: Redis forgets only at a claim what is gone."""
+
+    async def claim(self: Group, _: str, entry_ids: Sequence[str]) -> list[RawEntry]:
+        return await self.fetch(entry_ids)
+
+    patch.setattr(Group, "claim", claim)
+
+
+def watched_connections(patch: Patch) -> None:
+    """A reader that has lost its connection makes another, and reads on.
+
+    FastStream's pause after an error, of a few seconds, would hide that now and then.
+    """
+    patch.setattr(stream_subscriber, "CONSUME_ERROR_BACKOFF_SECONDS", 0.05)
+    patch.setattr(reader, "_watched", lambda base, _: base)
+
+
+def offsets_that_wait(patch: Patch) -> None:
+    """Kafka's offsets are committed past entries that aren't dealt with."""
+    patch.setattr(Progress, "low", property(lambda progress: progress.next))
