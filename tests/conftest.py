@@ -9,6 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 import structlog
+from hypothesis import settings
 from psycopg import sql
 from redis.asyncio import Redis
 
@@ -26,6 +27,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.option.basetemp and not hasattr(config, "workerinput"):
         config.option.basetemp = tempfile.mkdtemp(prefix="takaro-tests-")
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
+    # How long an example takes says how busy the machine is.
+    settings.register_profile("busy machine", deadline=None)
+    settings.load_profile("busy machine")
     structlog.configure(
         processors=[
             structlog.stdlib.add_log_level,

@@ -12,6 +12,7 @@ from tests.proof.chat.load import ChatLoad, create_conversations
 from tests.proof.cockpit.evidence import collect_cockpit
 from tests.proof.cockpit.judge import judge_cockpit
 from tests.proof.cockpit.load import CockpitLedger, CockpitLoad, start_servers, take_seats
+from tests.proof.commands import running_together
 from tests.proof.fleet import Fleet
 from tests.proof.knowledge import load as knowledge_load
 from tests.proof.knowledge.evidence import collect_knowledge
@@ -20,7 +21,6 @@ from tests.proof.knowledge.load import KnowledgeLedger, KnowledgeLoad
 from tests.proof.ledger import Ledger
 from tests.proof.parts import Judged, JudgedChat, JudgedCockpit, JudgedKnowledge
 from tests.proof.plan import Plan
-from tests.proof.publishing import running_together
 
 
 class Workload:

@@ -18,9 +18,9 @@ from redis.asyncio import Redis
 
 from contracts.chat import AppendMessage
 from tests.proof.chat.evidence import COMMANDS
+from tests.proof.commands import DUPLICATED, post_command, publish_command, running_together
 from tests.proof.fleet import Fleet
 from tests.proof.ledger import Command, Ledger, Way
-from tests.proof.publishing import DUPLICATED, post_command, publish_command, running_together
 from tests.support.wait import eventually
 
 USER = "prover"

@@ -18,15 +18,15 @@ from redis.asyncio import Redis
 from contracts.chat import DeleteConversation
 from contracts.cockpit import ExecuteCommand, StartServer
 from tests.proof.chat.load import create_conversations
-from tests.proof.fleet import Fleet
-from tests.proof.ledger import Command, Ledger, Way
-from tests.proof.publishing import (
+from tests.proof.commands import (
     DUPLICATED,
     add_entry,
     post_command,
     publish_command,
     running_together,
 )
+from tests.proof.fleet import Fleet
+from tests.proof.ledger import Command, Ledger, Way
 from tests.support.wait import eventually
 
 COMMANDS, CHAT_COMMANDS = "cockpit.commands", "chat.commands"

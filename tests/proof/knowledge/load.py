@@ -12,7 +12,7 @@ from uuid import UUID
 from redis.asyncio import Redis
 
 from contracts.knowledge import RequestSync
-from tests.proof.publishing import DUPLICATED, add_entry
+from tests.proof.commands import DUPLICATED, add_entry
 
 COMMANDS = "knowledge.commands"
 _FILES = 6

@@ -69,7 +69,7 @@ def _milliseconds(seconds: float) -> str:
 
 @asynccontextmanager
 async def transaction(
-    pool: Pool, *, isolation: Literal["repeatable_read"] | None = None
+    pool: Pool, *, isolation: Literal["repeatable_read"] | None = None, readonly: bool = False
 ) -> AsyncIterator[Connection]:
     """A connection inside one transaction: committed at the end, rolled back on an error.
 
@@ -81,7 +81,10 @@ async def transaction(
     """
     cancelled = False
     try:
-        async with pool.acquire() as connection, connection.transaction(isolation=isolation):
+        async with (
+            pool.acquire() as connection,
+            connection.transaction(isolation=isolation, readonly=readonly),
+        ):
             try:
                 yield connection
             except asyncio.CancelledError:

@@ -29,7 +29,7 @@ async def search(
     async with pool.acquire() as asking:
         await _find_target(asking, embedder.model, base_id, user_id, version)
     vector = (await embedder.embed([question], urgent=True))[0].tolist()
-    async with transaction(pool, isolation="repeatable_read") as connection:
+    async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
         target = await _find_target(connection, embedder.model, base_id, user_id, version)
         if target.chunk_count > exact_rows:
             await repository.set_hnsw(connection)
