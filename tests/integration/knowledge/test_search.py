@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pgvector import Vector
 
-from common.errors import Conflict, NotFound
+from common.errors import Conflict, NotFound, PermanentError, TakaroError, TransientError
 from knowledge.content.binary_codecs import register_binary
 from knowledge.embeddings.minilm import MiniLmEmbedder
 from knowledge.search import repository
@@ -55,6 +55,21 @@ async def test_a_search_with_another_model_is_refused_until_the_next_sync(harnes
     assert len(await search(harness.pool, other, "handbook", "lever", 5, 5000)) == 4
     with pytest.raises(Conflict):
         await search(harness.pool, harness.embedder, "handbook", "lever", 5, 5000)
+
+
+@pytest.mark.parametrize("kind", [PermanentError, TransientError])
+async def test_a_question_that_cant_be_embedded_is_no_fault_of_its_asker(
+    harness: Harness, kind: type[TakaroError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await harness.sync()
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise kind("POST https://embedder.internal/v1: HTTP 400 key sk-...4321 of org-acme")
+
+    monkeypatch.setattr(harness.embedder, "embed", refuse)
+    with pytest.raises(TransientError) as raised:
+        await search(harness.pool, harness.embedder, "handbook", "lever", 5, 5000)
+    assert raised.value.reason == "Search is unavailable: the question can't be embedded now"
 
 
 async def test_only_the_current_version_is_searched(harness: Harness) -> None:

@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
-from common.errors import PermanentError
+from common.errors import PermanentError, TakaroError
 from knowledge.embeddings import DIMENSIONS, Embedder
 from knowledge.embeddings.hashing import HashingEmbedder
 from knowledge.embeddings.minilm import MiniLmEmbedder
@@ -115,5 +115,19 @@ async def test_overload_is_retried_and_a_refusal_is_not() -> None:
     ]
     assert len(await openai(lambda _: answers.pop(0)).embed(["a"])) == 1
     refusals = [httpx.Response(401, text="bad key")]
-    with pytest.raises(PermanentError, match="HTTP 401 bad key"):
+    with pytest.raises(PermanentError, match="HTTP 401"):
         await openai(lambda _: refusals.pop(0)).embed(["a"])
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 500, 503])
+async def test_what_the_api_says_of_a_failure_is_in_the_log_and_not_in_the_reason(
+    status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may name keys, accounts and addresses, and whoever sees a base sees why its sync failed."""
+    answer = httpx.Response(status, text="Incorrect API key sk-...4321 of org-acme")
+    with pytest.raises(TakaroError) as raised:
+        await openai(lambda _: answer).embed(["a"])
+    assert f"HTTP {status}" in raised.value.reason
+    for secret in ("4321", "acme", "api.test"):
+        assert secret not in raised.value.reason
+    assert "org-acme" in capsys.readouterr().out

@@ -84,6 +84,7 @@ async def test_agents_are_the_custom_agents_that_name_the_base(
     )
     [named] = await fetch(database, insert, "a", '["guide", "other"]')
     await fetch(database, insert, "b", '["guidebook"]')
+    await fetch(database, insert.replace("user-1", "user-2"), "of another user", '["guide"]')
     answer = await client.get("/api/knowledge-bases/guide/agents")
     assert answer.json() == {"data": [str(named["id"])]}
 

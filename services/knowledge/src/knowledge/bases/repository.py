@@ -122,13 +122,13 @@ async def list_bases(connection: Connection, user_id: str, base_id: str | None =
 
 
 LIST_AGENTS = """
-SELECT id FROM custom_agents WHERE knowledge_bases @> jsonb_build_array($1::text) ORDER BY id
+SELECT id FROM custom_agents WHERE knowledge_bases @> jsonb_build_array($1::text) AND user_id = $2 ORDER BY id
 """
 
 
-async def list_agents(connection: Connection, base_id: str) -> Sequence[Any]:
-    """Ids of the custom agents that name the base. Only chat writes that table."""
-    return [row["id"] for row in await connection.fetch(LIST_AGENTS, base_id)]
+async def list_agents(connection: Connection, base_id: str, user_id: str) -> Sequence[Any]:
+    """Ids of the user's custom agents that name the base. Only chat writes that table."""
+    return [row["id"] for row in await connection.fetch(LIST_AGENTS, base_id, user_id)]
 
 
 LIST_SCHEDULED = """

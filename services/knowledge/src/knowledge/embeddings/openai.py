@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from common import codec
@@ -15,6 +16,8 @@ from knowledge.embeddings.limits import QUERY_SECONDS, Gate, Limits
 from knowledge.embeddings.vectors import BadEmbeddings, check_vectors
 from knowledge.waiting.slots import EMBEDDER
 from knowledge.web.retries import Retries, asked_pause, send
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True, frozen=True)
@@ -68,16 +71,22 @@ class OpenAiEmbedder:
         async def post() -> httpx.Response:
             async with self._gate.turn(tokens, urgent=urgent):
                 response = await self._http.post(url, content=body, headers=headers, timeout=timeout)
+                if response.status_code >= 500 or response.status_code == 429:
+                    words = " ".join(response.text.split())[:200]
+                    log.info("embeddings API failed", url=url, status=response.status_code, answer=words)
                 if response.status_code in (429, 503):
                     self._gate.pause(asked_pause(response) or 0)
                 return response
 
         retries = self._query_retries if urgent else self._access.retries
-        response = await send(post, what=f"POST {url}", site=EMBEDDER, retries=retries)
+        response = await send(post, what="the embeddings API", site=EMBEDDER, retries=retries, quoted=False)
         if response.status_code != 200:
             words = " ".join(response.text.split())[:200]
+            log.warning("embeddings refused", url=url, status=response.status_code, answer=words)
+            # Whoever sees the base sees the reason. The API's own words may name keys and accounts.
             raise PermanentError(
-                f"POST {url}: HTTP {response.status_code} {words}", code="embeddings_refused"
+                f"the embeddings API refused the texts: HTTP {response.status_code}",
+                code="embeddings_refused",
             )
         return check_vectors(_ordered(response, len(texts)), expected=len(texts))
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 
-from common.errors import Conflict, Forbidden, NotFound
+import structlog
+
+from common.errors import Conflict, Forbidden, NotFound, TakaroError, TransientError
 from common.postgres import Connection, Pool, transaction
 from knowledge.embeddings import Embedder
 from knowledge.search import repository
 from knowledge.search.records import Hit, Target
+
+log = structlog.get_logger()
 
 
 async def search(
@@ -24,11 +28,12 @@ async def search(
 
     Reads one state of the base, before or after a sync: of ``version``, else of its current one, and of the
     one before while that has yet to be synced. Raises ``NotFound`` for an unknown base or version,
-    ``Forbidden`` for another user's private one, ``Conflict`` for one whose vectors another model made.
+    ``Forbidden`` for another user's private one, ``Conflict`` for one whose vectors another model made,
+    ``TransientError`` while questions can't be embedded.
     """
     async with pool.acquire() as asking:
         await _find_target(asking, embedder.model, base_id, user_id, version)
-    vector = (await embedder.embed([question], urgent=True))[0].tolist()
+    vector = await _embed(embedder, question)
     async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
         target = await _find_target(connection, embedder.model, base_id, user_id, version)
         if target.chunk_count > exact_rows:
@@ -38,6 +43,20 @@ async def search(
                 return hits
             # The scan gave up among other bases' rows (hnsw.max_scan_tuples): comparing all is never short.
         return await repository.search_exactly(connection, vector, base_id, target.version, limit)
+
+
+async def _embed(embedder: Embedder, question: str) -> list[float]:
+    """The question's vector. What the embedder's API says of a failure is its operator's business: it may
+    name addresses, accounts and keys. It is logged, and nobody else sees it."""
+    try:
+        vectors = await embedder.embed([question], urgent=True)
+    except TakaroError as error:
+        log.warning("question not embedded", model=embedder.model, error=error.reason, code=error.code)
+        raise TransientError(
+            "Search is unavailable: the question can't be embedded now", code="embedder_unavailable"
+        ) from error
+    vector: list[float] = vectors[0].tolist()
+    return vector
 
 
 async def _find_target(

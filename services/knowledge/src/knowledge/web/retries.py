@@ -34,20 +34,26 @@ class Retries:
 
 
 async def send(
-    request: Callable[[], Awaitable[httpx.Response]], *, what: str, site: str, retries: Retries
+    request: Callable[[], Awaitable[httpx.Response]],
+    *,
+    what: str,
+    site: str,
+    retries: Retries,
+    quoted: bool = True,
 ) -> httpx.Response:
     """The response of ``request``, once it is none of the passing failures. A sync holds its slot only while
     ``site`` answers.
 
-    Raises ``TransientError`` (``what``, the status, the server's words) when the attempts are used up, and
-    :class:`RateLimited` when the server has said when to come back. The caller judges every other status.
+    Raises ``TransientError`` (``what``, the status, and the server's words if they are to be ``quoted``) when
+    the attempts are used up, and :class:`RateLimited` when the server has said when to come back. The caller
+    judges every other status.
     """
     async with waiting_for(site):
-        return await _send(request, what, site, retries)
+        return await _send(request, what, site, retries, quoted)
 
 
 async def _send(
-    request: Callable[[], Awaitable[httpx.Response]], what: str, site: str, retries: Retries
+    request: Callable[[], Awaitable[httpx.Response]], what: str, site: str, retries: Retries, quoted: bool
 ) -> httpx.Response:
     for attempt in range(1, retries.attempts + 1):
         pause = backoff.pause(attempt, first=retries.base_seconds, longest=retries.longest_seconds)
@@ -58,7 +64,8 @@ async def _send(
         else:
             if not _passing(response):
                 return response
-            problem = f"{what}: HTTP {response.status_code} {_words(response)}".rstrip()
+            words = _words(response) if quoted else ""
+            problem = f"{what}: HTTP {response.status_code} {words}".rstrip()
             asked = asked_pause(response)
             limited = response.status_code in (403, 429) and attempt == retries.attempts
             if asked and (asked > retries.longest_seconds or limited):
