@@ -83,7 +83,7 @@ class Parts:
             instance_name="bench",
         )
         self.batch = self.settings.stream_batch_size
-        self.router: Router = create_command_router(self.settings.catalogue())
+        self.router: Router = create_command_router(self.settings)
         self.redis: Redis = world.client()
         self.entries: list[RawEntry] = []
 

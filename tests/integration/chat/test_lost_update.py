@@ -48,8 +48,8 @@ async def test_two_patches_that_meet_both_survive_by_the_row_lock(
     monkeypatch.setattr(repository, "LOCK_CONVERSATIONS", statement)
     monkeypatch.setattr(repository, "lock_conversations", read_and_meet)
     await asyncio.gather(
-        patch_state(pool, "alice", StatePatch(id, {"a": 1})),
-        patch_state(pool, "alice", StatePatch(id, {"b": 2})),
+        patch_state(pool, "alice", StatePatch(id, {"a": 1}), 1_000),
+        patch_state(pool, "alice", StatePatch(id, {"b": 2}), 1_000),
     )
     after = await get_state(pool, "alice", id)
     if kept is None:

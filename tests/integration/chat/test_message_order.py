@@ -10,7 +10,7 @@ import pytest
 
 from chat.messages import repository
 from chat.messages.records import NewMessage, Placed
-from chat.messages.repository import list_messages
+from chat.messages.repository import list_message_ids, list_messages
 from chat.messages.use_cases import append_messages, append_user_message
 from common.postgres import Pool, transaction
 from tests.integration.chat.conftest import NewConversation, facts, node_message
@@ -32,7 +32,9 @@ async def append(pool: Pool, conversation_id: UUID, *contents: str) -> list[Plac
 
 async def read(pool: Pool, conversation_id: UUID) -> list[str]:
     async with pool.acquire() as connection:
-        return [message.content for message in await list_messages(connection, conversation_id)]
+        ids = await list_message_ids(connection, conversation_id, 10_000)
+        messages = await list_messages(connection, ids.part(0, len(ids)), 10_000_000)
+        return [message.content for message in messages]
 
 
 async def test_a_batch_keeps_its_order_and_follows_all_before_it(

@@ -141,6 +141,7 @@ def test_types_are_named_as_the_architecture_lists_them() -> None:
         "chat.conversation.delete.v1",
         "chat.conversation.created.v1",
         "chat.conversation.state_changed.v1",
+        "chat.conversation.state_changed.v2",
         "chat.conversation.titled.v1",
         "chat.conversation.deleted.v1",
         "chat.message.appended.v1",

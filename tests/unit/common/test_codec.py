@@ -32,3 +32,20 @@ def test_what_is_no_json_is_refused() -> None:
 )
 def test_nul_is_found_only_where_it_is(raw: bytes, held: bool) -> None:
     assert codec.json_has_nul(raw) is held
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        ({}, 2),
+        ([1e308], 2 + 309),
+        ([1.5e300], 2 + 301),
+        ([5e-324], 2 + 326),
+        (["1e308", 'a"1e308'], len(b'["1e308","a\\"1e308"]')),
+        ({"1e9": "\\"}, len(b'{"1e9":"\\\\"}')),
+    ],
+)
+def test_stored_bytes_count_numbers_as_postgres_writes_them_or_a_little_more(
+    value: object, stored: int
+) -> None:
+    assert 0 <= codec.stored_bytes(codec.dumps(value)) - stored <= 8

@@ -3,10 +3,17 @@
 UUIDs, dates and dataclasses encode as strings and objects; times are RFC 3339 in UTC with a ``Z``.
 """
 
+import re
 from typing import Any
 from uuid import UUID
 
 import orjson
+
+_NUMBERS_WITH_EXPONENT = re.compile(rb'"(?:[^"\\]|\\.)*+"|[0-9]e([-+]?[0-9]+)')
+_EXPONENT = re.compile(rb"[0-9]e[-+]?[0-9]")
+
+MOST_GROWTH = 64
+"""How many times larger JSON can become in ``jsonb``, at most: ``[1e308]`` is read back with 309 digits."""
 
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
 
@@ -30,6 +37,17 @@ def dumps_str(value: object) -> str:
 def loads(raw: bytes | bytearray | memoryview | str) -> Any:
     """Decode JSON. Raises ``ValueError`` (``orjson.JSONDecodeError``) on anything else, NaN included."""
     return orjson.loads(raw)
+
+
+def stored_bytes(encoded: bytes) -> int:
+    """The bytes of what :func:`dumps` encoded, as ``jsonb`` gives it back: without exponents.
+
+    The spaces that Postgres writes between values aren't counted.
+    """
+    if _EXPONENT.search(encoded) is None:
+        return len(encoded)
+    exponents = (match[1] for match in _NUMBERS_WITH_EXPONENT.finditer(encoded))
+    return len(encoded) + sum(abs(int(exponent)) for exponent in exponents if exponent)
 
 
 def has_nul(value: object) -> bool:

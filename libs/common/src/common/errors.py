@@ -64,6 +64,11 @@ class Conflict(PermanentError):
     default_code = "conflict"
 
 
+class TooLarge(PermanentError):
+    status = 413
+    default_code = "too_large"
+
+
 class TransientError(TakaroError):
     """A dependency is away or busy; the same request may succeed later."""
 

@@ -105,13 +105,29 @@ class ConversationCreated(Contract):
 
 
 class StateChanged(Contract):
-    """The whole state after the change. Each change increments ``version`` by one."""
+    """The whole state after the change. Each change increments ``version`` by one.
+
+    A state over 64 KB isn't repeated: ``chat.conversation.state_changed.v2`` tells the change alone.
+    """
 
     type: ClassVar[str] = "chat.conversation.state_changed.v1"
 
     conversation_id: UUID
     state: dict[str, Any]
     version: int
+
+
+class LargeStateChanged(Contract):
+    """A change whose result is over 64 KB, as the merge patch (RFC 7396) that made it.
+
+    Apply it to the state at ``version`` - 1. A follower that doesn't have that reads the state over HTTP.
+    """
+
+    type: ClassVar[str] = "chat.conversation.state_changed.v2"
+
+    conversation_id: UUID
+    version: int
+    patch: dict[str, Any]
 
 
 class ConversationTitled(Contract):
@@ -192,6 +208,7 @@ COMMANDS: tuple[type[Contract], ...] = (
 FACTS: tuple[type[Contract], ...] = (
     ConversationCreated,
     StateChanged,
+    LargeStateChanged,
     ConversationTitled,
     ConversationDeleted,
     MessageAppended,

@@ -3,10 +3,10 @@
 from fastapi import FastAPI
 
 from backbone.handlers import Router
-from chat.agents.rules import Catalogue
 from chat.conversations import commands as conversation_commands
 from chat.conversations.routes import create_router as create_conversations_router
-from chat.custom_agents.routes import router as custom_agents
+from chat.custom_agents.records import Limits
+from chat.custom_agents.routes import create_router as create_agents_router
 from chat.messages import commands as message_commands
 from chat.messages.routes import router as messages
 from chat.settings import ChatSettings
@@ -18,14 +18,17 @@ REQUIRED_REVISION = "021"
 
 def build(settings: ChatSettings) -> FastAPI:
     """The chat service: HTTP, ``chat.commands`` in, ``chat.events`` out."""
-    catalogue = settings.catalogue()
     return create_app(
         ServiceSpec(
             settings=settings,
             title="Takaro chat",
             required_revision=REQUIRED_REVISION,
-            routers=[create_conversations_router(catalogue), messages, custom_agents],
-            streams={contracts.COMMANDS_STREAM: create_command_router(catalogue)},
+            routers=[
+                create_conversations_router(settings.catalogue(), settings.state_max_bytes),
+                messages,
+                create_agents_router(Limits(settings.custom_agents_max, settings.custom_agent_max_bytes)),
+            ],
+            streams={contracts.COMMANDS_STREAM: create_command_router(settings)},
             resources=lambda shared: shared,
             facts_stream=contracts.FACTS_STREAM,
             facts=contracts.FACTS,
@@ -33,9 +36,9 @@ def build(settings: ChatSettings) -> FastAPI:
     )
 
 
-def create_command_router(catalogue: Catalogue) -> Router:
+def create_command_router(settings: ChatSettings) -> Router:
     """Everything that chat takes from ``chat.commands``."""
     router = Router("chat", rejected=contracts.ChatCommandRejected)
-    conversation_commands.register_commands(router, catalogue)
-    message_commands.register_commands(router)
+    conversation_commands.register_commands(router, settings.catalogue(), settings.state_max_bytes)
+    message_commands.register_commands(router, settings.message_max_bytes)
     return router

@@ -28,6 +28,17 @@ class ChatSettings(ServiceSettings):
         description='agents by base id, as JSON: {"<id>": {"default": "<experiment>", "experiments": […]}}',
     )
 
+    state_max_bytes: int = Field(
+        1_000_000, ge=1_000, description="largest state, and largest metadata, of a conversation, as JSON"
+    )
+    message_max_bytes: int = Field(
+        4_000_000, ge=1_000, description="largest message: its content, toolCalls and toolResults together"
+    )
+    custom_agents_max: int = Field(100, ge=1, description="custom agents of one user, at most")
+    custom_agent_max_bytes: int = Field(
+        100_000, ge=1_000, description="largest custom agent, prompt and all, as JSON"
+    )
+
     def catalogue(self) -> Catalogue:
         """The agents that conversations can be created with."""
         return Catalogue(self.agents)

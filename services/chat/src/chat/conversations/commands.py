@@ -10,10 +10,10 @@ from contracts.chat import CreateConversation, DeleteConversation, PatchState, S
 Follow = TypeVar("Follow", PatchState, SetTitle, DeleteConversation)
 
 
-def register_commands(router: Router, catalogue: Catalogue) -> None:
+def register_commands(router: Router, catalogue: Catalogue, state_max_bytes: int) -> None:
     """Commands about one conversation are handled in the order of the stream."""
-    router.on(CreateConversation, handlers.creator(catalogue), key=_id_to_be)
-    router.on(PatchState, handlers.patch_state, key=_conversation_id)
+    router.on(CreateConversation, handlers.creator(catalogue, state_max_bytes), key=_id_to_be)
+    router.on(PatchState, handlers.state_patcher(state_max_bytes), key=_conversation_id)
     router.on(SetTitle, handlers.set_title, key=_conversation_id)
     router.on(DeleteConversation, handlers.delete, key=_conversation_id)
 

@@ -5,7 +5,14 @@ from datetime import datetime
 from uuid import UUID
 
 from backbone.outbox import Fact
-from chat.conversations.records import DeletedConversation, LockedConversation, NewConversation, TitleChange
+from chat.conversations.records import (
+    DeletedConversation,
+    LockedConversation,
+    NewConversation,
+    StatePatch,
+    TitleChange,
+)
+from chat.conversations.rules import LARGE_STATE_BYTES
 from common.trace_context import TraceContext
 from contracts import Contract
 from contracts import chat as contracts
@@ -31,12 +38,21 @@ def created(conversation: NewConversation, created_at: datetime, sequence: int) 
     return _fact(conversation.id, sequence, data, conversation.trace)
 
 
-def state_changed(conversation: LockedConversation, place: int, trace: TraceContext | None) -> Fact:
-    """The state after a change. The sequence is its ``place`` in the transaction, until :func:`number`."""
-    data = contracts.StateChanged(
-        conversation_id=conversation.id, state=conversation.state, version=conversation.state_version
-    )
-    return _fact(conversation.id, place, data, trace)
+def state_changed(conversation: LockedConversation, size: int, patch: StatePatch, place: int) -> Fact:
+    """A state was changed to one of ``size`` bytes: the new state, or the patch alone when that is large.
+
+    The sequence is its ``place`` in the transaction, until :func:`number`.
+    """
+    data: Contract
+    if size > LARGE_STATE_BYTES:
+        data = contracts.LargeStateChanged(
+            conversation_id=conversation.id, version=conversation.state_version, patch=patch.patch
+        )
+    else:
+        data = contracts.StateChanged(
+            conversation_id=conversation.id, state=conversation.state, version=conversation.state_version
+        )
+    return _fact(conversation.id, place, data, patch.trace)
 
 
 def titled(change: TitleChange, place: int) -> Fact:

@@ -6,12 +6,13 @@ from backbone.handlers import BatchHandler, Command, Rejection
 from chat.agents.rules import Catalogue
 from chat.conversations import use_cases
 from chat.conversations.records import NewConversation, StatePatch, TitleChange
+from chat.conversations.rules import check_size
 from common.errors import PermanentError
 from common.postgres import Connection
 from contracts.chat import CreateConversation, DeleteConversation, PatchState, SetTitle
 
 
-def creator(catalogue: Catalogue) -> BatchHandler[CreateConversation]:
+def creator(catalogue: Catalogue, state_max_bytes: int) -> BatchHandler[CreateConversation]:
     """A handler that creates conversations with the agents of ``catalogue``."""
 
     async def create(
@@ -24,6 +25,8 @@ def creator(catalogue: Catalogue) -> BatchHandler[CreateConversation]:
         for place, command in enumerate(commands):
             outcomes.append(None)
             try:
+                check_size("state", command.data.state, state_max_bytes)
+                check_size("metadata", command.data.metadata, state_max_bytes)
                 news.append(_new_conversation(command, catalogue))
                 places.append(place)
             except PermanentError as error:
@@ -54,20 +57,26 @@ def _new_conversation(command: Command[CreateConversation], catalogue: Catalogue
     )
 
 
-async def patch_state(
-    connection: Connection, commands: Sequence[Command[PatchState]]
-) -> list[Rejection | None]:
-    """Apply the patches of a batch, each to what the one before left."""
-    patches = [
-        StatePatch(
-            c.data.conversation_id,
-            c.data.patch,
-            None if c.data.expected_version is None else frozenset((c.data.expected_version,)),
-            c.trace,
-        )
-        for c in commands
-    ]
-    return [_rejection(outcome) for outcome in await use_cases.patch_states(connection, patches)]
+def state_patcher(state_max_bytes: int) -> BatchHandler[PatchState]:
+    """A handler that changes states of at most ``state_max_bytes``."""
+
+    async def patch_state(
+        connection: Connection, commands: Sequence[Command[PatchState]]
+    ) -> list[Rejection | None]:
+        """Apply the patches of a batch, each to what the one before left."""
+        patches = [
+            StatePatch(
+                c.data.conversation_id,
+                c.data.patch,
+                None if c.data.expected_version is None else frozenset((c.data.expected_version,)),
+                c.trace,
+            )
+            for c in commands
+        ]
+        outcomes = await use_cases.patch_states(connection, patches, state_max_bytes)
+        return [_rejection(outcome) for outcome in outcomes]
+
+    return patch_state
 
 
 async def set_title(connection: Connection, commands: Sequence[Command[SetTitle]]) -> list[Rejection | None]:

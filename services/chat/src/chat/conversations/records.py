@@ -25,7 +25,10 @@ class NewConversation:
 
 @dataclass(slots=True)
 class Conversation:
-    """A stored conversation. ``metadata`` and ``state`` stay encoded JSON: they are only passed on."""
+    """A stored conversation. ``metadata`` and ``state`` stay encoded JSON: they are only passed on.
+
+    A list leaves out large ones, which ``metadata_omitted`` and ``state_omitted`` say.
+    """
 
     id: UUID
     agent_id: str
@@ -37,6 +40,8 @@ class Conversation:
     state: str | None
     created_at: datetime | None
     updated_at: datetime | None
+    metadata_omitted: bool = False
+    state_omitted: bool = False
 
 
 @dataclass(slots=True)
@@ -47,24 +52,27 @@ class LockedConversation:
     user_id: str | None
     state: dict[str, Any]
     state_version: int
+    encoded_state: bytes | None = None
+    """``state`` as JSON, once somebody had to encode it."""
 
 
 @dataclass(slots=True)
 class StateChange:
-    """New state of a conversation after ``facts`` patches, to be written."""
+    """New state of a conversation after ``facts`` patches, as JSON, to be written."""
 
     conversation_id: UUID
-    state: dict[str, Any]
+    state: bytes
     version: int
     facts: int
 
 
 @dataclass(slots=True, frozen=True)
 class State:
-    """A conversation's state and its version."""
+    """A conversation's state, with its JSON when it was encoded, and its version."""
 
     state: dict[str, Any]
     version: int
+    encoded: bytes | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(slots=True)

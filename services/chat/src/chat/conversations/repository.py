@@ -17,36 +17,6 @@ from common.postgres import Connection
 _COLUMNS = """id, agent_id, agent_version, user_id, title, provider, metadata::text AS metadata,
        state::text AS state, created_at, updated_at"""
 
-LIST_CONVERSATIONS = f"""
-SELECT {_COLUMNS}
-FROM conversations
-WHERE user_id = $1
-ORDER BY created_at DESC, id DESC
-"""  # noqa: S608 -- a constant
-
-
-async def list_conversations(connection: Connection, user_id: str) -> list[Conversation]:
-    """All conversations of a user, newest first."""
-    return [Conversation(*row) for row in await connection.fetch(LIST_CONVERSATIONS, user_id)]
-
-
-LIST_CONVERSATIONS_BY_AGENT = f"""
-SELECT {_COLUMNS}
-FROM conversations
-WHERE user_id = $1 AND agent_id = $2 AND ($3::text IS NULL OR agent_version = $3)
-ORDER BY updated_at DESC NULLS LAST, id DESC
-LIMIT $4
-"""  # noqa: S608 -- a constant
-
-
-async def list_conversations_by_agent(
-    connection: Connection, user_id: str, agent_id: str, version: str | None, limit: int
-) -> list[Conversation]:
-    """A user's conversations with an agent, last active first; any version when ``version`` is None."""
-    rows = await connection.fetch(LIST_CONVERSATIONS_BY_AGENT, user_id, agent_id, version, limit)
-    return [Conversation(*row) for row in rows]
-
-
 GET_CONVERSATION = f"SELECT {_COLUMNS} FROM conversations WHERE id = $1"  # noqa: S608 -- a constant
 
 
@@ -151,7 +121,7 @@ async def update_states(connection: Connection, changes: Sequence[StateChange]) 
     rows = await connection.fetch(
         UPDATE_STATES,
         [c.conversation_id for c in changes],
-        [codec.dumps_str(c.state) for c in changes],
+        [c.state.decode() for c in changes],
         [c.version for c in changes],
         [c.facts for c in changes],
     )
@@ -176,12 +146,21 @@ async def update_titles(
     return {row["id"]: row["sequence"] for row in rows}
 
 
-LIST_MESSAGE_IDS = "SELECT id FROM messages WHERE conversation_id = ANY($1::uuid[])"
+# OFFSET 0: the conversations' messages are found first, never by walking the primary key of all messages.
+LIST_MESSAGE_IDS = """
+SELECT id
+FROM (SELECT id FROM messages WHERE conversation_id = ANY($1::uuid[]) OFFSET 0) AS doomed
+WHERE id > $2
+ORDER BY id
+LIMIT $3
+"""
 
 
-async def list_message_ids(connection: Connection, ids: Sequence[UUID]) -> list[UUID]:
-    """The ids of all messages that go when these conversations are deleted."""
-    return [row["id"] for row in await connection.fetch(LIST_MESSAGE_IDS, ids)]
+async def list_message_ids(
+    connection: Connection, ids: Sequence[UUID], after: UUID, limit: int
+) -> list[UUID]:
+    """The first ``limit`` ids past ``after`` of the messages that go when these conversations are deleted."""
+    return [row["id"] for row in await connection.fetch(LIST_MESSAGE_IDS, ids, after, limit)]
 
 
 DELETE_CONVERSATIONS = """

@@ -3,9 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Path, Query
+from starlette.responses import Response
 
 from chat.agents.rules import Catalogue
-from chat.conversations import use_cases
+from chat.conversations import listing, use_cases
 from chat.conversations.records import State, StatePatch, TitleChange
 from chat.conversations.rules import entity_tag, versions_matching
 from chat.conversations.wire import (
@@ -19,20 +20,21 @@ from contracts.storable import JsonObject, Text
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
 from servicekit.service import ResourcesParam
+from servicekit.streamed_lists import streamed_data
 
 DEFAULT_LIMIT = 5
 MAX_LIMIT = 20
 
 
-def create_router(catalogue: Catalogue) -> APIRouter:
+def create_router(catalogue: Catalogue, state_max_bytes: int) -> APIRouter:
     """Routes of conversations with the agents of ``catalogue`` and with the caller's custom agents."""
     router = APIRouter(prefix="/api/conversations", tags=["conversations"])
 
     @router.get("")
-    async def list_conversations(caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
-        """All of the caller's conversations, newest first."""
-        conversations = await use_cases.list_conversations(resources.pool, caller.user_id)
-        return data([conversation_json(c) for c in conversations])
+    async def list_conversations(caller: CallerParam, resources: ResourcesParam) -> Response:
+        """All of the caller's conversations, newest first, with states of up to 16 KB."""
+        pages = listing.list_conversations(resources.pool, caller.user_id)
+        return await streamed_data(pages, conversation_json)
 
     @router.post("")
     async def create_conversation(
@@ -53,7 +55,7 @@ def create_router(catalogue: Catalogue) -> APIRouter:
         limit: Annotated[int, Query(ge=1, description=f"at most {MAX_LIMIT}")] = DEFAULT_LIMIT,
     ) -> JSONAnswer:
         """The caller's conversations with an agent, last active first; a bare id finds all its versions."""
-        conversations = await use_cases.list_by_agent(
+        conversations = await listing.list_by_agent(
             resources.pool, caller.user_id, agent_id, min(limit, MAX_LIMIT)
         )
         return data([conversation_json(c) for c in conversations])
@@ -101,13 +103,13 @@ def create_router(catalogue: Catalogue) -> APIRouter:
             int | None, Query(alias="expectedVersion", ge=0, description="the same as a number")
         ] = None,
     ) -> JSONAnswer:
-        """Change the state by a JSON merge patch (RFC 7396)."""
+        """Change the state by a JSON merge patch (RFC 7396); 413 when it becomes too large."""
         versions = versions_matching(if_match)
         if expected_version is not None:
             expected = frozenset((expected_version,))
             versions = expected if versions is None else versions & expected
         change = StatePatch(conversation_id, patch, versions)
-        return _answer(await use_cases.patch_state(resources.pool, caller.user_id, change))
+        return _answer(await use_cases.patch_state(resources.pool, caller.user_id, change, state_max_bytes))
 
     return router
 

@@ -1,11 +1,14 @@
-"""JSON merge patch, and what a precondition header means. No I/O."""
+"""JSON merge patch, how large a state may be, and what a precondition header means. No I/O."""
 
 import re
 from typing import Any
 
 from chat.conversations.records import LockedConversation, StatePatch
 from common import codec
-from common.errors import Invalid
+from common.errors import Invalid, TooLarge
+
+LARGE_STATE_BYTES = 64 * 1024
+"""A fact repeats states of up to this size; of a larger one it tells the patch."""
 
 _ENTITY_TAG = re.compile(r'(?:W/)?"(\d{1,18})"', re.ASCII)
 
@@ -26,14 +29,46 @@ def merge_patch(target: Any, patch: Any) -> Any:
     return merged
 
 
-def apply_patch(conversation: LockedConversation, patch: StatePatch) -> bool:
-    """Merge ``patch`` into the locked state and count its version up. False when it changes nothing."""
+def apply_patch(conversation: LockedConversation, patch: StatePatch, max_bytes: int) -> bytes | None:
+    """Merge ``patch`` into the locked state and count its version up. Returns the new state as JSON.
+
+    Returns None when the patch changes nothing. Raises :class:`TooLarge`, and changes nothing, for a result
+    over ``max_bytes``. A patch that makes an adopted state smaller that is over it passes.
+    """
     merged = merge_patch(conversation.state, patch.patch)
-    if codec.dumps(merged) == codec.dumps(conversation.state):  # ``==`` would take 1, 1.0 and true for equal
-        return False
-    conversation.state = merged
+    before, after = conversation.encoded_state or codec.dumps(conversation.state), codec.dumps(merged)
+    conversation.encoded_state = before
+    if before == after:  # of the values, ``==`` would take 1, 1.0 and true for equal
+        return None
+    if _may_exceed(after, max_bytes):
+        size = codec.stored_bytes(after)
+        if size > max_bytes and size >= codec.stored_bytes(before):
+            raise too_large("state", size, max_bytes)
+    if len(after) > LARGE_STATE_BYTES:  # its fact tells the patch, which may hold any number of nulls
+        check_size("patch", patch.patch, max_bytes)
+    conversation.state, conversation.encoded_state = merged, after
     conversation.state_version += 1
-    return True
+    return after
+
+
+def check_size(name: str, value: dict[str, Any], max_bytes: int) -> None:
+    """Raise :class:`TooLarge` for a ``value`` whose JSON is over ``max_bytes``."""
+    encoded = codec.dumps(value) if value else b""
+    if _may_exceed(encoded, max_bytes) and (size := codec.stored_bytes(encoded)) > max_bytes:
+        raise too_large(name, size, max_bytes)
+
+
+def too_large(name: str, size: int, max_bytes: int) -> TooLarge:
+    """The error for a state, or another document of a conversation, of ``size`` bytes."""
+    return TooLarge(
+        f"The {name} would have {size} bytes as JSON; STATE_MAX_BYTES allows {max_bytes}",
+        code="state_too_large",
+    )
+
+
+def _may_exceed(encoded: bytes, max_bytes: int) -> bool:
+    """Whether it is worth counting what ``encoded`` takes when it is stored."""
+    return len(encoded) * codec.MOST_GROWTH > max_bytes
 
 
 def entity_tag(version: int) -> str:

@@ -23,10 +23,13 @@ from chat.conversations.records import (
 )
 from chat.conversations.rules import apply_patch
 from chat.custom_agents.repository import list_owned_ids
-from common.errors import Conflict, Forbidden, NotFound, PermanentError
+from common.errors import Conflict, Forbidden, NotFound, PermanentError, TooLarge
 from common.postgres import Connection, Pool, transaction
 from common.trace_context import TraceContext
 from contracts.chat import AppendMessage
+
+REMEMBERED_AT_ONCE = 10_000
+"""Ids of deleted messages in one statement."""
 
 
 def not_found() -> NotFound:
@@ -44,24 +47,6 @@ async def check_owner(connection: Connection, user_id: str, conversation_id: UUI
         raise not_found()
     if owner[0] != user_id:
         raise Forbidden
-
-
-async def list_conversations(pool: Pool, user_id: str) -> list[Conversation]:
-    """All of a user's conversations, newest first."""
-    async with pool.acquire() as connection:
-        return await repository.list_conversations(connection, user_id)
-
-
-async def list_by_agent(pool: Pool, user_id: str, agent: str, limit: int) -> list[Conversation]:
-    """A user's conversations with an agent, last active first; of one version when ``agent`` names it.
-
-    Raises :class:`common.errors.Invalid` for a name that no agent can have.
-    """
-    ref = parse(agent)
-    async with pool.acquire() as connection:
-        return await repository.list_conversations_by_agent(
-            connection, user_id, ref.agent_id, ref.version, limit
-        )
 
 
 async def get_conversation(pool: Pool, user_id: str, conversation_id: UUID) -> Conversation:
@@ -139,22 +124,26 @@ async def get_state(pool: Pool, user_id: str, conversation_id: UUID) -> State:
     return State(found.state, found.state_version)
 
 
-async def patch_state(pool: Pool, user_id: str, patch: StatePatch) -> State:
-    """Merge a patch into a state. Raises as :func:`check_owner`, and :class:`Conflict` at another version."""
+async def patch_state(pool: Pool, user_id: str, patch: StatePatch, max_bytes: int) -> State:
+    """Merge a patch into a state of at most ``max_bytes``.
+
+    Raises as :func:`check_owner`, :class:`Conflict` at another version, and
+    :class:`common.errors.TooLarge`.
+    """
     async with transaction(pool) as connection:
-        [outcome] = await patch_states(connection, [patch], owner=user_id)
+        [outcome] = await patch_states(connection, [patch], max_bytes, owner=user_id)
         if isinstance(outcome, PermanentError):
             raise outcome
         return outcome
 
 
 async def patch_states(
-    connection: Connection, patches: Sequence[StatePatch], *, owner: str | None = None
+    connection: Connection, patches: Sequence[StatePatch], max_bytes: int, *, owner: str | None = None
 ) -> list[State | PermanentError]:
     """Apply patches in order, each to what the one before left, with a fact for each that changed anything.
 
-    For each the state after it or an error: no such conversation, not ``owner``'s (when given), or at a
-    version that the patch doesn't expect.
+    For each the state after it or an error: no such conversation, not ``owner``'s (when given), at a version
+    that the patch doesn't expect, or over ``max_bytes``.
     """
     locked = await repository.lock_conversations(connection, [p.conversation_id for p in patches])
     changes: dict[UUID, StateChange] = {}
@@ -171,14 +160,19 @@ async def patch_states(
                 Conflict(f"The state is at version {conversation.state_version}", code="version_conflict")
             )
         else:
-            if apply_patch(conversation, patch):
+            try:
+                encoded = apply_patch(conversation, patch, max_bytes)
+            except TooLarge as error:
+                outcomes.append(error)
+                continue
+            if encoded is not None:
                 change = changes.setdefault(
-                    patch.conversation_id, StateChange(patch.conversation_id, {}, 0, 0)
+                    patch.conversation_id, StateChange(patch.conversation_id, b"", 0, 0)
                 )
-                change.state, change.version = conversation.state, conversation.state_version
+                change.state, change.version = encoded, conversation.state_version
                 change.facts += 1
-                facts.append(state_changed(conversation, change.facts, patch.trace))
-            outcomes.append(State(conversation.state, conversation.state_version))
+                facts.append(state_changed(conversation, len(encoded), patch, change.facts))
+            outcomes.append(State(conversation.state, conversation.state_version, conversation.encoded_state))
     if changes:
         number(facts, await repository.update_states(connection, list(changes.values())))
         await outbox.append(connection, facts)
@@ -238,9 +232,7 @@ async def delete_conversations(
     """
     doomed = [conversation_id for conversation_id, _ in ids]
     await repository.lock_conversations(connection, doomed)
-    messages = await repository.list_message_ids(connection, doomed)
-    if messages:
-        await inbox.remember(connection, "chat", "/takaro/chat", AppendMessage.type, messages)
+    await _remember_messages(connection, doomed)
     gone = await repository.delete_conversations(connection, doomed)
     if gone:
         await sequences.retire(connection, {str(c.id): c.sequence for c in gone.values()})
@@ -255,3 +247,15 @@ async def delete_conversations(
             facts.append(deleted(conversation, trace))
     await outbox.append(connection, facts)
     return outcomes
+
+
+async def _remember_messages(connection: Connection, conversation_ids: Sequence[UUID]) -> None:
+    """Let the inbox remember the messages of locked conversations, a page of ids at a time."""
+    last = UUID(int=0)
+    while True:
+        page = await repository.list_message_ids(connection, conversation_ids, last, REMEMBERED_AT_ONCE)
+        if page:
+            await inbox.remember(connection, "chat", "/takaro/chat", AppendMessage.type, page)
+        if len(page) < REMEMBERED_AT_ONCE:
+            return
+        last = page[-1]

@@ -29,8 +29,8 @@ class SetTitle(Body):
 
 
 def conversation_json(conversation: Conversation) -> dict[str, Any]:
-    """A conversation as clients know it."""
-    return {
+    """A conversation as clients know it; what a list leaves out is absent and said to be omitted."""
+    answer: dict[str, Any] = {
         "id": str(conversation.id),
         "agentId": conversation.agent_id,
         "agentVersion": conversation.agent_version,
@@ -42,11 +42,22 @@ def conversation_json(conversation: Conversation) -> dict[str, Any]:
         "createdAt": json_time(conversation.created_at),
         "updatedAt": json_time(conversation.updated_at),
     }
+    for name, omitted in (
+        ("metadata", conversation.metadata_omitted),
+        ("state", conversation.state_omitted),
+    ):
+        if omitted:
+            del answer[name]
+            answer[f"{name}Omitted"] = True
+    return answer
 
 
 def state_json(state: State) -> dict[str, Any]:
     """A state with its version."""
-    return {"state": state.state, "version": state.version}
+    return {
+        "state": state.state if state.encoded is None else Fragment(state.encoded),
+        "version": state.version,
+    }
 
 
 def _fragment(encoded: str | None) -> Fragment | None:

@@ -19,6 +19,14 @@ class AgentValues:
     max_tokens: int | None
 
 
+@dataclass(slots=True, frozen=True)
+class Limits:
+    """How many ``agents`` a user may have, and how many bytes each may have as JSON."""
+
+    agents: int
+    agent_bytes: int
+
+
 @dataclass(slots=True)
 class CustomAgent:
     """A stored custom agent; ``event_sequence`` is that of the last fact about it."""

@@ -7,22 +7,34 @@ from uuid import UUID
 import asyncpg
 
 from chat.custom_agents.records import AgentValues, CustomAgent
+from common.packed_ids import PackedIds
 from common.postgres import Connection
 
 _COLUMNS = """id, user_id, name, description, system_prompt, tools, knowledge_bases, model,
        temperature::float8 AS temperature, max_tokens, created_at, updated_at, event_sequence"""
 
-LIST_AGENTS = f"""
-SELECT {_COLUMNS}
+LIST_AGENT_IDS = """
+SELECT coalesce(string_agg(uuid_send(id), '' ORDER BY created_at DESC, id DESC), '') AS ids
 FROM custom_agents
 WHERE user_id = $1
-ORDER BY created_at DESC, id DESC
+"""
+
+
+async def list_agent_ids(connection: Connection, user_id: str) -> PackedIds:
+    """The ids of a user's custom agents, newest first."""
+    return PackedIds(await connection.fetchval(LIST_AGENT_IDS, user_id))
+
+
+LIST_AGENTS = f"""
+SELECT {_COLUMNS}
+FROM unnest($1::uuid[]) WITH ORDINALITY AS wanted (id, place) JOIN custom_agents USING (id)
+ORDER BY place
 """  # noqa: S608 -- a constant
 
 
-async def list_agents(connection: Connection, user_id: str) -> list[CustomAgent]:
-    """All custom agents of a user, newest first."""
-    return [_agent(row) for row in await connection.fetch(LIST_AGENTS, user_id)]
+async def list_agents(connection: Connection, ids: Sequence[UUID]) -> list[CustomAgent]:
+    """Those of these custom agents that exist, in this order."""
+    return [_agent(row) for row in await connection.fetch(LIST_AGENTS, ids)]
 
 
 GET_AGENT = f"SELECT {_COLUMNS} FROM custom_agents WHERE id = $1"  # noqa: S608 -- a constant
@@ -54,6 +66,15 @@ async def list_owned_ids(connection: Connection, wanted: Sequence[tuple[UUID, st
     """Which of the (agent, user) pairs exist."""
     ids, users = zip(*wanted, strict=True)
     return {(row["id"], row["user_id"]) for row in await connection.fetch(LIST_OWNED_IDS, ids, users)}
+
+
+COUNT_AGENTS = "SELECT count(*) FROM custom_agents WHERE user_id = $1"
+
+
+async def count_agents(connection: Connection, user_id: str) -> int:
+    """How many custom agents a user has."""
+    count: int = await connection.fetchval(COUNT_AGENTS, user_id)
+    return count
 
 
 INSERT_AGENT = f"""

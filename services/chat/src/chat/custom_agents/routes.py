@@ -4,49 +4,51 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path
+from starlette.responses import Response
 
 from chat.custom_agents import use_cases
+from chat.custom_agents.records import Limits
 from chat.custom_agents.wire import CreateAgent, UpdateAgent, agent_json
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
 from servicekit.service import ResourcesParam
-
-router = APIRouter(prefix="/api/custom-agents", tags=["custom agents"])
+from servicekit.streamed_lists import streamed_data
 
 AgentId = Annotated[UUID, Path(alias="agentId")]
 
 
-@router.get("")
-async def list_agents(caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
-    """All of the caller's custom agents, newest first."""
-    agents = await use_cases.list_agents(resources.pool, caller.user_id)
-    return data([agent_json(agent) for agent in agents])
+def create_router(limits: Limits) -> APIRouter:
+    """Routes of custom agents, as many and as large as ``limits`` allows."""
+    router = APIRouter(prefix="/api/custom-agents", tags=["custom agents"])
 
+    @router.get("")
+    async def list_agents(caller: CallerParam, resources: ResourcesParam) -> Response:
+        """All of the caller's custom agents, newest first."""
+        return await streamed_data(use_cases.list_agents(resources.pool, caller.user_id), agent_json)
 
-@router.post("", status_code=201)
-async def create_agent(body: CreateAgent, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
-    """Create an agent; conversations name it ``custom:<id>``."""
-    agent = await use_cases.create_agent(resources.pool, caller.user_id, body.values())
-    return data(agent_json(agent), status=201)
+    @router.post("", status_code=201)
+    async def create_agent(body: CreateAgent, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
+        """Create an agent; conversations name it ``custom:<id>``."""
+        agent = await use_cases.create_agent(resources.pool, caller.user_id, body.values(), limits)
+        return data(agent_json(agent), status=201)
 
+    @router.get("/{agentId}")
+    async def get_agent(agent_id: AgentId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
+        """One of the caller's custom agents."""
+        return data(agent_json(await use_cases.get_agent(resources.pool, caller.user_id, agent_id)))
 
-@router.get("/{agentId}")
-async def get_agent(agent_id: AgentId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
-    """One of the caller's custom agents."""
-    return data(agent_json(await use_cases.get_agent(resources.pool, caller.user_id, agent_id)))
+    @router.put("/{agentId}")
+    async def update_agent(
+        agent_id: AgentId, body: UpdateAgent, caller: CallerParam, resources: ResourcesParam
+    ) -> JSONAnswer:
+        """Change an agent; a field that isn't sent stays as it is."""
+        agent = await use_cases.update_agent(resources.pool, caller.user_id, agent_id, body.apply, limits)
+        return data(agent_json(agent))
 
+    @router.delete("/{agentId}")
+    async def delete_agent(agent_id: AgentId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
+        """Delete an agent; the conversations with it stay."""
+        await use_cases.delete_agent(resources.pool, caller.user_id, agent_id)
+        return JSONAnswer({"success": True})
 
-@router.put("/{agentId}")
-async def update_agent(
-    agent_id: AgentId, body: UpdateAgent, caller: CallerParam, resources: ResourcesParam
-) -> JSONAnswer:
-    """Change an agent; a field that isn't sent stays as it is."""
-    agent = await use_cases.update_agent(resources.pool, caller.user_id, agent_id, body.apply)
-    return data(agent_json(agent))
-
-
-@router.delete("/{agentId}")
-async def delete_agent(agent_id: AgentId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
-    """Delete an agent; the conversations with it stay."""
-    await use_cases.delete_agent(resources.pool, caller.user_id, agent_id)
-    return JSONAnswer({"success": True})
+    return router

@@ -1,13 +1,14 @@
 """What users do with the agents that they make. Each function is one transaction."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from uuid import UUID
 
 import asyncpg
 
 from backbone import outbox
 from chat.custom_agents import facts, repository
-from chat.custom_agents.records import AgentValues, CustomAgent
+from chat.custom_agents.records import AgentValues, CustomAgent, Limits
+from chat.custom_agents.rules import check_size, too_many
 from common.errors import Conflict, Forbidden, NotFound
 from common.postgres import Pool, transaction
 
@@ -16,10 +17,18 @@ def _name_taken() -> Conflict:
     return Conflict("An agent with this name already exists", code="name_taken")
 
 
-async def list_agents(pool: Pool, user_id: str) -> list[CustomAgent]:
-    """All of a user's custom agents, newest first."""
+PAGE_AGENTS = 10
+
+
+async def list_agents(pool: Pool, user_id: str) -> AsyncGenerator[list[CustomAgent], None]:
+    """All of a user's custom agents, newest first, in pages; between them no connection is held."""
     async with pool.acquire() as connection:
-        return await repository.list_agents(connection, user_id)
+        ids = await repository.list_agent_ids(connection, user_id)
+    for part in ids.parts(PAGE_AGENTS):
+        async with pool.acquire() as connection:
+            page = await repository.list_agents(connection, part)
+        if page:
+            yield page
 
 
 async def get_agent(pool: Pool, user_id: str, agent_id: UUID) -> CustomAgent:
@@ -28,9 +37,16 @@ async def get_agent(pool: Pool, user_id: str, agent_id: UUID) -> CustomAgent:
         return _owned(await repository.get_agent(connection, agent_id), user_id)
 
 
-async def create_agent(pool: Pool, user_id: str, values: AgentValues) -> CustomAgent:
-    """Create an agent. Raises :class:`Conflict` when the user has one of that name."""
+async def create_agent(pool: Pool, user_id: str, values: AgentValues, limits: Limits) -> CustomAgent:
+    """Create an agent.
+
+    Raises :class:`Conflict` when the user has one of that name, or as many as allowed (creations at the same
+    time may exceed that by each other), and :class:`common.errors.TooLarge`.
+    """
+    check_size(values, limits.agent_bytes)
     async with transaction(pool) as connection:
+        if await repository.count_agents(connection, user_id) >= limits.agents:
+            raise too_many(limits.agents)
         agent = await repository.insert_agent(connection, user_id, values)
         if agent is None:
             raise _name_taken()
@@ -39,13 +55,18 @@ async def create_agent(pool: Pool, user_id: str, values: AgentValues) -> CustomA
 
 
 async def update_agent(
-    pool: Pool, user_id: str, agent_id: UUID, change: Callable[[AgentValues], AgentValues]
+    pool: Pool, user_id: str, agent_id: UUID, change: Callable[[AgentValues], AgentValues], limits: Limits
 ) -> CustomAgent:
-    """Change one of the user's agents. Raises as :func:`get_agent` and :func:`create_agent`."""
+    """Change one of the user's agents; an adopted one that is too large may become smaller.
+
+    Raises as :func:`get_agent` and :func:`create_agent`.
+    """
     try:
         async with transaction(pool) as connection:
             before = _owned(await repository.lock_agent(connection, agent_id), user_id)
-            agent = await repository.update_agent(connection, agent_id, change(before.values))
+            values = change(before.values)
+            check_size(values, limits.agent_bytes, before=before.values)
+            agent = await repository.update_agent(connection, agent_id, values)
             assert agent is not None, "its row is locked"
             await outbox.append(connection, [facts.updated(agent)])
             return agent

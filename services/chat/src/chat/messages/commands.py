@@ -5,12 +5,12 @@ from chat.messages import handlers
 from contracts.chat import AppendMessage
 
 
-def register_commands(router: Router) -> None:
+def register_commands(router: Router, max_bytes: int) -> None:
     """Messages of one conversation are appended in the order of the stream.
 
     A message's id is its command's key, so the ``messages`` table itself shows which commands were handled.
     """
-    router.on(AppendMessage, handlers.append, key=_conversation_id, natural_key=True)
+    router.on(AppendMessage, handlers.appender(max_bytes), key=_conversation_id, natural_key=True)
 
 
 def _conversation_id(command: Command[AppendMessage]) -> str:

@@ -2,20 +2,40 @@
 
 from collections.abc import Sequence
 
-from backbone.handlers import Command, Rejection
+from backbone.handlers import BatchHandler, Command, Rejection
 from chat.messages.records import NewMessage
+from chat.messages.rules import message_bytes, too_large
 from chat.messages.use_cases import append_messages
+from common import codec
 from common.errors import PermanentError
 from common.postgres import Connection
 from contracts.chat import AppendMessage
 
 
-async def append(
-    connection: Connection, commands: Sequence[Command[AppendMessage]]
-) -> list[Rejection | None]:
-    """Append the messages of a batch; a message's id is its command's key, so that none is stored twice."""
-    outcomes = await append_messages(connection, [_new_message(command) for command in commands])
-    return [Rejection.of(outcome) if isinstance(outcome, PermanentError) else None for outcome in outcomes]
+def appender(max_bytes: int) -> BatchHandler[AppendMessage]:
+    """A handler that appends messages of at most ``max_bytes``."""
+
+    async def append(
+        connection: Connection, commands: Sequence[Command[AppendMessage]]
+    ) -> list[Rejection | None]:
+        """Append the messages of a batch; each has its command's key as id, so that none is stored twice."""
+        outcomes = [_check_size(command, max_bytes) for command in commands]
+        fitting = [place for place, outcome in enumerate(outcomes) if outcome is None]
+        messages = [_new_message(commands[place]) for place in fitting]
+        appended = await append_messages(connection, messages) if messages else []
+        for place, outcome in zip(fitting, appended, strict=True):
+            outcomes[place] = Rejection.of(outcome) if isinstance(outcome, PermanentError) else None
+        return outcomes
+
+    return append
+
+
+def _check_size(command: Command[AppendMessage], max_bytes: int) -> Rejection | None:
+    data = command.data
+    if len(command.event.data) * codec.MOST_GROWTH <= max_bytes:
+        return None  # most messages: nothing needs to be measured
+    size = message_bytes(data.content, data.tool_calls, data.tool_results)
+    return Rejection.of(too_large(size, max_bytes)) if size > max_bytes else None
 
 
 def _new_message(command: Command[AppendMessage]) -> NewMessage:

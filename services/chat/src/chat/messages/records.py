@@ -32,6 +32,14 @@ class Placed:
     sequence: int
 
 
+@dataclass(slots=True, frozen=True)
+class Position:
+    """A place in the order of a conversation's messages; without an id, none."""
+
+    created_at: datetime | None
+    id: UUID | None
+
+
 @dataclass(slots=True)
 class Message:
     """A stored message. ``tool_calls`` and ``tool_results`` stay encoded JSON: they are only passed on."""

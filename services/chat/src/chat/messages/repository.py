@@ -4,22 +4,91 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from chat.messages.records import Message, NewMessage, Placed
+from chat.messages.records import Message, NewMessage, Placed, Position
 from common import codec
+from common.packed_ids import PackedIds
 from common.postgres import Connection
 
-LIST_MESSAGES = """
-SELECT id, conversation_id, role, content, tool_calls::text, tool_results::text, token_count, latency_ms,
-       model, created_at
-FROM messages
-WHERE conversation_id = $1
-ORDER BY created_at, id
+# In the order (created_at, id), legacy messages without a time last. The expressions keep the planner from
+# walking messages_created_at_index, through the messages of everybody, in search of one conversation's.
+LIST_MESSAGE_IDS = """
+SELECT coalesce(string_agg(uuid_send(id), '' ORDER BY undated, at, id), '') AS ids
+FROM (
+    SELECT id, created_at IS NULL AS undated, coalesce(created_at, '-infinity') AS at
+    FROM messages
+    WHERE conversation_id = $1
+      AND ($3::uuid IS NULL OR (created_at IS NULL, coalesce(created_at, '-infinity'), id)
+                             > ($2::timestamptz IS NULL, coalesce($2, '-infinity'), $3))
+      AND ($5::uuid IS NULL OR (created_at IS NULL, coalesce(created_at, '-infinity'), id)
+                            <= ($4::timestamptz IS NULL, coalesce($4, '-infinity'), $5))
+    ORDER BY undated, at, id
+    LIMIT $6
+) AS wanted
 """
 
 
-async def list_messages(connection: Connection, conversation_id: UUID) -> list[Message]:
-    """All messages of a conversation, in the one order in which they were accepted."""
-    return [Message(*row) for row in await connection.fetch(LIST_MESSAGES, conversation_id)]
+async def list_message_ids(
+    connection: Connection,
+    conversation_id: UUID,
+    limit: int,
+    after: Position | None = None,
+    until: Position | None = None,
+) -> PackedIds:
+    """The ids of a conversation's first ``limit`` messages past ``after``, up to ``until``, in order."""
+    after, until = after or Position(None, None), until or Position(None, None)
+    packed = await connection.fetchval(
+        LIST_MESSAGE_IDS, conversation_id, after.created_at, after.id, until.created_at, until.id, limit
+    )
+    return PackedIds(packed)
+
+
+GET_LAST_POSITION = """
+SELECT created_at, id
+FROM messages
+WHERE conversation_id = $1
+ORDER BY created_at IS NULL DESC, coalesce(created_at, '-infinity') DESC, id DESC
+LIMIT 1
+"""
+
+
+async def get_last_position(connection: Connection, conversation_id: UUID) -> Position | None:
+    """The position of a conversation's last message."""
+    row = await connection.fetchrow(GET_LAST_POSITION, conversation_id)
+    return Position(*row) if row else None
+
+
+# One message a step, so that nothing is read, or converted to text, of those that no longer fit.
+LIST_MESSAGES = """
+WITH RECURSIVE page AS (
+    SELECT 0 AS place, 0::bigint AS bytes, NULL::uuid AS id, NULL::uuid AS conversation_id,
+           NULL::text AS role, NULL::text AS content, NULL::text AS tool_calls, NULL::text AS tool_results,
+           NULL::int AS token_count, NULL::int AS latency_ms, NULL::text AS model,
+           NULL::timestamptz AS created_at
+    UNION ALL
+    SELECT page.place + 1,
+           page.bytes + octet_length(m.content) + coalesce(octet_length(m.tool_calls), 0)
+                      + coalesce(octet_length(m.tool_results), 0),
+           m.*
+    FROM page CROSS JOIN LATERAL (
+        SELECT id, conversation_id, role::text, content, tool_calls::text AS tool_calls,
+               tool_results::text AS tool_results, token_count, latency_ms, model::text, created_at
+        FROM messages
+        WHERE id = ($1::uuid[])[page.place + 1]
+        OFFSET 0
+    ) AS m
+    WHERE page.bytes < $2
+)
+SELECT id, conversation_id, role, content, tool_calls, tool_results, token_count, latency_ms, model,
+       created_at
+FROM page
+WHERE place > 0
+ORDER BY place
+"""
+
+
+async def list_messages(connection: Connection, ids: Sequence[UUID], max_bytes: int) -> list[Message]:
+    """The messages with these ids, in this order, until ``max_bytes`` are reached or one doesn't exist."""
+    return [Message(*row) for row in await connection.fetch(LIST_MESSAGES, ids, max_bytes)]
 
 
 # One round trip for any number of messages and conversations:

@@ -1,6 +1,7 @@
 """HTTP of messages."""
 
 from fastapi import APIRouter
+from starlette.responses import Response
 
 from chat.conversations.wire import ConversationId
 from chat.messages import use_cases
@@ -8,6 +9,7 @@ from chat.messages.wire import PostMessage, message_json
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
 from servicekit.service import ResourcesParam
+from servicekit.streamed_lists import streamed_data
 
 router = APIRouter(prefix="/api/conversations/{conversationId}/messages", tags=["messages"])
 
@@ -15,10 +17,10 @@ router = APIRouter(prefix="/api/conversations/{conversationId}/messages", tags=[
 @router.get("")
 async def list_messages(
     conversation_id: ConversationId, caller: CallerParam, resources: ResourcesParam
-) -> JSONAnswer:
+) -> Response:
     """All messages of a conversation, oldest first, in the one order in which they were accepted."""
-    messages = await use_cases.list_messages(resources.pool, caller.user_id, conversation_id)
-    return data([message_json(message) for message in messages])
+    pages = use_cases.list_messages(resources.pool, caller.user_id, conversation_id)
+    return await streamed_data(pages, message_json)
 
 
 @router.post("")

@@ -1,22 +1,54 @@
 """Appending and reading messages."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from uuid import UUID, uuid4
 
 from backbone import outbox
 from chat.conversations.use_cases import check_owner, not_found
 from chat.messages import repository
 from chat.messages.facts import appended
-from chat.messages.records import Message, NewMessage, Placed
+from chat.messages.records import Message, NewMessage, Placed, Position
 from common.errors import Conflict, PermanentError
 from common.postgres import Connection, Pool, transaction
 
+PAGE_MESSAGES = 500
+PAGE_BYTES = 1_000_000
+"""A page ends with the message that reaches this size."""
+WINDOW_MESSAGES = 50_000
+"""Messages whose places are looked up at once: that reads all of a conversation's keys, and no content."""
 
-async def list_messages(pool: Pool, user_id: str, conversation_id: UUID) -> list[Message]:
-    """A conversation's messages, oldest first. Raises as :func:`check_owner`."""
+
+async def list_messages(
+    pool: Pool, user_id: str, conversation_id: UUID, *, window: int = WINDOW_MESSAGES
+) -> AsyncGenerator[list[Message], None]:
+    """A conversation's messages at the time of the request, oldest first, in pages.
+
+    Each page is a short statement; between them no connection is held, however slow the reader is. Raises
+    as :func:`check_owner` before the first page, and :class:`Conflict` when messages that were there are
+    gone before their page is read.
+    """
     async with pool.acquire() as connection:
         await check_owner(connection, user_id, conversation_id)
-        return await repository.list_messages(connection, conversation_id)
+        ids = await repository.list_message_ids(connection, conversation_id, window)
+        until = (
+            await repository.get_last_position(connection, conversation_id) if len(ids) == window else None
+        )
+    while True:
+        place = 0
+        while place < len(ids):
+            async with pool.acquire() as connection:
+                page = await repository.list_messages(connection, ids.part(place, PAGE_MESSAGES), PAGE_BYTES)
+            if not page:
+                raise Conflict("Messages were deleted while they were read", code="messages_gone")
+            place += len(page)
+            last = Position(page[-1].created_at, page[-1].id)
+            yield page
+        if until is None or last == until:
+            return
+        async with pool.acquire() as connection:
+            ids = await repository.list_message_ids(connection, conversation_id, window, last, until)
+            if not len(ids):
+                raise Conflict("Messages were deleted while they were read", code="messages_gone")
 
 
 async def append_user_message(pool: Pool, user_id: str, conversation_id: UUID, content: str) -> Message:

@@ -1,0 +1,19 @@
+"""How large a message may be. No I/O."""
+
+from typing import Any
+
+from common import codec
+from common.errors import TooLarge
+
+
+def message_bytes(content: str, tool_calls: list[Any] | None, tool_results: Any) -> int:
+    """The bytes of what a message says and of what its tools did, as they are stored."""
+    tools = (value for value in (tool_calls, tool_results) if value is not None)
+    return len(content.encode()) + sum(codec.stored_bytes(codec.dumps(value)) for value in tools)
+
+
+def too_large(size: int, max_bytes: int) -> TooLarge:
+    """The error for a message of ``size`` bytes."""
+    return TooLarge(
+        f"The message has {size} bytes; MESSAGE_MAX_BYTES allows {max_bytes}", code="message_too_large"
+    )
