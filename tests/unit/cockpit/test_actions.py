@@ -8,7 +8,7 @@ import pytest
 
 from cockpit.game.actions import ActionRefused
 from cockpit.game.machine import Action, Start, apply
-from cockpit.game.records import GameState, Outcome
+from cockpit.game.records import MOST_ITEMS, GameState, Outcome
 from cockpit.game.roster import new_game
 from common import codec
 
@@ -58,6 +58,29 @@ def test_given_items_are_carried_and_pile_up(running: GameState) -> None:
         {"code": "wood", "name": "Wood", "amount": 6},
         {"code": "sword", "name": "Sword", "amount": 1, "quality": "5"},
     ]
+
+
+def test_a_pocket_holds_a_bounded_number_of_different_items(running: GameState) -> None:
+    state = running
+    for quality in range(MOST_ITEMS):
+        state = ask(state, "giveItem", **SOMEBODY, item="wood", quality=str(quality)).state
+    with pytest.raises(ActionRefused):
+        ask(state, "giveItem", **SOMEBODY, item="wood", quality="one more")
+    ask(state, "giveItem", **SOMEBODY, item="wood", quality="0")
+
+
+@pytest.mark.parametrize(
+    ("action", "args"),
+    [
+        ("banPlayer", {**SOMEBODY, "reason": "x" * 10_001}),
+        ("kickPlayer", {**SOMEBODY, "reason": "x" * 10_001}),
+        ("sendMessage", {"message": "x" * 10_001}),
+        ("executeConsoleCommand", {"command": "say " + "x" * 10_000}),
+    ],
+)
+def test_what_is_said_has_a_bound(running: GameState, action: str, args: dict[str, Any]) -> None:
+    with pytest.raises(ActionRefused):
+        ask(running, action, **args)
 
 
 def test_a_ban_ends_when_it_expires(running: GameState) -> None:

@@ -74,7 +74,9 @@ def _give_item(step: Step, args: Mapping[str, Any], now: datetime) -> None:
     given = _parse(wire.GiveArgs, args)
     if given.item not in world.ITEM_NAMES:
         raise ActionRefused(f"Item not found: {given.item}")
-    rules.give(step, _found(step, given.player), Item(given.item, given.amount, given.quality))
+    player = _found(step, given.player)
+    if not rules.give(step, player, Item(given.item, given.amount, given.quality)):
+        raise ActionRefused(f"{player.name} can't carry another item")
 
 
 def _console(step: Step, args: Mapping[str, Any], now: datetime) -> Any:

@@ -9,7 +9,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from cockpit.game.records import MOST_OF_AN_ITEM, Ban, GameEvent, GameState, Item, Outcome, Player, Position
+from cockpit.game.records import (
+    MOST_ITEMS,
+    MOST_OF_AN_ITEM,
+    Ban,
+    GameEvent,
+    GameState,
+    Item,
+    Outcome,
+    Player,
+    Position,
+)
 from cockpit.game.wire import player_json, position_json
 
 
@@ -109,13 +119,16 @@ def teleport(step: Step, player: Player, position: Position) -> None:
     step.state = step.state.with_player(replace(player, position=position))
 
 
-def give(step: Step, player: Player, item: Item) -> None:
-    """Add to what ``player`` carries; pieces of one code and quality lie together."""
+def give(step: Step, player: Player, item: Item) -> bool:
+    """Add to what ``player`` carries; pieces of one code and quality lie together. False: no room."""
     held = {(piece.code, piece.quality): piece for piece in player.inventory}
     before = held.get((item.code, item.quality))
+    if before is None and len(held) >= MOST_ITEMS:
+        return False
     amount = min(item.amount + (before.amount if before else 0), MOST_OF_AN_ITEM)
     held[(item.code, item.quality)] = replace(item, amount=amount)
     step.state = step.state.with_player(replace(player, inventory=tuple(held.values())))
+    return True
 
 
 def _count(happened: Iterable[bool]) -> int:

@@ -8,6 +8,9 @@ from pydantic.alias_generators import to_camel
 from cockpit.game import world
 from cockpit.game.records import MOST_OF_AN_ITEM, Ban, CommandResult, Item, Player, Position
 
+Line: TypeAlias = Annotated[str, Field(max_length=10_000)]
+"""A reason, a message or a console line: each is kept, in the game's state or in a session's events."""
+
 
 class Args(BaseModel):
     """Arguments of a request: camelCase; what an action doesn't know is ignored."""
@@ -24,7 +27,7 @@ class WhomArgs(Args):
 
 
 class KickArgs(WhomArgs):
-    reason: str | None = None
+    reason: Line | None = None
 
 
 class BanArgs(KickArgs):
@@ -48,7 +51,7 @@ class GiveArgs(WhomArgs):
 
 
 class ConsoleArgs(Args):
-    command: str
+    command: Line
 
 
 class Options(Args):
@@ -56,7 +59,7 @@ class Options(Args):
 
 
 class MessageArgs(Args):
-    message: str
+    message: Line
     opts: Options = Options()
 
 
