@@ -129,6 +129,13 @@ async def test_what_is_out_of_bounds_is_a_400(alice: httpx.AsyncClient, field: s
     assert (await alice.put(f"{PATH}/{agent['id']}", json={field: value})).status_code == 400
 
 
+@pytest.mark.parametrize("field", ["tools", "knowledgeBases"])
+async def test_a_long_list_of_nonsense_makes_no_long_answer(alice: httpx.AsyncClient, field: str) -> None:
+    refused = await alice.post(PATH, json={**FULL, field: [5] * 500_000})
+    assert refused.status_code == 400
+    assert len(refused.content) < 1_000
+
+
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
 async def test_a_temperature_must_be_a_number(alice: httpx.AsyncClient, number: str) -> None:
     body = f'{{"name": "n", "systemPrompt": "p", "tools": [], "model": "m", "temperature": {number}}}'

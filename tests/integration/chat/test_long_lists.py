@@ -77,6 +77,9 @@ class SlowReader:
 
     async def read_to_end(self, body: bytearray) -> bytearray:
         """Add what follows to ``body``. Raises ``IncompleteReadError`` when the answer is broken off."""
+        if b"content-length: " in self.head:
+            length = int(self.head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            return body + await self._reader.readexactly(length)
         while size := int(await self._reader.readuntil(b"\r\n"), 16):
             body += await self._reader.readexactly(size)
             await self._reader.readexactly(2)
@@ -105,10 +108,10 @@ async def test_memory_stays_flat_while_messages_are_read(
     await fill(service_pool, id, MESSAGES)
     before = forget_peak(chat)
     async with SlowReader(chat, user_of(alice), path) as slow:
-        assert b"transfer-encoding: chunked" in slow.head.lower()
         body = await slow.read_to_end(bytearray())
-    assert [int(m["content"].rstrip("x")) for m in json.loads(body)["data"]] == list(range(1, MESSAGES + 1))
     assert peak_bytes(chat) - before < ROOM_BYTES
+    assert b"transfer-encoding: chunked" in slow.head
+    assert [int(m["content"].rstrip("x")) for m in json.loads(body)["data"]] == list(range(1, MESSAGES + 1))
 
 
 async def test_a_neighbour_is_answered_while_clients_do_not_read(
@@ -193,8 +196,8 @@ async def test_memory_stays_flat_while_conversations_are_listed(
     before = forget_peak(chat)
     async with SlowReader(chat, user_of(alice), "/api/conversations") as slow:
         body = await slow.read_to_end(bytearray())
-    assert [c["state"]["n"] for c in json.loads(body)["data"]] == list(range(count, 0, -1))
     assert peak_bytes(chat) - before < ROOM_BYTES
+    assert [c["state"]["n"] for c in json.loads(body)["data"]] == list(range(count, 0, -1))
 
 
 async def test_memory_stays_flat_while_a_long_conversation_is_deleted(
@@ -203,7 +206,7 @@ async def test_memory_stays_flat_while_a_long_conversation_is_deleted(
     await fill(service_pool, id, 150_000, size=1)
     before = forget_peak(chat)
     assert (await alice.delete(f"/api/conversations/{id}", timeout=30)).status_code == 200
-    assert peak_bytes(chat) - before < ROOM_BYTES / 2
+    assert peak_bytes(chat) - before < ROOM_BYTES / 4
     remembered = await service_pool.fetchval(
         "SELECT count(*) FROM inbox WHERE type = 'chat.message.append.v1' AND digest = ''"
     )

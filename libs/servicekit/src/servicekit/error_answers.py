@@ -1,5 +1,7 @@
 """Errors as answers: each with its status, and a message without SQL or a stack trace."""
 
+from itertools import islice
+
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -10,6 +12,9 @@ from common.errors import BUSY, OUTAGES, Invalid, TakaroError, is_transient
 from servicekit.answers import failure
 
 log = structlog.get_logger()
+
+MAX_PROBLEMS = 20
+"""Faults of a body that are told: a sender can make any number of them."""
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -35,7 +40,7 @@ async def _takaro_error(_: Request, error: Exception) -> Response:
 async def _validation_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     details: dict[str, list[str]] = {}
-    for problem in error.errors():
+    for problem in islice(error.errors(), MAX_PROBLEMS):
         where = [str(part) for part in problem["loc"] if part not in ("body", "path", "query", "header")]
         if problem["type"] == "json_invalid":
             where = []  # its place is a number of bytes, not a field

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import FailFast, Field, StringConstraints
 
 from chat.custom_agents.records import AgentValues, CustomAgent
 from common.json_time import json_time
@@ -14,6 +14,8 @@ Name = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 Prompt = Annotated[Text, StringConstraints(min_length=1)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 MaxTokens = Annotated[int, Field(gt=0, le=2**31 - 1)]
+Names = Annotated[list[Text], FailFast()]
+"""Of a long list of nonsense, the first item is complained about."""
 
 DEFAULT_TEMPERATURE = 0.7
 DEFAULT_MAX_TOKENS = 8192
@@ -25,8 +27,8 @@ class CreateAgent(Body):
     name: Name
     description: Text | None = None
     system_prompt: Prompt
-    tools: list[Text]
-    knowledge_bases: list[Text] = Field(default_factory=list)
+    tools: Names
+    knowledge_bases: Names = Field(default_factory=list)
     model: ModelName
     temperature: Temperature | None = DEFAULT_TEMPERATURE
     max_tokens: MaxTokens | None = DEFAULT_MAX_TOKENS
@@ -42,8 +44,8 @@ class UpdateAgent(Body):
     name: Name = ""
     description: Text | None = None
     system_prompt: Prompt = ""
-    tools: list[Text] = Field(default_factory=list)
-    knowledge_bases: list[Text] = Field(default_factory=list)
+    tools: Names = Field(default_factory=list)
+    knowledge_bases: Names = Field(default_factory=list)
     model: ModelName = ""
     temperature: Temperature | None = None
     max_tokens: MaxTokens | None = None
