@@ -54,6 +54,22 @@ async def test_messages_keep_their_order_over_pages_and_windows(
     assert [message.id for message in messages] == expected
 
 
+@pytest.mark.parametrize("window", [10, 60, 1_000])
+async def test_messages_that_come_after_the_request_are_on_no_page(
+    pool: Pool, conversation: NewConversation, monkeypatch: pytest.MonkeyPatch, window: int
+) -> None:
+    id = await conversation()
+    monkeypatch.setattr(use_cases, "PAGE_MESSAGES", 10)
+    await pool.execute(MIXED_TIMES, id)
+    pages = list_messages(pool, "alice", id, window=window)
+    first = await anext(pages)
+    await pool.execute(
+        "INSERT INTO messages (conversation_id, role, content) VALUES ($1, 'user', 'late')", id
+    )
+    messages = [*first, *await together(pages)]
+    assert sorted(int(message.content) for message in messages) == list(range(1, 61))
+
+
 async def test_a_page_of_messages_is_bounded_in_bytes(pool: Pool, conversation: NewConversation) -> None:
     id = await conversation()
     insert = "INSERT INTO messages (conversation_id, role, content, tool_calls) VALUES ($1, 'tool', $2, $3)"
