@@ -9,7 +9,7 @@ from common.settings import StoreSettings
 
 
 class BackboneSettings(StoreSettings):
-    """Where events travel, how many at once, and how long they are kept and tried."""
+    """Where events travel, how many at once, and how long they are kept and retried."""
 
     event_bus_url: str = Field("", description="defaults to REDIS_URL; kafka://host:9092 switches to Kafka")
     stream_batch_size: int = Field(500, ge=1, le=10_000, description="entries handled in one transaction")

@@ -1,7 +1,7 @@
-"""Settings that whatever speaks to Postgres and Redis for a service has, from the environment and ``.env``.
+"""Settings shared by everything that uses Postgres and Redis, from the environment and ``.env``.
 
-``CHAT_DATABASE_URL`` beats ``DATABASE_URL`` for the chat service, and so on for every setting and service:
-an operator can give each service a role and an ACL user of its own.
+``CHAT_DATABASE_URL`` overrides ``DATABASE_URL`` for the chat service, and so on for every setting and
+service. So an operator can give each service its own role and ACL user.
 """
 
 import os
@@ -21,7 +21,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class StoreSettings(BaseSettings):
-    """Where a service's state is, how patient it is with it, and what its process is called."""
+    """Where a service's state is stored, its time limits, and the name of its process."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_ignore_empty=True, extra="ignore", populate_by_name=True
@@ -57,7 +57,8 @@ class StoreSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The service's own name for a setting first, then everybody's; the environment before ``.env``."""
+        """The service's own name for a setting first, then the shared name; the environment before
+        ``.env``."""
         prefix = f"{cls.service}_"
         return (
             init_settings,

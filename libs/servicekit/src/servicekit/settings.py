@@ -1,4 +1,4 @@
-"""Settings every service has: its stores, its events, and how it is reached over HTTP."""
+"""Settings of every service: its stores, its events, and its HTTP interface."""
 
 from typing import Literal, Self
 
@@ -9,7 +9,7 @@ from common.settings import LOOPBACK
 
 
 class ServiceSettings(BackboneSettings):
-    """Base of each service's settings class, which names its service and the default port."""
+    """Base of each service's settings class, which sets the service's name and default port."""
 
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 in a container")
     port: int = Field(0, ge=0, le=65535, description="HTTP port")
