@@ -31,6 +31,16 @@ def test_env_example_holds_every_setting_with_its_default() -> None:
     assert set(written) - set(expected) == _BY_READER
 
 
+def test_env_example_describes_each_setting_as_the_code_does() -> None:
+    written = _descriptions()
+    differing = {
+        name: (written.get(name), field.description)
+        for name, field in environment_names()
+        if not name.endswith("_PORT") and written.get(name) != field.description
+    }
+    assert not differing, f"(in .env.example, in the code): {differing}"
+
+
 def test_env_example_sets_nothing() -> None:
     lines = (_ROOT / ".env.example").read_text().splitlines()
     assert all(not line or line.startswith("#") for line in lines)
@@ -39,6 +49,12 @@ def test_env_example_sets_nothing() -> None:
 def _written() -> dict[str, str]:
     text = (_ROOT / ".env.example").read_text()
     return dict(re.findall(r"^# ([A-Z][A-Z0-9_]*)=(.*)$", text, flags=re.MULTILINE))
+
+
+def _descriptions() -> dict[str, str]:
+    text = (_ROOT / ".env.example").read_text()
+    lines = re.findall(r"^# (.*)\n# ([A-Z][A-Z0-9_]*)=", text, flags=re.MULTILINE)
+    return {name: about for about, name in lines}
 
 
 def _default(field: FieldInfo) -> str:

@@ -1,4 +1,4 @@
-"""``takaro dead``: which entries were given up on and why; replay them or drop them."""
+"""``takaro dead``: which entries became dead letters and why; replay or drop them."""
 
 import sys
 from collections import Counter
@@ -48,7 +48,7 @@ def list_(filters: Filters, limit: Limit = 100, as_json: Json = False) -> None:
 
 @app.command()
 def show(ids: Ids = None, stream: Stream = None, as_json: Json = False) -> None:
-    """Show dead letters in full: why they died, and all their fields. JSON lines with --json."""
+    """Show dead letters in full: why they failed, and all their fields. JSON lines with --json."""
     if not ids:
         raise typer.BadParameter("say which one; `takaro dead list` lists their ids")
 
@@ -107,7 +107,7 @@ def drop(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Delete dead letters for good, after asking."""
+    """Delete dead letters permanently, after confirmation."""
     _refuse_everything(filters, every)
     if not (yes or dry_run or sys.stdin.isatty()):
         raise typer.BadParameter(

@@ -220,7 +220,7 @@ def publish(
 
 
 def _read_data(argument: str) -> bytes:
-    """The event's data as it was given. Raises :class:`Refusal` if it can't be read or isn't JSON."""
+    """The event's data, unchanged. Raises :class:`Refusal` if it can't be read or isn't JSON."""
     try:
         if argument == "-":
             raw = sys.stdin.buffer.read()

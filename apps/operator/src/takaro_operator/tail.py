@@ -59,7 +59,8 @@ class Tail:
                 yield raw
 
     async def following(self) -> AsyncIterator[Entry]:
-        """What comes after the cursors, forever. Waits while Redis is away, then continues where it was."""
+        """Everything after the cursors, until cancelled. While Redis is down it waits, then continues
+        there."""
         failures = 0
         while True:
             try:

@@ -30,17 +30,28 @@ class StoreSettings(BaseSettings):
     service: ClassVar[str]
 
     database_url: str = Field(
-        "postgresql://takaro:takaro@localhost:5433/takaro_agent", description="Postgres 16 with pgvector"
+        "postgresql://takaro:takaro@localhost:5433/takaro_agent",
+        description="Postgres 16 with pgvector; if set, the local stack doesn't start its own",
     )
-    redis_url: str = Field("redis://localhost:6379", description="Redis 7 or Valkey: append-only, noeviction")
-    instance_name: str = Field("", description="stable name of this process; a restart takes its leases back")
+    redis_url: str = Field(
+        "redis://localhost:6379",
+        description="Redis 7 or Valkey, append-only, noeviction; if set, the local stack doesn't start its "
+        "own",
+    )
+    instance_name: str = Field(
+        "", description="stable name of this process; after a restart it takes its leases back at once"
+    )
 
-    database_pool_size: int = Field(10, ge=2, description="most Postgres connections of this process")
+    database_pool_size: int = Field(10, ge=2, description="maximum Postgres connections of this process")
     statement_timeout_seconds: float = Field(30, gt=0, description="Postgres statement_timeout")
     lock_timeout_seconds: float = Field(5, gt=0, description="Postgres lock_timeout")
-    lease_ttl_seconds: float = Field(3, gt=0, description="a frozen or dead holder is replaced after this")
-    shutdown_grace_seconds: float = Field(10, gt=0, description="time to finish what is in flight at a stop")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
+    lease_ttl_seconds: float = Field(
+        3, gt=0, description="a frozen or dead lease holder is replaced after this time"
+    )
+    shutdown_grace_seconds: float = Field(10, gt=0, description="time to finish work in flight at a stop")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="lowest level that is logged"
+    )
 
     @model_validator(mode="after")
     def _name_the_process(self) -> Self:

@@ -14,11 +14,13 @@ class ServiceSettings(BackboneSettings):
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 in a container")
     port: int = Field(0, ge=0, le=65535, description="HTTP port")
 
-    auth_mode: Literal["jwt", "dev"] = Field("jwt", description="dev believes X-User-Id, on loopback only")
+    auth_mode: Literal["jwt", "dev"] = Field(
+        "jwt", description="jwt, or dev: trust X-User-Id, on loopback only"
+    )
     jwt_secret: SecretStr | None = Field(None, description="HS256 secret")
     jwt_jwks_url: str | None = Field(None, description="JWKS of the issuer, for RS256 and ES256")
-    jwt_audience: str | None = Field(None, description="required aud, when set")
-    jwt_issuer: str | None = Field(None, description="required iss, when set")
+    jwt_audience: str | None = Field(None, description="aud that tokens must have, if set")
+    jwt_issuer: str | None = Field(None, description="iss that tokens must have, if set")
 
     @model_validator(mode="after")
     def _consistent_access(self) -> Self:

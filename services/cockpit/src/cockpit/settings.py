@@ -14,5 +14,5 @@ class CockpitSettings(ServiceSettings):
 
     port: int = Field(3103, ge=0, le=65535, description="HTTP port")
     simulation_interval_seconds: float = Field(
-        5, gt=0, description="time between two things that the simulation lets happen on a mock server"
+        5, gt=0, description="time between two simulated events on a mock server"
     )
