@@ -8,7 +8,7 @@ from servicekit.settings import ServiceSettings
 
 
 class CockpitSettings(ServiceSettings):
-    """Settings of the cockpit service (``COCKPIT_…`` beats the shared name)."""
+    """Settings of the cockpit service (``COCKPIT_…`` overrides the shared name)."""
 
     service: ClassVar[str] = "cockpit"
 

@@ -46,7 +46,7 @@ CLEAN_INTERVAL_SECONDS = 3600.0
 
 @dataclass(slots=True)
 class Parts(KnowledgeResources):
-    """What works in the background, besides. ``seeded``: the registry holds what ``KNOWLEDGE_BASES_FILE``
+    """The service's background work. ``seeded`` is set once the registry holds what ``KNOWLEDGE_BASES_FILE``
     declares."""
 
     fetcher: Fetcher
@@ -56,7 +56,7 @@ class Parts(KnowledgeResources):
 
 def build(settings: KnowledgeSettings) -> FastAPI:
     """The knowledge service: HTTP, ``knowledge.commands`` and the queue ``kb-sync`` in, ``knowledge.events``
-    out. Raises ``ValueError`` for a settings file of bases, or credentials, that can't be read."""
+    out. Raises ``ValueError`` if the file of bases or the credentials can't be read."""
     declared = read_registry_file(settings.knowledge_bases_file) if settings.knowledge_bases_file else []
     roots = (*settings.local_roots(), *folders_of(declared))
     access = Access(
@@ -166,7 +166,7 @@ async def _check_worker(resources: Parts) -> str:
 
 
 async def _seed(resources: Parts, declared: list[KnowledgeBase], sync: bool) -> None:
-    """Once; ``supervise`` repeats it while the database is away or not migrated."""
+    """Runs once; ``supervise`` repeats it while the database is down or not migrated."""
     await seed(resources.pool, declared, sync=sync)
     resources.seeded = True
     await asyncio.Event().wait()

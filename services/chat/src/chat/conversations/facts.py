@@ -62,7 +62,7 @@ def titled(change: TitleChange, place: int) -> Fact:
 
 
 def deleted(conversation: DeletedConversation, trace: TraceContext | None) -> Fact:
-    """A conversation is gone; the last fact of its subject."""
+    """A conversation was deleted; the last fact of its subject."""
     data = contracts.ConversationDeleted(conversation_id=conversation.id, user_id=conversation.user_id)
     return _fact(conversation.id, conversation.sequence, data, trace)
 

@@ -10,7 +10,7 @@ from common.trace_context import TraceContext
 
 @dataclass(slots=True)
 class NewConversation:
-    """What a conversation starts with; agent and version are resolved."""
+    """The initial values of a conversation; agent and version are resolved."""
 
     id: UUID
     agent_id: str
@@ -46,7 +46,7 @@ class Conversation:
 
 @dataclass(slots=True)
 class LockedConversation:
-    """A conversation whose row this transaction holds."""
+    """A conversation whose row this transaction has locked."""
 
     id: UUID
     user_id: str | None
@@ -87,7 +87,7 @@ class StatePatch:
 
 @dataclass(slots=True, frozen=True)
 class TitleChange:
-    """A new title of a conversation; None takes it away."""
+    """A conversation's new title; None removes it."""
 
     conversation_id: UUID
     title: str | None
@@ -96,7 +96,7 @@ class TitleChange:
 
 @dataclass(slots=True)
 class DeletedConversation:
-    """A conversation that is gone, with the sequence of the last fact about it."""
+    """A deleted conversation, with the sequence of the last fact about it."""
 
     id: UUID
     user_id: str | None

@@ -46,7 +46,7 @@ def create_router(catalogue: Catalogue, state_max_bytes: int) -> APIRouter:
         )
         return data(conversation_json(conversation))
 
-    # Declared before /{conversationId}; `path`, since a compound id holds a slash, percent-encoded or not.
+    # Declared before /{conversationId}. A `path`, since a compound id holds a slash, percent-encoded or not.
     @router.get("/by-agent/{agentId:path}")
     async def list_by_agent(
         agent_id: Annotated[Text, Path(alias="agentId")],

@@ -77,7 +77,7 @@ def entity_tag(version: int) -> str:
 
 
 def versions_matching(if_match: str | None) -> frozenset[int] | None:
-    """The versions that an ``If-Match`` header allows; None when any will do.
+    """The versions that an ``If-Match`` header allows; None if it allows any.
 
     Raises :class:`Invalid` for a header that isn't a list of our entity tags.
     """

@@ -23,7 +23,7 @@ class CreateConversation(Body):
 
 
 class SetTitle(Body):
-    """A new title; ``null`` takes it away."""
+    """A new title; ``null`` removes it."""
 
     title: Title | None
 

@@ -39,7 +39,7 @@ class CreateAgent(Body):
 
 
 class UpdateAgent(Body):
-    """All of an agent's fields, or those that change: what is absent stays as it is."""
+    """All of an agent's fields, or those that change: absent fields don't change."""
 
     name: Name = ""
     description: Text | None = None

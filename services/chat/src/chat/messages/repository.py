@@ -92,8 +92,8 @@ async def list_messages(connection: Connection, ids: Sequence[UUID], max_bytes: 
 
 
 # One round trip for any number of messages and conversations:
-#   locked    takes the conversations' rows, in the order of their ids, and tells the trigger that this
-#             transaction gives out created_at itself (the WHERE in `started` makes sure that it is told);
+#   locked    locks the conversations' rows in the order of their ids, and tells the trigger that this
+#             transaction assigns created_at itself (the WHERE in `started` makes sure that this runs);
 #   started   reads the clock after the lock, so that each message is later than all before it. `max(… + 0)`:
 #             a bare max() lets the planner search messages_created_at_index backwards for one conversation;
 #   inserted  skips ids that exist, in this batch or from before;
@@ -147,10 +147,10 @@ FROM inserted AS i JOIN counted AS c ON c.id = i.conversation_id
 async def insert_messages(
     connection: Connection, messages: Sequence[NewMessage], owner: str | None = None
 ) -> dict[tuple[UUID, UUID], Placed]:
-    """Append messages in the given order; what was inserted, by (id, conversation id).
+    """Append messages in the given order. Returns what was inserted, by (id, conversation id).
 
-    Left out: an id that exists, a conversation that doesn't, and one that isn't ``owner``'s, when given.
-    The conversations stay locked.
+    Left out are messages whose id exists, whose conversation doesn't, or whose conversation isn't
+    ``owner``'s, if given. The conversations stay locked.
     """
     rows = await connection.fetch(INSERT_MESSAGES, *_columns(messages), owner)
     return {(row["id"], row["conversation_id"]): Placed(row["created_at"], row["sequence"]) for row in rows}
@@ -171,7 +171,7 @@ JOIN messages AS m ON m.id = t.id
 
 
 async def compare_messages(connection: Connection, messages: Sequence[NewMessage]) -> dict[int, bool]:
-    """For each of ``messages`` (by position, from 0) whose id is stored: whether the same was stored."""
+    """For each message (by position, from 0) whose id is stored: whether the stored message is the same."""
     rows = await connection.fetch(COMPARE_MESSAGES, *_columns(messages))
     return {row["place"] - 1: row["same"] for row in rows}
 

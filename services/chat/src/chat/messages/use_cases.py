@@ -52,7 +52,7 @@ async def list_messages(
 
 
 async def append_user_message(pool: Pool, user_id: str, conversation_id: UUID, content: str) -> Message:
-    """Store what a person says, with its fact. Raises as :func:`check_owner`."""
+    """Store a user's message, with its fact. Raises as :func:`check_owner`."""
     message = NewMessage(uuid4(), conversation_id, "user", content)
     async with transaction(pool) as connection:
         [outcome] = await append_messages(connection, [message], owner=user_id)
@@ -68,10 +68,10 @@ async def append_user_message(pool: Pool, user_id: str, conversation_id: UUID, c
 async def append_messages(
     connection: Connection, messages: Sequence[NewMessage], *, owner: str | None = None
 ) -> list[Placed | PermanentError | None]:
-    """Append messages set-wise, with their facts, in the caller's transaction; an outcome for each, in order.
+    """Append a batch of messages, with their facts, in the caller's transaction. Returns an outcome for each.
 
-    ``None``: the very same message is stored already, and nothing was done. An error: the conversation
-    doesn't exist, or isn't ``owner``'s, when given (:class:`NotFound`), or the id holds another message
+    ``None``: the same message is already stored, and nothing was done. An error: the conversation doesn't
+    exist, or isn't ``owner``'s, if given (:class:`NotFound`), or the id belongs to another message
     (:class:`Conflict`, ``id_reused``).
     """
     inserted = await repository.insert_messages(connection, messages, owner)

@@ -1,4 +1,4 @@
-"""Find the chunks of a knowledge base that are nearest to a question."""
+"""Finds the chunks of a knowledge base that are nearest to a question."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ async def search(
     user_id: str = "",
     version: str | None = None,
 ) -> Sequence[Hit]:
-    """The ``limit`` chunks most similar to ``question``, best first; fewer only when the base has fewer.
+    """The ``limit`` chunks most similar to ``question``, best first; fewer only if the base has fewer.
 
     Reads one state of the base, before or after a sync: of ``version``, else of its current one, and of the
     one before while that has yet to be synced. Raises ``NotFound`` for an unknown base or version,
@@ -41,7 +41,8 @@ async def search(
             hits = await repository.search_by_index(connection, vector, base_id, target.version, limit)
             if len(hits) == min(limit, target.chunk_count):
                 return hits
-            # The scan gave up among other bases' rows (hnsw.max_scan_tuples): comparing all is never short.
+            # The scan gave up among other bases' rows (hnsw.max_scan_tuples); comparing all rows always finds
+            # enough.
         return await repository.search_exactly(connection, vector, base_id, target.version, limit)
 
 

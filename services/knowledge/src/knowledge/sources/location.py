@@ -1,4 +1,4 @@
-"""What a base's ``source`` text names. Pure."""
+"""Parses the text of a base's ``source``. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ SITEMAP_SCHEMES = ("sitemap+https://", "sitemap+http://")
 
 @dataclass(slots=True, frozen=True)
 class GitHubLocation:
-    """``path`` is ``""`` for the whole tree, else without slashes at its ends. ``host`` (with its port) is
-    another one than github.com for GitHub Enterprise."""
+    """``path`` is ``""`` for the whole tree, else without slashes at its ends. For GitHub Enterprise ``host``
+    (with its port) isn't github.com."""
 
     owner: str
     repository: str
@@ -47,7 +47,7 @@ class GitLocation:
 
 @dataclass(slots=True, frozen=True)
 class SitemapLocation:
-    """A website's sitemap, or the index of several."""
+    """A website's sitemap, or an index of several."""
 
     url: str
 
@@ -73,13 +73,13 @@ def parse_source(source: str) -> Location:
 
     - ``https://github.com/<owner>/<repo>[/tree|blob/<branch>[/<path>]]``, and the longer form on the host of
       a GitHub Enterprise (a slash in the branch's name is ``%2F``);
-    - ``git+https://<host>/<any path>[#<branch>[:<path>]]``, also without ``git+`` when it ends in ``.git``;
+    - ``git+https://<host>/<any path>[#<branch>[:<path>]]``, also without ``git+`` if it ends in ``.git``;
     - ``sitemap+https://<host>/<path>``;
     - ``file:///<path>`` or ``/<path>``.
 
-    Hosts of the result are canonical: two spellings of a place are one.
+    Hosts of the result are canonical: two spellings of a place are equal.
 
-    Raises ``Invalid``; that is also for a URL with a password in it, for sources are shown to people.
+    Raises ``Invalid``, also for a URL with a password in it, because sources are shown to people.
     """
     if source.startswith("/"):
         return FolderLocation(Path(source))

@@ -1,4 +1,4 @@
-"""What Prometheus sees of syncs."""
+"""Prometheus metrics of syncs."""
 
 from prometheus_client import Counter, Histogram
 

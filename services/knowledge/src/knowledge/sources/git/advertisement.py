@@ -1,4 +1,4 @@
-"""What a Git server says first over smart HTTP: its refs. One GET tells whether a branch has moved."""
+"""The first answer of a Git server over smart HTTP: its refs. One GET shows whether a branch has moved."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _REF = re.compile(r"HEAD|refs(?:/(?!\.)[^\x00-\x20\x7f~^:?*\[\\/]+)+")
 
 @dataclass(slots=True, frozen=True)
 class Advertised:
-    """Where the repository is after redirects, and the commit at the head of the wanted branch."""
+    """The repository's URL after redirects, and the commit at the head of the wanted branch."""
 
     url: str
     ref: str
@@ -25,7 +25,7 @@ class Advertised:
 
 
 async def ask(fetcher: Fetcher, at: GitLocation) -> Advertised:
-    """Ask the server of ``at``. Raises ``PermanentError`` where there is no such repository or branch."""
+    """Ask the server of ``at``. Raises ``PermanentError`` if there is no such repository or branch."""
     try:
         answer = await fetcher.get(at.url + _SERVICE, max_bytes=MAX_BYTES)
     except TooLarge as error:
@@ -55,10 +55,10 @@ async def ask(fetcher: Fetcher, at: GitLocation) -> Advertised:
 
 
 def parse_refs(body: bytes) -> tuple[dict[str, str], list[str]]:
-    """Refs (name to commit: 40 hex digits, or SHA-256's 64) and capabilities of an advertisement, protocol
+    """Refs (name to commit: 40 hex digits, or 64 with SHA-256) and capabilities of an advertisement, protocol
     version 0 or 1 (gitprotocol-pack).
 
-    Raises ``TransientError`` for anything cut off or malformed.
+    Raises ``TransientError`` if it is cut off or malformed.
     """
     refs: dict[str, str] = {}
     capabilities: list[str] = []
