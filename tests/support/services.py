@@ -40,7 +40,7 @@ class Service:
         environment: Mapping[str, str] | None = None,
         anew: bool = False,
     ) -> None:
-        """``folder`` takes the log; ``environment`` beats our settings (dev auth, hashing embeddings).
+        """``folder`` takes the log; ``environment`` overrides our settings (dev auth, hashing embeddings).
 
         ``anew`` starts an interpreter that has imported nothing yet.
         """

@@ -69,7 +69,7 @@ async def test_a_stop_while_postgres_is_frozen_ends_by_force_within_the_grace_pe
         code = await chat.stop(patience=(2 if without else 5) * GRACE_SECONDS)
         own_postgres.resume()
         assert code == (-signal.SIGKILL if without else 1)
-        assert bool(chat.count_logged("not stopped in time: ends by force")) == (not without)
+        assert bool(chat.count_logged("not stopped in time: exiting by force")) == (not without)
         await chat.start()
         await load.expect_all_once()
     finally:

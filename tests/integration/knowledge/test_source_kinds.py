@@ -196,5 +196,5 @@ async def test_the_process_reads_private_hosts_that_its_settings_list(
             bad = data | {"knowledgeBaseId": "bad", "source": f"git+{other.url}/served/handbook.git"}
             outcome = await jobs.sync(bad)
             assert outcome["state"] == "failed"
-            assert "no public address" in outcome["reason"]
+            assert "isn't a public address" in outcome["reason"]
         assert other.requests == []

@@ -116,7 +116,7 @@ async def test_a_version_is_dropped_by_its_owner_alone_and_never_the_one_in_use(
         await delete_version(harness.pool, base_id, version, user, 3)
 
     for version in ("2", "latest"):
-        with pytest.raises(Conflict, match="searches find"):
+        with pytest.raises(Conflict, match="searches use"):
             await drop(version)
     await harness.sync(base)
     with pytest.raises(Forbidden):

@@ -196,7 +196,7 @@ async def test_a_redirect_in_the_middle_is_not_followed_by_git(
 
 async def test_a_private_address_is_refused(server: WebServer) -> None:
     async with opened(server, access=Access()) as source:
-        with pytest.raises(Forbidden, match="no public address"):
+        with pytest.raises(Forbidden, match="isn't a public address"):
             await source.newest_commit()
     assert server.requests == []
 

@@ -271,7 +271,7 @@ async def test_private_sites_and_redirects_to_them_are_refused(site: Site) -> No
     async with opened(site) as source:
         commit = await source.newest_commit()
         files = {file.path: file for file in await source.list_files(commit)}
-        with pytest.raises(FileUnreadable, match="no public address"):
+        with pytest.raises(FileUnreadable, match="isn't a public address"):
             await source.read(files["guide/start"], commit)
 
 

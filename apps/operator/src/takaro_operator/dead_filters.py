@@ -36,7 +36,7 @@ def make_filters(
     subject: Annotated[str | None, typer.Option(help="The event's subject, exactly.")] = None,
     since: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Died since then: how long ago (10m, 2h, 3d) or an ISO time."),
+        typer.Option(metavar="TIME", help="Failed since then: how long ago (10m, 2h, 3d) or an ISO time."),
     ] = None,
 ) -> Filters:
     """Raises ``typer.BadParameter`` if ``since`` isn't a time."""

@@ -70,7 +70,7 @@ class Tail:
             except AWAY as error:
                 failures += 1
                 if failures == 1:
-                    say(f"Redis is away ({error}): waiting for it")
+                    say(f"Redis is down ({error}): waiting for it")
                 await asyncio.sleep(backoff.pause(failures, first=0.2, longest=3))
                 continue
             if failures:

@@ -74,7 +74,7 @@ def open_bus(settings: "BackboneSettings", pool: Pool) -> Bus:
 def check_reading(consumer: Consumer, stream: str) -> str:
     """A consumer's status, for ``/ready``. Raises :class:`NotReady`."""
     if consumer.trouble is not None:
-        raise NotReady(f"the consumer of {stream} can't get on: {consumer.trouble}"[:500])
+        raise NotReady(f"the consumer of {stream} makes no progress: {consumer.trouble}"[:500])
     if consumer.status == "starting":
         raise NotReady(f"the consumer of {stream} isn't reading")
     return consumer.status

@@ -165,14 +165,14 @@ def _decode_faststream(raw: bytes) -> Fields:
 
 def _flatten(body: bytes, headers: object) -> Fields:
     if not isinstance(headers, dict):
-        raise MalformedEntry("the headers of the __data__ field are no object")
+        raise MalformedEntry("the headers of the __data__ field aren't an object")
     flat = {str(k).lower().removeprefix("ce_").encode(): str(v).encode() for k, v in headers.items()}
     if b"type" in flat:
         return {**flat, b"data": body}
     try:
         structured = codec.loads(body)
     except ValueError as error:
-        raise MalformedEntry("the __data__ field is no JSON") from error
+        raise MalformedEntry("the __data__ field isn't JSON") from error
     if not isinstance(structured, dict) or "type" not in structured:
         raise MalformedEntry("a __data__ entry needs 'type' among its headers, or a body {type, data}")
     envelope = {k.encode(): str(v).encode() for k, v in structured.items() if isinstance(v, str | int)}

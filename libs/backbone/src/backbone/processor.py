@@ -109,7 +109,7 @@ class Processor:
             while self.parking.full:
                 self._check_lease()
                 if not self.retrying:
-                    raise TransientError("nothing that is parked is tried again")
+                    raise TransientError("retries of parked entries have stopped")
                 await asyncio.sleep(0.1)
             with SECONDS.labels(*self._labels).time():
                 for part in split(items, self._budget):

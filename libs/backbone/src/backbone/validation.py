@@ -52,7 +52,7 @@ def _read(router: Router, entry: RawEntry, event: Event) -> Item:
     if route is None:
         rejection = None
         if router.rejected is not None:
-            rejection = Rejection("unknown_type", f"{router.service} takes no {event.type}")
+            rejection = Rejection("unknown_type", f"{router.service} doesn't take {event.type}")
         return Item(entry, event, rejection=rejection)
     try:
         data = route.model.model_validate_json(event.data)

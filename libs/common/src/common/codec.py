@@ -21,7 +21,7 @@ _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
 def _text(value: object) -> str:
     if isinstance(value, UUID):  # asyncpg's own UUID class, which orjson doesn't recognise
         return str(value)
-    raise TypeError(f"{type(value).__name__} is no JSON")
+    raise TypeError(f"{type(value).__name__} isn't JSON")
 
 
 def dumps(value: object) -> bytes:

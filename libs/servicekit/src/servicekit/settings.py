@@ -26,7 +26,7 @@ class ServiceSettings(BackboneSettings):
     def _consistent_access(self) -> Self:
         if self.auth_mode == "dev" and self.host not in LOOPBACK:
             raise ValueError(
-                f"AUTH_MODE=dev believes any X-User-Id header, so it may only listen on loopback, not on "
+                f"AUTH_MODE=dev trusts any X-User-Id header, so it may only listen on loopback, not on "
                 f"{self.host}: set HOST=127.0.0.1, or AUTH_MODE=jwt with JWT_SECRET or JWT_JWKS_URL"
             )
         if self.auth_mode == "jwt" and not (self.jwt_secret or self.jwt_jwks_url):

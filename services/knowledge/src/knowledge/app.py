@@ -122,12 +122,12 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             await asyncio.sleep(FORGET_INTERVAL_SECONDS)
             await forget_embeddings(resources.pool, timedelta(days=settings.embeddings_cache_days))
             if forgotten := await forget_syncs(resources.pool, timedelta(days=settings.sync_history_days)):
-                log.info("old syncs were forgotten", syncs=forgotten)
+                log.info("old syncs deleted", syncs=forgotten)
 
     async def remove_abandoned_folders(_: Parts) -> None:
         while True:
             if removed := await asyncio.to_thread(remove_abandoned):
-                log.info("folders of processes that are gone were removed", folders=len(removed))
+                log.info("folders of dead processes removed", folders=len(removed))
             await asyncio.sleep(CLEAN_INTERVAL_SECONDS)
 
     return create_app(

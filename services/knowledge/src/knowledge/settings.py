@@ -12,7 +12,7 @@ _CREDENTIALS = TypeAdapter(dict[str, str])
 
 
 class KnowledgeSettings(ServiceSettings):
-    """Read from the environment; ``KNOWLEDGE_<NAME>`` beats ``<NAME>``."""
+    """Read from the environment; ``KNOWLEDGE_<NAME>`` overrides ``<NAME>``."""
 
     service: ClassVar[str] = "knowledge"
 
@@ -104,18 +104,18 @@ class KnowledgeSettings(ServiceSettings):
     )
 
     def source_credentials_by_host(self) -> dict[str, str]:
-        """``user:password`` by host. Raises ``ValueError``, without what the setting holds in its message."""
+        """``user:password`` by host. Raises ``ValueError`` whose message doesn't contain the setting."""
         text = self.source_credentials.get_secret_value() if self.source_credentials else ""
         try:
             pairs = _CREDENTIALS.validate_json(text or "{}")
         except ValidationError:
             raise ValueError(
-                'SOURCE_CREDENTIALS is no JSON of the form {"<host>": "<user>:<password>"}'
+                'SOURCE_CREDENTIALS isn\'t JSON of the form {"<host>": "<user>:<password>"}'
             ) from None
         try:
             return {canonical_place(host): pair for host, pair in pairs.items()}
         except ValueError:
-            raise ValueError("SOURCE_CREDENTIALS: a key is no host or host:port") from None
+            raise ValueError("SOURCE_CREDENTIALS: a key isn't a host or host:port") from None
 
     def source_allowed(self) -> list[str]:
         """``host`` or ``host:port``, canonical. Raises ``ValueError``."""

@@ -67,7 +67,7 @@ class Assignment:
             async with asyncio.timeout(REVOKE_SECONDS), self.busy:
                 pass
         except TimeoutError:
-            log.warning("a batch is given up with its partitions", stream=self.partitions.stream)
+            log.warning("batch abandoned: its partitions were revoked", stream=self.partitions.stream)
         self.partitions.fence.lost.set()
         self.processor.parking.clear()
 

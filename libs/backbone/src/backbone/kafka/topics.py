@@ -35,12 +35,12 @@ async def ensure_topics(address: KafkaAddress, topics: Sequence[str]) -> None:
                 [NewTopic(t, PARTITIONS, replicas, topic_configs=CONFIGS) for t in missing]
             )
         except KafkaError as error:
-            log.warning("topics not made", topics=missing, error=repr(error))
+            log.warning("topics not created", topics=missing, error=repr(error))
             return
         for topic, code, *_ in answer.topic_errors:
             if code == 0:
                 log.info("topic made", topic=topic, partitions=PARTITIONS, replicas=replicas)
             elif code != TopicAlreadyExistsError.errno:
-                log.warning("topic not made", topic=topic, error=for_code(code).__name__)
+                log.warning("topic not created", topic=topic, error=for_code(code).__name__)
     finally:
         await admin.close()

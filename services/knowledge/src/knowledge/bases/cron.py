@@ -20,5 +20,5 @@ def check_schedule(pattern: str) -> str:
     try:
         croniter(" ".join(fields), time.time(), second_at_beginning=True).get_next()
     except ValueError as error:
-        raise ValueError(f"is no cron schedule that ever runs: {error}") from error
+        raise ValueError(f"isn't a cron schedule that ever runs: {error}") from error
     return " ".join(fields)

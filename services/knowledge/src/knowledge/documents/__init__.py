@@ -76,7 +76,7 @@ def read_document(name: str, content: bytes, *, max_bytes: int = MAX_FILE_BYTES)
     if not content:
         return ""
     if content.startswith(_LFS_POINTER) and len(content) < 1024:
-        raise UnsupportedContent("the file is kept in Git LFS, only its pointer is in the repository")
+        raise UnsupportedContent("the file is kept in Git LFS; the repository has only its pointer")
     read = _BY_EXTENSION.get(format_of(name), _plain)
     try:
         document = read(content)

@@ -23,7 +23,7 @@ def pdf_to_document(content: bytes, *, timeout: float = TIMEOUT_SECONDS) -> Docu
     ``FileUnreadable`` if reading took too much time or memory: the next sync tries again.
     """
     if not is_pdf(content):
-        raise UnsupportedContent("the file is no PDF")
+        raise UnsupportedContent("the file isn't a PDF")
     try:
         done = subprocess.run(
             [sys.executable, "-I", str(_PROGRAM)],

@@ -27,7 +27,7 @@ def read(content: bytes) -> dict[str, Any]:
         text = page.extract_text().strip()
         size += len(text)
         if size > MAX_TEXT:
-            return {"refused": "the PDF holds more text than a document does"}
+            return {"refused": "the PDF has more text than a document would"}
         if text:
             pages.append(text)
     if not pages:

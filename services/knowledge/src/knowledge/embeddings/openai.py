@@ -107,4 +107,4 @@ def _ordered(response: httpx.Response, expected: int) -> NDArray[np.float32]:
     try:
         return np.array([rows[index] for index in range(expected)], dtype=np.float32)
     except (ValueError, TypeError) as error:
-        raise BadEmbeddings("the embeddings are no vectors of one length") from error
+        raise BadEmbeddings("the embeddings aren't vectors of one length") from error

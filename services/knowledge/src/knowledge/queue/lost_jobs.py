@@ -63,9 +63,7 @@ async def _settle(pool: Pool, sync: SyncRequest, outcome: JobOutcome) -> bool:
     if base is None:
         return False  # just deleted, with its syncs
     if result is None:
-        reason = (
-            "another worker completed its job, with a result that is none of a sync: the outcome is unknown"
-        )
+        reason = "another worker completed its job, but its result isn't a sync's: the outcome is unknown"
         return await _give_up(pool, sync, reason)
 
     async def finish(lease: Lease) -> None:
@@ -83,7 +81,7 @@ async def _ask_again(pool: Pool, queue: Queue, sync: SyncRequest) -> bool:
     async with pool.acquire() as connection:
         again = await repository.update_requested(connection, sync.id, ADDED_AGAIN)
     if not again:
-        reason = "its job left the queue twice, and nobody has told how it ended: the outcome is unknown"
+        reason = "its job left the queue twice, and its end was not reported: the outcome is unknown"
         return await _give_up(pool, sync, reason)
     log.warning("job was lost and is added again", job=sync.job_id, knowledge_base=sync.knowledge_base_id)
     return True

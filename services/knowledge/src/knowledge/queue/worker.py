@@ -129,7 +129,7 @@ class QueueWorker:
                 # Not `await running`: a cancellation by BullMQ would look like one of ours.
                 await asyncio.wait([running])
                 error = None if running.cancelled() else running.exception()
-                log.error("queue worker ended, and is started again", queue=QUEUE, error=repr(error))
+                log.error("queue worker ended, starting it again", queue=QUEUE, error=repr(error))
             finally:
                 await self._close(worker, running)
                 with suppress(Exception):

@@ -42,5 +42,5 @@ async def _take_back(pool: Pool, base: KnowledgeBase) -> None:
     async with pool.acquire() as connection:
         known = await repository.get_base(connection, base.id)
     if known is not None and known.owner is not None:
-        log.warning("a user's knowledge base gives way to the settings file", knowledge_base=base.id)
+        log.warning("a user's knowledge base replaced by the settings file's", knowledge_base=base.id)
         await remove(pool, base.id, lambda _: None)

@@ -76,7 +76,7 @@ def _check(target: Target | None, model: str) -> Target:
     if target.chunk_count and target.model != model:
         raise Conflict(
             f"This knowledge base was embedded with {target.model or 'an unknown model'}, and searches "
-            f"are made with {model}: sync it to embed it anew",
+            f"are made with {model}: sync it to embed it again",
             code="model_mismatch",
         )
     return target

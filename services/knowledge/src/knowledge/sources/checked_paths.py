@@ -17,11 +17,11 @@ _SHOWN_CHARACTERS = 200
 def problem_of(path: str) -> str:
     """Why ``path`` can't be stored; empty if it can."""
     if "\x00" in path:
-        return "its name has a U+0000 in it"
+        return "its name contains U+0000"
     try:
         size = len(path.encode())
     except UnicodeEncodeError:
-        return "its name is no UTF-8"
+        return "its name isn't UTF-8"
     return f"its name is longer than {MAX_PATH_BYTES:,} bytes" if size > MAX_PATH_BYTES else ""
 
 

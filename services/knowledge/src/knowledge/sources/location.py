@@ -90,7 +90,7 @@ def parse_source(source: str) -> Location:
             canonical_netloc(parts._replace(scheme=scheme)) if parts.hostname and scheme in _SCHEMES else ""
         )
     except ValueError as error:
-        raise Invalid(f"source {source!r} is no URL: {error}", code="invalid_source") from error
+        raise Invalid(f"source {source!r} isn't a URL: {error}", code="invalid_source") from error
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/"):
         return FolderLocation(Path(unquote(parts.path)))
     if netloc and kind in ("", "git", "sitemap"):
@@ -104,7 +104,7 @@ def parse_source(source: str) -> Location:
         if found is not None:
             return found
     raise Invalid(
-        f"source {source!r} is none of https://github.com/<owner>/<repo>/tree/<branch>/<path>, "
+        f"source {source!r} isn't one of https://github.com/<owner>/<repo>/tree/<branch>/<path>, "
         "git+https://<host>/<repository>#<branch>:<path>, sitemap+https://<host>/sitemap.xml and file:///<path>",
         code="invalid_source",
     )

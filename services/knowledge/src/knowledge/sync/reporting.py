@@ -70,7 +70,7 @@ class Reporter:
                 await self._look(progress, backend)
                 await self(progress)
             except Exception as error:
-                log.warning("progress not told", knowledge_base=self._base_id, error=repr(error))
+                log.warning("progress not reported", knowledge_base=self._base_id, error=repr(error))
                 if not is_transient(error):
                     raise
 

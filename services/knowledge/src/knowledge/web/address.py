@@ -31,7 +31,7 @@ def canonical_url(url: str) -> str:
         host, scheme = parts.hostname, parts.scheme
         netloc = canonical_netloc(parts) if host and scheme in _PORTS else ""
     except ValueError as error:
-        raise Invalid(f"{url!r} is no URL: {error}", code="invalid_source") from error
+        raise Invalid(f"{url!r} isn't a URL: {error}", code="invalid_source") from error
     if not netloc:
         raise Invalid(f"{url!r}: only http and https are fetched", code="invalid_source")
     if parts.username or parts.password:
@@ -60,7 +60,7 @@ def canonical_host(host: str) -> str:
     name = host if host.isascii() else idna.encode(host, uts46=True).decode()
     name = name.lower().removesuffix(".")
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{host!r} is no host name")
+        raise ValueError(f"{host!r} isn't a host name")
     # A name that ends in a number is an address to every resolver: 127.1, 0x7f000001.
     return str(IPv4Address(name)) if _NUMBER.fullmatch(name) else name
 
@@ -72,7 +72,7 @@ def canonical_place(text: str) -> str:
     parts = urlsplit(f"//{text}")
     host, port = canonical_host(parts.hostname or ""), parts.port
     if parts.netloc != text or parts.username is not None:
-        raise ValueError(f"{text!r} is no host or host:port")
+        raise ValueError(f"{text!r} isn't a host or host:port")
     return host if port is None else place(host, port)
 
 

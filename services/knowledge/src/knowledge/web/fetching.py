@@ -67,7 +67,7 @@ class Fetched:
         try:
             return json.loads(self.content)
         except ValueError as error:
-            raise TransientError(f"GET {self.url}: the answer is no JSON") from error
+            raise TransientError(f"GET {self.url}: the answer isn't JSON") from error
 
 
 class Fetcher:
@@ -193,7 +193,7 @@ async def _bounded(
     try:
         request = client.build_request("GET", url, headers=headers)
     except httpx.InvalidURL as error:
-        raise Invalid(f"{url!r} is no URL: {error}", code="invalid_source") from error
+        raise Invalid(f"{url!r} isn't a URL: {error}", code="invalid_source") from error
     response = await client.send(request, stream=True, follow_redirects=False)
     # Decompressed here, because httpx accepts a truncated gzip as complete.
     packed = response.headers.get("content-encoding", "").strip().lower() in _PACKED

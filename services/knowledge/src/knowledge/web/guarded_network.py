@@ -49,7 +49,7 @@ async def checked_addresses(
     for address in addresses:
         if not allowed(address):
             raise AddressRefused(
-                f"{host} is at {address}, which is no public address; "
+                f"{host} is at {address}, which isn't a public address; "
                 "an operator can list the host in SOURCE_ALLOWED_HOSTS"
             )
     return addresses

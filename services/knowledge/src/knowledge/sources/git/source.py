@@ -156,7 +156,7 @@ class GitSource:
 
     async def _create(self, name: str) -> Git:
         if self._folder is None or self._advertised is None:
-            raise RuntimeError("the source is used outside of its context")
+            raise RuntimeError("the source is used outside its context")
         folder = self._folder.path / name
         folder.mkdir()
         return await Git.create(folder, self._advertised.url, self._fetcher, self._max_bytes)

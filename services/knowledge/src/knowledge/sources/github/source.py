@@ -98,7 +98,7 @@ class GitHubSource:
     async def _tree(self, tree: str, *, recursive: bool) -> dict[str, Any]:
         listing = await self._api(f"git/trees/{tree}", {"recursive": "1"} if recursive else {})
         if not isinstance(listing, dict) or not isinstance(listing.get("tree"), list):
-            raise TransientError(f"GitHub's tree {tree} of {self._at} is no listing")
+            raise TransientError(f"GitHub's tree {tree} of {self._at} isn't a listing")
         if not all(is_git_hash(entry.get("sha")) for entry in listing["tree"]):
             raise TransientError(f"GitHub's tree {tree} of {self._at} has an entry without a 40-digit sha")
         return listing

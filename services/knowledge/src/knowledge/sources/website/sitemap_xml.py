@@ -54,12 +54,10 @@ def parse_sitemap(content: bytes) -> Sitemap:
                     f"a sitemap has more than {MAX_ENTRIES:,} entries", code="source_too_large"
                 )
     except (ParseError, DefusedXmlException, ValueError) as error:
-        raise PermanentError(
-            f"the sitemap is no XML that is read here: {error}", code="source_refused"
-        ) from error
+        raise PermanentError(f"the sitemap isn't valid XML: {error}", code="source_refused") from error
     kind = _local(root.tag) if root is not None else ""
     if kind not in ("urlset", "sitemapindex"):
-        raise PermanentError(f"the document is no sitemap but <{kind}>", code="source_refused")
+        raise PermanentError(f"the document isn't a sitemap but <{kind}>", code="source_refused")
     return Sitemap(kind == "sitemapindex", tuple(entries))
 
 
@@ -85,7 +83,7 @@ def _of_text(content: bytes) -> Sitemap:
         or len(lines) > MAX_ENTRIES
         or not all(line.startswith(("http://", "https://")) for line in lines)
     ):
-        raise PermanentError("the document is no sitemap", code="source_refused")
+        raise PermanentError("the document isn't a sitemap", code="source_refused")
     return Sitemap(False, tuple(Entry(line) for line in lines))
 
 

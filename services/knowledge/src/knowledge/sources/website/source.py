@@ -1,6 +1,6 @@
 """A website, by its sitemap: the pages that it lists on its own host, as text.
 
-There is no commit, so a digest of the pages' paths and contents takes its place. To compute it, each sync
+There isn't a commit, so a digest of the pages' paths and contents takes its place. To compute it, each sync
 requests the pages again, except those whose ``lastmod`` hasn't changed. Pages with an ``ETag`` or
 ``Last-Modified`` are requested conditionally. What this needs is remembered in the process: the first sync
 after a start reads every page.
@@ -113,7 +113,7 @@ class WebsiteSource:
         except TooLarge as error:
             raise PermanentError(f"{url}: {error}", code="source_refused") from error
         if answer.status >= 500:
-            raise TransientError(f"{url}: HTTP {answer.status}: until it is known, nothing may be read")
+            raise TransientError(f"{url}: HTTP {answer.status}: without it no page may be read")
         self._robots = Protego.parse(answer.text if answer.status == 200 else "")
         delay = self._robots.crawl_delay(USER_AGENT)
         if delay:
@@ -237,7 +237,7 @@ class WebsiteSource:
 
     def _kept(self, sha: str) -> Path:
         if self._folder is None:
-            raise RuntimeError("the source is used outside of its context")
+            raise RuntimeError("the source is used outside its context")
         return self._folder.path / sha
 
 
