@@ -136,7 +136,7 @@ def user_of(client: httpx.AsyncClient) -> str:
 
 
 async def entries(bus: Redis, stream: str) -> list[dict[str, str]]:
-    """The fields of all entries of a stream, oldest first."""
+    """All entries of a stream as fields, oldest first."""
     found = cast("list[tuple[str, dict[str, str]]]", await bus.xrange(stream))
     return [fields for _, fields in found]
 

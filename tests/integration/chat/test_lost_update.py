@@ -33,7 +33,7 @@ async def test_two_patches_that_meet_both_survive_by_the_row_lock(
     lock = repository.lock_conversations
 
     async def read_and_meet(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, LockedConversation]:
-        """Go on once the other has read too, or waits for the lock."""
+        """Continue once the other has read too, or waits for the lock."""
         nonlocal readers
         locked = await lock(connection, ids)
         readers += 1

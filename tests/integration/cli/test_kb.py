@@ -46,7 +46,7 @@ async def test_a_base_is_added_synced_searched_scheduled_and_removed(kb: Termina
     assert (await kb(*named, "latest", "--json", *as_ada)).json["hits"] == [hit]
     assert "no version '1'" in (await kb(*named, "1", *as_ada, expect=1)).err
     in_use = await kb("kb", "remove", "guide", "--version", "latest", "--yes", *as_ada, expect=2)
-    assert "'latest' is the version that searches use" in in_use.err
+    assert "'latest' is the version that searches find" in in_use.err
     scheduled = (await kb("kb", "schedule", "guide", "0 * * * *", "--json", *as_ada)).json
     assert scheduled["refreshSchedule"] == "0 * * * *"
     assert "refreshSchedule" not in (await kb("kb", "schedule", "guide", "--off", *as_ada)).out

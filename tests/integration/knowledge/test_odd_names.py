@@ -1,4 +1,4 @@
-"""Names of files that can't be kept as they are: such a file is told of, and every other one is indexed."""
+"""Names of files that can't be stored: such a file is reported, and every other one is indexed."""
 
 import json
 import os

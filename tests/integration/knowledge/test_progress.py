@@ -1,4 +1,4 @@
-"""What people see of a sync while its rows are written, which takes longest."""
+"""What people see of a sync while it writes rows, which takes longest."""
 
 import asyncio
 from typing import Any

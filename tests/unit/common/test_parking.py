@@ -1,4 +1,4 @@
-"""What waits for a retry, by key: in order, and only ever settled by its own id."""
+"""What waits for a retry, by key: in order, and only ever removed by its own id."""
 
 from backbone.parking import Parking
 

@@ -1,4 +1,4 @@
-"""``.env.example`` says every setting there is, with its default, and none that isn't."""
+"""``.env.example`` lists every setting with its default and description, and nothing else."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from tests.unit.deploy.settings_documented import environment_names
 
 _ROOT = Path(__file__).parents[3]
-#: Settings whose default depends on who reads them; the file says the services'.
+# : Settings whose default depends on the program; the file has the services'.
 _BY_READER = {"DATABASE_URL", "REDIS_URL"}
 
 

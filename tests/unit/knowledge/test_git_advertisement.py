@@ -79,7 +79,7 @@ def test_a_cut_off_advertisement_is_tried_again(body: bytes) -> None:
 
 
 async def test_wherever_an_advertisement_is_cut_off_no_branch_is_missed(server: WebServer) -> None:
-    """Where a gateway ends the answer as if it were whole: between two refs it would look like one."""
+    """A gateway ends the answer as if it were complete: between two refs it would look like that."""
     async with httpx.AsyncClient(trust_env=False) as http:
         whole = (await http.get(f"{server.url}/handbook.git/info/refs?service=git-upload-pack")).content
     assert "refs/heads/main" in parse_refs(whole)[0]

@@ -217,7 +217,7 @@ async def test_a_private_address_is_refused(server: WebServer) -> None:
 async def test_git_dials_the_address_that_was_checked(
     server: WebServer, spelling: str, host: str, redirected: bool
 ) -> None:
-    """However its name is spelled: curl would ask a name server for any name but the one that is pinned."""
+    """However its name is spelled: curl would ask a name server for any name other than the pinned one."""
     port = server.url.rsplit(":", 1)[1]
     url = f"http://{spelling}:{port}/handbook.git"
 

@@ -62,7 +62,7 @@ class Site:
         return f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{urls}</urlset>'.encode()
 
     def asked(self) -> list[str]:
-        """The pages asked for since the last time."""
+        """The pages requested since the last time."""
         paths = [path for path in self.server.paths() if path not in ("/robots.txt", "/sitemap.xml")]
         self.server.requests.clear()
         return sorted(paths)
@@ -234,7 +234,7 @@ async def test_too_much_is_refused_rather_than_cut_off(site: Site) -> None:
 
 
 async def test_pages_of_one_text_are_read_side_by_side(site: Site) -> None:
-    """Each is fetched again, for the text isn't at hand when the page is known from the last sync."""
+    """Each is fetched again, because a page known from the last sync has no stored text."""
     site.pages = dict.fromkeys([f"/page/{number}" for number in range(8)], "moved " * 1500)
     site.lastmod = dict.fromkeys(site.pages, "2026-11-01")
     memory = PageMemory()

@@ -73,7 +73,7 @@ class _Server(uvicorn.Server):
 
 
 def _give_up(grace_seconds: float) -> None:
-    log.error("not stopped in time: exiting by force", grace_seconds=grace_seconds)
+    log.error("not stopped in time: ends by force", grace_seconds=grace_seconds)
     os._exit(1)
 
 

@@ -52,7 +52,7 @@ async def bob(service: tuple[Service, GitRepository]) -> AsyncIterator[httpx.Asy
 
 @pytest.fixture
 async def handbook(ada: httpx.AsyncClient) -> str:
-    """The path of a base that Ada made, once it is synced."""
+    """The path of a base that Ada created, once it is synced."""
     made = await ada.post(BASES, json=wanted(extensions=["md"], refreshSchedule="0 * * * *"))
     assert made.status_code == 201, made.text
     await newest_sync(ada)

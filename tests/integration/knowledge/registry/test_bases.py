@@ -1,4 +1,4 @@
-"""A base that a user makes over HTTP, from its first sync to its end: the real process."""
+"""A base that a user creates over HTTP, from its first sync to its end: the real process."""
 
 import json
 from typing import Any
@@ -51,7 +51,7 @@ async def test_the_versions_of_a_base_are_searched_and_deleted_by_name(
     in_use = await ada.delete(f"{handbook}?version=latest")
     assert (in_use.status_code, in_use.json()["error"]) == (
         409,
-        "'latest' is the version that searches use",
+        "'latest' is the version that searches find",
     )
 
 

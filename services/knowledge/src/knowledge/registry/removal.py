@@ -86,7 +86,7 @@ async def remove_version(
             if base is None or target is None:
                 return
             if version in (base.version, target.version):
-                raise Conflict(f"{version!r} is the version that searches use", code="version_in_use")
+                raise Conflict(f"{version!r} is the version that searches find", code="version_in_use")
             if version not in {
                 stored.version for stored in await versions.list_versions(connection, base_id)
             }:
