@@ -1,4 +1,4 @@
-"""Failure 7, with the mechanism and without: two patches that read the same state."""
+"""A lost update, with the mechanism and without: two patches that read the same state."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Promise 3: a conversation's messages read back in one total order, in which they were accepted."""
+"""A conversation's messages read back in one total order, in which they were accepted."""
 
 import asyncio
 import random
@@ -215,7 +215,7 @@ async def test_messages_from_before_the_migration_are_followed_too(
 async def test_equal_times_from_before_keep_their_order_after_an_unrelated_update(
     pool: Pool, conversation: NewConversation
 ) -> None:
-    """Failure 10: without a tiebreaker an UPDATE moves a row and flips the order."""
+    """Without a tiebreaker an UPDATE moves a row and flips the order, as in the Node application."""
     conversation_id = await conversation()
     at = datetime(2026, 1, 1, tzinfo=UTC)
     await pool.executemany(IMPORTED_MESSAGE, [(conversation_id, str(i), at) for i in range(10)])

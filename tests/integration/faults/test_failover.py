@@ -78,7 +78,7 @@ async def _in_step(redis: Redis) -> bool:
     return bool(info["connected_slaves"] == 1 and info["slave0"]["state"] == "online")
 
 
-async def test_retries_that_end_by_themselves_start_the_consumer_anew(
+async def test_retries_that_end_by_themselves_restart_the_consumer(
     world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     due = Processor.retry_due

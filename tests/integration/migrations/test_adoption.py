@@ -171,7 +171,7 @@ def test_rolling_back_into_adopted_revisions_needs_force(knex_database: KnexData
     assert migrate(url, chain=CHAIN.until("010")) == ["010"]
 
 
-def test_all_of_it_can_be_taken_back_by_force_and_made_anew(knex_database: KnexDatabase) -> None:
+def test_all_of_it_can_be_taken_back_by_force_and_created_again(knex_database: KnexDatabase) -> None:
     url = knex_database()
     migrate(url)
     rollback(url, force=True)

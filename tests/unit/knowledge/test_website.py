@@ -142,7 +142,7 @@ async def test_pages_with_the_same_lastmod_are_not_asked_for_again(site: Site) -
     async with opened(site, memory=memory) as source:
         assert await source.newest_commit() != first
         assert site.asked() == ["/"]
-        assert (await texts(source))["guide/start"] == "# t\n\nstart here", "still to be had for a full sync"
+        assert (await texts(source))["guide/start"] == "# t\n\nstart here", "still available for a full sync"
 
 
 async def test_pages_with_an_etag_are_asked_for_conditionally(site: Site) -> None:

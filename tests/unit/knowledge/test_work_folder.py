@@ -72,7 +72,7 @@ def test_only_folders_of_syncs_are_removed(temporary: Path) -> None:
     assert (temporary / "git" / "kept").exists()
 
 
-def test_a_folder_that_was_taken_away_before_it_was_locked_is_made_anew(
+def test_a_folder_that_was_taken_away_before_it_was_locked_is_created_again(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened, taken = work_folder._open, list[Path]()

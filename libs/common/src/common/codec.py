@@ -40,7 +40,7 @@ def loads(raw: bytes | bytearray | memoryview | str) -> Any:
 
 
 def stored_bytes(encoded: bytes) -> int:
-    """The bytes of what :func:`dumps` encoded, as ``jsonb`` gives it back: without exponents.
+    """The size of what :func:`dumps` encoded, as ``jsonb`` returns it: without exponents.
 
     The spaces that Postgres writes between values aren't counted.
     """

@@ -73,6 +73,8 @@ class Conflict(PermanentError):
 
 
 class TooLarge(PermanentError):
+    """HTTP 413: the value is over its limit."""
+
     status = 413
     default_code = "too_large"
 

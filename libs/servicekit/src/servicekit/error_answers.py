@@ -14,7 +14,7 @@ from servicekit.answers import failure
 log = structlog.get_logger()
 
 MAX_PROBLEMS = 20
-"""Faults of a body that are told: a sender can make any number of them."""
+"""Maximum reported faults of a body: a sender can make any number of them."""
 
 
 def install_error_handlers(app: FastAPI) -> None:

@@ -25,9 +25,9 @@ class NewConversation:
 
 @dataclass(slots=True)
 class Conversation:
-    """A stored conversation. ``metadata`` and ``state`` stay encoded JSON: they are only passed on.
+    """A stored conversation. ``metadata`` and ``state`` stay encoded JSON, because they are only passed on.
 
-    A list leaves out large ones, which ``metadata_omitted`` and ``state_omitted`` say.
+    A list leaves out large ones; ``metadata_omitted`` and ``state_omitted`` say so.
     """
 
     id: UUID
@@ -53,12 +53,12 @@ class LockedConversation:
     state: dict[str, Any]
     state_version: int
     encoded_state: bytes | None = None
-    """``state`` as JSON, once somebody had to encode it."""
+    """``state`` as JSON, once it was encoded."""
 
 
 @dataclass(slots=True)
 class StateChange:
-    """New state of a conversation after ``facts`` patches, as JSON, to be written."""
+    """A conversation's new state after ``facts`` patches, as JSON, to be written."""
 
     conversation_id: UUID
     state: bytes
@@ -68,7 +68,7 @@ class StateChange:
 
 @dataclass(slots=True, frozen=True)
 class State:
-    """A conversation's state, with its JSON when it was encoded, and its version."""
+    """A conversation's state and its version, and the state's JSON if it was encoded."""
 
     state: dict[str, Any]
     version: int

@@ -148,7 +148,8 @@ async def update_titles(
     return {row["id"]: row["sequence"] for row in rows}
 
 
-# OFFSET 0: the conversations' messages are found first, never by walking the primary key of all messages.
+# OFFSET 0 makes Postgres find the conversations' messages first, instead of walking the primary key of all
+# messages.
 LIST_MESSAGE_IDS = """
 SELECT id
 FROM (SELECT id FROM messages WHERE conversation_id = ANY($1::uuid[]) OFFSET 0) AS doomed
@@ -161,7 +162,8 @@ LIMIT $3
 async def list_message_ids(
     connection: Connection, ids: Sequence[UUID], after: UUID, limit: int
 ) -> list[UUID]:
-    """The first ``limit`` ids past ``after`` of the messages that go when these conversations are deleted."""
+    """The ids of the messages that are deleted with these conversations: the first ``limit`` after
+    ``after``."""
     return [row["id"] for row in await connection.fetch(LIST_MESSAGE_IDS, ids, after, limit)]
 
 

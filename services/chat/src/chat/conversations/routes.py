@@ -103,7 +103,7 @@ def create_router(catalogue: Catalogue, state_max_bytes: int) -> APIRouter:
             int | None, Query(alias="expectedVersion", ge=0, description="the same as a number")
         ] = None,
     ) -> JSONAnswer:
-        """Change the state by a JSON merge patch (RFC 7396); 413 when it becomes too large."""
+        """Change the state by a JSON merge patch (RFC 7396); 413 if it becomes too large."""
         versions = versions_matching(if_match)
         if expected_version is not None:
             expected = frozenset((expected_version,))

@@ -128,8 +128,7 @@ async def get_state(pool: Pool, user_id: str, conversation_id: UUID) -> State:
 async def patch_state(pool: Pool, user_id: str, patch: StatePatch, max_bytes: int) -> State:
     """Merge a patch into a state of at most ``max_bytes``.
 
-    Raises as :func:`check_owner`, :class:`Conflict` at another version, and
-    :class:`common.errors.TooLarge`.
+    Raises as :func:`check_owner`, :class:`Conflict` for another version, and :class:`common.errors.TooLarge`.
     """
     async with transaction(pool) as connection:
         [outcome] = await patch_states(connection, [patch], max_bytes, owner=user_id)
@@ -144,8 +143,8 @@ async def patch_states(
     """Apply patches in order, each to the result of the one before, with a fact for each that changed
     anything.
 
-    For each the state after it or an error: no such conversation, not ``owner``'s (when given), at a version
-    that the patch doesn't expect, or over ``max_bytes``.
+    Returns for each the state after it, or an error: no such conversation, not ``owner``'s (if given), at a
+    version that the patch doesn't expect, or over ``max_bytes``.
     """
     locked = await repository.lock_conversations(connection, [p.conversation_id for p in patches])
     changes: dict[UUID, StateChange] = {}
@@ -254,7 +253,7 @@ async def delete_conversations(
 
 
 async def _remember_messages(connection: Connection, conversation_ids: Sequence[UUID]) -> None:
-    """Let the inbox remember the messages of locked conversations, a page of ids at a time."""
+    """Record the messages of locked conversations in the inbox, a page of ids at a time."""
     last = UUID(int=0)
     while True:
         page = await repository.list_message_ids(connection, conversation_ids, last, REMEMBERED_AT_ONCE)

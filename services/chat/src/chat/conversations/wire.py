@@ -29,7 +29,7 @@ class SetTitle(Body):
 
 
 def conversation_json(conversation: Conversation) -> dict[str, Any]:
-    """A conversation as clients know it; what a list leaves out is absent and said to be omitted."""
+    """A conversation as clients know it. What a list leaves out is absent and marked as omitted."""
     answer: dict[str, Any] = {
         "id": str(conversation.id),
         "agentId": conversation.agent_id,

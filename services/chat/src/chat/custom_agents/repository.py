@@ -33,7 +33,7 @@ ORDER BY place
 
 
 async def list_agents(connection: Connection, ids: Sequence[UUID]) -> list[CustomAgent]:
-    """Those of these custom agents that exist, in this order."""
+    """These custom agents in this order, if they exist."""
     return [_agent(row) for row in await connection.fetch(LIST_AGENTS, ids)]
 
 
@@ -72,7 +72,7 @@ COUNT_AGENTS = "SELECT count(*) FROM custom_agents WHERE user_id = $1"
 
 
 async def count_agents(connection: Connection, user_id: str) -> int:
-    """How many custom agents a user has."""
+    """The number of a user's custom agents."""
     count: int = await connection.fetchval(COUNT_AGENTS, user_id)
     return count
 

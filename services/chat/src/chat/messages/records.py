@@ -34,7 +34,7 @@ class Placed:
 
 @dataclass(slots=True, frozen=True)
 class Position:
-    """A place in the order of a conversation's messages; without an id, none."""
+    """A position in the order of a conversation's messages; none if ``id`` is None."""
 
     created_at: datetime | None
     id: UUID | None

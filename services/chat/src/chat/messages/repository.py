@@ -9,8 +9,8 @@ from common import codec
 from common.packed_ids import PackedIds
 from common.postgres import Connection
 
-# In the order (created_at, id), legacy messages without a time last. The expressions keep the planner from
-# walking messages_created_at_index, through the messages of everybody, in search of one conversation's.
+# In the order (created_at, id), with legacy messages without a time last. The expressions keep the planner
+# from walking messages_created_at_index, which has everybody's messages, to find one conversation's.
 LIST_MESSAGE_IDS = """
 SELECT coalesce(string_agg(uuid_send(id), '' ORDER BY undated, at, id), '') AS ids
 FROM (
@@ -34,7 +34,7 @@ async def list_message_ids(
     after: Position | None = None,
     until: Position | None = None,
 ) -> PackedIds:
-    """The ids of a conversation's first ``limit`` messages past ``after``, up to ``until``, in order."""
+    """The ids of a conversation's messages in order: the first ``limit`` after ``after``, up to ``until``."""
     after, until = after or Position(None, None), until or Position(None, None)
     packed = await connection.fetchval(
         LIST_MESSAGE_IDS, conversation_id, after.created_at, after.id, until.created_at, until.id, limit
@@ -57,7 +57,7 @@ async def get_last_position(connection: Connection, conversation_id: UUID) -> Po
     return Position(*row) if row else None
 
 
-# One message a step, so that nothing is read, or converted to text, of those that no longer fit.
+# One message a step, so that messages that don't fit any more are neither read nor converted to text.
 LIST_MESSAGES = """
 WITH RECURSIVE page AS (
     SELECT 0 AS place, 0::bigint AS bytes, NULL::uuid AS id, NULL::uuid AS conversation_id,

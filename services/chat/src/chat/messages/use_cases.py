@@ -15,7 +15,7 @@ PAGE_MESSAGES = 500
 PAGE_BYTES = 1_000_000
 """A page ends with the message that reaches this size."""
 WINDOW_MESSAGES = 50_000
-"""Messages whose places are looked up at once: that reads all of a conversation's keys, and no content."""
+"""Messages whose positions are read at once. This reads all of a conversation's keys, and no content."""
 
 
 async def list_messages(
@@ -23,9 +23,9 @@ async def list_messages(
 ) -> AsyncGenerator[list[Message], None]:
     """A conversation's messages at the time of the request, oldest first, in pages.
 
-    Each page is a short statement; between them no connection is held, however slow the reader is. Raises
-    as :func:`check_owner` before the first page, and :class:`Conflict` when messages that were there are
-    gone before their page is read.
+    Each page is a short statement. No connection is held between pages, however slow the reader is. Raises as
+    :func:`check_owner` before the first page, and :class:`Conflict` if messages are deleted before their page
+    is read.
     """
     async with pool.acquire() as connection:
         await check_owner(connection, user_id, conversation_id)

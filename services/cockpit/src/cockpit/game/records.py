@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 MOST_OF_AN_ITEM = 1_000_000
-"""Most pieces of one item in a pocket, so that the state stays small whatever is given."""
+"""Maximum pieces of one item in a pocket, so that the state stays small whatever is given."""
 MOST_ITEMS = 100
-"""Most different items in a pocket, for the same reason; another quality is another item."""
+"""Maximum different items in a pocket, for the same reason. Another quality is another item."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,8 @@ def teleport(step: Step, player: Player, position: Position) -> None:
 
 
 def give(step: Step, player: Player, item: Item) -> bool:
-    """Add to what ``player`` carries; pieces of one code and quality lie together. False: no room."""
+    """Add to the items of ``player``; pieces of one code and quality are one entry. False if there is no
+    space."""
     held = {(piece.code, piece.quality): piece for piece in player.inventory}
     before = held.get((item.code, item.quality))
     if before is None and len(held) >= MOST_ITEMS:

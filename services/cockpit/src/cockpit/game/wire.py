@@ -9,7 +9,7 @@ from cockpit.game import world
 from cockpit.game.records import MOST_OF_AN_ITEM, Ban, CommandResult, Item, Player, Position
 
 Line: TypeAlias = Annotated[str, Field(max_length=10_000)]
-"""A reason, a message or a console line: each is kept, in the game's state or in a session's events."""
+"""A reason, a message or a console line. Each is stored, in the game's state or in a session's events."""
 
 
 class Args(BaseModel):

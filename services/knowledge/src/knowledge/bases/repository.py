@@ -127,7 +127,7 @@ SELECT id FROM custom_agents WHERE knowledge_bases @> jsonb_build_array($1::text
 
 
 async def list_agents(connection: Connection, base_id: str, user_id: str) -> Sequence[Any]:
-    """Ids of the user's custom agents that name the base. Only chat writes that table."""
+    """Ids of the user's custom agents that use the base. Only chat writes that table."""
     return [row["id"] for row in await connection.fetch(LIST_AGENTS, base_id, user_id)]
 
 

@@ -67,7 +67,7 @@ def read_document(name: str, content: bytes, *, max_bytes: int = MAX_FILE_BYTES)
     """The text of ``content``, a file called ``name``; ``""`` if there is none.
 
     Markdown, MDX, HTML and PDF are recognised by extension; everything else, including source code, is
-    indexed as plain text. The text holds no U+0000 and no lone surrogates, and lines end with ``\n``.
+    indexed as plain text. The text holds no U+0000 and no lone surrogates, and lines end with ``\\n``.
     CPU-bound: don't call it on the event loop.
 
     Raises :class:`UnsupportedContent` if it has no text, and ``FileUnreadable`` if a parser gave up.

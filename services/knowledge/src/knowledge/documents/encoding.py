@@ -23,7 +23,7 @@ _CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b\x08")) + b"\x7f"
 
 
 def decode_text(content: bytes, *, max_bytes: int = MAX_FILE_BYTES) -> str:
-    """The text of a file, with ``\n`` at the end of lines. The same bytes always give the same text.
+    """The text of a file, with ``\\n`` at the end of lines. The same bytes always give the same text.
 
     UTF-8, UTF-16 and UTF-32 are recognised by their byte order marks, and legacy encodings are detected.
     Bytes that fit nowhere become U+FFFD. Raises :class:`UnsupportedContent` for binary content and for more

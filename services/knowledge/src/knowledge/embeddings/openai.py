@@ -85,7 +85,8 @@ class OpenAiEmbedder:
         if response.status_code != 200:
             words = " ".join(response.text.split())[:200]
             log.warning("embeddings refused", url=url, status=response.status_code, answer=words)
-            # Whoever sees the base sees the reason. The API's own words may name keys and accounts.
+            # Everyone who sees the base sees the reason, and the API's own words may contain keys and
+            # accounts.
             raise PermanentError(
                 f"the embeddings API refused the texts: HTTP {response.status_code}",
                 code="embeddings_refused",

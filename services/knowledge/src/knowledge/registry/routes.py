@@ -62,7 +62,7 @@ async def delete_knowledge_base(
 
 @router.get("/{kb_id}/agents")
 async def list_agents(kb_id: BaseId, caller: CallerParam, resources: ResourcesParam) -> Response:
-    """Ids of the caller's custom agents that name the base."""
+    """Ids of the caller's custom agents that use the base."""
     return data(await use_cases.list_agents(resources.pool, kb_id, caller.user_id))
 
 

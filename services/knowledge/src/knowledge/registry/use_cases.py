@@ -43,7 +43,7 @@ async def get_base(pool: Pool, base_id: str, user_id: str) -> ShownBase:
 
 
 async def list_agents(pool: Pool, base_id: str, user_id: str) -> Sequence[Any]:
-    """Ids of the user's custom agents that name the base. Raises ``NotFound`` and ``Forbidden``."""
+    """Ids of the user's custom agents that use the base. Raises ``NotFound`` and ``Forbidden``."""
     async with pool.acquire() as connection:
         await get_visible_base(connection, base_id, user_id)
         return await repository.list_agents(connection, base_id, user_id)

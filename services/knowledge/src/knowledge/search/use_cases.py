@@ -26,9 +26,9 @@ async def search(
 ) -> Sequence[Hit]:
     """The ``limit`` chunks most similar to ``question``, best first; fewer only if the base has fewer.
 
-    Reads one state of the base, before or after a sync: of ``version``, else of its current one, and of the
-    one before while that has yet to be synced. Raises ``NotFound`` for an unknown base or version,
-    ``Forbidden`` for another user's private one, ``Conflict`` for one whose vectors another model made,
+    Reads one state of the base, before or after a sync: of ``version``, else of its current version, or of
+    the previous one until the current one is synced. Raises ``NotFound`` for an unknown base or version,
+    ``Forbidden`` for another user's private base, ``Conflict`` for one whose vectors another model made, and
     ``TransientError`` while questions can't be embedded.
     """
     async with pool.acquire() as asking:
@@ -47,8 +47,8 @@ async def search(
 
 
 async def _embed(embedder: Embedder, question: str) -> list[float]:
-    """The question's vector. What the embedder's API says of a failure is its operator's business: it may
-    name addresses, accounts and keys. It is logged, and nobody else sees it."""
+    """The question's vector. If the embedder's API fails, its message is only logged: it may contain
+    addresses, accounts and keys, which are for the operator alone."""
     try:
         vectors = await embedder.embed([question], urgent=True)
     except TakaroError as error:

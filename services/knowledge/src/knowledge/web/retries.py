@@ -45,9 +45,9 @@ async def send(
     """The response of ``request``, once it isn't a temporary failure. A sync keeps its slot only while
     ``site`` answers.
 
-    Raises ``TransientError`` (``what``, the status, and the server's words if they are to be ``quoted``) when
-    the attempts are used up, and :class:`RateLimited` when the server has said when to come back. The caller
-    judges every other status.
+    Raises ``TransientError`` (``what``, the status, and the server's words if ``quoted``) once the attempts
+    are used up, and :class:`RateLimited` if the server has said when to come back. The caller checks every
+    other status.
     """
     async with waiting_for(site):
         return await _send(request, what, site, retries, quoted)

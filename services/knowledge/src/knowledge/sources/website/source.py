@@ -1,6 +1,6 @@
 """A website, by its sitemap: the pages that it lists on its own host, as text.
 
-There isn't a commit, so a digest of the pages' paths and contents takes its place. To compute it, each sync
+There is no commit, so a digest of the pages' paths and contents takes its place. To compute it, each sync
 requests the pages again, except those whose ``lastmod`` hasn't changed. Pages with an ``ETag`` or
 ``Last-Modified`` are requested conditionally. What this needs is remembered in the process: the first sync
 after a start reads every page.
