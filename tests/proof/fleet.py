@@ -86,7 +86,7 @@ class Links:
 
 
 class Fleet:
-    """The processes of a run, each behind a network of its own; an async context manager."""
+    """The processes of a run, each behind its own network; an async context manager."""
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ PARTITIONS = 3
 
 
 class KafkaWorld(World):
-    """Topics of three partitions, empty at first, written and read with clients of its own."""
+    """Topics of three partitions, empty at first, written and read with its own clients."""
 
     source: ClassVar[type[Any]] = Partitions
     keeps_replayed: ClassVar[bool] = True

@@ -52,7 +52,7 @@ class World(ABC):
 
     @abstractmethod
     async def replay(self, letter: Any) -> None:
-        """Replay a letter, with a mark of its own."""
+        """Replay a letter, with its own mark."""
 
     @abstractmethod
     def replay_fields(self, letter: Any) -> dict[Any, Any]:

@@ -84,7 +84,7 @@ def service_database(postgres_server: PostgresServer, template_database: str) ->
 def chat(
     service_database: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """The chat service as its own process, on a Redis database of its own."""
+    """The chat service as a separate process, on its own Redis database."""
     service = Service(
         "chat",
         database_url=service_database,

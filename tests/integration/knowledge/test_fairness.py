@@ -144,7 +144,7 @@ async def test_bases_that_need_no_embedding_pass_those_that_wait_for_the_embedde
                 return await redis.zcard("bull:kb-sync:delayed") >= 3
 
             await eventually(put_back)
-            assert harness.github.calls["raw"] - downloads <= MOST_AT_A_SITE * 2, "nothing is read in vain"
+            assert harness.github.calls["raw"] - downloads <= MOST_AT_A_SITE * 2, "nothing is read for no use"
             speak.set()
             assert {(await jobs.finished(job_id))["state"] for job_id in waiting} == {"completed"}
 

@@ -69,7 +69,7 @@ def environment(place: Path) -> Mapping[str, str]:
     """Settings of a knowledge process. A dead worker's job soon passes to another one."""
     return {
         "KNOWLEDGE_BASES_FILE": str(place / "bases.json"),
-        "SYNC_AT_START": "false",  # every sync is one that was asked for here
+        "SYNC_AT_START": "false",  # every sync is requested here
         "SYNC_LOCK_SECONDS": "4",
     }
 

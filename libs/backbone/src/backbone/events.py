@@ -79,7 +79,7 @@ class Event:
 
 
 def decode_entry(stream: str, entry_id: str, fields: Fields) -> Event:
-    """Read an entry, whoever wrote it, as an event. Raises only :class:`MalformedEntry`."""
+    """Read an entry of any program as an event. Raises only :class:`MalformedEntry`."""
     if b"__data__" in fields and b"type" not in fields:
         # A replayed dead letter has its id and source beside FastStream's field.
         replayed = {name: fields[name] for name in _REPLAY_FIELDS if name in fields}

@@ -15,7 +15,7 @@ from tests.support.services import Service
 async def service(
     database: str, redis: Redis, redis_url: str, tmp_path: Path
 ) -> AsyncIterator[tuple[Service, GitRepository]]:
-    """A service over ``acme/handbook`` of a GitHub, that also declares one base of its own."""
+    """A service over ``acme/handbook`` of a GitHub, that also declares its own base."""
     repository = GitRepository(tmp_path / "repository")
     repository.write("docs/levers.md", "# Levers\n\nPull the red lever to stop the machine.")
     repository.write("docs/buttons.md", "# Buttons\n\nThe green button starts the machine.")
