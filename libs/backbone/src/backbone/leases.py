@@ -58,8 +58,8 @@ WITH free AS (
 )
 SELECT epoch FROM taken UNION ALL SELECT epoch FROM made
 """
-"""Bounds the wait in the lock queue: a holder whose renewal waits behind a long transaction would lose the
-lease."""
+"""SKIP LOCKED, so that nobody queues for the row ahead of its holder's renewal. During a long transaction the
+holder would otherwise lose the lease."""
 RENEW = "UPDATE leases SET expires_at = clock_timestamp() + $3 WHERE name = $1 AND epoch = $2 RETURNING epoch"
 RELEASE = "UPDATE leases SET expires_at = '-infinity' WHERE name = $1 AND epoch = $2"
 REVOKE = "UPDATE leases SET epoch = epoch + 1, expires_at = '-infinity' WHERE name = $1"

@@ -131,7 +131,7 @@ class Partitions:
     async def bury(self, letters: Sequence[DeadLetter]) -> None:
         """Write dead letters, then acknowledge. A crash between the two writes them again.
 
-        The inbox records first that an entry failed permanently, so that it isn't handled when it is read again.
+        The inbox first records that an entry failed permanently: it isn't handled when it is read again.
         """
         failed = [letter for letter in letters if letter.kind == "failed"]
         if failed:
