@@ -1,4 +1,4 @@
-"""One Postgres and one Redis-compatible server a test session; a migrated database of its own a test."""
+"""One Postgres and one Redis-compatible server for each test session; a migrated database for each test."""
 
 import shutil
 import tempfile
@@ -21,13 +21,13 @@ from tests.support.servers import PostgresServer, RedisServer, free_port
 def pytest_configure(config: pytest.Config) -> None:
     """Temporary files of this session only, and log lines without every local variable.
 
-    pytest's shared folder is made private again by each session that starts: a Postgres that runs as a user
-    of its own loses the way to its data then.
+    Each session that starts makes pytest's shared folder private again. A Postgres that runs as a separate
+    user would then lose access to its data.
     """
     if not config.option.basetemp and not hasattr(config, "workerinput"):
         config.option.basetemp = tempfile.mkdtemp(prefix="takaro-tests-")
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
-    # How long an example takes says how busy the machine is.
+    # The duration of an example depends on how busy the machine is.
     settings.register_profile("busy machine", deadline=None)
     settings.load_profile("busy machine")
     structlog.configure(
@@ -86,7 +86,7 @@ def redis_url(redis_server: RedisServer) -> str:
 
 @pytest.fixture(scope="session")
 def template_database(postgres_server: PostgresServer) -> str:
-    """The name of a migrated database that nobody is connected to."""
+    """The name of a migrated database without connections."""
     with psycopg.connect(postgres_server.url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_TEMPLATE)))
     migrate(postgres_server.url_of(_TEMPLATE))

@@ -41,7 +41,7 @@ EXCEPTIONS: Mapping[str, Mapping[Broker, str]] = {
     "test_one_of_two_processes_is_active_and_the_other_takes_over": dict.fromkeys(KAFKA, _SHARED),
     "test_a_holder_frozen_past_its_lease_changes_nothing": dict.fromkeys(
         KAFKA,
-        "On Kafka a member that lost its row is still in the group, and takes the partition anew: "
+        "On Kafka a member that lost its row is still in the group, and takes the partition again: "
         "tests/conformance/kafka/test_partitions.py::test_a_member_that_lost_a_partition_changes_nothing",
     ),
 }

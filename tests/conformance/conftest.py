@@ -35,7 +35,7 @@ def kafka(broker: Broker, request: pytest.FixtureRequest, tmp_path: Path) -> Ite
         yield request.getfixturevalue("apache_kafka")
         return
     patch = request.getfixturevalue("monkeypatch")
-    # tansu waits for a member's session to end, since its first generation is one that nobody leaves.
+    # tansu waits for a member's session to end, because nobody leaves its first generation.
     patch.setattr(consumer, "SESSION_MILLISECONDS", 2_000)
     patch.setattr(consumer, "HEARTBEAT_MILLISECONDS", 500)
     server = TansuServer(tmp_path / "tansu", free_port())

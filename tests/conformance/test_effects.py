@@ -110,7 +110,7 @@ async def test_a_bad_entry_never_holds_up_a_batch(world: World, probe: Probe) ->
 async def test_a_consumer_that_cannot_get_on_says_so(
     world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever it is: here a mistake of ours that no rule of the backbone foresees."""
+    """For any error: here a bug of ours that no rule of the backbone foresees."""
     await world.note("s", 1)
     async with world.running(probe) as backbone:
         with monkeypatch.context() as mistaken:
@@ -146,7 +146,7 @@ async def test_the_trace_context_travels_from_a_command_to_its_fact(world: World
 
 async def test_a_service_reads_several_streams_in_one_group(world: World, probe: Probe) -> None:
     """As cockpit does: its own commands, and chat's facts."""
-    listener = Router("probe")  # of facts: what it doesn't know is somebody else's
+    listener = Router("probe")  # facts: unknown types are meant for other services
     listener.on(Note, probe.handle, key=lambda command: command.data.subject)
     async with world.running(probe, streams={COMMANDS: probe.router, "other.events": listener}) as backbone:
         await until(backbone, "active", stream="other.events")

@@ -1,4 +1,4 @@
-"""What fails is retried, isolated or buried, and nothing else waits for it."""
+"""A failing entry is retried, isolated or dead-lettered, and no other entry waits for it."""
 
 import asyncpg
 

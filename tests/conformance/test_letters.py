@@ -31,7 +31,7 @@ async def _reasons(world: World) -> list[str]:
 
 
 async def _lose_group_and_dropped_letters(world: World, probe: Probe) -> list[str]:
-    """The reasons of the letters that are there after an operator dropped three, and the group was lost."""
+    """The reasons of the letters that exist after an operator dropped three, and the group was lost."""
     probe.failing["bad"] = ValueError("boom")
     async with world.running(probe, max_handler_failures=1):
         await _refused(world)

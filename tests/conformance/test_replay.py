@@ -1,4 +1,4 @@
-"""A replayed dead letter is handled once a replay, and never has a second effect."""
+"""A replayed dead letter is handled once for each replay, and never has a second effect."""
 
 from collections.abc import Sequence
 from uuid import uuid4
@@ -133,7 +133,8 @@ async def test_a_faststream_entry_keeps_its_identity_when_replayed(
 async def test_a_rejected_fact_is_handled_when_it_is_replayed(
     world: World, probe: Probe, refusals: set[str]
 ) -> None:
-    """On a stream of facts nobody is told of a rejection; its dead letter must be good for a replay."""
+    """On a stream of facts no sender is notified of a rejection; its dead letter must be good for a
+    replay."""
     probe.router = _router(probe, refusals, Router("probe"))
     refusals.add("s")
     async with world.running(probe):

@@ -1,4 +1,4 @@
-"""Whatever becomes of a process, a connection or a group, the next one goes on from there, in order."""
+"""Whatever happens to a process, a connection or a group, its successor continues there, in order."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -41,7 +41,7 @@ async def test_a_lost_group_or_stream_heals_without_a_restart(
 async def test_entries_that_were_trimmed_away_while_they_were_pending_hold_up_nobody(
     world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch, left_out: bool
 ) -> None:
-    """Somebody else's XTRIM. Kept: what is gone stays pending, and its group looks behind for ever."""
+    """Another program's XTRIM. What it deleted stays pending, and its group appears to lag permanently."""
     if not left_out:
         without.leaving_out_what_was_trimmed(monkeypatch)
     for value in range(5):
@@ -74,7 +74,7 @@ async def test_what_a_dead_consumer_held_is_handled_first_and_in_order(world: Wo
 async def test_a_reply_lost_on_the_way_is_found_before_anything_newer_is_handled(
     world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch, watched: bool
 ) -> None:
-    """Not watched: the reader connects anew and reads on. What it lost is found two seconds later."""
+    """Not watched: the reader reconnects and reads on. What it lost is found two seconds later."""
     if not watched:
         without.watched_connections(monkeypatch)
     async with world.running(probe):

@@ -64,7 +64,7 @@ class System:
         return self.collector.store
 
     async def trace(self, request: Request, *names: str) -> list[Span]:
-        """The spans of a request, once each of ``names`` is among them and no parent is missing."""
+        """The spans of a request, once all ``names`` are among them and no parent is missing."""
 
         def whole() -> list[Span]:
             spans = self.spans.trace(request.trace_id)
@@ -98,7 +98,7 @@ def collector() -> Iterator[Collector]:
 async def system(
     package_database: str, redis_url: str, collector: Collector, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[System]:
-    """All three services, ready; one base, which nobody has synced."""
+    """All three services, ready; one base that was never synced."""
     folder = tmp_path_factory.mktemp("system")
     async with Redis.from_url(redis_url) as redis:
         await redis.flushall()
@@ -135,7 +135,7 @@ async def bus(system: System) -> AsyncIterator[Redis]:
 
 
 def write_handbook(folder: Path) -> Path:
-    """Write the handbook, and a settings file of knowledge bases that names it; the file."""
+    """Write the handbook, and a settings file of knowledge bases that names it. Returns that file."""
     for name, text in HANDBOOK.items():
         file = folder / "handbook" / name
         file.parent.mkdir(parents=True, exist_ok=True)

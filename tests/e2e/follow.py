@@ -28,7 +28,7 @@ class Fact:
 
 
 async def newest(bus: Redis, stream: str) -> str:
-    """The id of the newest entry; ``0`` when there is none."""
+    """The id of the newest entry; ``0`` if there is none."""
     entries: Any = await bus.xrevrange(stream, count=1)
     return str(entries[0][0]) if entries else "0"
 
@@ -39,7 +39,7 @@ async def facts_after(bus: Redis, stream: str, after: str) -> list[Fact]:
 
 
 async def fact_after(bus: Redis, stream: str, after: str, wanted: Callable[[Fact], bool]) -> Fact:
-    """The first fact after an entry that is wanted, as soon as it is there."""
+    """The first wanted fact after an entry, as soon as it exists."""
 
     async def find() -> Fact | None:
         return next((fact for fact in await facts_after(bus, stream, after) if wanted(fact)), None)
@@ -50,6 +50,6 @@ async def fact_after(bus: Redis, stream: str, after: str, wanted: Callable[[Fact
 
 
 async def command(bus: Redis, stream: str, type: str, data: dict[str, Any], **attributes: str) -> str:
-    """XADD a command as a person would by hand; the entry's id."""
+    """XADD a command as a person would by hand. Returns the entry's id."""
     fields: dict[Any, Any] = {"type": type, "data": json.dumps(data), **attributes}
     return str(await bus.xadd(stream, fields))

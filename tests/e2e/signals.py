@@ -50,7 +50,7 @@ def batch(stream: str, group: str) -> dict[str, Any]:
 
 @dataclass(slots=True, frozen=True)
 class Signal:
-    """A span that must be there: in which request's trace, whose, of what kind, and with which attributes."""
+    """A required span: in which request's trace, of which service and kind, with which attributes."""
 
     request: str
     service: str
@@ -176,7 +176,7 @@ def identity(signal: Signal) -> tuple[str, str, str]:
 
 
 def differences(span: Span, signal: Signal, by_id: Mapping[str, Span]) -> list[str]:
-    """What of the signal the span lacks."""
+    """What the span lacks of the signal."""
     found = span["attributes"]
     wrong = [
         f"{name}={found.get(name)!r}"

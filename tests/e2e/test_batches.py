@@ -1,4 +1,4 @@
-"""Requests that are handled together stay apart in their traces."""
+"""Requests that are handled together stay separate in their traces."""
 
 import json
 from collections.abc import AsyncIterator
@@ -36,7 +36,8 @@ async def test_each_command_of_a_batch_has_a_trace_of_its_own(
         await pipeline.execute()
 
     async def told() -> list[Fact]:
-        """Of the messages; that the conversation was made may be told later than it was asked."""
+        """The traces of the messages. The fact of the conversation's creation may arrive later than was
+        requested."""
         facts = await facts_after(bus, "chat.events", before)
         appended = [fact for fact in facts if fact.type == "chat.message.appended.v1"]
         assert len(appended) >= COUNT

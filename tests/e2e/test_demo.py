@@ -1,4 +1,4 @@
-"""``make demo`` as people run it: what it says, how it ends, and that it leaves nothing behind."""
+"""``make demo`` as people run it: its output, its exit code, and that it leaves nothing behind."""
 
 import asyncio
 import os
@@ -32,13 +32,13 @@ STEPS = (
     "trace: sync",
     "trace: deletion",
 )
-#: Of the surroundings, what could lead the demo to a stack of the developer's.
+# : Settings that could lead the demo to a developer's own stack.
 _SETTINGS = ("DATABASE_URL", "REDIS_URL", "OTEL_EXPORTER_OTLP_ENDPOINT", "DOCS")
 
 
 @dataclass(slots=True, frozen=True)
 class Ended:
-    """A run that has ended: its exit code and what it said."""
+    """A finished run: its exit code and its output."""
 
     code: int
     said: str
@@ -51,7 +51,7 @@ class Ended:
 
 
 class Demo:
-    """Runs of the demo whose temporary files go to a folder of their own."""
+    """Runs of the demo whose temporary files go to a separate folder."""
 
     def __init__(self, folder: Path, ports: Mapping[str, int], environment: Mapping[str, str]) -> None:
         self.folder = folder
@@ -87,7 +87,7 @@ class Demo:
         return self._output.read_text()
 
     def stack_logs(self) -> list[Path]:
-        """What stacks of its own have said, while they run."""
+        """The output of its own stacks, while they run."""
         return list((self.folder / "tmp").glob("takaro-demo-*/stack.log"))
 
     def leaves_nothing(self) -> bool:

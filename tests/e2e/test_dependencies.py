@@ -1,4 +1,4 @@
-"""Services that start before what they need: they say what is missing, and begin when it is there."""
+"""Services that start before their dependencies: they say what is missing, and begin when it is there."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -38,7 +38,7 @@ def redis_of_its_own(tmp_path: Path) -> Iterator[RedisServer]:
 async def launched(
     postgres: PostgresServer, redis_of_its_own: RedisServer, tmp_path: Path
 ) -> AsyncIterator[list[Service]]:
-    """The three services, launched while nothing that they need is there."""
+    """The three services, launched while none of their dependencies is running."""
     services = [
         Service(name, database_url=postgres.url, redis_url=redis_of_its_own.url, folder=tmp_path / name)
         for name in NAMES
@@ -126,7 +126,7 @@ async def _ready(service: Service) -> bool:
 
 
 async def _answers_503_and_logs_the_trace(service: Service) -> None:
-    """Also where no spans are exported, a request's log lines carry its trace id."""
+    """Even if no spans are exported, a request's log lines carry its trace id."""
     request = Request()
     path = {
         "chat": "/api/conversations",

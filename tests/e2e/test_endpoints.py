@@ -1,4 +1,4 @@
-"""What every service answers to those who operate it and to those who read about it."""
+"""What every service answers to its operators and to readers of its documentation."""
 
 import pytest
 

@@ -27,7 +27,7 @@ from tests.support.wait import eventually
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def requests(system: System) -> dict[str, Request]:
-    """Six requests, each with a traceparent of its own, whose chains have come to their ends."""
+    """Six requests, each with its own traceparent, whose chains are complete."""
     sent = {signal.request: Request() for signal in SIGNALS}
     async with (
         Redis.from_url(system.redis_url, decode_responses=True) as bus,
@@ -121,7 +121,7 @@ async def test_what_operators_ask_for_is_not_traced_and_a_base_called_docs_is(sy
 
 
 async def test_polling_makes_no_traces(system: System, requests: dict[str, Request]) -> None:
-    """While nothing is asked of it, a service that renews leases, relays and drives emits no span at all."""
+    """A service without requests, which renews leases, relays and drives, emits no span at all."""
     for request in requests.values():
         await system.trace(request)
     renewed = await _leases(system)

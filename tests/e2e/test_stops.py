@@ -1,4 +1,4 @@
-"""A stop that is asked for while somebody listens."""
+"""A stop that is requested while somebody listens."""
 
 import time
 from pathlib import Path

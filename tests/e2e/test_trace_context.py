@@ -1,4 +1,4 @@
-"""``tracestate`` and ``baggage`` go wherever ``traceparent`` goes."""
+"""``tracestate`` and ``baggage`` travel wherever ``traceparent`` does."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ STATE = "vendor=opaque"
 
 
 def fields(request: Request) -> dict[str, str]:
-    """What a request sends, with baggage of its own."""
+    """What a request sends, with its own baggage."""
     return request.headers | {"tracestate": STATE, "baggage": f"request={request.span_id}"}
 
 

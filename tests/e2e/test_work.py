@@ -1,4 +1,4 @@
-"""One real piece of work through all three services, over what they offer to everybody."""
+"""One real piece of work through all three services, over their public interfaces."""
 
 import json
 from datetime import UTC, datetime
@@ -122,7 +122,7 @@ async def test_a_command_written_by_hand_without_an_id_is_carried_out_once(
         created = await chat.post("/api/conversations", json={"agentId": "module-writer"})
         conversation = created.json()["data"]["id"]
         said = {"conversationId": conversation, "role": "user", "content": "by hand"}
-        for _ in range(2):  # without an id each entry is a command of its own
+        for _ in range(2):  # without an id each entry is a separate command
             await command(bus, "chat.commands", "chat.message.append.v1", said)
         url = f"/api/conversations/{conversation}/messages"
         await eventually(lambda: _roles(chat, url, ["user", "user"]))

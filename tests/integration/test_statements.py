@@ -21,7 +21,7 @@ STATEMENTS = [
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def connection(postgres_server: PostgresServer, template_database: str) -> AsyncIterator[Connection]:
-    """A connection to a migrated database: one for all, since nothing is run."""
+    """A connection to a migrated database. All tests share it, since nothing is run."""
     databases = make_database(postgres_server, template_database)
     connection = await asyncpg.connect(next(databases))
     await prepare_connection(connection)

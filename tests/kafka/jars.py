@@ -1,6 +1,6 @@
-"""Apache Kafka's jars, from Maven Central into .local/kafka: those of jars.txt, each known by its SHA-256.
+"""Apache Kafka's jars, from Maven Central into .local/kafka: those of jars.txt, each verified by its SHA-256.
 
-`python -m tests.kafka.jars` says whether Kafka can be run here: it exits with 1, and why, where it can't.
+`python -m tests.kafka.jars` checks whether Kafka can run here: if not, it exits with 1 and prints why.
 """
 
 import hashlib
@@ -31,7 +31,8 @@ def missing() -> list[str]:
 
 
 def fetch() -> Path:
-    """Download what is missing; the folder that holds all of it. Raises httpx.HTTPError or ValueError."""
+    """Download what is missing. Returns the folder that holds all of it. Raises httpx.HTTPError or
+    ValueError."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     digests = listed()
     with httpx.Client(timeout=60, follow_redirects=True) as client, ThreadPoolExecutor(4) as pool:
@@ -49,7 +50,7 @@ def fetch() -> Path:
 
 
 def java_version() -> int:
-    """The major version of the Java on PATH; 0 where there is none."""
+    """The major version of the Java on PATH; 0 if there is none."""
     if shutil.which("java") is None:
         return 0
     told = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
@@ -58,7 +59,7 @@ def java_version() -> int:
 
 
 def why_not() -> str | None:
-    """Why Kafka can't be run here; None where it can."""
+    """Why Kafka can't run here; None if it can."""
     if (version := java_version()) < JAVA:
         return f"Java {JAVA} is needed, and there is {f'Java {version}' if version else 'none'} on PATH"
     if paths := missing():

@@ -1,4 +1,4 @@
-"""The probe as a process of its own, to be killed; its settings come from the environment."""
+"""The probe in a separate process, to be killed; its settings come from the environment."""
 
 import asyncio
 import signal

@@ -20,7 +20,7 @@ COMMANDS_PER_SECOND = 90
 
 
 def main() -> int:
-    """Run each seed; 0 when every one is good."""
+    """Run each seed. Returns 0 if every one is good."""
     arguments = _arguments()
     console = Console(width=None if sys.stdout.isatty() else 140)
     summaries = []

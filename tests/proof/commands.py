@@ -1,4 +1,4 @@
-"""How every load asks: on a stream until it is answered, by HTTP once."""
+"""How every load sends requests: on a stream until it is answered, over HTTP once."""
 
 import asyncio
 import json

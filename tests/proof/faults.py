@@ -44,9 +44,8 @@ class Spell:
 
 
 class Faults:
-    """Kills a process of each service every so many seconds, as its ``kill_gaps`` say (from, to), and does
-    something worse every ``weather_gap``.
-    """
+    """Kills a process of each service every so many seconds, as its ``kill_gaps`` say (from, to), and injects
+    a worse fault every ``weather_gap``."""
 
     def __init__(
         self,
@@ -76,7 +75,7 @@ class Faults:
             group.create_task(self._make_weather())
 
     def stop(self) -> None:
-        """Begin nothing more: what was begun is done to its end, so that nothing is left half broken."""
+        """Begin nothing more: what was begun is completed, so that nothing stays half broken."""
         self._enough.set()
 
     async def clear(self) -> None:
@@ -112,7 +111,7 @@ class Faults:
     async def _choose(
         self, service: ServiceName, holders: Sequence[str], rng: random.Random
     ) -> Member | None:
-        """Half the time one that consumes, for that is where it hurts; else anyone who has started."""
+        """Half the time a process that consumes, where it hurts most; otherwise any that has started."""
         up = [member for member in self._fleet.of(service) if member.runs and await is_up(member)]
         active = [member for member in up if member.instance in holders]
         if active and rng.random() < 0.5:
@@ -210,7 +209,7 @@ class Faults:
 
 
 async def is_up(member: Member) -> bool:
-    """Whether the process has come so far as to listen."""
+    """Whether the process has come far enough to listen."""
     try:
         _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", member.port), 0.5)
     except (OSError, TimeoutError):

@@ -37,7 +37,7 @@ class Leftovers:
 
 @dataclass(slots=True)
 class Findings:
-    """Findings by kind; a run is good when there is none. ``effects`` and ``facts`` are counts."""
+    """Findings by kind; a run without any is good. ``effects`` and ``facts`` are counts."""
 
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
@@ -62,7 +62,8 @@ class Findings:
         }
 
     def judge_leftovers(self, left: Leftovers, facts: Iterable[FactSeen], rejected: str) -> None:
-        """Nothing waits any more, and nothing was buried or ``rejected`` (the type of that fact)."""
+        """Nothing waits any more, there is no dead letter, and nothing was ``rejected`` (the type of that
+        fact)."""
         for count, what in ((left.pending, "pending"), (left.unread, "unread")):
             if count:
                 self.stuck.append(f"{count} entries {what}")
@@ -75,7 +76,7 @@ class Findings:
         self.dead += [f"{c.marker} refused: {c.detail}" for c in commands if c.outcome == "refused"]
 
     def first_told(self, facts: Sequence[FactSeen]) -> dict[str, list[FactSeen]]:
-        """The facts of each subject without their repeats, which are counted: told apart by their ids."""
+        """The facts of each subject without their repeats, which are recognised by their ids and counted."""
         first: dict[str, FactSeen] = {}
         for fact in facts:
             first.setdefault(fact.id, fact)
@@ -86,7 +87,7 @@ class Findings:
         return by_subject
 
     def judge_sequence(self, subject: str, facts: Sequence[FactSeen], last: int) -> None:
-        """A subject's facts count from 1 to the ``last`` that was given out, in this order."""
+        """A subject's facts count from 1 to the ``last`` that was assigned, in this order."""
         sequence = [fact.sequence for fact in facts]
         wanted = set(range(1, last + 1))
         if sequence != sorted(sequence):
@@ -129,10 +130,10 @@ def _out_of_stream_order(commands: Iterable[Command], place: Mapping[str, int]) 
 
 
 def _before_its_time(commands: Sequence[Command]) -> list[str]:
-    """What stands before something that had been accepted before it was even asked for.
+    """What stands before something that had been accepted before it was even requested.
 
     An accepted HTTP request or insert is in its place from then on. Of a command on the stream only the
-    asking is known: its place is taken when it is handled.
+    request's time is known: its place is decided when it is handled.
     """
     inversions = []
     earliest: Command | None = None

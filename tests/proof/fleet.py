@@ -86,7 +86,7 @@ class Links:
 
 
 class Fleet:
-    """The processes of a run, each behind a network of its own; an async context manager."""
+    """The processes of a run, each behind its own network; an async context manager."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Fleet:
         without: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """``sizes``: how many processes of each service; ``environment`` is said to all of them."""
+        """``sizes``: how many processes of each service; ``environment`` is set for all of them."""
         self._links: dict[str, Links] = {}
         self.members: list[Member] = []
         for service, size in sizes.items():
@@ -144,7 +144,7 @@ class Fleet:
         return [self._links[m.instance] for m in self.members if service in (None, m.name)]
 
     async def someone(self, service: ServiceName, rng: random.Random) -> str:
-        """The URL of a process of the service that runs, whether or not it answers yet."""
+        """The URL of a running process of the service, even if it doesn't answer yet."""
         running = await eventually(lambda: [m for m in self.of(service) if m.runs], timeout=60)
         return rng.choice(running).url
 

@@ -1,4 +1,4 @@
-"""What was asked for and what was answered: the harness's own memory, which no service sees."""
+"""What was requested and what was answered: the harness's own memory, which no service sees."""
 
 import time
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ Outcome = Literal["open", "accepted", "unknown", "refused"]
 
 @dataclass(slots=True)
 class Command:
-    """One thing to do in a conversation: a message to append, a line to say. Nothing else has its ``marker``.
+    """One thing to do in a conversation: a message to append, a line to say. Its ``marker`` is unique.
 
-    ``asked`` and ``answered`` are seconds of the monotonic clock. ``unknown`` is an answer that never came:
-    the effect may be there once, or not. ``event_id`` is that of a command on the stream.
+    ``asked`` and ``answered`` are seconds of the monotonic clock. ``unknown``: the answer never came, so the
+    effect may exist once, or not. ``event_id`` is that of a command on the stream.
     """
 
     marker: str

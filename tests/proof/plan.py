@@ -69,7 +69,7 @@ class Plan:
 
     @property
     def syncs(self) -> int:
-        """Syncs that knowledge is asked for, of ``bases`` knowledge bases."""
+        """Syncs that are requested, of ``bases`` knowledge bases."""
         return max(4, self.commands // 250)
 
     @property

@@ -39,7 +39,7 @@ class Proxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def cut(self) -> int:
-        """Reset every connection; how many there were (both sides count)."""
+        """Reset every connection. Returns their number (both sides count)."""
         writers = list(self._writers)
         for writer in writers:
             writer.transport.abort()
@@ -59,7 +59,7 @@ class Proxy:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self._writers.add(writer)
-        with suppress(asyncio.CancelledError):  # asyncio's streams complain of a handler that ends cancelled
+        with suppress(asyncio.CancelledError):  # asyncio's streams log an error if a handler ends cancelled
             await self._join(reader, writer)
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -76,7 +76,7 @@ class Proxy:
             asyncio.create_task(self._pump(up_reader, writer)),
         ]
         try:
-            # One direction's end is the connection's end: none of our protocols half-closes.
+            # The end of one direction ends the connection: none of our protocols half-closes.
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for pump in pumps:

@@ -48,7 +48,7 @@ def print_report(console: Console, summary: Summary) -> None:
     table.add_row(
         "… of the active",
         f"{summary.takeover_median:.2f} s",
-        f"median; at most {summary.takeover_max:.2f} s; the JSON tells of the slowest",
+        f"median; at most {summary.takeover_max:.2f} s; the JSON names the slowest",
     )
     quiet = "never" if summary.quiet_after is None else f"{summary.quiet_after:.1f} s"
     table.add_row("quiet after", quiet, "nothing pending, unread or unpublished")

@@ -27,7 +27,7 @@ SYNCS_QUIET_SECONDS = 150.0
 
 @dataclass(slots=True, frozen=True)
 class Progress:
-    """How far a run is, for people."""
+    """A run's progress, for people."""
 
     published: int
     total: int
@@ -36,9 +36,9 @@ class Progress:
 
 
 async def run(plan: Plan, report: Callable[[Progress], None] = lambda _: None) -> Summary:
-    """Carry the plan out; servers and processes are gone afterwards, their logs stay in ``plan.folder``."""
+    """Carry the plan out. Servers and processes are gone afterwards; their logs stay in ``plan.folder``."""
     postgres = PostgresServer(plan.folder / "postgres", free_port())
-    # `always`: what was answered is on the disk, so that a killed Redis forgets nothing that was accepted.
+    # `always`: what was answered is on the disk, so a killed Redis loses nothing that was accepted.
     redis = RedisServer(plan.folder / "redis", free_port(), {"appendfsync": "always"})
     report(Progress(0, plan.commands, 0, "starting"))
     try:
@@ -59,7 +59,7 @@ async def _prove(
 ) -> Summary:
     started = time.monotonic()
     workload = await Workload.make(plan, postgres.url, redis.url)
-    # The trigger isn't the launcher's to switch off: it is in the database.
+    # The launcher can't switch off the trigger: it is in the database.
     without = tuple(name for name in plan.without if name != "insert-trigger")
     async with Fleet(
         plan.sizes,
@@ -90,7 +90,7 @@ async def _prove(
                 await asyncio.wait([loading, breaking], timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
         finally:
             faults.stop()
-            await breaking  # a fault that could not be made is the harness's own failure
+            await breaking  # a fault that could not be injected is the harness's own failure
             await faults.clear()
         await loading
         tell("waiting for quiet")
@@ -105,9 +105,11 @@ async def _prove(
 
 
 async def _quiet(services: Sequence[ServiceName], database_url: str, redis_url: str) -> float | None:
-    """Wait until nothing is pending, unread or unpublished, twice in a row; how long it took, if it did.
+    """Wait until nothing is pending, unread or unpublished, twice in a row. Returns how long it took, if it
+    did.
 
-    Then for the syncs: one whose workers died of it twice is given up by its queue, and told after a while.
+    Then wait for the syncs: the queue gives up one whose workers died of it twice, and reports it after a
+    while.
     """
 
     async def look(client: Redis) -> bool:

@@ -22,7 +22,7 @@ _COUNT_OUTBOX = "SELECT count(*) FROM outbox WHERE stream = $1"
 
 
 async def leftovers(database_url: str, redis: Redis, service: ServiceName) -> Leftovers:
-    """What waits on its way through a service, or went no further."""
+    """What waits on its way through a service, or got stuck."""
     connection = await asyncpg.connect(database_url, timeout=5)
     try:
         outbox = await connection.fetchval(_COUNT_OUTBOX, f"{service}.events")
@@ -47,7 +47,7 @@ async def published(redis: Redis, stream: str, type_: str) -> list[tuple[str, di
 
 
 async def facts_of(redis: Redis, service: ServiceName, keep: Collection[str]) -> list[FactSeen]:
-    """What the service has told, in the stream's order; of the data only ``keep``."""
+    """The service's facts, in the stream's order; of the data only ``keep``."""
     return [_fact(fields, keep) for _, fields in await _entries(redis, f"{service}.events")]
 
 
@@ -58,7 +58,7 @@ def _fact(fields: Mapping[str, str], keep: Collection[str]) -> FactSeen:
 
 
 async def _backlog(redis: Redis, stream: str, group_name: str) -> tuple[int, int]:
-    """Entries of a stream that are pending, and that nobody of the group has read."""
+    """Entries of a stream that are pending, and entries that nobody of the group has read."""
     groups: Any = await redis.xinfo_groups(stream) if await redis.exists(stream) else []
     for group in groups:
         if group["name"] == group_name:

@@ -1,4 +1,4 @@
-"""What came of a run: counted, timed, and whether it proves anything."""
+"""The outcome of a run: counts, times, and whether it proves anything."""
 
 import statistics
 from collections import Counter
@@ -18,7 +18,7 @@ _AROUND = 3.0
 
 @dataclass(slots=True)
 class Summary:
-    """What came of a run, in numbers that go to JSON as they are.
+    """The outcome of a run, in numbers that go to JSON unchanged.
 
     ``accepted`` and ``unknown`` are chat's commands by their way, ``parts`` each service's numbers; recovery
     is that of chat's stream.

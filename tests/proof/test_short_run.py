@@ -11,7 +11,7 @@ from tests.proof.run import run
 @pytest.mark.timeout(150)
 async def test_nothing_is_lost_doubled_or_out_of_order(tmp_path: Path) -> None:
     plan = Plan(
-        seed=10,  # its weather begins with what leaves commands in hand: the servers go, then the network
+        seed=10,  # its weather begins with faults that interrupt commands: servers, then the network
         folder=tmp_path,
         commands=1_100,
         conversations=30,

@@ -24,7 +24,7 @@ from tests.proof.plan import Plan
 
 
 class Workload:
-    """What is asked of the services that have processes; chat always has."""
+    """The load of each service that has processes; chat always has."""
 
     def __init__(self, plan: Plan, database_url: str, redis_url: str) -> None:
         self._plan, self._database_url, self._redis_url = plan, database_url, redis_url
@@ -38,7 +38,7 @@ class Workload:
 
     @classmethod
     async def make(cls, plan: Plan, database_url: str, redis_url: str) -> Self:
-        """Make what must be there before any process is; ``environment`` is to be said to all of them."""
+        """Create what must exist before any process does; ``environment`` is set for them."""
         workload = cls(plan, database_url, redis_url)
         if plan.cockpit_processes:
             workload._seats = await take_seats(database_url, plan.sessions, plan.deletions)
@@ -97,7 +97,7 @@ class Workload:
             await self._knowledge.finish()
 
     async def judge(self, redis: Redis) -> Judged:
-        """Compare with what is there. ``redis`` answers in text."""
+        """Compare with what exists. ``redis`` answers in text."""
         url = self._database_url
         evidence = await collect_chat(url, redis)
         findings = judge_chat(self._ledger, evidence)

@@ -25,7 +25,7 @@ def host_commands() -> list[str]:
 
 
 def compose_commands(service: str) -> list[str]:
-    """What ``docker compose exec <service>`` is told to run, anywhere in the document."""
+    """The arguments of each ``docker compose exec <service>``, anywhere in the document."""
     prefix = f"docker compose exec {service} "
     return [
         command.removeprefix(prefix)

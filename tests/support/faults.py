@@ -1,4 +1,4 @@
-"""A server on a bad day: one request in five gets something else than its answer."""
+"""A server with faults: one request in five gets something other than its answer."""
 
 import random
 from collections import Counter

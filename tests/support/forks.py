@@ -1,7 +1,7 @@
-"""Python programs that begin with everything imported: forks of one process a worker that has done so.
+"""Python programs that begin with everything imported: forks of one process for each worker.
 
-Importing a service takes most of a second, as much as a test of it does, and the suite starts them all the
-time. What a fork runs is the same program with the arguments, environment and files of its own.
+Importing a service takes most of a second, as much as a test of it does, and the suite starts services all
+the time. A fork runs the same program with its own arguments, environment and files.
 """
 
 import multiprocessing
@@ -27,7 +27,7 @@ class Child(Protocol):
 
 
 class Fork:
-    """A program that runs in a fork, in a session of its own, until it ends or its parents do."""
+    """A program that runs in a fork, in its own session, until it ends or its parents do."""
 
     def __init__(
         self,

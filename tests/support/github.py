@@ -43,7 +43,7 @@ class GitRepository:
         ).stdout
 
     def commit(self, message: str = "change") -> str:
-        """Commit the working tree as it is; the commit's hash."""
+        """Commit the current working tree. Returns the commit's hash."""
         self.git("add", "-A")
         self.git("commit", "-q", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD")

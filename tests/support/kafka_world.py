@@ -1,4 +1,4 @@
-"""The probe's world on Kafka: what the behaviour cases of the backbone do and see, as records of topics."""
+"""The probe's world on Kafka: what the backbone's cases do and see, as records of topics."""
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -23,11 +23,11 @@ PARTITIONS = 3
 
 
 class KafkaWorld(World):
-    """Topics of three partitions, empty at first, written and read with clients of its own."""
+    """Topics of three partitions, empty at first, written and read with its own clients."""
 
     source: ClassVar[type[Any]] = Partitions
     keeps_replayed: ClassVar[bool] = True
-    abrupt: ClassVar[Mapping[str, Any]] = {}  # a rebalance waits for three seconds as it is
+    abrupt: ClassVar[Mapping[str, Any]] = {}  # a rebalance waits for three seconds anyway
 
     def __init__(self, database: str, redis_url: str, redis: Redis, kafka_url: str) -> None:
         super().__init__(database, redis_url, redis)
@@ -54,7 +54,7 @@ class KafkaWorld(World):
         await self._stack.aclose()
 
     async def recreate(self, topics: tuple[str, ...]) -> None:
-        """Delete topics where they are, and make them anew."""
+        """Delete existing topics and create all of them again."""
         there = [topic for topic in topics if topic in await self.admin.list_topics()]
         if there:
             await self.admin.delete_topics(there)
@@ -72,7 +72,7 @@ class KafkaWorld(World):
         await eventually(created, interval=0.2)
 
     async def publish(self, fields: dict[Any, Any], stream: str = COMMANDS) -> str:
-        """``data`` is the value, the rest are headers; the key is the subject, where the data tells it."""
+        """``data`` is the value, the rest are headers; the key is the subject, if the data has it."""
         fields = {_text(name): value for name, value in fields.items()}
         data = fields.pop("data", None)
         headers = [(_header(name), _bytes(value)) for name, value in fields.items()]
@@ -81,7 +81,7 @@ class KafkaWorld(World):
     async def produce(
         self, key: bytes | None, value: Any, headers: list[tuple[str, bytes]], topic: str = COMMANDS
     ) -> str:
-        """Append a record; its entry id."""
+        """Append a record. Returns its entry id."""
         stored = await self.producer.send_and_wait(
             topic, key=key, value=None if value is None else _bytes(value), headers=headers
         )
@@ -123,7 +123,7 @@ class KafkaWorld(World):
         )
 
     async def is_held_up(self, entries: int) -> bool:
-        """At least: what comes behind the first of them in its partition is not committed either."""
+        """At least: records after the first of them in its partition aren't committed either."""
         return await self.pending() >= entries
 
     async def read_and_die(self, member: str, count: int) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of knowledge share: jobs from the producer's side, and what is in the tables."""
+"""What the tests of knowledge share: jobs from the producer's side, and what the tables contain."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

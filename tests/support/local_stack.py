@@ -1,4 +1,4 @@
-"""The local stack as people start it: ``python -m takaro_local`` in a process of its own."""
+"""The local stack as people start it: ``python -m takaro_local`` in a separate process."""
 
 import os
 import signal
@@ -64,26 +64,26 @@ class LocalStack:
             self._spawn(logs.fileno(), own.fileno())
 
     def launch_on_terminal(self) -> int:
-        """Start it on a terminal of its own and don't wait; gives the terminal's other end."""
+        """Start it on its own terminal and don't wait. Returns the terminal's other end."""
         ours, theirs = os.openpty()
         self._spawn(theirs, theirs)
         os.close(theirs)
         return ours
 
     def end(self, number: signal.Signals = signal.SIGTERM, *, timeout: float = 30) -> int:
-        """Send a signal and wait for the stack's own process; gives its exit code."""
+        """Send a signal and wait for the stack's own process. Returns its exit code."""
         assert self._child is not None
         if self._child.poll() is None:
             self._child.send_signal(number)
         return self.wait(timeout=timeout)
 
     def wait(self, *, timeout: float = 30) -> int:
-        """Wait until the stack's own process ends by itself; gives its exit code."""
+        """Wait until the stack's own process ends by itself. Returns its exit code."""
         assert self._child is not None
         return self._child.wait(timeout)
 
     def said(self) -> str:
-        """What the stack itself has said so far."""
+        """The stack's own output so far."""
         return self.own_output.read_text()
 
     def child(self, word: str) -> psutil.Process:

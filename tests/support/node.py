@@ -45,7 +45,7 @@ def install_packages(folder: Path = INTEROP) -> Path:
 
 
 class Node:
-    """Runs scripts of ``tests/interop`` in Node processes of their own."""
+    """Runs scripts of ``tests/interop`` in separate Node processes."""
 
     def __init__(self) -> None:
         self._node, _ = find_node()
@@ -67,9 +67,10 @@ class Node:
         )
 
     async def run(self, script: str, argument: object, *, timeout: float = 30) -> Any:
-        """Run ``script`` (a path below ``tests/interop``) with a JSON argument; the JSON that it prints last.
+        """Run ``script`` (a path below ``tests/interop``) with a JSON argument. Returns the JSON that it
+        prints last.
 
-        Raises ``AssertionError`` with what it wrote when it fails.
+        Raises ``AssertionError`` with its output if it fails.
         """
         process = await self.start(script, argument, stderr=asyncio.subprocess.PIPE)
         try:

@@ -1,4 +1,4 @@
-"""A service small enough to see the backbone through: each command leaves one row and one fact."""
+"""A service small enough to watch the backbone through: each command leaves one row and one fact."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The product's code as its syntax tells it: modules, the SQL constants in them, and who runs which."""
+"""The product's code as its syntax shows it: modules, their SQL constants, and which functions run them."""
 
 import ast
 import re
@@ -84,7 +84,7 @@ def modules(*folders: str) -> list[Module]:
 
 
 def method(call: ast.Call) -> str:
-    """The name that is called, without what it is called on."""
+    """The name that is called, without the object it is called on."""
     if isinstance(call.func, ast.Attribute):
         return call.func.attr
     return call.func.id if isinstance(call.func, ast.Name) else ""

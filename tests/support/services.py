@@ -1,7 +1,7 @@
-"""A real service process that a test starts, asks, stops and kills.
+"""A real service process that a test starts, calls, stops and kills.
 
-It is a fork that has everything imported (:mod:`tests.support.forks`); tests/e2e and the local stack's tests
-start ``python -m chat`` anew, as users do.
+It is a fork that has everything imported (:mod:`tests.support.forks`). Tests in tests/e2e and of the local
+stack start a new ``python -m chat``, as users do.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ from tests.support.servers import free_port
 from tests.support.wait import eventually
 
 ServiceName = Literal["chat", "knowledge", "cockpit"]
-#: What of the surroundings a service gets; everything else is said by the test.
+# : What a service inherits from the environment; the test sets everything else.
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class Service:
-    """One service on a port of its own; ``url`` is where it answers, ``log_file`` what it wrote."""
+    """One service on its own port; ``url`` is its address, ``log_file`` its output."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Service:
         environment: Mapping[str, str] | None = None,
         anew: bool = False,
     ) -> None:
-        """``folder`` takes the log; ``environment`` beats our settings (dev auth, hashing embeddings).
+        """``folder`` takes the log; ``environment`` overrides our settings (dev auth, hashing embeddings).
 
         ``anew`` starts an interpreter that has imported nothing yet.
         """
@@ -167,7 +167,7 @@ async def running(
     environment: Mapping[str, str] | None = None,
     anew: bool = False,
 ) -> AsyncIterator[Service]:
-    """A started, ready service, stopped (or killed, when it doesn't stop) at the end."""
+    """A started, ready service, stopped at the end (or killed, if it doesn't stop)."""
     service = Service(
         name,
         database_url=database_url,

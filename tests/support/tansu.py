@@ -9,7 +9,8 @@ from takaro_local.server import HOST, Server, package_folder
 
 
 class TansuServer(Server):
-    """Up in a tenth of a second, with nothing on disk: a broker a test. No idempotence, no transactions."""
+    """Starts in a tenth of a second, with nothing on disk: a broker for each test. No idempotence, no
+    transactions."""
 
     name: ClassVar[str] = "tansu"
     endings: ClassVar[Sequence[tuple[signal.Signals, float]]] = ((signal.SIGTERM, 5),)

@@ -18,9 +18,9 @@ async def eventually(check: Callable[[], T], *, timeout: float = ..., interval: 
 async def eventually(
     check: Callable[[], T | Awaitable[T]], *, timeout: float = 30, interval: float = 0.02
 ) -> T:
-    """Call ``check`` (plain or async) until it gives something true, and give that back.
+    """Call ``check`` (plain or async) until it returns something true, and return that.
 
-    An AssertionError in it means "not yet". After ``timeout`` seconds it fails with what came last.
+    An AssertionError in it means "not yet". After ``timeout`` seconds it fails with the last result.
     """
     deadline = time.monotonic() + timeout
     while True:

@@ -31,7 +31,7 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Answer]]
 
 @dataclass
 class WebServer:
-    """Where it is, and what it was asked."""
+    """Its address, and the requests it received."""
 
     url: str
     requests: list[Request] = field(default_factory=list)
@@ -42,8 +42,8 @@ class WebServer:
 
 @asynccontextmanager
 async def serve(handler: Handler, host: str = "127.0.0.1") -> AsyncIterator[WebServer]:
-    """``handler`` on a free port; a connection serves one request. A ``ConnectionError`` of the handler drops
-    it without a word."""
+    """``handler`` on a free port; a connection serves one request. A ``ConnectionError`` of the handler
+    silently drops the connection."""
     site = WebServer("")
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

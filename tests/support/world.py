@@ -23,24 +23,24 @@ class World(ABC):
     """One broker's world. ``redis`` is there on every broker: it counts handlers' failures."""
 
     source: ClassVar[type[Any]]
-    """The class through which the processor speaks to the broker: where a fault of the broker's is made."""
+    """The class through which the processor talks to the broker: faults of the broker are injected there."""
 
     keeps_replayed: ClassVar[bool]
     """Whether a dead letter stays where it is when it is replayed."""
 
     abrupt: ClassVar[Mapping[str, Any]]
-    """Settings under which a stop gives up soon what it can't finish."""
+    """Settings with which a stop soon gives up what it can't finish."""
 
     def __init__(self, database: str, redis_url: str, redis: Redis) -> None:
         self.database, self.redis_url, self.redis = database, redis_url, redis
 
     @abstractmethod
     async def publish(self, fields: dict[Any, Any], stream: str = COMMANDS) -> str:
-        """Publish an entry of these fields, whatever they are; its id."""
+        """Publish an entry of any fields. Returns its id."""
 
     @abstractmethod
     async def facts(self, type_: str = Noted.type) -> list[dict[str, Any]]:
-        """What the probe has told, with the data read; without the repeats that its ids tell apart."""
+        """The probe's facts, with the data decoded; without repeats, which their ids identify."""
 
     @abstractmethod
     async def dead(self) -> list[dict[str, str]]:
@@ -52,7 +52,7 @@ class World(ABC):
 
     @abstractmethod
     async def replay(self, letter: Any) -> None:
-        """Replay a letter, with a mark of its own."""
+        """Replay a letter, with its own mark."""
 
     @abstractmethod
     def replay_fields(self, letter: Any) -> dict[Any, Any]:
@@ -60,7 +60,7 @@ class World(ABC):
 
     @abstractmethod
     async def pending(self) -> int:
-        """How many commands the broker takes for not dealt with."""
+        """Number of commands that the broker counts as not done."""
 
     @abstractmethod
     async def is_held_up(self, entries: int) -> bool:
@@ -68,7 +68,7 @@ class World(ABC):
 
     @abstractmethod
     async def read_and_die(self, member: str, count: int) -> None:
-        """A consumer of the probe's group takes so many commands, and is never heard of again."""
+        """A consumer of the probe's group takes so many commands, and then disappears."""
 
     async def prepare(self) -> None:
         await self.execute(SCHEMA)
@@ -110,7 +110,7 @@ class World(ABC):
         held_up: int | None = None,
         timeout: float = 30,
     ) -> None:
-        """Wait until there are as many as said, or fail with what there is."""
+        """Wait until there are this many, or fail with what there is."""
 
         async def check() -> bool:
             if effects is not None:
@@ -134,11 +134,11 @@ class World(ABC):
         await eventually(check, timeout=timeout)
 
     async def is_in_transaction(self) -> bool:
-        """Whether a batch is being handled, and its handler is busy with something else than the database."""
+        """Whether a batch is being handled, and its handler isn't using the database right now."""
         return bool(await self.execute("SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction'"))
 
     async def steal_consumer_leases(self) -> None:
-        """Another process takes over; who is replaced hears nothing of it."""
+        """Another process takes over; the replaced one isn't notified."""
         await self.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'"
         )
@@ -183,7 +183,7 @@ def status(backbone: Backbone, stream: str = COMMANDS) -> str:
 
 
 async def until(backbone: Backbone, expected: str, *, stream: str = COMMANDS, timeout: float = 30) -> None:
-    """Wait until its consumer is that."""
+    """Wait until its consumer has that status."""
 
     async def is_so() -> bool:
         assert status(backbone, stream) == expected
@@ -193,7 +193,7 @@ async def until(backbone: Backbone, expected: str, *, stream: str = COMMANDS, ti
 
 
 async def until_not_ready(backbone: Backbone, because: str, *, stream: str = COMMANDS) -> None:
-    """Wait until ``/ready`` complains of its consumer, with that in what it says."""
+    """Wait until ``/ready`` reports its consumer, with that text in the message."""
 
     async def complains() -> bool:
         try:
@@ -206,5 +206,5 @@ async def until_not_ready(backbone: Backbone, because: str, *, stream: str = COM
 
 
 def once(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Facts without their repeats: published at least once, told apart by the id that each has."""
+    """Facts without their repeats: published at least once, identified by their ids."""
     return list({fact["id"]: fact for fact in facts}.values())

@@ -27,7 +27,7 @@ BY_NAME = pytest.mark.parametrize("module", REPOSITORIES, ids=lambda module: mod
 
 
 def faults(module: Module) -> list[str]:
-    """What a repository's functions do that they may not: one line each."""
+    """What a repository's functions do although they may not: one line each."""
     return [f"{f.name}: {fault}" for f in module.functions() for fault in _faults(module, f)]
 
 
@@ -55,7 +55,7 @@ def _faults(module: Module, function: Function) -> list[str]:
 
 
 def _repeats(function: Function, call: ast.Call) -> bool:
-    """Whether ``call`` stands where Python may come by more than once."""
+    """Whether ``call`` is in a place that Python may reach more than once."""
     for node in ast.walk(function):
         once: set[ast.AST] = set()
         if isinstance(node, ast.For | ast.AsyncFor):

@@ -28,7 +28,7 @@ def imported(module: Module) -> set[str]:
 
 
 def awaits(module: Module) -> bool:
-    """Whether anything in the module waits."""
+    """Whether anything in the module awaits."""
     kinds = ast.Await | ast.AsyncFunctionDef | ast.AsyncWith | ast.AsyncFor
     return any(isinstance(node, kinds) for node in ast.walk(module.tree))
 
@@ -39,7 +39,7 @@ def called(module: Module) -> Collection[str]:
 
 
 def edge_faults(module: Module) -> set[str]:
-    """What a route or handler does that is a use case's to do."""
+    """What a route or handler does that is a use case's task."""
     repositories = {name for name in imported(module) if name.rpartition(".")[2].endswith("repository")}
     return repositories | (set(called(module)) & {"transaction", "acquire", *RUNNING - {"execute"}})
 

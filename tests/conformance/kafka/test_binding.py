@@ -80,7 +80,7 @@ async def test_a_dead_letter_is_handled_when_it_is_published_again_as_a_replay(
         del probe.failing["s"]
         headers = [(name, value) for name, value in dead.headers if not name.startswith("dead-")]
         await world.produce(dead.key, dead.value, headers)
-        await world.expect(effects=0, dead=2)  # without the header it is known as dead
+        await world.expect(effects=0, dead=2)  # recognised as a dead letter without this header too
         for _ in range(2):
             await world.produce(dead.key, dead.value, [*headers, ("replay", b"1")])
         await world.expect(effects=1)

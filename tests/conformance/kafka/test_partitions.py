@@ -1,4 +1,4 @@
-"""What is peculiar to Kafka: offsets, parked keys, assignments, fences."""
+"""What only Kafka does: offsets, parked keys, assignments, fences."""
 
 import asyncio
 from typing import Any
@@ -42,7 +42,7 @@ async def _held(world: KafkaWorld, owner: str) -> bool:
 
 
 async def test_a_member_that_lost_a_partition_changes_nothing(world: KafkaWorld, probe: Probe) -> None:
-    """It is in the middle of a batch when another takes the partition's row."""
+    """A process is in the middle of a batch when another one takes the partition's row."""
     probe.gate.clear()
     async with world.running(probe, "probe-1", lease_ttl_seconds=30) as backbone:
         await until(backbone, "active")
@@ -53,7 +53,7 @@ async def test_a_member_that_lost_a_partition_changes_nothing(world: KafkaWorld,
         probe.gate.set()
         await eventually(lambda: lost.lost.is_set())
         assert await world.effects() == []
-        # Still in the group, it takes its partitions anew.
+        # Still in the group, it takes its partitions again.
         await world.expect(effects=1)
     assert await world.effects() == [1]
 

@@ -1,4 +1,4 @@
-"""Several services read the same facts: one that is slow is nobody else's trouble."""
+"""Several services read the same facts: a slow one affects no other."""
 
 import asyncio
 import time
@@ -34,7 +34,7 @@ class QuickSettings(ServiceSettings):
 
 
 class Follower:
-    """A service that reads the probe's facts; ``gate`` holds it up, as a slow handler does."""
+    """A service that reads the probe's facts; ``gate`` blocks it, like a slow handler."""
 
     def __init__(self, settings: type[ServiceSettings]) -> None:
         self.settings = settings
@@ -66,7 +66,7 @@ class Follower:
 async def test_a_slow_group_holds_up_no_other_and_loses_nothing(
     world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch, asked: bool
 ) -> None:
-    """No retention: only that trimming asks each group keeps what the slow one has not read."""
+    """No retention: entries stay only because trimming keeps what the slow group has not read."""
     if not asked:
         without.asking_the_groups(monkeypatch)
     slow, quick = Follower(SlowSettings), Follower(QuickSettings)

@@ -1,4 +1,4 @@
-"""What is swept away in time, and what never is."""
+"""What is cleaned up in time, and what never is."""
 
 import asyncio
 from collections.abc import Callable
@@ -38,7 +38,7 @@ async def fill(world: RedisWorld, *streams: str, count: int = 300) -> None:
 async def test_commands_wait_for_their_owner_whose_group_is_not_there(
     world: RedisWorld, probe: Probe
 ) -> None:
-    """Postgres is away at the first start, or when the group was lost: nobody makes it, and time passes."""
+    """Postgres is down at the first start, or when the group was lost: no group exists, and time passes."""
     await fill(world, COMMANDS, FACTS)
     away = "postgresql://127.0.0.1:1/away"
     async with world.running(probe, database_url=away, stream_retention_seconds=0.1):
@@ -52,7 +52,7 @@ async def test_commands_wait_for_their_owner_whose_group_is_not_there(
 async def test_dead_letters_go_with_their_retention_whoever_wrote_them(
     world: RedisWorld, probe: Probe
 ) -> None:
-    """A service's own commands', and those of another's facts that it couldn't handle."""
+    """Dead letters of a service's own commands, and of another service's facts that it couldn't handle."""
     await fill(world, f"{COMMANDS}.dead", DEAD_FACTS)
     streams = {COMMANDS: probe.router, "other.events": Router("probe", rejected=None)}
     async with world.running(probe, streams=streams):
@@ -68,7 +68,7 @@ async def test_dead_letters_go_with_their_retention_whoever_wrote_them(
 async def test_facts_stay_for_their_retention_although_every_group_has_read_them(
     world: RedisWorld, probe: Probe, kept: bool
 ) -> None:
-    """Without a retention they go as soon as nobody needs them."""
+    """Without a retention they are removed as soon as nobody needs them."""
     await fill(world, FACTS)
     await world.redis.xgroup_create(FACTS, "reader", id="0")
     read: Any = await world.redis.xreadgroup("reader", "c", {FACTS: ">"}, count=300)
@@ -87,7 +87,7 @@ async def test_facts_stay_for_their_retention_although_every_group_has_read_them
 async def test_consumers_of_former_connections_are_removed_while_nobody_reconnects(
     world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch, swept: bool
 ) -> None:
-    """Those with nothing pending. What the others hold is taken over first."""
+    """Consumers with nothing pending. Entries of the others are claimed first."""
     if not swept:
         without.sweep_of_consumers(monkeypatch)
     monkeypatch.setattr(reader, "BLOCK_MILLISECONDS", 100)
@@ -98,7 +98,7 @@ async def test_consumers_of_former_connections_are_removed_while_nobody_reconnec
         for number in range(5):
             await world.redis.xgroup_createconsumer(COMMANDS, "probe", f"former-{number}")
         assert len(await consumers(world)) == 6
-        # Much longer than the reader ever waits before it asks again.
+        # Much longer than the reader ever waits between two requests.
         monkeypatch.setattr(redis_bus, "IDLE_CONSUMER_SECONDS", 1.1)
         if swept:
             await eventually(lambda: only(world, own))
@@ -181,7 +181,7 @@ def is_(look: Callable[[], Any], expected: Any) -> Callable[[], Any]:
 async def test_a_stop_ends_although_a_cancellation_was_lost_on_the_way(
     world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As redis-py loses it that arrives with the end of a send."""
+    """redis-py loses it in the same way if it arrives at the end of a send."""
     sweeping, lost = asyncio.Event(), asyncio.Event()
 
     async def deaf_once(*_: Any) -> None:

@@ -1,4 +1,4 @@
-"""A holder that is busy keeps its lease; one that is gone loses it."""
+"""A busy holder keeps its lease; a dead one loses it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,14 +15,14 @@ from tests.support.wait import eventually
 
 TTL_SECONDS = 1.2
 BATCH_SECONDS = 1.8
-"""A batch's transaction holds the lease, and its renewal waits for that, for longer than it lasts."""
+"""A batch's transaction holds the lease for longer than it lasts, and its renewal waits for that."""
 LOCK_SECONDS = 1.0
-"""How long a renewal waits at a time: once in vain, and then again when the batch commits."""
+"""How long a renewal waits each time: once without success, then again until the batch commits."""
 
 
 @pytest.fixture
 async def pool(world: RedisWorld) -> AsyncIterator[Pool]:
-    # A transaction in a test does nothing meanwhile: that is no reason to end it here.
+    # A transaction in a test is idle meanwhile, which must not end it here.
     settings = world.settings(lease_ttl_seconds=60)
     async with await create_pool(settings, lock_timeout_seconds=LOCK_SECONDS) as pool:
         yield pool
@@ -32,7 +32,7 @@ async def pool(world: RedisWorld) -> AsyncIterator[Pool]:
 async def test_a_holder_in_long_transactions_keeps_its_lease(
     pool: Pool, monkeypatch: pytest.MonkeyPatch, patient: bool
 ) -> None:
-    """Without: the renewal is tried again at its next turn only, and others wait in line for the lease."""
+    """Without: the renewal is retried only at its next turn, and others wait in the lock queue."""
     if not patient:
         without.patient_renewal(monkeypatch)
     holders: list[tuple[str, int]] = []
@@ -83,7 +83,7 @@ async def test_a_lease_is_taken_when_it_has_run_out_or_is_ones_own_and_never_els
 async def test_a_renewal_that_fails_for_good_stops_the_work_and_says_why(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing more is begun, or paid for, under a lease that nobody renews."""
+    """Nothing further is started, or paid for, under a lease that nobody renews."""
     monkeypatch.setattr(leases, "RENEW", "SELECT epoch FROM no_such_table WHERE $1 = '' OR $2 = 0 OR $3")
     stopped = asyncio.Event()
 

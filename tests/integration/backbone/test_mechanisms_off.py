@@ -15,7 +15,7 @@ from tests.support.wait import eventually
 from tests.support.world import until
 
 QUIET_SECONDS = 1.5
-"""How long nothing must happen before we say that it doesn't: several reads, retries and polls."""
+"""How long nothing must happen before we conclude that it doesn't: several reads, retries and polls."""
 
 
 async def test_without_the_inbox_a_repeat_has_two_effects(

@@ -1,4 +1,4 @@
-"""NOTIFY reaches whoever waits, whoever subscribes at the same moment and whatever the connection does."""
+"""NOTIFY reaches every waiter, whoever else subscribes at that moment and whatever the connection does."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -68,7 +68,7 @@ async def test_a_new_connection_hears_what_was_subscribed_to_before_and_meanwhil
 async def test_a_subscriber_that_was_cancelled_leaves_nothing(database: str) -> None:
     async with listening(database) as notifications:
         await eventually(lambda: notifications._connection)
-        async with notifications._using:  # somebody else's LISTEN is on its way
+        async with notifications._using:  # another LISTEN is in flight
             waiting = asyncio.create_task(notifications.subscribe("channel").__aenter__())
             await eventually(lambda: notifications._waiters)
             waiting.cancel()
@@ -84,7 +84,7 @@ async def hear(sender: "asyncpg.Connection[asyncpg.Record]", subscriptions: "lis
             await sender.execute(f"NOTIFY {channel}")
             return await subscription.wait(0.5)
 
-        # A reconnection wakes everybody once: only what follows is a notification's doing.
+        # A reconnection wakes everybody once, so only later wake-ups come from a notification.
         while await subscription.wait(0.05):
             pass
         await eventually(woken)

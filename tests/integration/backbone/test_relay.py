@@ -44,7 +44,7 @@ async def listening(world: RedisWorld) -> bool:
 async def test_a_fact_wakes_the_relay_or_is_found_by_its_poll(
     world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch, notify: bool, poll: bool
 ) -> None:
-    """Either is enough, and with neither facts wait."""
+    """Either is enough; with neither, facts wait."""
     monkeypatch.setattr(relay, "POLL_SECONDS", 0.2)
     if not poll:
         without.poll(monkeypatch)
@@ -87,7 +87,8 @@ async def test_facts_of_a_subject_are_published_in_their_order(
 async def test_what_a_relay_left_behind_is_told_again_and_then_gone(
     world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch, deleted: bool
 ) -> None:
-    """It died between publishing and its commit. Without the delete, every look tells everything again."""
+    """It died between publishing and its commit. Without the delete, every poll publishes everything
+    again."""
     await world.execute(_APPEND, 1, 3)
     with monkeypatch.context() as died:
         without.deletion_of_published(died)

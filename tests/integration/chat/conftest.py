@@ -84,7 +84,7 @@ def service_database(postgres_server: PostgresServer, template_database: str) ->
 def chat(
     service_database: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """The chat service as its own process, on a Redis database of its own."""
+    """The chat service as a separate process, on its own Redis database."""
     service = Service(
         "chat",
         database_url=service_database,
@@ -136,7 +136,7 @@ def user_of(client: httpx.AsyncClient) -> str:
 
 
 async def entries(bus: Redis, stream: str) -> list[dict[str, str]]:
-    """The fields of all entries of a stream, oldest first."""
+    """All entries of a stream as fields, oldest first."""
     found = cast("list[tuple[str, dict[str, str]]]", await bus.xrange(stream))
     return [fields for _, fields in found]
 

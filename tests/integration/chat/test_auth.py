@@ -83,7 +83,7 @@ async def test_a_token_by_the_shared_secret(by_secret: Service) -> None:
     # Clocks differ.
     for changed in ({"exp": int(time.time()) - 5}, {"iat": time.time() + 5}, {"nbf": time.time() + 5}):
         assert await accepts(by_secret, jwt.encode(claims(**changed), SECRET)), changed
-    # Who is believed in development is not believed here; health needs nobody.
+    # Credentials that development accepts are refused here; health needs none.
     async with by_secret.client("ann") as client:
         assert (await client.get("/api/conversations")).status_code == 401
         assert (await client.get("/health")).status_code == 200

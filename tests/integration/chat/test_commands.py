@@ -37,7 +37,7 @@ async def contents(alice: httpx.AsyncClient, id: str, count: int) -> list[str]:
 
 
 async def rejection(bus: Redis, command_id: str) -> dict[str, Any]:
-    """The fact that a command was rejected, once it is told."""
+    """The fact that a command was rejected, once it is published."""
 
     async def look() -> dict[str, Any]:
         for fields in await entries(bus, "chat.events"):

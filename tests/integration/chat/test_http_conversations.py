@@ -196,7 +196,7 @@ async def test_a_title_can_be_set_and_taken_away(alice: httpx.AsyncClient) -> No
 
 
 class TestByAgent:
-    """Failure 11: by-agent without an experiment was always empty, a negative limit a 500."""
+    """In the Node application by-agent without an experiment was always empty, and a negative limit a 500."""
 
     async def test_with_and_without_an_experiment_it_finds_them(self, alice: httpx.AsyncClient) -> None:
         fast = (await post(alice, "/api/conversations", agentId="module-writer"))["id"]

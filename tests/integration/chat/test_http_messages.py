@@ -65,7 +65,7 @@ async def test_messages_are_oldest_first_and_show_tools_as_tool_executions(
         b'{"content": "\\ud800"}',
         b'{"content": "' + b"x" * (MAX_USER_CONTENT + 1) + b'"}',
         b'{"content": ' + b"[" * 5_000 + b"]" * 5_000 + b"}",
-        # Failure 9: U+0000 was a 500 with SQL in its body.
+        # In the Node application U+0000 was a 500 with SQL in its body.
         b'{"content": "a\\u0000b"}',
         b'{"content": "fine", "other": {"deep": ["\\u0000"]}}',
     ],

@@ -82,7 +82,7 @@ async def test_what_no_state_can_hold_is_a_400(alice: httpx.AsyncClient, path: s
 
 
 async def test_concurrent_patches_all_survive(alice: httpx.AsyncClient, path: str) -> None:
-    """Failure 7: of two concurrent updates one was lost."""
+    """In the Node application one of two concurrent updates was lost."""
     await asyncio.gather(*(alice.patch(path, json={f"key{i}": i}) for i in range(20)))
     after = (await alice.get(path)).json()["data"]
     assert after == {"state": {f"key{i}": i for i in range(20)}, "version": 20}

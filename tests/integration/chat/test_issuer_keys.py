@@ -1,4 +1,4 @@
-"""An issuer that is slow, away, invaded by invented key ids, or takes a key back."""
+"""An issuer that is slow or down, receives invented key ids, or withdraws a key."""
 
 import asyncio
 import json
@@ -69,7 +69,7 @@ async def test_a_set_in_use_is_fetched_again_in_the_background(
     monkeypatch.setattr(issuer_keys, "REFRESH_SECONDS", 0.0)
     issuer.answer = json.dumps({"keys": issuer.key_list()[1:]}).encode()
     async with asyncio.timeout(20):
-        while True:  # the known key is there at once each time, until the new set has come
+        while True:  # the known key is available at once each time, until the new set arrives
             try:
                 await keys.key_of(issuer.sign())
             except NotAuthenticated:

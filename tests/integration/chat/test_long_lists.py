@@ -56,7 +56,7 @@ async def fill(pool: Pool, id: str, count: int, size: int = 1_000) -> None:
 
 
 class SlowReader:
-    """A client that has asked for something and reads when it is told to."""
+    """A client that has sent a request, and reads the answer when the test lets it."""
 
     def __init__(self, chat: Service, user: str, path: str) -> None:
         self._chat, self._user, self._path = chat, user, path

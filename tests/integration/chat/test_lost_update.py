@@ -1,4 +1,4 @@
-"""Failure 7, with the mechanism and without: two patches that read the same state."""
+"""A lost update, with the mechanism and without: two patches that read the same state."""
 
 import asyncio
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ async def test_two_patches_that_meet_both_survive_by_the_row_lock(
     lock = repository.lock_conversations
 
     async def read_and_meet(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, LockedConversation]:
-        """Go on once the other has read too, or waits for the lock."""
+        """Continue once the other has read too, or waits for the lock."""
         nonlocal readers
         locked = await lock(connection, ids)
         readers += 1

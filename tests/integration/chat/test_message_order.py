@@ -1,4 +1,4 @@
-"""Promise 3: a conversation's messages read back in one total order, in which they were accepted."""
+"""A conversation's messages read back in one total order, in which they were accepted."""
 
 import asyncio
 import random
@@ -91,7 +91,7 @@ async def test_without_the_trigger_node_inserts_of_one_transaction_collide(
 async def test_mixed_writers_keep_one_total_order(
     pool: Pool, conversation: NewConversation, seed: int
 ) -> None:
-    """Each writer sees its own messages in the order in which it wrote them, and readers agree for good."""
+    """Each writer sees its own messages in the order it wrote them, and all readers always agree."""
     conversation_id = await conversation()
     chance = random.Random(seed)
     ways = {name: [chance.choice(("node", "http", "stream")) for _ in range(25)] for name in "abcd"}
@@ -131,7 +131,7 @@ async def test_a_transaction_that_began_early_and_wrote_late_comes_late(
 
 
 async def test_a_writer_waits_for_the_one_before_it(pool: Pool, conversation: NewConversation) -> None:
-    """The clock is read under the row lock: who commits first stands first."""
+    """The clock is read under the row lock: the first to commit comes first."""
     conversation_id = await conversation()
     async with transaction(pool) as holder:
         await node_message(holder, conversation_id, "first")
@@ -156,7 +156,7 @@ async def test_messages_stand_in_the_order_of_their_facts_by_the_row_lock(
     statement: str,
     expected: list[str],
 ) -> None:
-    """The second writer begins between two messages of the first, and is told last."""
+    """The second writer begins between two messages of the first, and its facts are published last."""
     monkeypatch.setattr(repository, "INSERT_MESSAGES", statement)
     conversation_id = await conversation()
     async with transaction(pool) as first:
@@ -215,7 +215,7 @@ async def test_messages_from_before_the_migration_are_followed_too(
 async def test_equal_times_from_before_keep_their_order_after_an_unrelated_update(
     pool: Pool, conversation: NewConversation
 ) -> None:
-    """Failure 10: without a tiebreaker an UPDATE moves a row and flips the order."""
+    """Without a tiebreaker an UPDATE moves a row and flips the order, as in the Node application."""
     conversation_id = await conversation()
     at = datetime(2026, 1, 1, tzinfo=UTC)
     await pool.executemany(IMPORTED_MESSAGE, [(conversation_id, str(i), at) for i in range(10)])

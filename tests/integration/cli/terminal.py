@@ -1,4 +1,4 @@
-"""``takaro`` as operators run it: a process, with its output, its remarks and its exit status."""
+"""``takaro`` as operators run it: a process, with its output, its messages and its exit status."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ _COMMAND = (sys.executable, "-c", "from takaro_operator import app; app()")
 
 @dataclass(slots=True, frozen=True)
 class Result:
-    """What a command left. ``out`` is its result, ``err`` its remarks and errors."""
+    """What a command printed. ``out`` is its result, ``err`` its messages and errors."""
 
     status: int
     out: str
@@ -61,7 +61,7 @@ class Terminal:
 
     @asynccontextmanager
     async def following(self, *arguments: str) -> AsyncIterator["Following"]:
-        """Run in the background; interrupted as by Ctrl-C at the end, which is no failure."""
+        """Run in the background. At the end it is interrupted as by Ctrl-C, which isn't a failure."""
         process = await self._start(arguments)
         following = Following(process)
         try:

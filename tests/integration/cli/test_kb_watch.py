@@ -1,4 +1,4 @@
-"""A sync in its middle: what the job, the fact, the history and ``takaro kb sync --watch`` tell of it."""
+"""A running sync: what the job, the fact, the history and ``takaro kb sync --watch`` show of it."""
 
 import asyncio
 import json
@@ -100,7 +100,7 @@ def watch(base_id: str, url: str, folder: Path, files: Sequence[Path]) -> Fork:
 
 @contextmanager
 def a_terminal() -> Iterator[tuple[Path, Callable[[], str]]]:
-    """The device of a terminal, and what it was told to show so far."""
+    """The device of a terminal, and what it has shown so far."""
     terminal, inner = pty.openpty()
     os.set_blocking(terminal, False)
     seen = b""

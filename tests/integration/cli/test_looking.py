@@ -1,4 +1,4 @@
-"""``takaro streams``, ``outbox``, ``event`` and ``trace``: what operators see is what is."""
+"""``takaro streams``, ``outbox``, ``event`` and ``trace``: what operators see is correct."""
 
 import asyncio
 import sys

@@ -29,7 +29,7 @@ insert into "conversations" ("agent_id", "agent_version", "user_id") values ($1,
 ENVIRONMENT = {"SIMULATION_INTERVAL_SECONDS": "0.05", "LEASE_TTL_SECONDS": "1.5"}
 
 
-# What a test may have left; commands and chat's facts were consumed, or concern what is gone.
+# Left by a test; commands and chat's facts were consumed, or concern what was deleted.
 FORGET = "TRUNCATE conversations, cockpit_game_servers, outbox CASCADE"
 
 
@@ -69,7 +69,7 @@ async def pool(package_database: str) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 async def cockpit(process: Service, pool: Pool, redis_url: str) -> Service:
-    """The running cockpit, which knows nobody yet; started again when the last test left it dead."""
+    """The running cockpit, without any data; restarted if the last test left it dead."""
     if process.exit_code is not None:
         await process.start()
     await pool.execute(FORGET)
@@ -80,7 +80,7 @@ async def cockpit(process: Service, pool: Pool, redis_url: str) -> Service:
 
 @pytest.fixture
 def converse(pool: Pool) -> Converse:
-    """Makes a conversation as the Node application does; its id."""
+    """Creates a conversation as the Node application does. Returns its id."""
 
     async def insert(user: str) -> UUID:
         row = await pool.fetchrow(NODE_CONVERSATION, "module-writer", "grok-fast", user)
@@ -190,12 +190,12 @@ async def open_tab(
 
 @dataclass(slots=True)
 class Streams:
-    """What others publish for cockpit, and the facts that it tells."""
+    """What others publish for cockpit, and the facts that it publishes."""
 
     redis: Redis
 
     async def send(self, stream: str, type: str, data: object, *, id: str | None = None) -> str:
-        """XADD as any language would; the event's id."""
+        """XADD as any language would. Returns the event's id."""
         event_id = id or str(uuid4())
         fields: dict[Any, Any] = {"id": event_id, "source": "/tests", "type": type}
         await self.redis.xadd(stream, fields | {"data": codec.dumps_str(data)})

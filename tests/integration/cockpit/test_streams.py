@@ -1,4 +1,4 @@
-"""Commands and facts through the streams: one effect each, in order, told in order."""
+"""Commands and facts through the streams: one effect each, in order, and published in order."""
 
 from collections import defaultdict
 from typing import Any
@@ -151,7 +151,7 @@ async def test_a_deleted_conversation_stops_its_server(
 async def test_a_server_whose_conversation_node_deleted_is_stopped_too(
     ann: Cockpit, streams: Streams, pool: Pool
 ) -> None:
-    """The Node application publishes nothing: the row is found by looking."""
+    """The Node application publishes nothing: the row is found by the periodic search."""
     await ann.start()
     await pool.execute("DELETE FROM conversations")
     facts = await told(streams, 2, "cockpit.server.status_changed.v1")
@@ -159,7 +159,7 @@ async def test_a_server_whose_conversation_node_deleted_is_stopped_too(
 
 
 async def test_a_conversation_made_again_keeps_its_server(ann: Cockpit, streams: Streams, pool: Pool) -> None:
-    """A deletion told late must not stop the server of the conversation that took the id since."""
+    """A late fact of a deletion must not stop the server of the conversation that has taken the id since."""
     await pool.execute("DELETE FROM conversations")
     await pool.execute(
         "INSERT INTO conversations (id, agent_id, agent_version, user_id) VALUES ($1, 'a', '1', 'ann')",

@@ -50,7 +50,8 @@ async def world(database: str, own_redis: RedisServer) -> AsyncIterator[RedisWor
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 48 MB. Making one takes the right to mount: skipped, with that reason, without it."""
+    """A file system of 48 MB. Creating it needs the right to mount; without it the test is skipped with that
+    reason."""
     folder = tmp_path / "small"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_MEGABYTES}m", "tmpfs", str(folder)]

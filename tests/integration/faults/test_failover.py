@@ -1,4 +1,5 @@
-"""Servers that can't write since a fail-over: nothing is lost, nobody is blamed, work goes on by itself."""
+"""Servers that can't write since a fail-over: nothing is lost, no entry counts a failure, and work resumes by
+itself."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +29,7 @@ async def other_redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
 
 
 async def _tells(backbone: Any) -> bool:
-    """Whether ``/ready`` says that the consumer can't get on."""
+    """Whether ``/ready`` says that the consumer makes no progress."""
     try:
         await backbone.checks()[f"consumer {COMMANDS}"]()
     except NotReady:
@@ -77,7 +78,7 @@ async def _in_step(redis: Redis) -> bool:
     return bool(info["connected_slaves"] == 1 and info["slave0"]["state"] == "online")
 
 
-async def test_retries_that_end_by_themselves_start_the_consumer_anew(
+async def test_retries_that_end_by_themselves_restart_the_consumer(
     world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     due = Processor.retry_due
@@ -103,7 +104,7 @@ async def test_retries_that_end_by_themselves_start_the_consumer_anew(
 async def test_a_postgres_that_is_read_only_is_waited_for_and_left(
     world: RedisWorld, probe: Probe, database: str
 ) -> None:
-    """The sessions that are made meanwhile stay read-only for good, as those with a former primary would."""
+    """Sessions that start meanwhile stay read-only, as those with a former primary would."""
     name = database.rpartition("/")[2].partition("?")[0]
     async with world.running(probe, max_handler_failures=1) as backbone:
         await world.note("s", 1)

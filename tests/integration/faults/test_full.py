@@ -1,4 +1,5 @@
-"""Full disks and full memory: a clear refusal, nothing lost, and work goes on alone when there is room."""
+"""Full disks and full memory: a clear refusal, nothing lost, and work resumes by itself once there is
+space."""
 
 import contextlib
 from pathlib import Path

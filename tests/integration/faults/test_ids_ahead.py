@@ -1,6 +1,6 @@
-"""An entry that was added with an id an hour ahead: Redis numbers all that follow from there.
+"""An entry that was added with an id an hour ahead: Redis numbers all later entries from there.
 
-Nothing may take an id for the time, or for a place that holds for ever. What keeps to this, on and off.
+Nothing may treat an id as the time, or as a permanent position. Each mechanism that ensures this, on and off.
 """
 
 import time
@@ -49,7 +49,7 @@ async def test_an_entry_with_an_id_an_hour_ahead_disturbs_nothing(world: RedisWo
 async def test_a_stream_that_was_lost_is_read_from_its_beginning_and_not_from_the_hour_ahead(
     world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch, off: bool
 ) -> None:
-    """Off: a lost group is made again where it had read to, instead of at 0."""
+    """Off: a lost group is recreated where it had read to, instead of at 0."""
     if off:
         without.remaking_at_the_beginning(monkeypatch)
     async with world.running(probe):
@@ -101,7 +101,7 @@ async def test_facts_stay_for_the_whole_retention_whatever_id_the_last_one_has(
 async def test_an_entry_of_an_hour_ahead_that_a_dead_process_was_handed_is_found(
     world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch, off: bool
 ) -> None:
-    """Off: for how long an entry waits is read from its id, instead of asked of the group."""
+    """Off: how long an entry waits is read from its id, instead of from the group."""
     if off:
         without.idleness_by_the_group(monkeypatch)
     looks: list[int] = []

@@ -1,4 +1,4 @@
-"""Large messages: what a process holds of them is bounded in bytes, whatever their number."""
+"""Large messages: a process holds a bounded number of bytes, however many messages there are."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,14 +29,14 @@ def counted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def in_hand(backbone: Backbone) -> int:
-    """Bytes of the entries that were read and are not dealt with."""
+    """Bytes of the entries that were read and aren't done."""
     [consumer] = backbone._consumers.values()
     assert isinstance(consumer, StreamConsumer)
     return len(consumer._processor.in_flight) * SIZE
 
 
 async def most_in_hand(world: RedisWorld, backbone: Backbone) -> int:
-    """The most there ever was, until everything is done."""
+    """The highest value until everything is done."""
     most = 0
 
     async def done() -> bool:

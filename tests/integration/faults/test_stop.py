@@ -1,4 +1,4 @@
-"""A stop in the middle of a load: what is in flight is finished or released within the grace period.
+"""A stop in the middle of a load: work in flight is finished or released within the grace period.
 
 The same in the middle of one batch, with its mechanisms on and off: ``tests/proof/chat/test_mechanisms.py``.
 """
@@ -79,7 +79,7 @@ async def test_a_stop_while_postgres_is_frozen_ends_by_force_within_the_grace_pe
 
 
 async def test_a_cancellation_is_not_hidden_by_a_lost_connection(database: str) -> None:
-    """Who waits for an outage to end would take the complaint for one, and wait on through a stop."""
+    """Code that waits for an outage to end would take that error for one, and wait on through a stop."""
     begun, gone = asyncio.Event(), asyncio.Event()
     async with await create_pool(ProbeSettings(database_url=database, auth_mode="dev")) as pool:
         process: int = 0
@@ -129,7 +129,7 @@ class Load:
         await eventually(begun)
 
     async def freeze(self, chat: Service) -> None:
-        """Freeze the service in the middle of the load, which a quick one may have got through before."""
+        """Freeze the service in the middle of the load, which a fast one may already have finished."""
         chat.pause()
         while await self.count() == self._published:
             chat.resume()

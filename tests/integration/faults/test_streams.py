@@ -1,4 +1,4 @@
-"""Slow groups, trimming: nothing unread is lost, nobody else is affected."""
+"""Slow groups, trimming: nothing unread is lost, and nobody else is affected."""
 
 import asyncio
 from typing import Any

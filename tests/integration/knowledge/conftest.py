@@ -98,7 +98,7 @@ class Harness:
         return commit
 
     async def facts(self, base_id: str = "handbook") -> list[asyncpg.Record]:
-        """The outbox of a base, in order; no relay takes it away here."""
+        """The outbox of a base, in order; no relay empties it here."""
         return await self.pool.fetch(
             "SELECT type, sequence, data::jsonb AS data FROM outbox WHERE subject = $1 ORDER BY position",
             base_id,

@@ -106,8 +106,8 @@ def seen(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 @dataclass(slots=True, frozen=True)
 class Followed:
-    """A source whose history is followed. ``fail`` switches its failures on and off; ``alone``: one of its
-    files can fail by itself, and is still old then while the others are new."""
+    """A source whose history is followed. ``fail`` switches its failures on and off. ``alone``: one of its
+    files can fail by itself, and stays old then while the others are new."""
 
     source: str
     deps: SyncDeps
@@ -119,9 +119,9 @@ async def follow(harness: Harness, seed: int, followed: Followed, steps: int) ->
     """Sync the harness's changing repository through ``followed`` until a sync succeeds, step by step.
 
     Whatever failed, readers saw the old state or the new one, and each step ends where a fresh full sync
-    does. Gives back how many syncs failed.
+    does. Returns how many syncs failed.
     """
-    chance = random.Random(seed)  # of the history alone: when calls come in is nobody's choice
+    chance = random.Random(seed)  # seeded by the history alone: the order of calls is random
     for number in range(8):
         harness.repository.write(f"docs/{number}.md", f"Page {number % 3} has others like it.")
     failures, old, commit = 0, State(), None
@@ -152,7 +152,7 @@ async def follow(harness: Harness, seed: int, followed: Followed, steps: int) ->
 
 
 async def _fresh(harness: Harness, followed: Followed, base_id: str) -> State:
-    """What a full sync by somebody who knows nothing makes of it; the followed base must be the same."""
+    """What a full sync that knows nothing makes of it. The followed base must equal it."""
     sources = replace(followed.deps.sources, git_memory=GitMemory(), page_memory=PageMemory())
     deps = replace(followed.deps, sources=sources, embedder=harness.embedder)
     result = await harness.sync(harness.base(base_id, source=followed.source), deps=deps)
@@ -163,7 +163,7 @@ async def _fresh(harness: Harness, followed: Followed, base_id: str) -> State:
 
 @asynccontextmanager
 async def _reader(harness: Harness) -> AsyncIterator[list[State]]:
-    """Somebody who reads the base again and again: all that was found, as often as it changed."""
+    """Reads the base repeatedly. Returns every state that it found, in order."""
     states: list[State] = []
 
     async def read() -> None:

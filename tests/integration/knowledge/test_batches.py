@@ -1,4 +1,4 @@
-"""What a sync asks of the embedder: each text once, in full batches, while the next files are read."""
+"""What a sync requests of the embedder: each text once, in full batches, while the next files are read."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""Several batches of a sync are under way at once: what is answered is kept, whatever comes of the others."""
+"""Several batches of a sync are in flight at once: answers are stored, whatever happens to the others."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

@@ -1,4 +1,4 @@
-"""What a sync asks of GitHub and of the embedder, and what it writes: no more than the change calls for."""
+"""What a sync requests of GitHub and the embedder, and what it writes: no more than the change needs."""
 
 import pytest
 
@@ -40,9 +40,7 @@ async def test_files_that_move_are_not_downloaded_again(harness: Harness) -> Non
     for i in range(MOVED):
         harness.repository.rename(f"docs/old/{i}.md", f"docs/new/{i}.md")
     harness.repository.commit()
-    await harness.pool.execute(
-        "DELETE FROM knowledge_embedding_cache"
-    )  # what is unused for long is forgotten
+    await harness.pool.execute("DELETE FROM knowledge_embedding_cache")  # what is unused for long is deleted
     result, calls = await sync_counted(harness)
     assert calls == {"commits": 1, "trees": 1, "embedder": 0}
     assert (result.added, result.removed, result.chunks_created) == (MOVED, MOVED, result.chunks_removed)
@@ -103,7 +101,7 @@ async def test_rows_that_somebody_has_changed_are_not_believed(harness: Harness,
 
 
 async def test_a_failed_file_s_rows_are_not_taken_for_its_content(harness: Harness) -> None:
-    """What is left of them is no content, though each of them is ours."""
+    """Their remaining rows aren't content, although each of them is ours."""
     paragraphs = [f"Paragraph {i}. " + "word " * 150 for i in range(4)]
     harness.repository.write("docs/long.md", "\n\n".join(paragraphs))
     harness.repository.commit()
@@ -121,7 +119,7 @@ async def test_a_failed_file_s_rows_are_not_taken_for_its_content(harness: Harne
 
 
 async def test_only_the_chunks_that_changed_are_written_and_paid_for(harness: Harness) -> None:
-    """The others are told their new place, which is no new row in the HNSW index."""
+    """The others get their new place, without a new row in the HNSW index."""
     paragraphs = [f"Paragraph {i}. " + "word " * 150 for i in range(40)]
     harness.repository.write("docs/long.md", "\n\n".join(paragraphs))
     harness.repository.commit()

@@ -1,4 +1,4 @@
-"""A sync that can't have everything: what stays, and what is told."""
+"""A sync that can't read everything: what stays, and what is reported."""
 
 from typing import Any
 

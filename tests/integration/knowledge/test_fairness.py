@@ -1,4 +1,4 @@
-"""A base whose source or embedder is away delays no other one, however many such bases there are."""
+"""A base whose source or embedder is down delays no other base, however many such bases there are."""
 
 import asyncio
 import time
@@ -28,9 +28,9 @@ from tests.support.wait import eventually
 from tests.support.web import Request, WebServer, serve
 
 MOST_AT_A_SITE = MOST_WAITING + 3
-"""The last of those that wait come in together, with the other slots."""
+"""The last of the waiting syncs arrive together, with the other slots."""
 AT_ONCE = 10.0
-"""Seconds: what a base behind the others may wait for, on a busy machine."""
+"""Seconds that a base behind the others may wait, on a busy machine."""
 
 
 @asynccontextmanager
@@ -48,7 +48,7 @@ async def working(redis_url: str, deps: SyncDeps) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def silent_sites(count: int, speak: asyncio.Event) -> AsyncIterator[list[WebServer]]:
-    """Websites with one page each that say nothing before ``speak`` is set."""
+    """Websites with one page each that don't answer before ``speak`` is set."""
 
     async def answer(request: Request) -> Answer:
         await speak.wait()
@@ -67,7 +67,7 @@ async def silent_sites(count: int, speak: asyncio.Event) -> AsyncIterator[list[W
 
 
 def folder_of(tmp_path: Path, name: str) -> dict[str, Any]:
-    """A job for a base that nobody has to be asked for."""
+    """A job for a base that needs no request to another host."""
     (tmp_path / name).mkdir()
     (tmp_path / name / "page.md").write_text(f"All of {name}.")
     return {"knowledgeBaseId": name, "version": "latest", "source": (tmp_path / name).as_uri()}
@@ -76,7 +76,7 @@ def folder_of(tmp_path: Path, name: str) -> dict[str, Any]:
 async def test_a_base_behind_many_whose_sites_are_silent_is_synced_at_once(
     harness: Harness, redis: Redis, redis_url: str, tmp_path: Path
 ) -> None:
-    """Those wait, or are put back; once their sites answer all of them are synced, at the first attempt."""
+    """These wait, or are put back. Once their sites answer, all of them are synced at the first attempt."""
     jobs, speak = Jobs(redis), asyncio.Event()
     healthy = folder_of(tmp_path, "healthy")
     async with (
@@ -144,7 +144,7 @@ async def test_bases_that_need_no_embedding_pass_those_that_wait_for_the_embedde
                 return await redis.zcard("bull:kb-sync:delayed") >= 3
 
             await eventually(put_back)
-            assert harness.github.calls["raw"] - downloads <= MOST_AT_A_SITE * 2, "nothing is read in vain"
+            assert harness.github.calls["raw"] - downloads <= MOST_AT_A_SITE * 2, "nothing is read for no use"
             speak.set()
             assert {(await jobs.finished(job_id))["state"] for job_id in waiting} == {"completed"}
 
@@ -152,7 +152,7 @@ async def test_bases_that_need_no_embedding_pass_those_that_wait_for_the_embedde
 async def test_jobs_of_a_base_that_is_being_written_keep_no_slot(
     harness: Harness, redis: Redis, redis_url: str, tmp_path: Path
 ) -> None:
-    """While the last transaction of a sync keeps the lease's row, which can take minutes."""
+    """While the last transaction of a sync locks the lease's row, which can take minutes."""
     jobs, busy, other = Jobs(redis), folder_of(tmp_path, "busy"), folder_of(tmp_path, "other")
     async with working(redis_url, harness.deps), harness.pool.acquire() as connection:
         await jobs.sync(busy)

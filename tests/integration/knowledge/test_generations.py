@@ -1,5 +1,5 @@
-"""Another model or chunker makes every row of a base anew: readers see the old rows or the new ones, and a
-process that is killed on the way leaves the old ones and nothing to be paid for again."""
+"""Another model or chunker replaces every row of a base. Readers see the old rows or the new ones, and a
+process that is killed meanwhile leaves the old ones and nothing to pay for again."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(120)
 
 PAGES = 200
 NODE_SEARCH = "SELECT id FROM knowledge_embeddings WHERE knowledge_base_id = $1"
-"""The Node application's condition: it does not ask for a version."""
+"""The Node application's condition: it doesn't request a version."""
 ROWS = (
     "SELECT id, content, metadata::text, embedding::text FROM knowledge_embeddings "
     "WHERE knowledge_base_id = 'guide' ORDER BY id"
@@ -33,7 +33,7 @@ WRITING = (
 
 
 async def _watch_ids(harness: Harness, during: Callable[[], Awaitable[Any]]) -> list[frozenset[Any]]:
-    """Every set of ids that a reader saw while ``during`` ran, in order, repetitions left out."""
+    """Every set of ids that a reader saw while ``during`` ran, in order, without repetitions."""
     seen: list[frozenset[Any]] = []
     task = asyncio.ensure_future(during())
     while True:
@@ -69,7 +69,7 @@ async def test_a_new_generation_appears_at_once(
 
 
 async def test_a_search_is_of_one_model(harness: Harness) -> None:
-    """The new model's searches are refused until its rows are there, and then find them all."""
+    """The new model's searches are refused until its rows exist, and then find them all."""
     for i in range(PAGES):
         harness.repository.write(f"docs/{i}.md", f"Page {i} of many, all about levers.")
     harness.repository.commit()

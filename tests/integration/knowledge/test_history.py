@@ -1,4 +1,4 @@
-"""The history of syncs: what is kept of it, how it is asked, and what a base's own view tells of it."""
+"""The history of syncs: what it keeps, how it is requested, and what a base's own view shows of it."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""A scheduled job through BullMQ: it begins at its base's own moment, and waits for it in nobody's way."""
+"""A scheduled job through BullMQ: it starts at its base's own moment, and delays nobody until then."""
 
 import time
 from dataclasses import replace

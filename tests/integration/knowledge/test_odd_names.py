@@ -1,4 +1,4 @@
-"""Names of files that can't be kept as they are: such a file is told of, and every other one is indexed."""
+"""Names of files that can't be stored: such a file is reported, and every other one is indexed."""
 
 import json
 import os
@@ -45,8 +45,8 @@ async def check(harness: Harness, found: dict[str, str], base_id: str = "handboo
 
 
 TOO_LONG = "its name is longer than 1,400 bytes"
-NO_UTF_8 = "its name is no UTF-8"
-ZERO = "its name has a U+0000 in it"
+NO_UTF_8 = "its name isn't UTF-8"
+ZERO = "its name contains U+0000"
 
 
 async def test_a_listing_of_github_s(harness: Harness) -> None:

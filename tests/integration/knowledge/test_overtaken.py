@@ -51,8 +51,8 @@ async def watch(_: Any) -> None:
     ids=lambda name: name.strip("_"),
 )
 async def test_a_frozen_sync_that_was_overtaken_writes_nothing(harness: Harness, moment: str) -> None:
-    """It freezes in ``moment``. The same job, given to another worker as a stalled one is, runs to its end
-    meanwhile."""
+    """The process freezes in ``moment``. The same job, given to another worker like a stalled one, runs to
+    its end meanwhile."""
     if moment == "finish_unchanged":
         await harness.sync()
     base = await register_from_job(harness.pool, harness.base())
@@ -74,7 +74,7 @@ async def test_a_frozen_sync_that_was_overtaken_writes_nothing(harness: Harness,
     embedder = InterruptedEmbedder(freeze) if moment == "embed" else CountingEmbedder()
     if moment == "finish_failed":
         embedder.failures.append(TransientError("the embedder is away"))
-    # What is frozen renews nothing: the next renewal would be in 20 s.
+    # A frozen process renews nothing: the next renewal would be in 20 s.
     deps = replace(harness.with_embedder(embedder), lease_ttl_seconds=60)
     with pytest.MonkeyPatch.context() as patch:
         if moment != "embed":
@@ -113,7 +113,7 @@ async def test_a_sync_that_is_overtaken_pays_for_nothing_more(harness: Harness) 
 async def test_a_sync_whose_lease_can_t_be_renewed_stops_and_says_why(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody would know that it is still at work, and it would go on buying embeddings."""
+    """Otherwise nobody would know that it still works, and it would continue to buy embeddings."""
 
     async def wait_for_ever() -> None:
         await asyncio.Event().wait()

@@ -25,7 +25,7 @@ FILES = "SELECT path FROM knowledge_files WHERE knowledge_base_id = 'handbook'"
 
 @pytest.fixture
 def own(tmp_path: Path) -> GitRepository:
-    """This checkout's repository, however much of its history is here; its files alone where it has none."""
+    """This checkout's repository, with as much history as it has; only its files if it has none."""
     settings = tmp_path / "gitconfig"
     settings.write_text("[safe]\n\tdirectory = *\n")  # somebody else may have checked it out
     environment = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": str(settings), "GIT_CONFIG_NOSYSTEM": "1"}

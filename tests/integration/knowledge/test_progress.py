@@ -1,4 +1,4 @@
-"""What people see of a sync while its rows are written, which takes longest."""
+"""What people see of a sync while it writes rows, which takes longest."""
 
 import asyncio
 from typing import Any
@@ -74,7 +74,7 @@ async def test_the_writing_of_rows_is_told_while_readers_see_none_of_them(
     sync = await shown()
     for progress in (sync["progress"], told[-1]):
         assert (progress["phase"], progress["rowsWritten"], progress["secondsLeft"]) == ("writing", 4, 0)
-    assert told[0]["phase"] == "writing", "a small sync is told once, when all of it is read"
+    assert told[0]["phase"] == "writing", "a small sync is reported once, when all of it is read"
     assert (told[0]["rowsWritten"], told[0]["secondsLeft"]) == (0, None)
     facts = await harness.facts()
     assert facts[-1]["type"] == "knowledge.sync.completed.v1"

@@ -1,4 +1,4 @@
-"""A limit that a server names is waited for: nobody asks before, no attempt is used up, and people see it."""
+"""A limit that a server names is respected: no request before, no attempt used up, and people see it."""
 
 import time
 
@@ -47,7 +47,7 @@ async def test_bases_wait_for_github_s_rate_limit_together(
 async def test_files_that_a_limit_held_back_are_read_when_it_is_over(
     harness: Harness, redis: Redis, redis_url: str
 ) -> None:
-    """What could be read is there meanwhile; the rest is asked for once the server's time has come."""
+    """What could be read is available meanwhile; the rest is requested once the server's time has come."""
     jobs, asked = Jobs(redis), list[float]()
 
     def limited(target: str) -> Answer | None:

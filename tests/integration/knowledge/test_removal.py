@@ -80,7 +80,7 @@ async def test_a_base_that_is_deleted_in_the_middle_of_its_sync_stays_deleted(ha
 
 
 async def test_a_deletion_waits_for_no_more_than_the_lock_timeout(harness: Harness, database: str) -> None:
-    """While a sync writes its rows, which may take minutes, it is refused and changes nothing."""
+    """While a sync writes its rows, which may take minutes, the deletion is refused and changes nothing."""
     await create_base(harness.pool, owned(harness), [])
     settings = KnowledgeSettings(database_url=database, auth_mode="dev", lock_timeout_seconds=0.1)
     async with await create_pool(settings) as pool, transaction(harness.pool) as writing:
@@ -125,7 +125,7 @@ async def test_schedulers_follow_the_registry(harness: Harness, queue: Any, redi
     }
     assert await redis.zcard("bull:kb-sync:delayed") == 2
 
-    # A next run that was lost is made again, and a changed definition is followed.
+    # A next run that was lost is created again, and a changed definition is followed.
     await redis.delete(f"{KEY}:{scheduler['next']}")
     await redis.zrem("bull:kb-sync:delayed", f"repeat:kb-sync-handbook:{scheduler['next']}")
     assert await reconcile(harness.pool, queue) == 1

@@ -1,4 +1,4 @@
-"""The schedules in Redis follow the registry, also when nobody says that they changed."""
+"""The schedules in Redis follow the registry, even if no notification of the change arrives."""
 
 import asyncio
 from contextlib import suppress

@@ -120,7 +120,8 @@ async def test_a_small_base_in_a_large_index_is_never_cut_short(harness: Harness
 
 
 async def test_the_planner_can_not_take_the_index_for_an_exact_search(harness: Harness) -> None:
-    """It would at some thousand rows: recall@10 was 0.10 there. So it must be out of the question."""
+    """It would at some thousand rows, where recall@10 was 0.10. So the planner must not be able to choose
+    it."""
     generator = np.random.default_rng(3)
     await insert_vectors(harness, "rare", clustered(generator, 200, centre=1))
     query = [0.1] * 1536
@@ -136,7 +137,7 @@ async def test_the_planner_can_not_take_the_index_for_an_exact_search(harness: H
 
 
 class FixedEmbedder(CountingEmbedder):
-    """Answers one vector, whatever is asked."""
+    """Answers the same vector to everything."""
 
     def __init__(self, vector: np.ndarray) -> None:
         super().__init__("synthetic")

@@ -141,7 +141,7 @@ async def test_each_file_is_read_by_its_format_and_refused_alone(harness: Harnes
     outcome, reason = found["docs/broken.pdf"]
     assert outcome == "unsupported"
     assert "the PDF is damaged" in str(reason)
-    assert (await harness.sync(base, deps=deps)).type == "skipped", "what is refused for good is no failure"
+    assert (await harness.sync(base, deps=deps)).type == "skipped", "a permanent refusal isn't a failure"
 
 
 async def test_a_parser_that_gives_up_costs_a_file_nothing(
@@ -196,5 +196,5 @@ async def test_the_process_reads_private_hosts_that_its_settings_list(
             bad = data | {"knowledgeBaseId": "bad", "source": f"git+{other.url}/served/handbook.git"}
             outcome = await jobs.sync(bad)
             assert outcome["state"] == "failed"
-            assert "no public address" in outcome["reason"]
+            assert "isn't a public address" in outcome["reason"]
         assert other.requests == []

@@ -141,7 +141,7 @@ async def test_readers_see_the_old_state_or_the_new_one(harness: Harness) -> Non
     assert states <= expected, "no mixture, and never empty"
 
 
-async def test_another_model_embeds_the_base_anew_and_at_once(harness: Harness) -> None:
+async def test_another_model_replaces_every_embedding_at_once(harness: Harness) -> None:
     await harness.sync()
     before = await harness.content()
     other = CountingEmbedder("other-model")

@@ -1,4 +1,4 @@
-"""What takes the processor's time goes on beside the event loop, which renews locks and leases meanwhile."""
+"""CPU-bound work runs beside the event loop, which renews locks and leases meanwhile."""
 
 import threading
 from collections import defaultdict

@@ -1,5 +1,5 @@
-"""Versions of a base: side by side while one model made them, searched and dropped by name, and never a
-moment in which a search finds nothing, half of one, or two models."""
+"""Versions of a base: side by side if one model made them, searched and deleted by name. At no moment does a
+search find nothing, half of one, or two models."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ async def find(harness: Harness, question: str = "press the green button", **mor
 
 
 async def test_a_version_of_another_model_takes_those_of_the_old_one_away(harness: Harness) -> None:
-    """A reader that asks for no version, as the Node application's search, sees one model at any moment."""
+    """A reader that requests no version, like the Node application's search, sees one model at any moment."""
     await harness.sync()
     await harness.pool.execute(FOREIGN, "handbook")
     other = CountingEmbedder("another")
@@ -50,7 +50,7 @@ async def test_a_version_of_another_model_takes_those_of_the_old_one_away(harnes
         "SELECT result FROM knowledge_syncs ORDER BY created_at DESC LIMIT 1"
     )
     assert record["versionsRemoved"] == ["latest", "0.9"]
-    # What was paid for is not lost: the old version comes back for nothing, and this one goes.
+    # The paid embeddings aren't lost: the old version comes back at no cost, and this one is deleted.
     harness.embedder.texts = 0
     assert (await harness.sync()).versions_removed == ("2",)
     assert harness.embedder.texts == 0

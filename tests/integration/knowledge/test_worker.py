@@ -1,4 +1,4 @@
-"""The queue worker by itself: what BullMQ's Python port gets wrong when it is left alone."""
+"""The queue worker by itself: what BullMQ's Python port gets wrong without our additions."""
 
 import asyncio
 import time
@@ -35,7 +35,7 @@ async def working(
 async def test_a_handler_that_is_cancelled_fails_its_job_and_not_the_worker(
     redis: Redis, redis_url: str
 ) -> None:
-    """A CancelledError that leaves a handler ends BullMQ's worker without a word."""
+    """A CancelledError that leaves a handler silently ends BullMQ's worker."""
 
     async def handle(job: Any) -> dict[str, Any]:
         if job.data == "cancel":
@@ -72,7 +72,7 @@ async def test_a_permanent_failure_is_not_tried_again_and_a_passing_one_is(
 
 
 async def test_a_job_that_was_overtaken_has_no_outcome_of_its_own(redis: Redis, redis_url: str) -> None:
-    """It is run again; when another worker has it, or has ended it, nothing is said about it."""
+    """It is run again. If another worker has it, or has finished it, nothing is reported about it."""
     calls: list[str] = []
 
     async def handle(job: Any) -> dict[str, Any]:
@@ -116,7 +116,7 @@ async def test_a_worker_that_ended_is_replaced(redis: Redis, redis_url: str) -> 
     async with working(redis_url, handle) as worker:
         ended = worker._worker
         assert ended is not None
-        ended.cancelProcessing()  # as when a CancelledError of somebody else's reaches its loop
+        ended.cancelProcessing()  # as if another program's CancelledError reached its loop
         await eventually(lambda: worker._worker is not ended and worker.running)
         assert (await Jobs(redis).sync("go"))["state"] == "completed"
 

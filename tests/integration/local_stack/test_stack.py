@@ -123,7 +123,7 @@ async def test_killed_it_leaves_no_process_and_the_next_start_finds_its_data(tmp
 
 
 async def test_it_runs_as_an_ordinary_user(tmp_path: Path) -> None:
-    """As whoever runs the tests; for root, as user 1000 of a namespace."""
+    """As the user who runs the tests; for root, as user 1000 of a namespace."""
     stack = LocalStack(tmp_path)
     if os.geteuid() == 0:
         stack.launcher = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
@@ -214,7 +214,8 @@ def _shell(command: str, given: str = "", environment: Mapping[str, str] | None 
 
 
 def _redis(command: str, stack: LocalStack) -> str:
-    """The answer to a redis-cli command: from the machine's own client, else from ours to the same words."""
+    """The answer to a redis-cli command: from the machine's own client, else from ours given the same
+    words."""
     program, *words = shlex.split(command)
     port = str(stack.ports["REDIS_PORT"])
     if shutil.which(program):

@@ -44,7 +44,7 @@ def url(new_database: Callable[[], str]) -> str:
 
 
 def load_schema_010(database_url: str, *, default: str) -> None:
-    """The reference schema as it is; ``default`` is the call that makes ids (there is no uuid-ossp here)."""
+    """The unchanged reference schema; ``default`` is the call that makes ids (there is no uuid-ossp here)."""
     schema = SCHEMA_010.replace('CREATE EXTENSION IF NOT EXISTS "uuid-ossp" WITH SCHEMA public;', "")
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(_NO_UUID_OSSP)
@@ -59,7 +59,7 @@ ChainWith = Callable[..., Chain]
 
 @pytest.fixture
 def knex_database(new_database: Callable[[], str]) -> KnexDatabase:
-    """Makes databases as knex leaves them, with a row in most tables; the history may be another."""
+    """Creates databases as knex leaves them, with a row in most tables; the history may differ."""
 
     def make(
         names: tuple[str, ...] = tuple(f"{name}.ts" for name in KNEX_NAMES),

@@ -1,4 +1,4 @@
-"""Migrators in processes of their own, to be raced and killed."""
+"""Migrators in separate processes, to be raced and killed."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ print(json.dumps(migrate(sys.argv[1], report=report, settings=settings, chain=lo
 
 
 class Migrator:
-    """``migrate`` in a process of its own."""
+    """``migrate`` in a separate process."""
 
     def __init__(self, database_url: str, chain: Chain | None = None) -> None:
         versions = Path(chain.directory.version_locations[0]) if chain else VERSIONS
@@ -40,7 +40,7 @@ class Migrator:
         raise AssertionError(f"it ended without saying {part!r}")
 
     def kill(self) -> None:
-        """At once, as a machine that is switched off would."""
+        """At once, as when a machine is switched off."""
         self._process.kill()
         self._process.communicate(timeout=60)
 

@@ -1,4 +1,4 @@
-"""A database that knex migrated is taken over as it is, or refused as it is."""
+"""A database that knex migrated is adopted unchanged, or refused unchanged."""
 
 import psycopg
 import pytest
@@ -159,7 +159,7 @@ def test_rolling_back_into_adopted_revisions_needs_force(knex_database: KnexData
     migrate(url, chain=CHAIN.until("010"))
     before = _everything(url)
 
-    # 010 brings a table back and loses nothing, but knex would believe that it is still applied.
+    # 010 restores a table and loses nothing, but knex would believe that it is still applied.
     with pytest.raises(ForceNeeded, match=r"1 of them were run by knex.* --force"):
         rollback(url)
     assert _everything(url) == before
@@ -171,7 +171,7 @@ def test_rolling_back_into_adopted_revisions_needs_force(knex_database: KnexData
     assert migrate(url, chain=CHAIN.until("010")) == ["010"]
 
 
-def test_all_of_it_can_be_taken_back_by_force_and_made_anew(knex_database: KnexDatabase) -> None:
+def test_all_of_it_can_be_taken_back_by_force_and_created_again(knex_database: KnexDatabase) -> None:
     url = knex_database()
     migrate(url)
     rollback(url, force=True)

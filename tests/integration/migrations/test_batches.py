@@ -1,4 +1,4 @@
-"""migrate applies one batch, rollback takes the last one back; what would lose data needs force."""
+"""migrate applies one batch, rollback takes the last one back; losing data needs force."""
 
 import asyncpg
 import pytest

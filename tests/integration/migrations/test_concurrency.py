@@ -61,7 +61,7 @@ async def test_killed_in_the_middle_it_leaves_a_record_that_a_rerun_goes_on_from
     assert _applied(url) == list(CHAIN.ids)
     assert "added" not in table_names(url)
 
-    # The server notices within a second that nobody is there, and gives the lock free.
+    # The server notices within a second that the client is gone, and releases the lock.
     assert migrate(url, chain=chain_with("op.execute('CREATE TABLE added (id int)')")) == ["999"]
     assert "added" in table_names(url)
 

@@ -1,4 +1,4 @@
-"""What can't be built upon is refused as it is; what fails is rolled back and can be run again."""
+"""A state that can't be built upon is refused unchanged; a failure is rolled back and can be run again."""
 
 from uuid import uuid4
 

@@ -1,4 +1,4 @@
-"""The Node application goes on writing as before, after every revision from 010 on."""
+"""The Node application continues to write as before, after every revision from 010 on."""
 
 import json
 

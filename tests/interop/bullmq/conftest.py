@@ -1,4 +1,4 @@
-"""Node applications with each version of BullMQ that may stand beside us, and this project's own side."""
+"""Node applications with each version of BullMQ that may run beside us, and this project's own side."""
 
 import gc
 import warnings
@@ -22,8 +22,8 @@ from tests.support.node import Node
 
 @pytest.fixture(autouse=True)
 def abandoned_connections() -> Iterator[None]:
-    """BullMQ's Python port leaves the connection of a blocked read that it cancels to the garbage collector,
-    which would blame whichever test runs by then."""
+    """BullMQ's Python port leaves the connection of a cancelled blocking read to the garbage collector, which
+    would blame whichever test runs then."""
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
@@ -53,7 +53,7 @@ async def ours(redis: Redis, redis_url: str) -> AsyncIterator[Ours]:
 
 @dataclass(frozen=True)
 class Pair:
-    """Who adds jobs and looks at them, and who works."""
+    """The side that adds jobs and watches them, and the side that works."""
 
     producer: Side
     worker: Side

@@ -1,4 +1,4 @@
-"""``python -m tests.interop.bullmq.our_worker REDIS_URL``: our worker in a process of its own."""
+"""``python -m tests.interop.bullmq.our_worker REDIS_URL``: our worker in a separate process."""
 
 import asyncio
 import sys

@@ -1,6 +1,6 @@
-"""The two sides of ``kb-sync``: a Node application in a process of its own, and this project in the test's.
+"""The two sides of ``kb-sync``: a Node application in its own process, and this project in the test's.
 
-Both have the same calls, so that one test can be run with either as the producer and the other as the worker.
+Both have the same calls, so that one test can run with either as the producer and the other as the worker.
 """
 
 import asyncio
@@ -115,7 +115,7 @@ class Peer:
         await self.call("job", id=job_id, method=method, args=args)
 
     async def board(self, method: str, path: str, **more: Any) -> Any:
-        """What Bull Board's API answers; its status must be a good one."""
+        """The answer of Bull Board's API, whose status must be a success."""
         answer = await self.call("board", method=method, path=path, **more)
         assert answer["status"] < 300, answer
         return answer["body"]
@@ -158,12 +158,12 @@ class Peer:
         await self.call("rest")
 
     async def kill(self) -> None:
-        """SIGKILL: whatever it holds stays as it is."""
+        """SIGKILL: what it holds stays unchanged."""
         self._process.kill()
         await self._process.wait()
 
     async def end(self) -> None:
-        """Close it; kill it when it doesn't."""
+        """Close it; kill it if it doesn't."""
         if self._process.returncode is None and self._process.stdin is not None:
             self._process.stdin.close()
             with suppress(TimeoutError):
@@ -196,7 +196,7 @@ class Ours:
         self._working: asyncio.Task[None] | None = None
 
     def watch(self, client: Redis) -> Any:
-        """Follow QueueEvents; close what is returned."""
+        """Follow QueueEvents. Close what this returns."""
         events = QueueEvents(QUEUE, {"connection": client, "lastEventId": "0"})
         for name in (
             "added",

@@ -67,7 +67,7 @@ async def test_our_jobs_and_schedulers_are_listed_retried_and_cleaned(
 
 
 async def make_older(redis: Redis, state: str) -> None:
-    """Let the jobs of a state have finished a minute ago: the board cleans none of the last 5 s."""
+    """Pretend that the jobs of a state finished a minute ago: the board cleans none of the last 5 s."""
     jobs: Any = await redis.zrange(f"bull:kb-sync:{state}", 0, -1, withscores=True)
     for job_id, finished_on in jobs:
         earlier = int(finished_on) - 60_000

@@ -1,4 +1,4 @@
-"""Syncs whose job disappears from the queue: none stays queued or running for ever."""
+"""Syncs whose job disappears from the queue: none stays queued or running permanently."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -38,7 +38,7 @@ async def pool(database: str) -> AsyncIterator[Pool]:
 
 
 async def ask(pool: Pool, reason: Reason = "http") -> str:
-    """Ask for a sync of the base; its job's id."""
+    """Request a sync of the base. Returns its job's id."""
     async with pool.acquire() as connection, connection.transaction():
         return await request_sync(connection, "guide", reason=reason)
 
@@ -95,7 +95,7 @@ async def test_jobs_that_redis_forgot_are_added_again(
 async def test_a_job_that_node_did_is_recorded(
     database: str, redis_url: str, pool: Pool, node: Node, redis: Redis, reason: Reason
 ) -> None:
-    """Also one of the kind that leaves the queue when it is done: the queue's events tell how it went."""
+    """Also a job that leaves the queue when it is done: the queue's events report its outcome."""
     result = {"type": "full", "sha": "a" * 40, "added": 1, "modified": 2, "removed": 3, "chunksCreated": 4}
     async with dispatching(database, redis_url, pool), node_application(node, redis_url, NODE_5_66) as peer:
         await peer.work(returns=result)
@@ -154,7 +154,7 @@ async def test_the_lost_job_of_another_producer_is_told_and_not_added(
 
 @asynccontextmanager
 async def dispatching(database: str, redis_url: str, pool: Pool) -> AsyncIterator[None]:
-    """Our dispatcher, asking after syncs that are older than a moment."""
+    """Our dispatcher, checking syncs that are older than a moment."""
     notifications = Notifications(KnowledgeSettings(database_url=database, auth_mode="dev"))
     dispatcher = Dispatcher(pool, redis_url, notifications, timedelta(milliseconds=300))
     tasks = [asyncio.create_task(each) for each in (notifications.run(), dispatcher.run())]

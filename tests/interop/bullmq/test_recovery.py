@@ -55,7 +55,7 @@ async def test_the_job_of_a_killed_node_worker_is_recovered_by_ours(
 
 
 async def test_a_job_that_ends_two_workers_fails_and_says_why(node: Node, ours: Ours, redis_url: str) -> None:
-    """Neither side lets such a job go round for ever: ``maxStalledCount`` is 1 on both."""
+    """Neither side retries such a job without end: ``maxStalledCount`` is 1 on both."""
     job_id = await ours.add({"hold": True})
     for version in (NODE_5_66, NODE_6):
         async with node_application(node, redis_url, version) as peer:
@@ -69,7 +69,7 @@ async def test_a_job_that_ends_two_workers_fails_and_says_why(node: Node, ours: 
 
 
 async def active(side: Side, job_id: str, *, run: int = 1) -> None:
-    """Wait until a worker has the job in hand, for the ``run``-th time."""
+    """Wait until a worker has taken the job for the ``run``-th time."""
 
     async def running() -> bool:
         job = await side.snapshot(job_id)
@@ -79,12 +79,12 @@ async def active(side: Side, job_id: str, *, run: int = 1) -> None:
 
 
 async def let_go(redis: Redis, job_id: str) -> None:
-    """From its next run on the job ends well."""
+    """From its next run on the job succeeds."""
     await redis.hset(f"bull:kb-sync:{job_id}", "data", json.dumps({"returns": "second time"}))
 
 
 async def check_recovered(side: Side, job_id: str, redis: Redis) -> None:
-    """It ran once more, ended well, and left nothing behind."""
+    """It ran once more, succeeded, and left nothing behind."""
     job = await finished(side, job_id)
     assert (job["state"], job["returnvalue"]) == ("completed", "second time")
     assert (job["stalledCounter"], job["attemptsStarted"]) == (1, 2)
@@ -96,7 +96,7 @@ async def check_recovered(side: Side, job_id: str, redis: Redis) -> None:
 
 @asynccontextmanager
 async def our_worker_process(redis_url: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Our worker in a process of its own."""
+    """Our worker in a separate process."""
     command = [sys.executable, "-m", "tests.interop.bullmq.our_worker", redis_url]
     process = await asyncio.create_subprocess_exec(*command, cwd=_ROOT)
     try:

@@ -1,4 +1,4 @@
-"""The registry's schedule takes the place of the repeatable that the Node application made for a base."""
+"""The registry's schedule replaces the repeatable that the Node application made for a base."""
 
 from dataclasses import replace
 from typing import Any

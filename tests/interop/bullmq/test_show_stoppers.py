@@ -1,6 +1,6 @@
-"""Faults of BullMQ that would stop the queue permanently, or lose its jobs; each is kept from coming back.
+"""Faults of BullMQ that would stop the queue permanently, or lose its jobs. Each is prevented.
 
-Other files have more: a ``CancelledError`` out of a handler, a close while Redis is away, a job that outlives
+Other files have more: a ``CancelledError`` out of a handler, a close while Redis is down, a job that outlives
 its lock in ``tests/integration/knowledge/test_worker.py``, legacy repeatables in ``test_schedulers.py``.
 """
 
@@ -27,8 +27,8 @@ async def test_whoever_resumes_with_bullmq_5_loses_jobs_and_nobody_else_does(
 ) -> None:
     """The runbook's rule: never resume through 5.x; through us or 6.x it is safe, whoever paused.
 
-    5.x keeps the jobs of a paused queue in a list of its own and renames that over ``wait``, where everybody
-    else goes on adding.
+    5.x keeps the jobs of a paused queue in a separate list and renames that to ``wait``, where all other
+    programs continue to add.
     """
     async with AsyncExitStack() as stack:
         peers = {
@@ -115,7 +115,7 @@ async def test_a_large_sync_under_a_short_lock_runs_once_and_holds_nothing_up(
 async def test_blocking_code_makes_a_job_run_twice_and_harms_neither_result_nor_worker(
     ours: Ours, redis: Redis, redis_url: str
 ) -> None:
-    """Why work goes to threads, and why a sync is fenced by a lease of its own, not by BullMQ's lock."""
+    """Why work runs in threads, and why a sync is fenced by its own lease, not by BullMQ's lock."""
     async with our_worker_process(redis_url):
         job_id = await ours.add({"block": 2, "returns": "too late"})
         await active(ours, job_id)

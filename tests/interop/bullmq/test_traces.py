@@ -45,7 +45,7 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture
 def tracing(collector: Collector) -> dict[str, str]:
-    """What makes our processes export to the collector, and soon."""
+    """Settings that make our processes export to the collector, quickly."""
     url = f"http://127.0.0.1:{collector.server_port}"
     return {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
 
@@ -152,7 +152,7 @@ async def test_a_node_worker_goes_on_in_our_trace(
 
 @asynccontextmanager
 async def dispatching(database: str, redis_url: str, tracing: dict[str, str]) -> AsyncIterator[None]:
-    """Our dispatcher in a process of its own; no worker of ours takes what it adds."""
+    """Our dispatcher in a separate process; no worker of ours takes the jobs it adds."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.interop.bullmq.dispatching"),
         cwd=_ROOT,

@@ -1,4 +1,4 @@
-// Publishes commands to chat.commands as any Node program can, then follows chat.events in a group of its own.
+// Publishes commands to chat.commands as any Node program can, then follows chat.events in its own group.
 // argument: {redis, events: [{…fields}], subject, count, wait: ms}; prints {sent: [entry ids], facts: [{…fields}]}
 import Redis from "ioredis";
 

@@ -40,7 +40,7 @@ async def test_node_publishes_commands_and_follows_the_facts(
             {
                 "redis": redis_url,
                 "events": [
-                    # only what the contract asks for
+                    # only what the contract requires
                     {"type": "chat.message.append.v1", "data": json.dumps(append)},
                     {
                         "id": message_id,

@@ -1,4 +1,4 @@
-// Waits for a job that somebody else added. argument: {redis, id, wait: ms}; prints {name, data, opts, state, returnvalue}
+// Waits for a job that another program added. argument: {redis, id, wait: ms}; prints {name, data, opts, state, returnvalue}
 import { Job, Queue } from "bullmq";
 
 const { redis, id, wait } = JSON.parse(process.argv[2]);

@@ -67,7 +67,7 @@ async def test_jobs_that_can_not_be_understood_fail_with_a_reason(
     good = {"knowledgeBaseId": "x", "version": "latest", "source": "https://github.com/acme/handbook"}
     bad = [
         ({}, "sync", "no data"),
-        ({**good, "source": "ftp://x"}, "sync", "none of https://github.com"),
+        ({**good, "source": "ftp://x"}, "sync", "isn't one of https://github.com"),
         ({**good, "chunkSize": 100, "chunkOverlap": 100}, "sync", "chunkOverlap"),
         ({**good, "version": None}, "sync", "version"),
         (good, "sink", "unknown job name"),

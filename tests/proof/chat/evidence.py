@@ -33,9 +33,8 @@ class Row:
 
 @dataclass(slots=True, frozen=True)
 class ChatEvidence:
-    """``rows`` in reading order; ``published``: marker of each append in the command stream, in its order;
-    ``sequences``: the last sequence that each conversation gave out.
-    """
+    """``rows`` in reading order. ``published``: marker of each append in the command stream, in its order.
+    ``sequences``: the last sequence that each conversation assigned."""
 
     rows: Sequence[Row]
     published: Sequence[str]

@@ -1,7 +1,7 @@
 """The seeded load of chat: messages by the stream, by HTTP and by inserts as the Node application makes them.
 
-All writers but those by HTTP talk to the servers directly, not through the bad network: an answer that they
-got is an acceptance, and what they could not learn they ask again, or count as unknown.
+All writers except those over HTTP talk to the servers directly, not through the bad network. An answer that
+they got is an acceptance. If they got none they ask again, or count it as unknown.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ _NODE_ERRORS = (
     TimeoutError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # asyncpg's word for a connection that was cut in mid-statement
+    asyncpg.InternalClientError,  # asyncpg's error for a connection that was cut in mid-statement
 )
 
 
@@ -93,7 +93,7 @@ class ChatLoad:
             await running_together(tasks)
 
     async def _pace(self) -> None:
-        """Hand out commands evenly over time; on a slow machine the last twentieth waits for the faults."""
+        """Distribute commands evenly over time; on a slow machine the last twentieth waits for the faults."""
         started = time.monotonic()
         held_back = max(1, self._total // 20)
         for number in range(self._total):
@@ -143,7 +143,7 @@ class ChatLoad:
             try:
                 await post(client, await self._fleet.someone("chat", rng), command)
             except (httpx.ConnectError, httpx.ConnectTimeout):
-                await asyncio.sleep(0.05)  # it was never sent: somebody else is asked
+                await asyncio.sleep(0.05)  # it was never sent: another process is asked
 
     async def _insert(self, rng: random.Random, _: Redis) -> None:
         connection: Any = None

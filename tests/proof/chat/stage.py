@@ -22,7 +22,7 @@ _GET_HOLDER = "SELECT owner FROM leases WHERE name = 'consumer:chat.commands:cha
 _EXPIRE = "UPDATE leases SET expires_at = '-infinity' WHERE name = 'consumer:chat.commands:chat'"
 _FIND = "SELECT id FROM messages WHERE content LIKE $1 || ' %'"
 _LOCK = "SELECT 1 FROM conversations WHERE id = $1 FOR UPDATE"
-# What waits for a row gives up soon, as lock_timeout has it; what waits here stays in its transaction.
+# A transaction that waits for a row gives up soon (lock_timeout); one that waits here stays open.
 _BUILD_GATE = """
 CREATE FUNCTION pass_gate() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -104,7 +104,7 @@ class Stage:
 
     @asynccontextmanager
     async def locked(self, conversation: int = 0) -> AsyncIterator[None]:
-        """Somebody holds the conversation's row: what would be appended waits."""
+        """Hold the conversation's row, so that an append must wait."""
         connection = await asyncpg.connect(self.database_url)
         try:
             async with connection.transaction():
@@ -115,7 +115,7 @@ class Stage:
 
     @asynccontextmanager
     async def in_hand(self) -> AsyncIterator[Command]:
-        """A command whose batch stays in the middle of its transaction, whoever tries it.
+        """A command whose batch stays in the middle of its transaction, whichever process tries it.
 
         Until the end, or :meth:`let_go`.
         """
@@ -127,12 +127,12 @@ class Stage:
         await self.let_go()
 
     async def let_go(self) -> None:
-        """What is :meth:`in_hand` goes on."""
+        """Let the command of :meth:`in_hand` go on."""
         await self.database.execute(_OPEN_GATE)
 
     @asynccontextmanager
     async def deaf_redis(self) -> AsyncIterator[None]:
-        """Redis carries out nothing that writes; who waits for that has to hang up."""
+        """Redis carries out no write; a client that waits for one has to disconnect."""
         await self.redis.client_pause(60_000, all=False)
         try:
             yield
@@ -140,7 +140,7 @@ class Stage:
             await self.redis.client_unpause()
 
     async def holder(self) -> Member:
-        """Who consumes the commands, once somebody does."""
+        """The process that consumes the commands, once there is one."""
 
         async def look() -> Member | None:
             owner = await self.database.fetchval(_GET_HOLDER)
@@ -153,7 +153,7 @@ class Stage:
     async def hand_over(self, old: Member) -> None:
         """Take the lease from its holder, who doesn't see it: as after a clock's jump, or a stall.
 
-        The other process reads then.
+        The other process then reads.
         """
         [other] = [chat for chat in self.chats if chat is not old]
         await self.database.execute(_EXPIRE)
@@ -164,14 +164,14 @@ class Stage:
         await eventually(look)
 
     async def status(self, chat: Member) -> str:
-        """What the process takes itself for: ``active`` or ``standby``, or on its way there."""
+        """The process's own view: ``active`` or ``standby``, or on its way there."""
         async with chat.client() as client:
             checks = (await client.get("/ready")).json()["checks"]
         return str(checks["consumer chat.commands"])
 
     @asynccontextmanager
     async def poisoned(self, command: Command) -> AsyncIterator[None]:
-        """Whoever handles the command fails, for a reason that isn't an outage."""
+        """Any process that handles the command fails, for a reason that isn't an outage."""
         check = f"content NOT LIKE '{command.marker} %'"
         await self.database.execute(f"ALTER TABLE messages ADD CONSTRAINT poison CHECK ({check}) NOT VALID")
         yield
@@ -191,7 +191,7 @@ class Stage:
         return found
 
     async def judge(self, *, patience: float = 30) -> ChatFindings:
-        """Wait until nothing is under way, for at most ``patience`` seconds, and judge."""
+        """Wait until nothing is in flight, for at most ``patience`` seconds, and judge."""
         deadline = time.monotonic() + patience
         while not (await leftovers(self.database_url, self.redis, "chat")).quiet:
             if time.monotonic() > deadline:

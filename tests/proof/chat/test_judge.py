@@ -1,4 +1,4 @@
-"""The judge itself: what is planted is found, and what is fine is let pass."""
+"""The judge itself: planted faults are found, and a good run passes."""
 
 from datetime import UTC, datetime
 from uuid import UUID, uuid4

@@ -1,4 +1,4 @@
-"""Each mechanism at the moment it is there for: the promise holds with it, and breaks without it."""
+"""Each mechanism at the moment for which it exists: the promise holds with it, and breaks without it."""
 
 import signal
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from tests.proof.launch import DROP_TRIGGER
 from tests.support.wait import eventually
 
 UNAWARE = {"LEASE_TTL_SECONDS": "60"}
-"""A holder looks after its lease every 20 s: for so long it doesn't learn that it has lost it."""
+"""A holder renews its lease every 20 s, so for that long it doesn't learn that it has lost it."""
 
 GRACE_SECONDS = 6.0
 GRACE = {"SHUTDOWN_GRACE_SECONDS": str(GRACE_SECONDS)}
@@ -93,7 +93,7 @@ async def test_what_a_process_reads_that_lost_its_lease_is_not_overtaken(
 async def test_what_a_process_still_retries_that_lost_its_lease_changes_nothing(
     make_stage: MakeStage, without: str | None
 ) -> None:
-    """The old holder waits to try a command again that the new one buried, and has moved on from."""
+    """The old holder waits to retry a command whose dead letter the new one has already written."""
     once = {"MAX_HANDLER_FAILURES": "1", "RETRY_BACKOFF_SECONDS": "8", "RETRY_BACKOFF_MAX_SECONDS": "8"}
     async with make_stage(without=without, environment=UNAWARE | once) as play:
         old = await play.holder()

@@ -25,7 +25,7 @@ async def test_the_other_process_takes_over_in_time_and_in_order(
             active.freeze()
         await play.handled(await play.publish())
         assert time.monotonic() - started < TAKEOVER_SECONDS
-        active.thaw()  # what it does now is under way together with what its successor does
+        active.thaw()  # what it does now overlaps with what its successor does
         for _ in range(200):
             await play.publish()
         findings = await play.judge()

@@ -22,7 +22,7 @@ _LIST_CONVERSATIONS = "SELECT id FROM conversations"
 
 @dataclass(slots=True, frozen=True)
 class ServerRow:
-    """A user's server; ``sequence`` is the last one that its session gave out while it ran there."""
+    """A user's server; ``sequence`` is the last one that its session assigned while it ran there."""
 
     status: str
     sequence: int

@@ -66,7 +66,7 @@ def _judge_says(findings: Findings, says: Ledger, said: Counter[str]) -> None:
 
 
 def _judge_rows(findings: Findings, seat: Seat, facts: Sequence[FactSeen], rows: Sequence[int]) -> None:
-    """The events that are kept are the newest ones that were told, in the same order."""
+    """The stored events are the newest ones that were published, in the same order."""
     told = [fact.data["eventId"] for fact in facts if fact.type == HAPPENED]
     kept = told[-len(rows) :] if rows else []
     findings.lost += [f"event {id_} of {seat.user} has no row" for id_ in kept if id_ not in set(rows)]

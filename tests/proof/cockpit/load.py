@@ -48,9 +48,8 @@ class Seat:
 
 @dataclass(slots=True)
 class CockpitLedger:
-    """What was asked of cockpit: ``says`` in the conversations of ``seats``, ``deletions`` of those of
-    ``spares`` (their markers are the conversations' ids).
-    """
+    """What cockpit was asked to do: ``says`` in the conversations of ``seats``, ``deletions`` of those of
+    ``spares`` (their markers are the conversations' ids)."""
 
     seats: Sequence[Seat]
     spares: Sequence[Seat]
@@ -159,7 +158,7 @@ class CockpitLoad:
                     try:
                         await post_command(client, url + path, command, {"command": f"say {command.marker}"})
                     except (httpx.ConnectError, httpx.ConnectTimeout):
-                        await asyncio.sleep(0.05)  # it was never sent: somebody else is asked
+                        await asyncio.sleep(0.05)  # it was never sent: another process is asked
 
     async def _delete(self, redis: Redis, rng: random.Random) -> None:
         """One spare conversation after the other, by turns on chat's stream and by HTTP."""
@@ -177,7 +176,7 @@ class CockpitLoad:
                     await publish_command(redis, CHAT_COMMANDS, DeleteConversation.type, command, data)
 
     async def _delete_by_http(self, command: Command, user: str, rng: random.Random) -> None:
-        """Until somebody says that it is gone: who asks twice is told 404."""
+        """Repeat until an answer says that it is gone: a second request gets 404."""
         command.ask()
         async with httpx.AsyncClient(timeout=8, trust_env=False, headers={"X-User-Id": user}) as client:
             while command.outcome == "open":

@@ -1,4 +1,4 @@
-"""The judge of cockpit: what is planted is found, and what is fine is let pass."""
+"""The judge of cockpit: planted faults are found, and a good run passes."""
 
 from typing import Any
 from uuid import UUID, uuid4

@@ -59,7 +59,7 @@ class Scene:
             await eventually(lambda: connection.fetchval(COUNT_WAITING))
 
     async def judge(self) -> Findings:
-        """Wait until nothing is under way, and judge."""
+        """Wait until nothing is in flight, and judge."""
 
         async def quiet() -> bool:
             return (await leftovers(self._database_url, self.redis, "cockpit")).quiet

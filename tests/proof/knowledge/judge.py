@@ -48,7 +48,7 @@ def _judge_syncs(
     syncs: Sequence[SyncRow],
     told: dict[UUID, list[FactSeen]],
 ) -> None:
-    """Every command is one sync with an outcome, which was told; the last ones got where they should."""
+    """Every command is one sync with an outcome, which was published; the last ones succeeded."""
     rows = {sync.id: sync for sync in syncs}
     findings.lost += [f"sync {id_} was asked for, and isn't there" for id_ in ledger.syncs if id_ not in rows]
     for sync in syncs:

@@ -31,7 +31,7 @@ class Folder:
         return {file.name: file.read_text() for file in sorted(self.path.glob("*.txt"))}
 
     def change(self, rng: random.Random, revision: str) -> None:
-        """Write one file anew, whole at once, or remove one now and then."""
+        """Replace one file at once, or now and then remove one."""
         file = self.path / f"page-{rng.randrange(_FILES)}.txt"
         if rng.random() < 0.15:
             file.unlink(missing_ok=True)
@@ -43,9 +43,8 @@ class Folder:
 
 @dataclass(slots=True)
 class KnowledgeLedger:
-    """What was asked of knowledge: the base of each sync, by its id, which is its command's. ``last`` are the
-    syncs that were asked for when nothing was broken any more.
-    """
+    """What knowledge was asked to do: the base of each sync, by its id, which is its command's. ``last`` are
+    the syncs that were requested when nothing was broken any more."""
 
     folders: Sequence[Folder]
     syncs: dict[UUID, str] = field(default_factory=dict)
@@ -67,16 +66,16 @@ def make_folders(place: Path, count: int, seed: int) -> KnowledgeLedger:
 
 
 def environment(place: Path) -> Mapping[str, str]:
-    """What a knowledge process must be told. A job of a worker that is gone is soon another one's."""
+    """Settings of a knowledge process. A dead worker's job soon passes to another one."""
     return {
         "KNOWLEDGE_BASES_FILE": str(place / "bases.json"),
-        "SYNC_AT_START": "false",  # every sync is one that was asked for here
+        "SYNC_AT_START": "false",  # every sync is requested here
         "SYNC_LOCK_SECONDS": "4",
     }
 
 
 class KnowledgeLoad:
-    """Changes a file and asks for a sync, ``total`` times over ``seconds``."""
+    """Changes a file and requests a sync, ``total`` times over ``seconds``."""
 
     def __init__(
         self, ledger: KnowledgeLedger, *, redis_url: str, total: int, seconds: float, seed: int
@@ -100,7 +99,7 @@ class KnowledgeLoad:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
 
     async def finish(self) -> None:
-        """Ask for one more sync of each base: nothing is broken any more, so each must get there."""
+        """Request one more sync of each base: nothing is broken any more, so each must succeed."""
         async with Redis.from_url(self._redis_url, socket_timeout=5) as redis:
             for folder in self._ledger.folders:
                 folder.change(self._random, "the end")

@@ -1,4 +1,4 @@
-"""The judge of knowledge: what is planted is found, and what is fine is let pass."""
+"""The judge of knowledge: planted faults are found, and a good run passes."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -117,7 +117,7 @@ def test_a_missing_fact_is_lost_and_facts_out_of_order_are_inverted(case: Case) 
     assert kinds(case.judge()) == {"inversions"}
     case = Case()
     missing = case.facts[4]
-    case.facts[4] = case.facts[3]  # told once more, and never what came of it
+    case.facts[4] = case.facts[3]  # published once more, but its outcome never was
     assert missing.type == COMPLETED
     assert "lost" in kinds(case.judge())
 

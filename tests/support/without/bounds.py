@@ -13,7 +13,7 @@ from tests.support.without.patch import Patch, none_of_them
 
 
 def read_ahead_limit(patch: Patch) -> None:
-    """A reader takes everything in, however slow the handler is."""
+    """A reader accepts everything, however slow the handler is."""
     put = Handover.put
 
     async def put_at_once(self: Handover, items: Sequence[Item], _: int) -> None:
@@ -24,12 +24,12 @@ def read_ahead_limit(patch: Patch) -> None:
 
 
 def counting_of_bytes(patch: Patch) -> None:
-    """Every entry passes for a small one."""
+    """Every entry counts as a small one."""
     patch.setattr(window, "entry_bytes", lambda _: 1)
 
 
 def asking_the_groups(patch: Patch) -> None:
-    """Trimming takes it that no group needs anything."""
+    """Trimming assumes that no group needs anything."""
 
     async def needs_nothing(_: Any, __: str, info: Any) -> trimming.Need:
         name = info["name"]
@@ -44,7 +44,7 @@ def sweep_of_consumers(patch: Patch) -> None:
 
 
 def pruning_of_the_inbox(patch: Patch) -> None:
-    """The inbox forgets nothing."""
+    """The inbox deletes nothing."""
 
     async def prune(*_: Any, **__: Any) -> int:
         return 0

@@ -14,7 +14,7 @@ from tests.support.without.patch import Patch
 
 
 def inbox(patch: Patch) -> None:
-    """Every delivery is news."""
+    """Every delivery counts as new."""
     patch.setattr(inboxes, "claim", _all_new)
 
 

@@ -26,18 +26,18 @@ def keeping_until_published(patch: Patch) -> None:
 
 
 def deletion_of_published(patch: Patch) -> None:
-    """Facts stay in the outbox when they are published."""
+    """Facts stay in the outbox after they are published."""
     patch.setattr(relay, "DELETE_PUBLISHED", "SELECT $1::text, $2::bigint[]")
 
 
 def order_of_facts(patch: Patch) -> None:
-    """The relay reads the outbox in no order that means anything."""
+    """The relay reads the outbox in an arbitrary order."""
     unordered = relay.LIST_WAITING.replace("ORDER BY position LIMIT", "ORDER BY event_id LIMIT")
     patch.setattr(relay, "LIST_WAITING", unordered)
 
 
 def notifications(patch: Patch) -> None:
-    """Nobody is woken: who waits for a notification waits for as long as they would at most."""
+    """Nobody is notified: a waiter waits for its whole timeout."""
 
     async def wait(_: Subscription, timeout_seconds: float) -> bool:
         await asyncio.sleep(timeout_seconds)
@@ -47,5 +47,5 @@ def notifications(patch: Patch) -> None:
 
 
 def poll(patch: Patch) -> None:
-    """The relay looks when it is woken, and never by itself."""
+    """The relay reads the outbox when it is notified, and never by itself."""
     patch.setattr(relay, "POLL_SECONDS", 3_600.0)

@@ -1,4 +1,4 @@
-"""What tells failures from outages, and one entry's failure from another's."""
+"""What distinguishes failures from outages, and one entry's failure from another's."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from tests.support.without.patch import Patch
 
 
 def isolation(patch: Patch) -> None:
-    """Every entry of a batch that fails has failed."""
+    """Every entry of a failing batch counts as failed."""
 
     async def all_fail(self: Processor, items: Sequence[Item], error: Exception) -> None:
         for item in items:
@@ -22,23 +22,23 @@ def isolation(patch: Patch) -> None:
 
 
 def parking(patch: Patch) -> None:
-    """What follows an entry that waits is handled before it."""
+    """Successors of a waiting entry are handled before it."""
     patch.setattr(Parking, "__contains__", lambda *_: False)
 
 
 def telling_outages(patch: Patch) -> None:
-    """An outage is a failure like any other."""
+    """An outage counts as a failure like any other."""
     patch.setattr(processor, "is_outage", lambda _: False)
     patch.setattr(processor, "is_transient", lambda _: False)
 
 
 def counting_of_failures(patch: Patch) -> None:
-    """Every failure passes for one that will pass."""
+    """Every failure counts as temporary."""
     patch.setattr(processor, "is_transient", lambda _: True)
 
 
 def memory_of_letters(patch: Patch) -> None:
-    """It is forgotten which entries had their dead letter."""
+    """Forgets which entries became dead letters."""
 
     async def all_new(_: Burials, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
         return list(letters)

@@ -1,4 +1,4 @@
-"""What keeps ids from being taken for the time, or for a place that holds for ever."""
+"""What prevents that ids are treated as the time, or as permanent positions."""
 
 import time
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from tests.support.without.patch import Patch
 
 
 def remaking_at_the_beginning(patch: Patch) -> None:
-    """A lost group is made again where it had read to."""
+    """A lost group is recreated where it had read to."""
     read_to = "0"
     acknowledge = Group.acknowledge
 
@@ -62,7 +62,7 @@ def ages_by_the_clock(patch: Patch, newest: str) -> None:
 
 
 def idleness_by_the_group(patch: Patch) -> None:
-    """For how long an entry waits is read from its id."""
+    """How long an entry waits is read from its id."""
 
     async def list_idle(self: Group, idle_seconds: float, count: int = 100) -> list[str]:
         before = f"{int((time.time() - idle_seconds) * 1000)}"

@@ -14,22 +14,22 @@ from tests.support.without.patch import Patch, no, none_of_them
 
 
 def drain(patch: Patch) -> None:
-    """What others left pending is neither drained, looked for nor waited for."""
+    """Other consumers' pending entries are neither drained, looked for nor waited for."""
     patch.setattr(Group, "list_pending", none_of_them)
     patch.setattr(Group, "list_idle", none_of_them)
     read_fence(patch)
 
 
 def read_fence(patch: Patch) -> None:
-    """What others were handed earlier is not waited for."""
+    """Entries delivered earlier to others aren't waited for."""
     patch.setattr(Group, "is_held_by_others", no)
 
 
 def group_at_the_beginning(patch: Patch) -> None:
-    """A group is made where its stream ends."""
+    """A group is created at the end of its stream."""
 
     async def ensure(self: Group) -> bool:
-        with suppress(ResponseError):  # it is there
+        with suppress(ResponseError):  # it exists
             await self.redis.xgroup_create(self.stream, self.name, id="$", mkstream=True)
             return True
         return False
@@ -38,12 +38,12 @@ def group_at_the_beginning(patch: Patch) -> None:
 
 
 def healing_of_groups(patch: Patch) -> None:
-    """A group that was lost is not made again."""
+    """A lost group isn't recreated."""
     patch.setattr(Group, "ensure", no)
 
 
 def leaving_out_what_was_trimmed(patch: Patch) -> None:
-    """What is pending is read, and never claimed: Redis forgets only at a claim what is gone."""
+    """Pending entries are read, and never claimed: only a claim makes Redis forget deleted ones."""
 
     async def claim(self: Group, _: str, entry_ids: Sequence[str]) -> list[RawEntry]:
         return await self.fetch(entry_ids)
@@ -61,5 +61,5 @@ def watched_connections(patch: Patch) -> None:
 
 
 def offsets_that_wait(patch: Patch) -> None:
-    """Kafka's offsets are committed past entries that aren't dealt with."""
+    """Kafka's offsets are committed past entries that aren't done."""
     patch.setattr(Progress, "low", property(lambda progress: progress.next))

@@ -1,4 +1,4 @@
-"""What keeps one process in charge, and lets it go."""
+"""What keeps one process in charge, and lets it stop."""
 
 import asyncio
 from contextlib import suppress
@@ -12,22 +12,22 @@ from tests.support.without.patch import Patch, nothing
 
 
 def fence(patch: Patch) -> None:
-    """A transaction doesn't ask whether its process still holds the lease."""
+    """A transaction doesn't check whether its process still holds the lease."""
     patch.setattr(Lease, "hold", nothing)
 
 
 def partition_fence(patch: Patch) -> None:
-    """A transaction doesn't ask whether its process still holds the partitions."""
+    """A transaction doesn't check whether its process still holds the partitions."""
     patch.setattr(PartitionFence, "hold", nothing)
 
 
 def takeover(patch: Patch) -> None:
-    """That a lease has expired is overlooked."""
+    """An expired lease counts as valid."""
     patch.setattr(leases, "LOOK", leases.LOOK.replace("expires_at < clock_timestamp()", "false"))
 
 
 def patient_renewal(patch: Patch) -> None:
-    """A renewal that found its row locked waits for its next turn, and others wait in line for the row."""
+    """A renewal that found its row locked waits for its next turn, and others wait in the lock queue."""
     patch.setattr(leases, "RENEW_AGAIN_SECONDS", 0.4)
     in_line = """
     INSERT INTO leases AS current (name, owner, epoch, expires_at)
@@ -41,7 +41,7 @@ def patient_renewal(patch: Patch) -> None:
 
 
 def stop_limits(patch: Patch) -> None:
-    """A stop waits for the batch in hand until it is through, and nothing ends a process that hangs."""
+    """A stop waits until the current batch is complete, and nothing ends a process that hangs."""
 
     async def finish(self: StreamConsumer, handling: "asyncio.Task[None]") -> None:
         if not self._processor.in_flight:

@@ -1,10 +1,10 @@
-"""How a mechanism is replaced, and by what does nothing."""
+"""How a mechanism is replaced, and replacements that do nothing."""
 
 from typing import Any, Protocol
 
 
 class Patch(Protocol):
-    """``pytest.MonkeyPatch``, or what replaces for good."""
+    """``pytest.MonkeyPatch``, or something that replaces permanently."""
 
     def setattr(self, target: Any, name: str, value: Any, /) -> None: ...
 

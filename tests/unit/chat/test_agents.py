@@ -1,4 +1,4 @@
-"""Compound agent ids, and what an unknown agent gets told."""
+"""Compound agent ids, and the errors for unknown agents."""
 
 import pytest
 

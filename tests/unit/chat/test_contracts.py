@@ -1,4 +1,4 @@
-"""What chat's commands refuse at the edge: everything that Postgres could not store as it came."""
+"""What chat's commands refuse: everything that Postgres could not store unchanged."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Whose server it is decides who plays on it."""
+"""The owner of a server decides who plays on it."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Which errors are an outage: nobody is to blame, and everything waits."""
+"""Which errors are an outage: no entry counts a failure, and everything waits."""
 
 import asyncpg
 import pytest
@@ -17,7 +17,7 @@ from common.errors import is_outage, is_transient
         asyncpg.CannotConnectNowError("the database system is starting up"),
         asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
         asyncpg.InterfaceError("connection is closed"),
-        # Seen when Postgres was killed in mid-statement. It was counted as a failure of the handler.
+        # Seen when Postgres was killed in mid-statement. It counted as a failure of the handler.
         asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress"),
         exceptions.ConnectionError("Connection closed by server."),
         asyncpg.ReadOnlySQLTransactionError("cannot execute INSERT in a read-only transaction"),

@@ -1,4 +1,4 @@
-"""Kafka without a broker: addresses, and what is taken of a batch that was on its way in a rebalance."""
+"""Kafka without a broker: addresses, and which part of a batch in flight is kept in a rebalance."""
 
 from types import SimpleNamespace
 from typing import Any, ClassVar

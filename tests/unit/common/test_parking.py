@@ -1,4 +1,4 @@
-"""What waits for a retry, by key: in order, and only ever settled by its own id."""
+"""What waits for a retry, by key: in order, and only ever removed by its own id."""
 
 from backbone.parking import Parking
 
@@ -14,7 +14,7 @@ def test_a_key_is_settled_entry_by_entry_from_the_first() -> None:
     assert parking.ids() == set()
 
 
-def test_an_entry_that_was_tried_while_the_lots_were_filled_anew_settles_no_other() -> None:
+def test_an_entry_that_was_tried_while_the_lots_were_filled_again_settles_no_other() -> None:
     parking = Parking("test.commands")
     parking.park("a", ["1-0"], delay=0)
     parking.clear()  # the group was lost, and is read again from its beginning

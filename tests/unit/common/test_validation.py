@@ -1,4 +1,4 @@
-"""Anybody may write anything into a stream: each entry becomes a command, or says why it doesn't."""
+"""Any program can write anything into a stream: each entry becomes a command, or says why it doesn't."""
 
 from typing import Any, ClassVar
 
@@ -118,7 +118,7 @@ def test_a_record_of_whatever_headers_is_a_command_or_says_why_not(
 
 
 def _see_through(router: Router, item: Item) -> DeadLetter | None:
-    """What becomes of an item until it is stored: none of it may fail on what the entry holds."""
+    """An item's path until it is stored: no content of the entry may make it fail."""
     if item.event is not None:
         stored = (item.event.id, item.event.source, item.event.type, item.event.traceparent or "")
         assert all(len(text.encode()) <= 1_024 and "\x00" not in text for text in stored)

@@ -1,4 +1,4 @@
-"""How much is read at once: few entries when they are large, many when they are small."""
+"""How much is read at once: few entries if they are large, many if they are small."""
 
 from backbone.events import RawEntry
 from backbone.validation import Item

@@ -1,4 +1,4 @@
-"""What can be said about the deploy files without a Docker engine: schema, lint, and the promised facts."""
+"""What can be checked of the deploy files without a Docker engine: schema, lint, and the promised facts."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A setting that is set to nothing is not set: for every setting of every program alike."""
+"""An empty setting counts as unset: for every setting of every program alike."""
 
 from pathlib import Path
 from typing import Any

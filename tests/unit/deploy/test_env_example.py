@@ -1,4 +1,4 @@
-"""``.env.example`` says every setting there is, with its default, and none that isn't."""
+"""``.env.example`` lists every setting with its default and description, and nothing else."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from tests.unit.deploy.settings_documented import environment_names
 
 _ROOT = Path(__file__).parents[3]
-#: Settings whose default depends on who reads them; the file says the services'.
+# : Settings whose default depends on the program; the file has the services'.
 _BY_READER = {"DATABASE_URL", "REDIS_URL"}
 
 
@@ -31,6 +31,16 @@ def test_env_example_holds_every_setting_with_its_default() -> None:
     assert set(written) - set(expected) == _BY_READER
 
 
+def test_env_example_describes_each_setting_as_the_code_does() -> None:
+    written = _descriptions()
+    differing = {
+        name: (written.get(name), field.description)
+        for name, field in environment_names()
+        if not name.endswith("_PORT") and written.get(name) != field.description
+    }
+    assert not differing, f"(in .env.example, in the code): {differing}"
+
+
 def test_env_example_sets_nothing() -> None:
     lines = (_ROOT / ".env.example").read_text().splitlines()
     assert all(not line or line.startswith("#") for line in lines)
@@ -39,6 +49,12 @@ def test_env_example_sets_nothing() -> None:
 def _written() -> dict[str, str]:
     text = (_ROOT / ".env.example").read_text()
     return dict(re.findall(r"^# ([A-Z][A-Z0-9_]*)=(.*)$", text, flags=re.MULTILINE))
+
+
+def _descriptions() -> dict[str, str]:
+    text = (_ROOT / ".env.example").read_text()
+    lines = re.findall(r"^# (.*)\n# ([A-Z][A-Z0-9_]*)=", text, flags=re.MULTILINE)
+    return {name: about for about, name in lines}
 
 
 def _default(field: FieldInfo) -> str:

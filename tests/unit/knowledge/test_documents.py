@@ -128,7 +128,7 @@ def test_pdf_gives_its_text_and_title() -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"no pdf at all", "is no PDF"),
+        (b"no pdf at all", "isn't a PDF"),
         (b"%PDF-1.7\nbut broken from here on", "damaged"),
         (make_pdf([""]), "no text"),
     ],

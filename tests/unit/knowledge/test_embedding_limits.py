@@ -1,4 +1,4 @@
-"""An embeddings API is asked no more at once, and no more in a minute, than the settings say."""
+"""An embeddings API gets no more calls at once, and no more in a minute, than the settings say."""
 
 import asyncio
 import time
@@ -95,7 +95,7 @@ async def test_one_call_that_is_told_to_wait_holds_back_all() -> None:
         if not refused:
             refused.append(time.monotonic())
             return Answer(429, b"", {"Retry-After": "0.5"})
-        await eventually(lambda: len(api.calls) > 3)  # the others under way, until a later one comes
+        await eventually(lambda: len(api.calls) > 3)  # the others in flight, until a later one comes
         return None
 
     async with provider(Limits(concurrency=3)) as (api, embedder):

@@ -123,7 +123,7 @@ async def test_overload_is_retried_and_a_refusal_is_not() -> None:
 async def test_what_the_api_says_of_a_failure_is_in_the_log_and_not_in_the_reason(
     status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It may name keys, accounts and addresses, and whoever sees a base sees why its sync failed."""
+    """It may contain keys, accounts and addresses, and everyone who sees a base sees why its sync failed."""
     answer = httpx.Response(status, text="Incorrect API key sk-...4321 of org-acme")
     with pytest.raises(TakaroError) as raised:
         await openai(lambda _: answer).embed(["a"])

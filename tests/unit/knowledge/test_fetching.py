@@ -65,7 +65,7 @@ def redirect(to: str) -> Callable[[Request], object]:
 )
 async def test_private_addresses_are_refused(url: str) -> None:
     async with fetching() as fetcher:
-        with pytest.raises(AddressRefused, match="no public address"):
+        with pytest.raises(AddressRefused, match="isn't a public address"):
             await fetcher.get(url, max_bytes=10)
 
 
@@ -175,7 +175,7 @@ def test_credentials_that_can_not_be_read_are_not_shown(monkeypatch: pytest.Monk
     settings = KnowledgeSettings(auth_mode="dev")
     assert settings.source_credentials_by_host() == {"git.example": "ada:s3cret"}
     assert "s3cret" not in repr(settings)
-    for bad, reason in (("ada:s3cret", "no JSON"), ('{"ada:s3cret": "git.example"}', "no host")):
+    for bad, reason in (("ada:s3cret", "isn't JSON"), ('{"ada:s3cret": "git.example"}', "isn't a host")):
         monkeypatch.setenv("SOURCE_CREDENTIALS", bad)
         with pytest.raises(ValueError, match=reason) as error:
             build(KnowledgeSettings(auth_mode="dev"))

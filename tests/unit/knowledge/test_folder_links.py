@@ -1,4 +1,4 @@
-"""Links that are put into a folder between the look at a path and its opening: they lead nowhere."""
+"""Links that replace part of a path between its check and its opening: they lead nowhere."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ def put_link(place: Path) -> None:
 
 
 class Meanwhile(Selection):
-    """Takes every path, and lets something happen when it is asked: the path is looked at, and not open."""
+    """Takes every path, and runs something meanwhile: the path is checked, but not open yet."""
 
     happens: Callable[[str], None]
 

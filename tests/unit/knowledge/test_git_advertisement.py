@@ -18,7 +18,7 @@ async def test_what_speaks_no_git_is_refused() -> None:
         return Answer(200, b"<html>", {"Content-Type": "text/html"})
 
     async with serve(page) as server, opened(server) as source:
-        with pytest.raises(PermanentError, match="no Git repository"):
+        with pytest.raises(PermanentError, match="isn't a Git repository"):
             await source.newest_commit()
 
 
@@ -32,16 +32,16 @@ def advertisement(sha: str, ref: str = "refs/heads/main", more: str = "symref=HE
 @pytest.mark.parametrize(
     ("body", "error", "reason"),
     [
-        (advertisement("--tags"), TransientError, "'--tags' is no commit"),
-        (advertisement("z" * 300), TransientError, "'z{80}' is no commit"),
-        (advertisement("A" * 40), TransientError, "is no commit"),
-        (advertisement(f"{'a' * 40}\n"), TransientError, "is no commit"),
-        (advertisement("a" * 39), TransientError, "is no commit"),
+        (advertisement("--tags"), TransientError, "'--tags' isn't a commit"),
+        (advertisement("z" * 300), TransientError, "'z{80}' isn't a commit"),
+        (advertisement("A" * 40), TransientError, "isn't a commit"),
+        (advertisement(f"{'a' * 40}\n"), TransientError, "isn't a commit"),
+        (advertisement("a" * 39), TransientError, "isn't a commit"),
         (advertisement("a" * 64), PermanentError, "SHA-256"),
         (advertisement("a" * 64, more="object-format=sha256"), PermanentError, "SHA-256"),
-        (advertisement("a" * 40, "x:y", "symref=HEAD:x:y"), NotFound, "no branch of its own"),
-        (advertisement("a" * 40, "refs/heads/*", "symref=HEAD:refs/heads/*"), NotFound, "of its own"),
-        (advertisement("a" * 40, "--all", "symref=HEAD:--all"), NotFound, "no branch of its own"),
+        (advertisement("a" * 40, "x:y", "symref=HEAD:x:y"), NotFound, "no default branch"),
+        (advertisement("a" * 40, "refs/heads/*", "symref=HEAD:refs/heads/*"), NotFound, "no default branch"),
+        (advertisement("a" * 40, "--all", "symref=HEAD:--all"), NotFound, "no default branch"),
     ],
 )
 async def test_what_a_server_calls_a_commit_or_a_branch_is_checked(
@@ -79,7 +79,7 @@ def test_a_cut_off_advertisement_is_tried_again(body: bytes) -> None:
 
 
 async def test_wherever_an_advertisement_is_cut_off_no_branch_is_missed(server: WebServer) -> None:
-    """Where a gateway ends the answer as if it were whole: between two refs it would look like one."""
+    """A gateway ends the answer as if it were complete: between two refs it would look like that."""
     async with httpx.AsyncClient(trust_env=False) as http:
         whole = (await http.get(f"{server.url}/handbook.git/info/refs?service=git-upload-pack")).content
     assert "refs/heads/main" in parse_refs(whole)[0]

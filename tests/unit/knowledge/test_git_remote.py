@@ -196,7 +196,7 @@ async def test_a_redirect_in_the_middle_is_not_followed_by_git(
 
 async def test_a_private_address_is_refused(server: WebServer) -> None:
     async with opened(server, access=Access()) as source:
-        with pytest.raises(Forbidden, match="no public address"):
+        with pytest.raises(Forbidden, match="isn't a public address"):
             await source.newest_commit()
     assert server.requests == []
 
@@ -217,7 +217,7 @@ async def test_a_private_address_is_refused(server: WebServer) -> None:
 async def test_git_dials_the_address_that_was_checked(
     server: WebServer, spelling: str, host: str, redirected: bool
 ) -> None:
-    """However its name is spelled: curl would ask a name server for any name but the one that is pinned."""
+    """However its name is spelled: curl would ask a name server for any name other than the pinned one."""
     port = server.url.rsplit(":", 1)[1]
     url = f"http://{spelling}:{port}/handbook.git"
 

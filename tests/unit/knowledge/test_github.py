@@ -119,7 +119,7 @@ async def test_a_passing_failure_is_retried_as_the_server_asks(
         (Answer(404, b""), NotFound, "does not know"),
         (Answer(403, b'{"message": "no"}'), Exception, "HTTP 403"),
         (Answer(200, b"[]"), NotFound, "no commit"),
-        (Answer(200, b"<html>"), TransientError, "no JSON"),
+        (Answer(200, b"<html>"), TransientError, "isn't JSON"),
         (
             Answer(200, b'[{"sha": "../../../../user/repos?visibility=private"}]'),
             TransientError,

@@ -39,7 +39,7 @@ def test_our_jobs_are_the_node_application_s() -> None:
         ({**DATA, "knowledgeBaseId": ""}, "knowledgeBaseId"),
         ({**DATA, "knowledgeBaseId": "a\x00"}, "knowledgeBaseId"),
         ({**DATA, "version": "x" * 51}, "version"),
-        ({**DATA, "source": "nowhere"}, "none of https://github.com"),
+        ({**DATA, "source": "nowhere"}, "isn't one of https://github.com"),
         ({**DATA, "chunkSize": 0}, "chunkSize"),
         ({**DATA, "chunkOverlap": 1000}, "chunkOverlap must be less"),
         ({**DATA, "extensions": "md"}, "extensions"),

@@ -1,4 +1,4 @@
-"""PDFs that take long hold up no other base's files."""
+"""Slow PDFs delay no other base's files."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Schedules, pushes and progress: what follows from what, without any server."""
+"""Schedules, pushes and progress: the rules, without any server."""
 
 import random
 from collections import Counter
@@ -55,7 +55,7 @@ def test_scheduled_syncs_are_spread_over_the_jitter_each_at_its_own_moment() -> 
     assert due("a", window=0) is None
 
 
-# What people and programs name their bases.
+# Names that people and programs give their bases.
 _NAMES: dict[str, Callable[[int], str]] = {
     "a plain number": str,
     "a number in its place": lambda number: f"kb-{number}",
@@ -68,8 +68,8 @@ _NAMES: dict[str, Callable[[int], str]] = {
 @pytest.mark.parametrize("kind", _NAMES)
 @pytest.mark.parametrize("window", [0.5, 10, 30, 55])
 def test_many_bases_of_one_schedule_are_spread_evenly_over_the_window(kind: str, window: float) -> None:
-    """Pearson's test: of moments drawn by lot, the sum over the ten tenths would be above 33.7 once in 10,000
-    times (chi-squared, nine degrees of freedom). These aren't drawn: what holds today holds for ever."""
+    """Pearson's test: for randomly drawn moments, the sum over the ten tenths would be above 33.7 once in
+    10,000 times (chi-squared, nine degrees of freedom). These aren't random, so the result never changes."""
     names = {_NAMES[kind](number) for number in range(2000)}
     offsets = {name: schedules.jitter_ms(name, window) for name in names}
     assert all(0 <= offset < window * 1000 for offset in offsets.values())

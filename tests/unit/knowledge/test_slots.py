@@ -1,4 +1,4 @@
-"""Slots: held by syncs that get on, lent while a site is silent."""
+"""Slots: held by syncs that make progress, lent while a site is silent."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -62,7 +62,7 @@ class Site:
         return f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{urls}</urlset>'.encode()
 
     def asked(self) -> list[str]:
-        """The pages asked for since the last time."""
+        """The pages requested since the last time."""
         paths = [path for path in self.server.paths() if path not in ("/robots.txt", "/sitemap.xml")]
         self.server.requests.clear()
         return sorted(paths)
@@ -142,7 +142,7 @@ async def test_pages_with_the_same_lastmod_are_not_asked_for_again(site: Site) -
     async with opened(site, memory=memory) as source:
         assert await source.newest_commit() != first
         assert site.asked() == ["/"]
-        assert (await texts(source))["guide/start"] == "# t\n\nstart here", "still to be had for a full sync"
+        assert (await texts(source))["guide/start"] == "# t\n\nstart here", "still available for a full sync"
 
 
 async def test_pages_with_an_etag_are_asked_for_conditionally(site: Site) -> None:
@@ -234,7 +234,7 @@ async def test_too_much_is_refused_rather_than_cut_off(site: Site) -> None:
 
 
 async def test_pages_of_one_text_are_read_side_by_side(site: Site) -> None:
-    """Each is fetched again, for the text isn't at hand when the page is known from the last sync."""
+    """Each is fetched again, because a page known from the last sync has no stored text."""
     site.pages = dict.fromkeys([f"/page/{number}" for number in range(8)], "moved " * 1500)
     site.lastmod = dict.fromkeys(site.pages, "2026-11-01")
     memory = PageMemory()
@@ -271,7 +271,7 @@ async def test_private_sites_and_redirects_to_them_are_refused(site: Site) -> No
     async with opened(site) as source:
         commit = await source.newest_commit()
         files = {file.path: file for file in await source.list_files(commit)}
-        with pytest.raises(FileUnreadable, match="no public address"):
+        with pytest.raises(FileUnreadable, match="isn't a public address"):
             await source.read(files["guide/start"], commit)
 
 

@@ -1,4 +1,4 @@
-"""Folders of syncs: they outlive nobody, and nobody else's go."""
+"""Folders of syncs: they don't outlive their process, and no other process's folder is deleted."""
 
 import subprocess
 import sys
@@ -72,7 +72,7 @@ def test_only_folders_of_syncs_are_removed(temporary: Path) -> None:
     assert (temporary / "git" / "kept").exists()
 
 
-def test_a_folder_that_was_taken_away_before_it_was_locked_is_made_anew(
+def test_a_folder_that_was_taken_away_before_it_was_locked_is_created_again(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened, taken = work_folder._open, list[Path]()
@@ -92,7 +92,7 @@ def test_a_folder_that_was_taken_away_before_it_was_locked_is_made_anew(
 
 
 def test_a_folder_that_is_just_being_made_is_never_taken_away() -> None:
-    """Between its making and its locking it looks abandoned; whoever is told of a folder has it."""
+    """Between its creation and its locking it looks abandoned; the process that is given a folder owns it."""
     done = threading.Event()
     taken: list[Path] = []
 

@@ -16,9 +16,9 @@ from takaro_operator.settings import OperatorSettings
 
 @asynccontextmanager
 async def open_streams(settings: OperatorSettings) -> AsyncIterator[Redis]:
-    """A client of Redis Streams that answers in bytes. It never sends a command twice on its own.
+    """A client of Redis Streams that answers in bytes. It never resends a command by itself.
 
-    Raises :class:`Refusal` when events travel through something else.
+    Raises :class:`Refusal` if events travel through another broker.
     """
     scheme = urlsplit(settings.bus_url).scheme
     if scheme not in ("redis", "rediss", "unix"):

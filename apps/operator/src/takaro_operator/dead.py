@@ -1,4 +1,4 @@
-"""``takaro dead``: which entries were given up on and why; replay them or drop them."""
+"""``takaro dead``: which entries became dead letters and why; replay or drop them."""
 
 import sys
 from collections import Counter
@@ -21,7 +21,9 @@ app = typer.Typer(
     help="List, show, replay and drop dead letters.", no_args_is_help=True, add_completion=False
 )
 
-Limit = Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At most so many, oldest first.")]
+Limit = Annotated[
+    int | None, typer.Option("--limit", "-n", min=1, help="Show at most this many, oldest first.")
+]
 All = Annotated[
     bool, typer.Option("--all", help="All dead letters; required when neither ids nor filters are given.")
 ]
@@ -48,7 +50,7 @@ def list_(filters: Filters, limit: Limit = 100, as_json: Json = False) -> None:
 
 @app.command()
 def show(ids: Ids = None, stream: Stream = None, as_json: Json = False) -> None:
-    """Show dead letters in full: why they died, and all their fields. JSON lines with --json."""
+    """Show dead letters in full: why they failed, and all their fields. JSON lines with --json."""
     if not ids:
         raise typer.BadParameter("say which one; `takaro dead list` lists their ids")
 
@@ -107,7 +109,7 @@ def drop(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Delete dead letters for good, after asking."""
+    """Delete dead letters permanently, after confirmation."""
     _refuse_everything(filters, every)
     if not (yes or dry_run or sys.stdin.isatty()):
         raise typer.BadParameter(
@@ -118,7 +120,7 @@ def drop(
         letters = await _collect(settings, filters, limit)
         if letters and not (yes or dry_run):
             _print_table(letters)
-            typer.confirm(f"Delete {count(letters)} for good?", abort=True, err=True)
+            typer.confirm(f"Delete {count(letters)} permanently?", abort=True, err=True)
         if not dry_run:
             async with open_streams(settings) as redis:
                 await dead_letters.drop(redis, letters)
@@ -157,7 +159,7 @@ def _report(
     where = ", ".join(f"{stream} {number}" for stream, number in streams.items())
     say(f"{done} {count(letters)}" + (f": {where}" if where else ""))
     if letters and action == "replay":
-        say("`takaro dead list --since 1m` shows whether one of them died again")
+        say("`takaro dead list --since 1m` shows whether one of them failed again")
 
 
 def _print_table(letters: list[Letter]) -> None:

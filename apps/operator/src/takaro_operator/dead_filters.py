@@ -1,4 +1,4 @@
-"""The options that say which dead letters a command is about, declared once for all commands."""
+"""The options that select dead letters, declared once for all commands."""
 
 import inspect
 from collections.abc import Callable
@@ -36,10 +36,10 @@ def make_filters(
     subject: Annotated[str | None, typer.Option(help="The event's subject, exactly.")] = None,
     since: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Died since then: how long ago (10m, 2h, 3d) or an ISO time."),
+        typer.Option(metavar="TIME", help="Failed since then: how long ago (10m, 2h, 3d) or an ISO time."),
     ] = None,
 ) -> Filters:
-    """Raises ``typer.BadParameter`` for a ``since`` that is no time."""
+    """Raises ``typer.BadParameter`` if ``since`` isn't a time."""
     try:
         moment = parse_moment(since) if since else None
     except ValueError as error:

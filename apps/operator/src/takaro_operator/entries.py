@@ -12,13 +12,13 @@ COMMANDS: dict[str, dict[str, type[Contract]]] = {
     owner.COMMANDS_STREAM: {contract.type: contract for contract in owner.COMMANDS}
     for owner in (chat, knowledge, cockpit)
 }
-"""By stream and event type: the contracts of the commands that the stream's owner takes."""
+"""Contracts of the commands that a stream's owner takes, by stream and event type."""
 
 FACTS: dict[str, dict[str, type[Contract]]] = {
     owner.FACTS_STREAM: {contract.type: contract for contract in owner.FACTS}
     for owner in (chat, knowledge, cockpit)
 }
-"""By stream and event type: the contracts of the facts that the stream's owner publishes."""
+"""Contracts of the facts that a stream's owner publishes, by stream and event type."""
 
 CONTRACTS = COMMANDS | FACTS
 KNOWN_STREAMS = tuple(CONTRACTS)
@@ -26,7 +26,7 @@ KNOWN_STREAMS = tuple(CONTRACTS)
 
 @dataclass(slots=True, frozen=True)
 class Entry:
-    """An entry of a stream. If it is no valid event, ``event`` is ``None`` and ``problem`` says why."""
+    """An entry of a stream. If it isn't a valid event, ``event`` is ``None`` and ``problem`` says why."""
 
     stream: str
     entry_id: str
@@ -44,10 +44,12 @@ class Entry:
 
     @property
     def trace_id(self) -> str | None:
+        """The trace id in the event's ``traceparent``, if that is valid."""
         return self.event.trace.trace_id if self.event and self.event.trace else None
 
     @property
     def order(self) -> tuple[int, int]:
+        """A sort key: by entry id."""
         return order(self.entry_id)
 
     @property
@@ -56,7 +58,7 @@ class Entry:
         return int(digits) if digits.isdigit() else None
 
     def to_json(self) -> dict[str, Any]:
-        """``stream, entryId, at``, and the event's keys; ``problem`` and ``fields`` if it is no event."""
+        """``stream, entryId, at``, and the event's keys; ``problem`` and ``fields`` if it isn't an event."""
         found: dict[str, Any] = {
             "stream": self.stream,
             "entryId": self.entry_id,

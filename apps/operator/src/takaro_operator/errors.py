@@ -1,4 +1,4 @@
-"""Why a command ends without having done its work, and the exit status that says so.
+"""Why a command couldn't do its work, and the exit status for that.
 
 Exit status: 0 done, 1 failed or nothing found, 2 refused with nothing changed.
 """
@@ -13,6 +13,6 @@ class Failure(Exception):
 
 
 class Refusal(Failure):
-    """What was asked for is wrong or incomplete; nothing was changed."""
+    """The request is wrong or incomplete; nothing was changed."""
 
     status = REFUSED

@@ -55,7 +55,7 @@ def tail(
         typer.Option("--follow/--no-follow", help="Wait for new events, or end after those that are there."),
     ] = True,
     limit: Annotated[
-        int | None, typer.Option("--limit", "-n", min=1, help="End after so many events.")
+        int | None, typer.Option("--limit", "-n", min=1, help="End after this many events.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -152,7 +152,7 @@ def _line(entry: Entry, at: str) -> Text:
     """Time, stream, type, subject, sequence, trace, and the beginning of the data."""
     line = Text.assemble((at, "dim"), " ", (printable(entry.stream), "cyan"), " ")
     if entry.event is None:
-        return line.append(f"no event ({printable(entry.problem)}), entry {entry.entry_id}", "red")
+        return line.append(f"not an event ({printable(entry.problem)}), entry {entry.entry_id}", "red")
     event = entry.event
     line.append(printable(event.type), "bold")
     if event.subject:
@@ -220,7 +220,7 @@ def publish(
 
 
 def _read_data(argument: str) -> bytes:
-    """The event's data as it was given. Raises :class:`Refusal` if it can't be read or isn't JSON."""
+    """The event's data, unchanged. Raises :class:`Refusal` if it can't be read or isn't JSON."""
     try:
         if argument == "-":
             raw = sys.stdin.buffer.read()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, frozen=True)
 class Journey:
-    """What was found of the event ``id``."""
+    """What was found about the event ``id``."""
 
     id: str
     found: Found
@@ -30,17 +30,18 @@ class Journey:
     waiting: list[outbox.WaitingFact]
     outcomes: list[inbox.Outcome]
     effects: dict[Effect, list[dict[str, Any]]]
-    """The rows that the event left in the database, as the database gives them."""
+    """The rows that the event created in the database, as the database returns them."""
 
     @property
     def known(self) -> bool:
+        """Whether anything was found."""
         found = self.found
         return any(
             (found.entries, found.letters, found.facts, self.waiting, self.outcomes, *self.effects.values())
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Keys are camelCase, and all of them are always there; see docs/operations/follow-one-event.md."""
+        """Keys are camelCase and always present; see docs/operations/follow-one-event.md."""
         found = self.found
         return {
             "id": self.id,

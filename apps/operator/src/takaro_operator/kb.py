@@ -27,7 +27,7 @@ BaseId = Annotated[str, typer.Argument(metavar="ID", help="The knowledge base.")
 Patterns = list[str] | None
 
 BASE_HEADINGS = ("id", "name", "state", "files", "commit", "synced", "schedule", "source", "what went wrong")
-SYNC_HEADINGS = ("asked for", "by", "state", "type", "commit", "+ ~ - files", "chunks", "what went wrong")
+SYNC_HEADINGS = ("requested", "by", "state", "type", "commit", "+ ~ - files", "chunks", "what went wrong")
 
 
 @app.command("list")

@@ -21,7 +21,9 @@ class KnowledgeAddress(BaseSettings):
         env_file=".env", env_ignore_empty=True, extra="ignore", populate_by_name=True
     )
 
-    knowledge_url: str = Field("", description="KNOWLEDGE_URL; defaults to KNOWLEDGE_PORT on this machine")
+    knowledge_url: str = Field(
+        "", description="URL of the knowledge service; defaults to KNOWLEDGE_PORT on this machine"
+    )
     knowledge_port: int = Field(3102, description="KNOWLEDGE_PORT")
     token: SecretStr | None = Field(None, validation_alias="TAKARO_TOKEN", description="a bearer token")
 
@@ -61,8 +63,8 @@ class KnowledgeClient:
     async def call(
         self, method: str, base_id: str | None = None, *rest: str, json: Any = None, **params: Any
     ) -> Any:
-        """The ``data`` of the answer. Raises :class:`Refusal` when the service refuses the call, and
-        :class:`Failure` when it fails, finds nothing or can't be reached."""
+        """The ``data`` of the answer. Raises :class:`Refusal` if the service refuses the call, and
+        :class:`Failure` if it fails, finds nothing or can't be reached."""
         parts = [quote(part, safe="") for part in (base_id, *rest) if part is not None]
         url = "/".join([f"{self._url}/api/knowledge-bases", *parts])
         try:

@@ -1,4 +1,4 @@
-"""Dead letters as they are shown: JSON for scripts, a table or a panel for people."""
+"""How dead letters are shown: JSON for scripts, a table or a panel for people."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ from takaro_operator.output import (
 
 
 def to_json(letter: Letter) -> dict[str, Any]:
-    """Where it comes from, why it died, and which event it was. See docs/operations/dead-letters.md."""
+    """Where it comes from, why it failed, and which event it was. See docs/operations/dead-letters.md."""
     failures = letter.note("failures")
     return {
         "stream": letter.home,
@@ -74,7 +74,7 @@ def table(letters: Sequence[Letter]) -> Table:
 
 
 def panel(letter: Letter) -> Panel:
-    """One letter in full: why it died, then the original entry's fields."""
+    """One letter in full: why it failed, then the original entry's fields."""
     grid = make_grid()
     rows = {
         "why": f"{letter.note('kind')}: {letter.note('reason')}",

@@ -82,7 +82,7 @@ def _report(line: str) -> None:
 
 
 def _complain(message: str) -> None:
-    """Unlike other complaints, Postgres's own can have several lines."""
+    """Unlike other messages, Postgres's own can have several lines."""
     screen(errors=True).print(Text(message, style="bold red"))
 
 

@@ -65,7 +65,8 @@ def make_grid() -> Table:
 
 
 def printable(value: str | bytes | None) -> str:
-    """Text with control characters escaped: events hold what anybody wrote and mustn't steer the terminal."""
+    """Text with control characters escaped: any program can write an event, and must not control the
+    terminal."""
     if value is None:
         return ""
     text = value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
@@ -88,7 +89,7 @@ def json_or_text(data: bytes) -> Any:
 
 
 def pretty_json(data: bytes) -> Text:
-    """An event's data, indented and coloured if it is JSON, else as it is."""
+    """An event's data, indented and coloured if it is JSON, else unchanged."""
     try:
         value = codec.loads(data)
     except ValueError:

@@ -18,9 +18,9 @@ from takaro_operator.settings import OperatorSettings
 
 
 def run(work: Callable[[OperatorSettings], Awaitable[None]], *, until_interrupted: bool = False) -> None:
-    """Do ``work``. When it fails, explain why on the error stream and end with the failure's exit status.
+    """Do ``work``. If it fails, explain why on the error stream and exit with the failure's status.
 
-    With ``until_interrupted``, Ctrl-C is the usual end and no failure.
+    With ``until_interrupted``, Ctrl-C is the usual end, not a failure.
     """
     settings: OperatorSettings | None = None
     try:

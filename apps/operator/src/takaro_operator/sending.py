@@ -1,4 +1,4 @@
-"""Publishing one event by hand: checked against its contract, in a trace of its own."""
+"""Publishes one event by hand: checked against its contract, in its own trace."""
 
 import logging
 import secrets
@@ -70,7 +70,7 @@ def check(stream: str, event: NewEvent) -> None:
 
 
 async def check_stream(redis: Redis, stream: str) -> None:
-    """Raises :class:`Refusal` when there is no such stream: nobody would read what a typo sent there."""
+    """Raises :class:`Refusal` if there is no such stream: no group would read it."""
     if stream not in KNOWN_STREAMS and not await exists(redis, stream):
         names = ", ".join(KNOWN_STREAMS)
         raise Refusal(f"there is no stream {stream}; ours are {names} (--no-validate creates it)")

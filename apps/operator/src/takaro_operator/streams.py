@@ -39,7 +39,7 @@ def streams(as_json: Json = False) -> None:
 
 
 async def _holders(settings: OperatorSettings) -> dict[str, Holder] | None:
-    """Lease holders. ``None``, with a remark, without Postgres: what Redis tells is shown all the same."""
+    """Lease holders. ``None``, with a warning, without Postgres: what Redis reports is shown all the same."""
     try:
         async with open_database(settings) as connection:
             return await list_leases(connection, CONSUMER_LEASES)

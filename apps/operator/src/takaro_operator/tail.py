@@ -59,7 +59,8 @@ class Tail:
                 yield raw
 
     async def following(self) -> AsyncIterator[Entry]:
-        """What comes after the cursors, forever. Waits while Redis is away, then continues where it was."""
+        """Everything after the cursors, until cancelled. While Redis is down it waits, then continues
+        there."""
         failures = 0
         while True:
             try:
@@ -69,7 +70,7 @@ class Tail:
             except AWAY as error:
                 failures += 1
                 if failures == 1:
-                    say(f"Redis is away ({error}): waiting for it")
+                    say(f"Redis is down ({error}): waiting for it")
                 await asyncio.sleep(backoff.pause(failures, first=0.2, longest=3))
                 continue
             if failures:

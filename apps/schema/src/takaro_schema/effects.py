@@ -1,6 +1,6 @@
-"""Which tables keep the effect of an event under the event's key, so that tools find it without knowing them.
+"""Which tables store an event's effect under the event's key, so that tools find it in any table.
 
-An event's key is its id when that is a UUID, else ``uuid5`` of its source and id. A table whose rows an event
+An event's key is its id if that is a UUID, else ``uuid5`` of its source and id. A table whose rows an event
 creates belongs here if the row's id is that key.
 """
 
@@ -14,7 +14,7 @@ from common.postgres import Connection
 
 @dataclass(slots=True, frozen=True)
 class Effect:
-    """What tells of a row: ``columns``, with ``id`` and ``created_at`` among them.
+    """The ``columns`` that describe a row, including ``id`` and ``created_at``.
 
     ``summary`` is a line for people, a format string over the columns.
     """
@@ -43,7 +43,7 @@ EFFECTS = (
 
 
 async def list_effects(connection: Connection, keys: Collection[UUID]) -> dict[Effect, list[dict[str, Any]]]:
-    """The rows that the events with these keys left behind, as the database gives them."""
+    """The rows that the events with these keys created, as the database returns them."""
     found = {}
     for effect in EFFECTS:
         rows = await connection.fetch(effect.statement(), list(keys))

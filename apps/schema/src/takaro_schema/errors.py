@@ -2,7 +2,7 @@
 
 
 class MigrationError(Exception):
-    """Root of these errors. The message tells the operator what is wrong and what to do."""
+    """Base of these errors. The message tells the operator what is wrong and what to do."""
 
 
 class MigrationRefused(MigrationError):

@@ -54,12 +54,12 @@ def is_locked(connection: Raw) -> bool:
     return bool(row and row[0])
 
 
-# A knex that starts now waits; the rows stay as they are.
+# A knex that starts now waits, so its rows don't change.
 _FREEZE = "LOCK TABLE knex_migrations IN SHARE MODE"
 
 
 def freeze(connection: Raw) -> None:
-    """Keep knex's history as it is until the transaction ends."""
+    """Keep knex's history unchanged until the transaction ends."""
     connection.execute(_FREEZE)
 
 

@@ -19,9 +19,9 @@ _LOCK_TABLE = sql.SQL("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
 
 
 def find_losses(connection: Raw, revisions: Sequence[Revision]) -> list[str]:
-    """Of the tables and columns that the revisions' downgrades drop, those that hold rows or values.
+    """Which tables and columns that the revisions' downgrades drop hold rows or values.
 
-    A default counts as a value: one that was written looks like one that was filled in.
+    A default counts as a value: a default that was written looks like one that was filled in.
     """
     held = sorted({name for revision in revisions for name in revision.holds})
     tables = [name for name in held if "." not in name]

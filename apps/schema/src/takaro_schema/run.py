@@ -46,10 +46,12 @@ class RollbackPlan:
 
     @property
     def adopted(self) -> tuple[Applied, ...]:
+        """The revisions that knex ran."""
         return tuple(row for row in self.revisions if row.adopted_from)
 
     @property
     def needs_force(self) -> bool:
+        """Whether it would lose rows, or knex ran part of it."""
         return bool(self.losses or self.adopted)
 
     def reasons(self) -> list[str]:
@@ -165,9 +167,7 @@ def rollback(
     with _exclusive(database_url, settings, report) as connection:
         plan = _plan(connection, chain)
         if expected is not None and (plan is None or plan.revisions != expected.revisions):
-            raise MigrationRefused(
-                "somebody else changed the last batch meanwhile: look at it and run this again"
-            )
+            raise MigrationRefused("the last batch has changed meanwhile: look at it and run this again")
         if plan is None:
             report("nothing to take back: no batch is left")
             return []
@@ -208,7 +208,7 @@ def _take_back(
 
 
 def _check_still_empty(connection: Raw, revision: Revision) -> None:
-    """Rows may have been added since the batch was looked at. Under the lock, none can be."""
+    """Rows may have been added since the plan was made. Under the lock, none can be."""
     lock_held_tables(connection, revision)
     if losses := find_losses(connection, [revision]):
         raise ForceNeeded(

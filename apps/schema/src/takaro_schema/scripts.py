@@ -35,6 +35,7 @@ class Chain:
 
     @property
     def head(self) -> str:
+        """The newest revision's id."""
         return self.revisions[-1].id
 
     @property
@@ -42,6 +43,7 @@ class Chain:
         return tuple(revision.id for revision in self.revisions)
 
     def get(self, revision: str) -> Revision:
+        """The revision with this id, which must exist."""
         return self.revisions[self.ids.index(revision)]
 
     def until(self, revision: str) -> "Chain":

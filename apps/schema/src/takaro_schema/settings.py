@@ -14,7 +14,8 @@ class MigrationSettings(BaseSettings):
     database_url: str = Field(
         default="postgresql://takaro:takaro@localhost:5433/takaro_agent",
         validation_alias="DATABASE_URL",
-        description="a role that owns the tables; straight to Postgres, not through a transaction pooler",
+        # A role that owns the tables, connected directly to Postgres, not through a transaction pooler.
+        description="Postgres 16 with pgvector; if set, the local stack doesn't start its own",
     )
     lock_timeout_seconds: float = Field(
         default=5, gt=0, description="longest wait for a table lock; others queue behind it"

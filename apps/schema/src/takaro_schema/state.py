@@ -32,6 +32,7 @@ class State:
 
     @property
     def next_batch(self) -> int:
+        """The number of the batch that a migration would create."""
         return max((row.batch for row in self.applied), default=0) + 1
 
 

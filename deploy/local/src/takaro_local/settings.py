@@ -21,15 +21,23 @@ class LocalSettings(BaseModel):
     cockpit_port: int = Field(3103, ge=1, le=65535, description="cockpit")
     otlp_port: int = Field(4318, ge=1, le=65535, description="trace collector of the local stack")
     takaro_data_dir: Path = Field(Path(".local"), description="data folder of the embedded servers")
-    database_url: str | None = Field(None, description="your own Postgres; the stack then starts none")
-    redis_url: str | None = Field(None, description="your own Redis; the stack then starts none")
+    database_url: str | None = Field(
+        None, description="Postgres 16 with pgvector; if set, the local stack doesn't start its own"
+    )
+    redis_url: str | None = Field(
+        None,
+        description="Redis 7 or Valkey, append-only, noeviction; if set, the local stack doesn't start its "
+        "own",
+    )
     otel_exporter_otlp_endpoint: str | None = Field(
-        None, description="your own collector; the stack then starts none"
+        None,
+        description="where spans are sent (the other standard OTEL_* work too); if empty, the local stack "
+        "keeps them itself",
     )
     log_format: Literal["text", "json"] | None = Field(
         None, description="format of service logs: text or json; default: text on a terminal, else json"
     )
-    shutdown_grace_seconds: float = Field(10, gt=0, description="time that a service has to finish at a stop")
+    shutdown_grace_seconds: float = Field(10, gt=0, description="time to finish work in flight at a stop")
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:

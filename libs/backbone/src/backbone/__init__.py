@@ -1,1 +1,1 @@
-"""Events in and out of a service, losing none: on Redis Streams or on Kafka."""
+"""Events in and out of a service, without losing any, on Redis Streams or Kafka."""

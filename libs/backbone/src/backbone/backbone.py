@@ -1,7 +1,7 @@
-"""The event side of a service: its consumers, its relay, pruning and trimming, on connections of their own.
+"""The event side of a service: its consumers, its relay, and the pruning and trimming of what they leave.
 
-HTTP load can't starve it: it has its own Postgres connections, with a short lock timeout, since an entry
-whose rows are locked is parked and tried again instead of holding up a batch.
+HTTP load can't starve it, because it has its own Postgres connections. Their lock timeout is short: an entry
+whose rows are locked is parked and tried again, so it doesn't hold up its batch.
 """
 
 import asyncio
@@ -28,11 +28,11 @@ log = structlog.get_logger()
 LOCK_TIMEOUT_SECONDS = 0.25
 HOUSEKEEPING_SECONDS = 5.0
 SWEEP_SECONDS = 0.2
-"""How long housekeeping may take to hear that it is over."""
+"""How long housekeeping may take to stop."""
 
 
 class Backbone:
-    """Async context manager: running inside, stopped cleanly outside."""
+    """Async context manager: runs inside the block, stops cleanly on exit."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Backbone:
         self._tasks: list[asyncio.Task[None]] = []
 
     def checks(self) -> dict[str, Check]:
-        """Readiness: each consumer active or standing by, and the relay."""
+        """Readiness: each consumer is active or on standby, and the relay too."""
 
         async def relay() -> str:
             return self._relay.status if self._relay else "starting"
@@ -85,9 +85,10 @@ class Backbone:
     async def __aexit__(
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
-        # Consumers first: what they commit while they stop, the relay still publishes or leaves to the next.
+        # Consumers stop first: the relay still publishes what they commit meanwhile, or leaves it to its
+        # successor.
         for task in self._tasks:
-            # Housekeeping has nothing to finish. The others let what is in hand commit.
+            # Housekeeping has nothing to finish. The others commit their current batch.
             idle = task.get_name() == "housekeeping"
             patience = SWEEP_SECONDS if idle else self._settings.shutdown_grace_seconds / 2
             await stop(task, patience_seconds=patience)
@@ -95,7 +96,7 @@ class Backbone:
         await self._pool.close()
 
     async def _keep_house(self) -> None:
-        """Trim, prune, measure. Only a service's own streams: each has one owner."""
+        """Trim, prune and measure the service's own streams. Each stream has one owner."""
         own = [stream for stream, router in self._streams.items() if router.rejected is not None]
         with suppress_instrumentation():
             while True:

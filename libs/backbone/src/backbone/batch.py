@@ -18,16 +18,16 @@ _REUSED = Rejection("id_reused", "another event with this id and other content w
 
 
 class BatchTransaction:
-    """Applies items of one stream to the database, exactly once each."""
+    """Applies entries of one stream to the database, exactly once each."""
 
     def __init__(self, pool: Pool, router: Router, facts_stream: str) -> None:
         self._pool, self._router, self._facts_stream = pool, router, facts_stream
 
     async def apply(self, items: Sequence[Item], lease: Fence | None) -> dict[int, Rejection]:
-        """Handle ``items`` in one transaction; why some of them, by position, were rejected.
+        """Handle ``items`` in one transaction. Returns the rejections by position.
 
-        Events of one key are handled in order; events of one type together. Any other error than a
-        rejection undoes everything and is raised.
+        Events of one key are handled in order, and events of one type together. An error other than a
+        rejection rolls everything back and is raised.
         """
         async with transaction(self._pool) as connection:
             if lease is not None:
@@ -45,9 +45,9 @@ class BatchTransaction:
     async def _fresh(
         self, connection: Connection, items: Sequence[Item], rejected: dict[int, Rejection], others: set[int]
     ) -> list[int]:
-        """Positions of the items to handle now. Marks what is known already.
+        """Positions of the items to handle now. Marks the others as known.
 
-        ``others`` takes up those whose key stands for another event.
+        ``others`` collects the items whose key stands for another event.
         """
         commands = [
             (i, item.command, item.route) for i, item in enumerate(items) if item.command and item.route
@@ -70,7 +70,7 @@ class BatchTransaction:
                     repeated.append((i, command))
             await self._mark_known(connection, repeated, rejected, others)
         if natural:
-            # Rejected before, or handled before what its natural key belonged to was deleted.
+            # It was rejected before, or handled before the row with its natural key was deleted.
             known = await inbox.list_known(connection, self._router.service, [c.key for _, c in natural])
             again = [(i, c) for i, c in natural if c.key in known]
             fresh.update(i for i, c in natural if c.key not in known)
@@ -78,7 +78,8 @@ class BatchTransaction:
         return sorted(fresh)
 
     async def _forget_replayed(self, connection: Connection, commands: Sequence[Command[Any]]) -> None:
-        """Let replayed dead letters be handled anew: once a replay, however often its entry is delivered."""
+        """Let replayed dead letters be handled again: once for each replay, however often the entry is
+        delivered."""
         replays = {uuid5(c.key, c.event.replay): c for c in commands if c.event.replay}
         if not replays:
             return
@@ -93,7 +94,7 @@ class BatchTransaction:
         rejected: dict[int, Rejection],
         others: set[int],
     ) -> None:
-        """A repeated event is a no-op, unless it was rejected before or carries other content."""
+        """A repeated event has no effect, unless it was rejected before or has different content."""
         if not repeated:
             return
         known = await inbox.list_known(connection, self._router.service, [c.key for _, c in repeated])
@@ -112,7 +113,7 @@ class BatchTransaction:
         rejected: dict[int, Rejection],
         others: set[int],
     ) -> None:
-        """What can't be read may have the id of an event that could: the record of that one stays."""
+        """An unreadable entry may have the id of an event that was readable. That event's record stays."""
         refused = [(i, item.event) for i, item in enumerate(items) if item.rejection and item.event]
         if not refused:
             return
@@ -122,7 +123,7 @@ class BatchTransaction:
             if record is not None and not record.is_of(event):
                 others.add(i)
             elif record is not None and record.rejection is None:
-                del rejected[i]  # handled, by a release that could read it
+                del rejected[i]  # handled by a release that could read it
 
     async def _handle(
         self,
@@ -142,10 +143,10 @@ class BatchTransaction:
     async def _record_rejections(
         self, connection: Connection, items: Sequence[Item], rejected: dict[int, Rejection], others: set[int]
     ) -> None:
-        """Remember rejections, and tell the senders of commands: once each.
+        """Remember rejections, and notify the senders of commands once each.
 
-        On a stream of facts they are remembered too: the dead letter is due again if this process dies
-        before it is written, and its replay must not count as handled already.
+        On a stream of facts they are remembered too. If this process dies before it writes the dead letter,
+        the letter is still due, and its replay must not count as handled.
         """
         pending: dict[UUID, tuple[Event, Rejection]] = {}
         for i, rejection in rejected.items():
@@ -154,7 +155,7 @@ class BatchTransaction:
                 continue
             key = event.key()
             if i in others:
-                # The key itself stands for the other event: this one is told apart by its content.
+                # The key itself stands for the other event. The digest of the content distinguishes this one.
                 key = uuid5(key, event.digest().hex())
             pending.setdefault(key, (event, rejection))
         if not pending:
@@ -175,7 +176,7 @@ class BatchTransaction:
 def _rejected_fact(
     contract: type[CommandRejected], stream: str, key: UUID, event: Event, rejection: Rejection
 ) -> Fact:
-    """The subject is the rejected command: it has this one fact, so its sequence is 1."""
+    """The subject is the rejected command. This is its only fact, so its sequence is 1."""
     data = contract(
         command_id=event.id, command_type=event.type, code=rejection.code, reason=rejection.reason
     )
@@ -183,9 +184,9 @@ def _rejected_fact(
 
 
 def _rounds(items: Sequence[Item], positions: Sequence[int]) -> list[dict[str, list[int]]]:
-    """Split into rounds in which each key's events are of one type: order holds within a key.
+    """Split into rounds in which all events of a key have one type, so that order holds within a key.
 
-    ``[{type: positions}, …]``; within a round the types concern different keys, so their order is free.
+    Returns ``[{type: positions}, …]``. Within a round, types concern different keys and can run in any order.
     """
     rounds: list[dict[str, list[int]]] = []
     at: dict[str, int] = defaultdict(int)

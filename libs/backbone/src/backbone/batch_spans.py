@@ -24,7 +24,7 @@ class BatchSpan:
         self._spans = spans
 
     def finish(self, rejected: Mapping[int, Rejection]) -> None:
-        """Mark the messages that will never be carried out."""
+        """Mark the messages that were rejected."""
         for i, rejection in rejected.items():
             if span := self._spans.get(i):
                 span.set_attribute("error.type", rejection.code)
@@ -33,10 +33,10 @@ class BatchSpan:
 
 @contextmanager
 def batch_span(source: Source, items: Sequence[Item]) -> Iterator[BatchSpan]:
-    """Spans for one attempt at ``items``; commands get the context of theirs, for the facts they cause.
+    """Spans for one attempt at ``items``. Commands get the context of their span, for the facts they cause.
 
-    What is passed over gets none. A message that is alone in its batch has everything in its own trace: what
-    is logged and recorded meanwhile is about it.
+    Entries that are passed over get no span. A message alone in its batch has everything in its own trace, so
+    that logs and spans made meanwhile belong to it.
     """
     about = {i: item.event for i, item in enumerate(items) if item.event and (item.command or item.rejection)}
     [only] = about.values() if len(about) == 1 else [None]

@@ -1,7 +1,8 @@
-"""Which entries had their dead letter, whatever became of it since: none is written twice.
+"""Remembers which entries became dead letters, so that no dead letter is written twice.
 
-An entry may be delivered again after its letter was written (a group was lost, a reply was) and dropped or
-replayed by an operator. Remembered in Redis, beside streams and letters: they are kept or lost together.
+An entry may be redelivered after its dead letter was written (a group or a reply was lost), and even after an
+operator dropped or replayed that letter. Kept in Redis beside the streams and dead letters, so that they are
+kept or lost together.
 """
 
 import time
@@ -15,7 +16,7 @@ from redis.asyncio import Redis
 from backbone.dead_letters import DeadLetter
 
 MEMORY_SECONDS = 30 * 86_400
-"""As long as the inbox remembers by default; about 100 bytes a letter."""
+"""As long as the inbox's default retention. Takes about 100 bytes a letter."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -27,13 +28,13 @@ class Burials:
     group: str
 
     async def new(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-        """Those of ``letters`` whose entries had none."""
+        """The ``letters`` that weren't written before."""
         marks: Any = [_mark(letter) for letter in letters]
         scores: Any = await self.redis.zmscore(self._key, marks)
         return [letter for letter, score in zip(letters, scores, strict=True) if score is None]
 
     def note(self, pipeline: Any, letters: Sequence[DeadLetter]) -> None:
-        """Remember ``letters``, in the transaction that writes them where there is one."""
+        """Remember ``letters``, if possible in the transaction that writes them."""
         if not letters:
             return
         now = time.time()
@@ -47,7 +48,7 @@ class Burials:
 
 
 def _mark(letter: DeadLetter) -> bytes:
-    """Of the entry's id and its fields: ids begin anew in a topic that is made anew."""
+    """Digest of the entry's id and fields: ids start over in a topic that is recreated."""
     entry_id, fields = letter.entry
     mark = blake2b(entry_id.encode(), digest_size=16)
     for name, value in sorted(fields.items()):

@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 
 class Consumer(Protocol):
-    """One stream's entries, handled for one group."""
+    """Handles the entries of one stream for one group."""
 
     @property
     def status(self) -> str:
-        """``active``, ``standby``, or ``starting``: it should read and doesn't (yet, or any more)."""
+        """``active``, ``standby``, or ``starting``: it should be reading and isn't (yet, or any more)."""
 
     @property
     def trouble(self) -> str | None:
-        """What keeps it from getting on, if anything does: an error of its own, a dependency that is away."""
+        """Why it makes no progress, if it doesn't: its own error, or a dependency that is down."""
 
     async def run(self) -> None:
-        """Consume for ever, until cancelled."""
+        """Consume until cancelled."""
 
 
 class Bus(Protocol):
-    """A broker: async context manager, open inside."""
+    """A broker. Async context manager; open inside the block."""
 
     @property
     def publisher(self) -> Publisher: ...
@@ -41,10 +41,10 @@ class Bus(Protocol):
     ) -> None: ...
 
     def consumer(self, stream: str, router: Router, facts_stream: str) -> Consumer:
-        """A consumer of ``stream`` for the group that is named after the service."""
+        """A consumer of ``stream``, for the group named after the service."""
 
     async def keep_house(self, command_streams: Sequence[str], facts_stream: str) -> None:
-        """Trim and measure a service's own streams and its dead letters, where the broker doesn't."""
+        """Trim and measure a service's own streams and dead letters, if the broker doesn't."""
 
 
 def is_kafka(url: str) -> bool:
@@ -53,7 +53,7 @@ def is_kafka(url: str) -> bool:
 
 
 def check_address(url: str) -> None:
-    """Raise ``ValueError`` for an ``EVENT_BUS_URL`` that can't be right."""
+    """Raise ``ValueError`` for an invalid ``EVENT_BUS_URL``."""
     if url.startswith("kafka"):
         from backbone.kafka.address import KafkaAddress
 
@@ -61,7 +61,7 @@ def check_address(url: str) -> None:
 
 
 def open_bus(settings: "BackboneSettings", pool: Pool) -> Bus:
-    """The bus that ``EVENT_BUS_URL`` names by its scheme. Each is imported only where it is used."""
+    """The bus that the scheme of ``EVENT_BUS_URL`` names. Each bus is imported only when it is used."""
     if is_kafka(settings.event_bus_url):
         from backbone.kafka.kafka_bus import KafkaBus
 
@@ -74,7 +74,7 @@ def open_bus(settings: "BackboneSettings", pool: Pool) -> Bus:
 def check_reading(consumer: Consumer, stream: str) -> str:
     """A consumer's status, for ``/ready``. Raises :class:`NotReady`."""
     if consumer.trouble is not None:
-        raise NotReady(f"the consumer of {stream} can't get on: {consumer.trouble}"[:500])
+        raise NotReady(f"the consumer of {stream} makes no progress: {consumer.trouble}"[:500])
     if consumer.status == "starting":
         raise NotReady(f"the consumer of {stream} isn't reading")
     return consumer.status

@@ -1,4 +1,4 @@
-"""Dead letters: an entry's own fields, with why and when it died, on ``<stream>.dead``."""
+"""Dead letters: an entry's own fields, plus why and when it failed, on ``<stream>.dead``."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,12 +10,12 @@ from backbone.handlers import MAX_REASON
 Kind: TypeAlias = Literal["invalid", "failed"]
 
 DEAD = ".dead"
-"""How the name of a stream of dead letters ends."""
+"""The suffix of a dead letter stream's name."""
 
 
 @dataclass(slots=True, frozen=True)
 class DeadLetter:
-    """An entry that won't be handled: ``invalid`` never can be, ``failed`` failed too often."""
+    """Why an entry won't be handled: it is ``invalid``, or it ``failed`` too often."""
 
     entry: RawEntry
     kind: Kind
@@ -24,6 +24,7 @@ class DeadLetter:
 
 
 def dead_stream(stream: str) -> str:
+    """The stream of dead letters of ``stream``: ``<stream>.dead``."""
     return f"{stream}{DEAD}"
 
 

@@ -1,8 +1,8 @@
 """The event envelope: CloudEvents 1.0 fields, flat in a stream entry.
 
-Only ``type`` and ``data`` are required of others. Entries that FastStream's own publisher writes (a single
-``__data__`` field) are read too: with the CloudEvents fields among its headers, or as one JSON object that
-holds ``type`` and ``data``.
+Other programs must send only ``type`` and ``data``. Entries of FastStream's own publisher (a single
+``__data__`` field) are read too. Their CloudEvents fields are among the headers, or the body is a JSON object
+with ``type`` and ``data``.
 """
 
 from collections.abc import Mapping
@@ -23,20 +23,20 @@ RawEntry: TypeAlias = tuple[str, dict[bytes, bytes]]
 """An entry's id and its fields, undecoded."""
 
 EVENT_NAMESPACE = UUID("6f1d7b1e-0b0c-5d0e-9c53-0d6f2a9b7c11")
-"""Namespace of the version 5 UUIDs made for events whose id is no UUID."""
+"""Namespace of the version 5 UUIDs for events whose id isn't a UUID."""
 
 MAX_FIELD_BYTES = 1_024
 _TEXT_FIELDS = (b"id", b"source", b"type", b"subject", b"time", b"traceparent")
 _TRACE_LIMITS = {b"tracestate": MAX_TRACESTATE, b"baggage": MAX_BAGGAGE}
-"""Fields that only help to follow an event: one that can't be kept is left out, and the event stands."""
+"""Fields that only help to trace an event. One that can't be stored is ignored; the event stays valid."""
 
 _REPLAY_FIELDS = (b"id", b"source", b"replay")
 
 
 class MalformedEntry(ValueError):
-    """An entry that is no event: the message says what is missing or wrong.
+    """An entry isn't a valid event. The message says what is missing or wrong.
 
-    ``event`` is what can be told of it all the same; ``None`` when not even its type can.
+    ``event`` has what could be read of it; ``None`` if even the type couldn't.
     """
 
     def __init__(self, reason: str, event: "Event | None" = None) -> None:
@@ -46,7 +46,7 @@ class MalformedEntry(ValueError):
 
 @dataclass(slots=True)
 class Event:
-    """One event as it was received. ``data`` is its raw JSON; ``stream`` and ``entry_id`` say where from."""
+    """One event as received. ``data`` is its raw JSON; ``stream`` and ``entry_id`` say where it was read."""
 
     id: str
     source: str
@@ -67,21 +67,21 @@ class Event:
         return TraceContext.of(self.traceparent, self.tracestate, self.baggage)
 
     def key(self) -> UUID:
-        """What identifies the event for good: its id when that is a UUID, else ``uuid5`` of source and id."""
+        """The event's permanent key: its id if that is a UUID, else ``uuid5`` of source and id."""
         try:
             return UUID(self.id)
         except ValueError:
             return uuid5(EVENT_NAMESPACE, f"{self.source}\n{self.id}")
 
     def digest(self) -> bytes:
-        """Eight bytes that tell whether another event with the same key has other content."""
+        """Eight bytes that distinguish events with the same key and different content."""
         return blake2b(self.type.encode() + b"\n" + self.data, digest_size=8).digest()
 
 
 def decode_entry(stream: str, entry_id: str, fields: Fields) -> Event:
-    """Read an entry of any writer as an event. Raises :class:`MalformedEntry`, and nothing else."""
+    """Read an entry of any program as an event. Raises only :class:`MalformedEntry`."""
     if b"__data__" in fields and b"type" not in fields:
-        # A replayed dead letter has its identity beside FastStream's own field.
+        # A replayed dead letter has its id and source beside FastStream's field.
         replayed = {name: fields[name] for name in _REPLAY_FIELDS if name in fields}
         fields = {**_decode_faststream(fields[b"__data__"]), **replayed}
     data = fields.get(b"data")
@@ -129,9 +129,9 @@ def _trace_fields(fields: Fields) -> dict[str, str]:
 
 
 def _identify(stream: str, entry_id: str, fields: Fields) -> Event | None:
-    """What a malformed entry says of itself, as far as it can be stored; ``None`` without a type.
+    """What can be read and stored of a malformed entry; ``None`` without a type.
 
-    An id that can't be is none: the entry's own serves.
+    An id that can't be stored is ignored; the entry's own id replaces it.
     """
     text: dict[bytes, str] = {}
     for name in (b"id", b"source", b"type", b"traceparent"):
@@ -159,20 +159,20 @@ def _decode_faststream(raw: bytes) -> Fields:
     except MalformedEntry:
         raise
     except Exception as error:
-        # Anybody may write it, and FastStream's parser hands on whatever the JSON holds.
+        # Any program can write this field, and FastStream's parser passes on whatever the JSON contains.
         raise MalformedEntry(f"the __data__ field can't be read: {error!r}"[:500]) from error
 
 
 def _flatten(body: bytes, headers: object) -> Fields:
     if not isinstance(headers, dict):
-        raise MalformedEntry("the headers of the __data__ field are no object")
+        raise MalformedEntry("the headers of the __data__ field aren't an object")
     flat = {str(k).lower().removeprefix("ce_").encode(): str(v).encode() for k, v in headers.items()}
     if b"type" in flat:
         return {**flat, b"data": body}
     try:
         structured = codec.loads(body)
     except ValueError as error:
-        raise MalformedEntry("the __data__ field is no JSON") from error
+        raise MalformedEntry("the __data__ field isn't JSON") from error
     if not isinstance(structured, dict) or "type" not in structured:
         raise MalformedEntry("a __data__ entry needs 'type' among its headers, or a body {type, data}")
     envelope = {k.encode(): str(v).encode() for k, v in structured.items() if isinstance(v, str | int)}
@@ -191,7 +191,7 @@ def encode_entry(
     sequence: int | None = None,
     trace: TraceContext | None = None,
 ) -> dict[str | bytes, str | bytes]:
-    """The flat fields of an event, in the order of the contract, for ``XADD``."""
+    """The flat fields of an event for ``XADD``, in the contract's order."""
     fields: dict[str | bytes, str | bytes] = {"id": id, "source": source, "type": type}
     if subject is not None:
         fields["subject"] = subject

@@ -1,4 +1,4 @@
-"""Handler failures, counted in Redis by entry: they survive a restart of the process that failed."""
+"""Handler failures, counted by entry in Redis, so that the counts survive a restart."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class Failures:
     group: str
 
     async def count(self, entry_id: str) -> int:
-        """Count one more; how many there were."""
+        """Count one more failure. Returns the number so far."""
         pipeline = self.redis.pipeline(transaction=True)
         pipeline.hincrby(self._key, entry_id, 1)
         pipeline.expire(self._key, MEMORY_SECONDS)
@@ -24,6 +24,7 @@ class Failures:
         return int(count)
 
     async def forget(self, entry_id: str) -> None:
+        """Reset an entry's count."""
         await self.redis.hdel(self._key, entry_id)
 
     @property

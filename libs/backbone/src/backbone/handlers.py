@@ -1,7 +1,7 @@
-"""Stream handlers: which contract an event type has, which handler takes it, and in what order.
+"""Stream handlers: the contract of each event type, the handler that takes it, and their order.
 
-A handler works on a connection inside the consumer's transaction and never commits. Everything that it
-writes, the facts that it appends to the outbox, and the record that the event was handled commit at once.
+A handler works on a connection inside the consumer's transaction and never commits. Its writes, the facts it
+appends to the outbox, and the inbox's record of the event commit together.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,7 +22,7 @@ M = TypeVar("M", bound=Contract)
 
 @dataclass(slots=True)
 class Command(Generic[M]):
-    """A validated event. ``key`` identifies it; ``trace`` is the context of its processing span."""
+    """A validated event. ``key`` identifies it; ``trace`` is the context of the span that processes it."""
 
     event: Event
     data: M
@@ -31,26 +31,27 @@ class Command(Generic[M]):
 
 
 MAX_REASON = 2_000
-"""Characters of a reason that are kept."""
+"""Maximum characters of a stored reason."""
 
 FAILED = "failed"
-"""The code of what a handler failed at too often: refused by nobody, and given up."""
+"""The code for an entry whose handler failed too often. It was given up, not refused."""
 
 
 @dataclass(slots=True, frozen=True)
 class Rejection:
-    """Why a command will never be carried out. ``code`` is for programs, ``reason`` for people."""
+    """Why an event will never be handled. ``code`` is for programs, ``reason`` for people."""
 
     code: str
     reason: str
 
     def __post_init__(self) -> None:
-        # It may quote what the sender wrote, and is stored: without what Postgres and UTF-8 can't hold.
+        # It may quote the sender and it is stored, so what Postgres and UTF-8 can't hold is removed.
         storable = self.reason[:MAX_REASON].encode(errors="replace").decode().replace("\x00", "\ufffd")
         object.__setattr__(self, "reason", storable)
 
     @classmethod
     def of(cls, error: PermanentError) -> "Rejection":
+        """The rejection that ``error`` leads to."""
         return cls(error.code, error.reason)
 
     def __str__(self) -> str:
@@ -74,8 +75,8 @@ class Route:
 class Router:
     """The events that one service takes from one stream.
 
-    ``rejected`` is the fact that tells senders of a command that will never be carried out; ``None`` for a
-    stream of facts, on which unknown types are somebody else's and are passed over.
+    ``rejected`` is the fact that notifies senders of a rejected command. It is ``None`` for a stream of
+    facts, where events of unknown types are meant for other services and are passed over.
     """
 
     def __init__(self, service: str, *, rejected: type[CommandRejected] | None = None) -> None:
@@ -91,18 +92,20 @@ class Router:
         key: Callable[[Command[M]], str],
         natural_key: bool = False,
     ) -> None:
-        """Handle events of ``model.type`` set-wise: a rejection or ``None`` for each, in order.
+        """Register a handler for batches of ``model.type``. It returns a rejection or ``None`` for each
+        event, in order.
 
-        ``key`` names what the event is about: events of one key are handled in the order of the stream.
-        With ``natural_key`` the handler itself recognises an event that it has handled (by a primary key that
-        is the event's key), and the inbox records its rejections only.
+        ``key`` names the subject: events of one key are handled in stream order. With ``natural_key`` the
+        handler recognises repeats itself (the event's key is a primary key), and the inbox records only
+        rejections.
         """
         if model.type in self.routes:
             raise ValueError(f"two handlers for {model.type}")
         self.routes[model.type] = Route(model, handler, key, natural_key)
 
     def each(self, model: type[M], handler: EachHandler[M], *, key: Callable[[Command[M]], str]) -> None:
-        """Handle events of ``model.type`` one at a time; a :class:`PermanentError` undoes and rejects one."""
+        """Register a handler for single events of ``model.type``. A :class:`PermanentError` rolls back and
+        rejects one."""
 
         async def one_by_one(
             connection: Connection, commands: Sequence[Command[M]]

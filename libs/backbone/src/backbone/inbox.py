@@ -1,6 +1,6 @@
-"""Inbox: the record that an event was handled, committed in one transaction with the event's effects.
+"""Inbox: the record that an event was handled, committed with the event's effects.
 
-The record stays longer than any stream, dead letter or topic can replay the event.
+Records are kept longer than any stream, dead letter or topic can replay the event.
 """
 
 from collections.abc import Iterable, Sequence
@@ -60,18 +60,18 @@ DELETE FROM inbox WHERE ctid = ANY (ARRAY(
 
 
 Record: TypeAlias = tuple[UUID, Event]
-"""An event and the key that it is remembered by: its own, but for an id that was used twice."""
+"""An event and the key it is remembered by: its own key, unless its id was used twice."""
 
 
 @dataclass(slots=True, frozen=True)
 class Known:
-    """What is remembered of a key. ``rejection`` is ``None`` when it was handled; ``digest`` may be empty."""
+    """The inbox's record of a key. ``rejection`` is ``None`` if it was handled; ``digest`` may be empty."""
 
     digest: bytes
     rejection: Rejection | None
 
     def is_of(self, event: Event) -> bool:
-        """Whether it is of this event, and not of another one with its key."""
+        """Whether the record is of this event, not of another one with the same key."""
         return not self.digest or self.digest == event.digest()
 
 
@@ -87,13 +87,13 @@ def _columns(records: Sequence[Record]) -> tuple[list[object], ...]:
 
 
 async def claim(connection: Connection, consumer: str, records: Sequence[Record]) -> set[UUID]:
-    """Record events as handled by ``consumer``; the keys that were new. The caller commits."""
+    """Record events as handled by ``consumer``. Returns the keys that were new. The caller commits."""
     rows = await connection.fetch(CLAIM, consumer, *_columns(records))
     return {row["key"] for row in rows}
 
 
 async def list_known(connection: Connection, consumer: str, keys: Iterable[UUID]) -> dict[UUID, Known]:
-    """What is remembered of the keys that were seen before."""
+    """The records of those keys that were seen before."""
     rows = await connection.fetch(LIST_KNOWN, consumer, list(keys))
     return {row["key"]: Known(row["digest"], _rejection_of(row)) for row in rows}
 
@@ -101,7 +101,7 @@ async def list_known(connection: Connection, consumer: str, keys: Iterable[UUID]
 def _rejection_of(row: asyncpg.Record) -> Rejection | None:
     if row["outcome"] != "rejected":
         return None
-    if row["code"] is None:  # by a release that didn't keep it
+    if row["code"] is None:  # recorded by a release that didn't store it
         return Rejection("rejected_before", "this command was rejected before")
     return Rejection(row["code"], row["reason"])
 
@@ -109,7 +109,7 @@ def _rejection_of(row: asyncpg.Record) -> Rejection | None:
 async def record_rejected(
     connection: Connection, consumer: str, records: Sequence[Record], rejections: Sequence[Rejection]
 ) -> set[UUID]:
-    """Remember why each event was rejected; the keys for which that is news."""
+    """Record why each event was rejected. Returns the keys that had no such record."""
     codes = [rejection.code for rejection in rejections]
     reasons = [rejection.reason for rejection in rejections]
     rows = await connection.fetch(RECORD_REJECTED, consumer, *_columns(records), codes, reasons)
@@ -117,7 +117,7 @@ async def record_rejected(
 
 
 async def record_replays(connection: Connection, consumer: str, records: Sequence[Record]) -> set[UUID]:
-    """Remember replays, each by a key of its own; the keys that were new."""
+    """Record replays, each under its own key. Returns the keys that were new."""
     rows = await connection.fetch(RECORD_REPLAYS, consumer, *_columns(records))
     return {row["key"] for row in rows}
 
@@ -125,10 +125,10 @@ async def record_replays(connection: Connection, consumer: str, records: Sequenc
 async def remember(
     connection: Connection, consumer: str, source: str, type: str, keys: Sequence[UUID]
 ) -> None:
-    """Record events as handled whose natural keys are about to go.
+    """Record events as handled whose rows, found by natural key, are about to be deleted.
 
-    Until now the row itself was the record that its event was handled. An entry that is read again later (a
-    lost group starts at 0) must still be a repeat.
+    So far each row itself was the record that its event was handled. An entry that is read again later (a
+    lost group starts at 0) must still count as a repeat.
     """
     await connection.execute(REMEMBER, consumer, source, type, keys)
 
@@ -139,7 +139,7 @@ async def forget_rejected(connection: Connection, consumer: str, keys: Iterable[
 
 
 async def prune(connection: Connection, *, older_than_seconds: float, limit: int = 5_000) -> int:
-    """Delete up to ``limit`` records past their retention; how many went."""
+    """Delete up to ``limit`` records past their retention. Returns their number."""
     status: str = await connection.execute(PRUNE, older_than_seconds, limit)
     return int(status.rpartition(" ")[2])
 
@@ -165,5 +165,5 @@ class Outcome:
 
 
 async def list_of_events(connection: Connection, event_ids: Iterable[str]) -> list[Outcome]:
-    """What is recorded of the events with these ids, oldest first."""
+    """The records of the events with these ids, oldest first."""
     return [Outcome(**row) for row in await connection.fetch(LIST_OF_EVENTS, list(event_ids))]

@@ -1,4 +1,4 @@
-"""How far behind a consumer group is, measured by whichever broker has it."""
+"""How far behind a consumer group is, as its broker measures it."""
 
 from prometheus_client import Gauge
 

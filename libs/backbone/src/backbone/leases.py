@@ -1,12 +1,12 @@
 """Leases: one holder at a time, by the database's clock, fenced by an epoch.
 
-A holder renews its row three times within its time to live. Another process takes over when it has expired,
-and a restarted process of the same instance name takes over at once. What a holder writes, it writes in a
-transaction that first reads the row ``FOR SHARE`` with its epoch: a process that was frozen past its lease
-changes nothing, and nobody takes over while such a transaction runs.
+A holder renews its row three times within its time to live. Another process takes over once the lease has
+expired; a restarted process of the same instance name takes over at once. Each transaction of a holder first
+reads the row ``FOR SHARE`` with its epoch. So a process that was frozen past its lease changes nothing, and
+nobody takes over while such a transaction runs.
 
-:func:`held` is the one way to hold a lease: for a piece of work that ends (a sync), or again and again for
-work that doesn't (:class:`LeaseKeeper`: stream consumers, the relay, the simulation).
+:func:`held` is the one way to hold a lease: once for work that ends (a sync), repeatedly for work that
+doesn't (:class:`LeaseKeeper`: stream consumers, the relay, the simulation).
 """
 
 import asyncio
@@ -32,10 +32,10 @@ T = TypeVar("T")
 HELD = Gauge("takaro_lease_held", "1 while this process holds the lease", ["lease"])
 
 RENEW_AGAIN_SECONDS = 0.01
-"""Pause after a renewal that timed out waiting for a lock: the wait itself is what takes time."""
+"""Pause after a renewal whose wait for a lock timed out. It is short, because the wait itself took time."""
 
 STOP_SECONDS = 3.0
-"""How long work may take to stop before it is cancelled once more: a batch in hand commits in that time."""
+"""How long work may take to stop before it is cancelled again. Its current batch commits in that time."""
 
 LOOK = """
 SELECT owner, expires_at < clock_timestamp() AS expired FROM leases WHERE name = $1
@@ -58,7 +58,8 @@ WITH free AS (
 )
 SELECT epoch FROM taken UNION ALL SELECT epoch FROM made
 """
-"""Nobody waits for a lease in line with its holder's renewal: one in a long transaction would lose it."""
+"""SKIP LOCKED, so that nobody queues for the row ahead of its holder's renewal. During a long transaction the
+holder would otherwise lose the lease."""
 RENEW = "UPDATE leases SET expires_at = clock_timestamp() + $3 WHERE name = $1 AND epoch = $2 RETURNING epoch"
 RELEASE = "UPDATE leases SET expires_at = '-infinity' WHERE name = $1 AND epoch = $2"
 REVOKE = "UPDATE leases SET epoch = epoch + 1, expires_at = '-infinity' WHERE name = $1"
@@ -66,7 +67,7 @@ HOLD = "SELECT 1 FROM leases WHERE name = $1 AND epoch = $2 FOR SHARE"
 
 
 class LeaseLost(TakaroError):
-    """Another process has taken over: nothing that the old holder does may commit any more."""
+    """Another process has taken over: nothing of the old holder may commit."""
 
     default_code = "lease_lost"
 
@@ -78,17 +79,17 @@ class LeaseTaken(TakaroError):
 
 
 class Fence(Protocol):
-    """What a transaction asks before it changes anything: whether its process is still the one to do so."""
+    """Fences transactions: makes sure that this process is still the holder."""
 
     lost: asyncio.Event
 
     async def hold(self, connection: Connection) -> None:
-        """Keep the right to the commit. Raises :class:`LeaseLost`, and sets ``lost``, when it is gone."""
+        """Hold the right until the commit. Raises :class:`LeaseLost`, and sets ``lost``, if it is gone."""
 
 
 @dataclass(slots=True)
 class Lease:
-    """A lease in hand. ``lost`` is set when a renewal finds another holder."""
+    """A lease that is held. ``lost`` is set when a renewal finds another holder."""
 
     name: str
     owner: str
@@ -96,14 +97,14 @@ class Lease:
     lost: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def hold(self, connection: Connection) -> None:
-        """Fence the caller's transaction: raises :class:`LeaseLost`, or keeps the lease to the commit."""
+        """Fence the caller's transaction: hold the lease until the commit. Raises :class:`LeaseLost`."""
         if await connection.fetchval(HOLD, self.name, self.epoch) is None:
             self.lost.set()
             raise LeaseLost(f"lease {self.name} was taken over from {self.owner}")
 
 
 class Held:
-    """A lease in hand, and its renewal. Made by :func:`held`."""
+    """A held lease and its renewal. Created by :func:`held`."""
 
     def __init__(self, pool: Pool, lease: Lease, ttl: timedelta) -> None:
         self._pool, self._ttl = pool, ttl
@@ -111,14 +112,14 @@ class Held:
         self._renewal = asyncio.create_task(self._renew())
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """What ``work`` returns, or raises.
+        """Run ``work``, and return or raise what it does.
 
-        ``work`` is cancelled, and no more is begun, as soon as the lease is lost (raises
-        :class:`LeaseLost`) or can't be renewed for any reason that doesn't pass (raises that error).
+        ``work`` is cancelled as soon as the lease is lost (raises :class:`LeaseLost`), or can't be renewed
+        for a permanent reason (raises that error). Nothing further is started then.
         """
         task, lost = asyncio.create_task(work), asyncio.create_task(self.lease.lost.wait())
         try:
-            # A renewal that was stopped on purpose ends without an error, and the work goes on.
+            # A renewal that was stopped on purpose ends without an error, and the work continues.
             watched = {task, lost, self._renewal}
             while not task.done() and not lost.done() and not self._failed():
                 ended, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
@@ -135,7 +136,8 @@ class Held:
         return task.result()
 
     async def stop_renewing(self) -> None:
-        """Before the last transaction, which holds the row itself: a renewal would wait for its commit."""
+        """Stop renewing. Call it before the last transaction: that holds the row, so a renewal would wait for
+        it."""
         await stop(self._renewal, patience_seconds=STOP_SECONDS)
         if self._failed():
             self._renewal.result()
@@ -145,17 +147,17 @@ class Held:
         return renewal.done() and not renewal.cancelled() and renewal.exception() is not None
 
     async def _renew(self) -> None:
-        """Renew until another holder is found. While the database is away nobody can take over.
+        """Renew until another holder is found. While the database is down nobody can take over.
 
-        A renewal waits for the transactions that hold the lease to their commit. While one of them is long,
-        the next renewal is nearly always waiting already, and comes first when it commits.
+        A renewal waits for transactions that hold the lease to commit. While one of them is long, the next
+        renewal is almost always waiting already, and comes first when it commits.
         """
         pause = self._ttl.total_seconds() / 3
         while not self.lease.lost.is_set():
             await asyncio.sleep(pause)
             pause = self._ttl.total_seconds() / 3
             try:
-                # Once a second for as long as the work takes: part of no trace.
+                # Runs once a second for as long as the work takes, so it belongs to no trace.
                 with suppress_instrumentation():
                     epoch = await self._pool.fetchval(RENEW, self.lease.name, self.lease.epoch, self._ttl)
             except asyncpg.LockNotAvailableError:
@@ -173,10 +175,10 @@ class Held:
 
 @asynccontextmanager
 async def held(pool: Pool, name: str, owner: str, ttl_seconds: float) -> AsyncIterator[Held]:
-    """The lease ``name`` for ``owner``, renewed inside the block and given back after it.
+    """Hold the lease ``name`` for ``owner``: renewed inside the block, released after it.
 
-    Raises :class:`LeaseTaken` at once while another owner holds it. ``owner`` takes back what is its own: it
-    names a process for good, or one run alone.
+    Raises :class:`LeaseTaken` at once if another owner holds it. An owner takes back its own lease; ``owner``
+    names either a process permanently or a single run.
     """
     ttl = timedelta(seconds=ttl_seconds)
     async with pool.acquire() as connection:
@@ -197,12 +199,12 @@ async def held(pool: Pool, name: str, owner: str, ttl_seconds: float) -> AsyncIt
 
 
 async def revoke(connection: Connection, name: str) -> None:
-    """Take a lease from whoever holds it: nothing that the holder does commits any more."""
+    """Take a lease from its holder, which can't commit anything after this."""
     await connection.execute(REVOKE, name)
 
 
 class LeaseKeeper:
-    """Competes for one lease and runs the work that needs it, for as long as it is held."""
+    """Competes for one lease, and runs work for as long as it holds it."""
 
     def __init__(self, pool: Pool, name: str, owner: str, ttl_seconds: float) -> None:
         self._pool, self._name, self._owner, self._ttl_seconds = pool, name, owner, ttl_seconds
@@ -210,9 +212,9 @@ class LeaseKeeper:
         self.lease: Lease | None = None
 
     async def run(self, work: Callable[[Lease], Awaitable[None]]) -> None:
-        """Wait for the lease, run ``work``, give the lease back; again for ever, until cancelled.
+        """Acquire the lease, run ``work``, release the lease; repeat until cancelled.
 
-        ``work`` is cancelled when the lease is lost. An error of its own is logged and the lease given up.
+        ``work`` is cancelled when the lease is lost. If it fails, the error is logged and the lease released.
         """
         while True:
             try:
@@ -254,7 +256,7 @@ FROM leases WHERE name LIKE $1 ORDER BY name
 
 @dataclass(slots=True, frozen=True)
 class Holder:
-    """The last holder of a lease. ``valid`` is false once the lease has expired."""
+    """The last holder of a lease. ``valid`` is false if the lease has expired."""
 
     name: str
     owner: str

@@ -1,16 +1,17 @@
-"""Names that processes share in Postgres, each made here: leases, notification channels, retired subjects."""
+"""Names that processes share in Postgres: leases, notification channels, retired subjects. All are made
+here."""
 
 OUTBOX_CHANNEL = "outbox"
 """Wakes the relay; the payload is the stream."""
 
 GAME_EVENTS_CHANNEL = "cockpit_events"
-"""Wakes those who follow a mock server's events; the payload is the session."""
+"""Wakes the followers of a mock server's events; the payload is the session."""
 
 SYNCS_CHANNEL = "knowledge_syncs"
 """Wakes the dispatcher of requested syncs."""
 
 SCHEDULES_CHANNEL = "knowledge_schedules"
-"""Says that a schedule changed."""
+"""Announces that a schedule changed."""
 
 SIMULATION_LEASE = "cockpit-simulation"
 SCHEDULES_LEASE = "knowledge.schedules"
@@ -26,7 +27,7 @@ def consumer_lease(stream: str, group: str) -> str:
 
 
 def partition_lease(topic: str, group: str, partition: int) -> str:
-    """The lease that fences a partition of a topic for a group, on Kafka."""
+    """The lease that fences one partition of a topic for a group, on Kafka."""
     return f"{consumer_lease(topic, group)}:{partition}"
 
 

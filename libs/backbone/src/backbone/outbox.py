@@ -1,8 +1,7 @@
-"""Transactional outbox: a fact commits with the change that it tells of, and is published afterwards.
+"""Transactional outbox: a fact commits with the change it reports, and is published afterwards.
 
-Within a subject, ``sequence`` counts the facts without a gap. It comes from the subject's own row, under
-whose lock the change is made, so a committed fact's predecessors are committed too, and ``position`` orders
-them.
+Within a subject, ``sequence`` counts the facts without a gap. It comes from the subject's own row, whose lock
+the change holds. So all predecessors of a committed fact are committed too, and ``position`` orders them.
 """
 
 from collections.abc import Collection, Sequence
@@ -75,7 +74,7 @@ FROM outbox GROUP BY stream ORDER BY stream
 
 @dataclass(slots=True, frozen=True)
 class Backlog:
-    """The facts of a stream that are committed and not published yet. ``oldest`` is the first one's time."""
+    """A stream's facts that are committed and not yet published. ``oldest`` is the time of the first."""
 
     stream: str
     waiting: int
@@ -84,7 +83,7 @@ class Backlog:
 
 
 async def count_by_stream(connection: Connection) -> dict[str, Backlog]:
-    """The backlog of each stream that has one, by stream."""
+    """The backlogs that aren't empty, by stream."""
     return {row["stream"]: Backlog(**row) for row in await connection.fetch(COUNT_BY_STREAM)}
 
 
@@ -98,7 +97,7 @@ ORDER BY stream, position
 
 @dataclass(slots=True, frozen=True)
 class WaitingFact:
-    """A fact that is committed and not published yet, without its data."""
+    """A fact that is committed and not yet published, without its data."""
 
     stream: str
     position: int

@@ -1,7 +1,7 @@
-"""Parking: what must be retried holds up its own conversation only.
+"""Parking: an entry that must be retried holds up only its own key.
 
-An entry that failed, and every later entry of its key, wait here by id; they stay pending in the group, so
-nothing is lost with this process. Only ids are kept: memory is bounded by :data:`LIMIT` of them.
+A failed entry and every later entry of its key wait here by id. They stay pending in the group, so none is
+lost with this process. Memory is bounded: only ids are kept, at most :data:`LIMIT`.
 """
 
 import time
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from prometheus_client import Gauge
 
 LIMIT = 20_000
-"""Parked ids (about 100 bytes each) above which no more is read."""
+"""Maximum parked ids (about 100 bytes each). Above it nothing more is read."""
 
 PARKED = Gauge("takaro_stream_parked_entries", "Entries waiting for a retry of their key", ["stream"])
 
@@ -27,7 +27,7 @@ class Lot:
 
 
 class Parking:
-    """Lots by key. Used from one event loop only."""
+    """Lots by key. Not thread-safe: use it from one event loop."""
 
     def __init__(self, stream: str) -> None:
         self._lots: dict[str, Lot] = {}
@@ -39,28 +39,31 @@ class Parking:
 
     @property
     def full(self) -> bool:
+        """Whether nothing more may be read."""
         return self._size >= LIMIT
 
     def ids(self) -> set[str]:
+        """All parked ids."""
         return {entry_id for lot in self._lots.values() for entry_id in lot.entry_ids}
 
     def park(self, key: str, entry_ids: Sequence[str], *, delay: float) -> None:
-        """Make a lot for ``key``: its head is tried again after ``delay`` seconds."""
+        """Park ``key``. Its first entry is tried again after ``delay`` seconds."""
         lot = self._lots.setdefault(key, Lot())
         lot.entry_ids.extend(entry_ids)
         lot.due = time.monotonic() + delay
         self._resize(len(entry_ids))
 
     def follow(self, key: str, entry_id: str) -> None:
-        """Put a later entry behind its predecessors."""
+        """Park a later entry behind its predecessors."""
         self._lots[key].entry_ids.append(entry_id)
         self._resize(1)
 
     def postpone(self, key: str, delay: float) -> None:
+        """Try the first entry of ``key`` again after ``delay`` seconds."""
         self._lots[key].due = time.monotonic() + delay
 
     def due(self) -> str | None:
-        """A key whose time has come, the longest overdue first."""
+        """A key whose retry is due, the longest overdue first."""
         if not self._lots:
             return None
         key, lot = min(self._lots.items(), key=lambda pair: pair[1].due)
@@ -70,10 +73,10 @@ class Parking:
         return self._lots[key]
 
     def settle(self, key: str, entry_id: str) -> None:
-        """``entry_id``, the first entry of ``key``, is dealt with; an empty lot is removed.
+        """Remove ``entry_id``, the first entry of ``key``, which is done. An empty lot is removed too.
 
-        Nothing happens when it isn't the first any more: the lots were cleared while it was dealt with, and
-        perhaps filled anew.
+        Has no effect if it isn't the first any more: the lots were cleared while it was handled, and perhaps
+        filled again.
         """
         lot = self._lots.get(key)
         if lot is None or lot.entry_ids[0] != entry_id:
@@ -85,6 +88,7 @@ class Parking:
         self._resize(-1)
 
     def clear(self) -> None:
+        """Forget all lots: their entries stay pending."""
         self._lots.clear()
         self._resize(-self._size)
 

@@ -1,9 +1,9 @@
-"""What happens to the entries that a consumer has read, whatever goes wrong.
+"""What happens to the entries that a consumer has read, including when something fails.
 
-A batch is one transaction. When it fails because a dependency is away, it waits and is tried again: nobody is
-to blame. When it fails for another reason, it is split by key until the culprit is alone; that one is parked
-with what follows it in its conversation, and everything else commits. A handler that fails too often makes
-its entry a dead letter.
+A batch is one transaction. If it fails because a dependency is down, it waits and is retried, and no entry
+counts a failure. If it fails for another reason, it is split by key until the failing entry is alone. That
+entry is parked with its successors of the same key, and everything else commits. An entry whose handler fails
+too often becomes a dead letter.
 """
 
 import asyncio
@@ -32,10 +32,10 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 RETRY_PAGE = 16
-"""Parked entries that are read again at once: each of them is tried alone anyway."""
+"""Parked entries that are read again at once. Each of them is tried alone."""
 
 STOP_SECONDS = 0.5
-"""How long retries may take to hear that they are over."""
+"""How long retries may take to stop."""
 
 HANDLED = Counter("takaro_stream_entries_total", "Entries dealt with", ["stream", "group", "outcome"])
 FAILURES = Counter("takaro_stream_handler_failures_total", "Handler failures", ["stream", "group"])
@@ -49,9 +49,9 @@ SECONDS = Histogram(
 
 
 class Processor:
-    """Deals with entries of one stream for one group, between :meth:`start` and :meth:`stop`.
+    """Handles entries of one stream for one group, between :meth:`start` and :meth:`stop`.
 
-    ``trouble`` is the outage that is being waited for, if there is one.
+    ``trouble`` is the outage it waits for, if any.
     """
 
     def __init__(
@@ -70,24 +70,27 @@ class Processor:
 
     @property
     def retrying(self) -> bool:
-        """Whether what is parked will be tried again. When that has ended by itself, start anew."""
+        """Whether the retries of parked entries are running. If they ended by themselves, the consumer must
+        start again."""
         return self._retries is not None and not self._retries.done()
 
     def start(self, lease: Fence) -> None:
-        """Work under ``lease``, with nothing parked; what will be is tried again until :meth:`stop`."""
+        """Start to work under ``lease``, with nothing parked. Parked entries are retried until
+        :meth:`stop`."""
         self.lease = lease
         self.parking.clear()
         self._retries = asyncio.create_task(self._retry_parked())
 
     async def stop(self) -> None:
-        """Try nothing again any more."""
+        """Stop retrying."""
         self.trouble = None
         retries, self._retries = self._retries, None
         if retries is not None:
             await supervision.stop(retries, patience_seconds=STOP_SECONDS)
 
     def prepare(self, entries: Sequence[RawEntry]) -> list[Item]:
-        """Validate entries just read; they are in flight until :meth:`handle` or :meth:`release`."""
+        """Validate entries that were just read. They are in flight until :meth:`handle` or
+        :meth:`release`."""
         items = validate(self._router, self.source.stream, entries)
         self.in_flight.update(entry_id for entry_id, _ in entries)
         return items
@@ -97,16 +100,16 @@ class Processor:
         self.in_flight.difference_update(item.entry[0] for item in items)
 
     async def handle(self, items: Sequence[Item]) -> None:
-        """Deal with prepared entries, in their order: each ends acknowledged, dead, or parked.
+        """Handle prepared entries in order. Each ends acknowledged, dead-lettered or parked.
 
-        In one transaction, or in several when they are large together: what a handler makes of an entry takes
-        several times its bytes. Raises :class:`LeaseLost` when another process has taken over.
+        Large entries are split over several transactions, because a handler takes several times their bytes
+        in memory. Raises :class:`LeaseLost` if another process has taken over.
         """
         try:
             while self.parking.full:
                 self._check_lease()
                 if not self.retrying:
-                    raise TransientError("nothing that is parked is tried again")
+                    raise TransientError("retries of parked entries have stopped")
                 await asyncio.sleep(0.1)
             with SECONDS.labels(*self._labels).time():
                 for part in split(items, self._budget):
@@ -115,7 +118,7 @@ class Processor:
             self.release(items)
 
     def _pass_parked(self, items: Sequence[Item]) -> list[Item]:
-        """Put what follows a parked entry of its key behind it; the others."""
+        """Park the entries whose key is already parked. Returns the others."""
         ready: list[Item] = []
         for item in items:
             if item.order_key in self.parking:
@@ -125,16 +128,16 @@ class Processor:
         return ready
 
     async def process(self, entries: Sequence[RawEntry]) -> None:
-        """:meth:`prepare` and :meth:`handle`."""
+        """:meth:`prepare`, then :meth:`handle`."""
         await self.handle(self.prepare(entries))
 
     async def retry_due(self) -> bool:
-        """Try one parked key whose time has come; whether there was one."""
+        """Retry one parked key that is due. Returns whether there was one."""
         key = self.parking.due()
         if key is None:
             return False
         lot = self.parking.lot(key)
-        # What has failed is tried alone: its followers are read when it is out of their way.
+        # A failed entry is retried alone. Its successors are read once it is out of the way.
         head = list(lot.entry_ids)[: 1 if lot.attempts else RETRY_PAGE]
         entries = {e[0]: e for e in await self._patiently(lambda: self.source.fetch(head))}
         gone = [entry_id for entry_id in head if entry_id not in entries]
@@ -156,7 +159,7 @@ class Processor:
         except LeaseLost:
             return
         except Exception as error:
-            # The consumer starts anew, from what is pending.
+            # The consumer starts again from what is pending.
             log.error("retries ended", stream=self.source.stream, exc_info=error)
 
     async def _settle(self, items: Sequence[Item]) -> None:
@@ -181,7 +184,8 @@ class Processor:
         return await self._patiently(attempt)
 
     async def _isolate(self, items: Sequence[Item], error: Exception) -> None:
-        """Halve by key until what fails is alone: healthy keys cost about two transactions a halving."""
+        """Halve by key until the failing entry is alone. Healthy keys cost about two transactions for each
+        halving."""
         keys = list(dict.fromkeys(item.order_key for item in items))
         if len(keys) > 1:
             first = set(keys[: len(keys) // 2])
@@ -198,7 +202,7 @@ class Processor:
         await self._fail(items[0], items[0].order_key, error)
 
     async def _attempt_alone(self, item: Item, key: str) -> bool:
-        """Whether the entry is dealt with (handled, or dead); if not, its key is parked."""
+        """Whether the entry is done (handled or dead-lettered). If not, its key is parked."""
         try:
             rejected = await self._apply([item])
         except LeaseLost:
@@ -209,7 +213,8 @@ class Processor:
         return True
 
     async def _fail(self, item: Item, key: str, error: Exception) -> bool:
-        """One entry, alone, failed: park its key, or bury it. Whether it is buried."""
+        """A single entry failed: park its key, or write its dead letter after too many failures (returns
+        true)."""
         entry_id = item.entry[0]
         failures = 0
         if not is_transient(error):
@@ -233,7 +238,8 @@ class Processor:
         return False
 
     async def _finish(self, items: Sequence[Item], rejected: dict[int, Rejection]) -> None:
-        """After the commit: dead letters for what was rejected, then one acknowledgement for the rest."""
+        """After the commit: write dead letters for rejected entries, then acknowledge the rest in one
+        call."""
         letters = []
         for i, rejection in rejected.items():
             log.warning(
@@ -250,7 +256,7 @@ class Processor:
         HANDLED.labels(*self._labels, "handled").inc(len(done))
 
     async def _patiently(self, action: Callable[[], Awaitable[T]]) -> T:
-        """Repeat ``action`` for as long as a dependency is away."""
+        """Repeat ``action`` for as long as a dependency is down."""
         attempt = 0
         while True:
             self._check_lease()

@@ -1,10 +1,10 @@
-"""Publishing: where the relay hands over facts, whatever the broker."""
+"""How the relay publishes facts, on any broker."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 EntryFields: TypeAlias = Mapping[str | bytes, str | bytes]
-"""The flat fields of one event, as :func:`backbone.events.encode_entry` makes them."""
+"""The flat fields of one event, as :func:`backbone.events.encode_entry` encodes them."""
 
 
 class Publisher(Protocol):
@@ -12,10 +12,10 @@ class Publisher(Protocol):
 
     @property
     def system(self) -> str:
-        """``messaging.system`` of OpenTelemetry."""
+        """OpenTelemetry's ``messaging.system``."""
 
     async def publish(self, stream: str, entries: Sequence[EntryFields]) -> Sequence[str]:
-        """Append ``entries`` in order for each subject; all of them are stored when this returns their ids.
+        """Append ``entries`` in order for each subject. Returns their ids once all of them are stored.
 
-        An error may leave some of them published: never one without those before it in its subject.
+        After an error some may be published, but none without its predecessors in its subject.
         """

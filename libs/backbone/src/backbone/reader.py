@@ -1,16 +1,16 @@
-"""FastStream as the reader of streams and topics, and everything that has to be known about it.
+"""FastStream as the reader of streams and topics, with everything one must know about it.
 
-FastStream connects, blocks, polls, and speaks Kafka's group protocol. Its quirks are dealt with here, behind
+FastStream connects, blocks, polls, and speaks Kafka's group protocol. This module handles its quirks behind
 :class:`Reader`:
 
-- It ignores errors of the handler and lost connections, and reads on. The owner is told of both.
-- While Redis refuses a read, it tries again at once, without a pause. The owner is told.
-- It fixes how much a read takes when it subscribes. A ``Window`` decides before each read instead.
+- It ignores handler errors and lost connections, and reads on. Here both are reported to the owner.
+- While Redis refuses a read, it retries at once, without a pause. Here the refusal is reported to the owner.
+- It fixes the size of a read when it subscribes. A ``Window`` decides before each read instead.
 - It makes deep copies of its configuration. A ``Window`` is its own copy.
-- One entry that it can't parse fails the whole batch. Entries are handed over as they came.
-- A subscriber says that it is running although its task has ended. ``is_reading`` looks at the task.
+- One entry that it can't parse fails the whole batch. Here entries are passed on unparsed.
+- A subscriber claims to be running after its task has ended. ``is_reading`` checks the task.
 
-Written for FastStream 0.7. Its private names are imported in this file alone.
+Written for FastStream 0.7. Only this file imports its private names.
 """
 
 import logging
@@ -36,31 +36,32 @@ if TYPE_CHECKING:
     from backbone.window import Window
 
 BLOCK_MILLISECONDS = 1_000
-"""How long one read waits: below the socket timeout of 5 s, and below the lease's time to live."""
+"""How long one read waits: less than the socket timeout of 5 s and a lease's time to live."""
 
 OnEntries: TypeAlias = "Callable[[list[RawEntry]], Awaitable[None]]"
 OnRecords: TypeAlias = Callable[[tuple[Any, ...]], Awaitable[None]]
 
 
 class Reader(Protocol):
-    """Reads and hands batches over, between its start and its stop; used once."""
+    """Reads batches and passes them on, from start to stop. Can't be restarted."""
 
     @property
     def is_reading(self) -> bool:
-        """Whether it reads: started, and not ended by itself since."""
+        """Whether it reads: it was started and hasn't ended by itself."""
 
     async def start(self) -> None:
-        """Connect and begin to read."""
+        """Connect and start to read."""
 
     async def stop(self) -> None:
-        """End reading, and let go of the connections."""
+        """Stop reading and close the connections."""
 
 
 class StreamReader:
     """A :class:`Reader` of one Redis stream, as ``consumer`` of ``group``.
 
-    ``on_entries`` takes a batch as it came; ``on_interruption`` hears of whatever may have lost a reply that
-    the server counts as delivered: a lost connection, a refusal, an error of ``on_entries``.
+    ``on_entries`` receives each batch unparsed. ``on_interruption`` is called after anything that may have
+    lost a reply which the server counts as delivered: a lost connection, a refusal, an error of
+    ``on_entries``.
     """
 
     def __init__(
@@ -123,7 +124,7 @@ class StreamReader:
 class TopicReader:
     """A :class:`Reader` of one Kafka topic, as a member of ``group``.
 
-    ``settings`` are aiokafka's, in FastStream's names; ``listener`` is aiokafka's, of the group's rebalances.
+    ``settings`` are aiokafka's, under FastStream's names; ``listener`` is aiokafka's rebalance listener.
     """
 
     def __init__(
@@ -139,7 +140,7 @@ class TopicReader:
         grace_seconds: float,
         settings: dict[str, Any],
     ) -> None:
-        # Here, so that a service on Redis Streams doesn't load aiokafka.
+        # Imported here, so that a service on Redis Streams doesn't load aiokafka.
         from faststream.kafka import KafkaBroker
         from faststream.kafka.message import FAKE_CONSUMER as NO_CONSUMER
         from faststream.kafka.message import KafkaMessage
@@ -192,9 +193,9 @@ class TopicReader:
 
 
 def read_binary(raw: bytes) -> tuple[bytes, object]:
-    """Body and headers of a ``__data__`` field, as FastStream's own publisher writes it: binary or JSON.
+    """Body and headers of a ``__data__`` field, as FastStream's publisher writes it: binary or JSON.
 
-    Raises whatever its parser meets: anybody may write the field.
+    Any program can write the field, so this raises whatever the parser raises.
     """
     return BinaryMessageFormatV1.parse(raw)
 
@@ -207,7 +208,7 @@ def security_arguments(security: "BaseSecurity | None") -> dict[str, Any]:
 
 
 class _PacedStream(StreamSub):
-    """A stream of which each read takes as much as the window says by then."""
+    """A stream whose read size is what the window says at that moment."""
 
     def __init__(self, window: "Window", *args: Any, **kwargs: Any) -> None:
         self.window = window
@@ -215,16 +216,17 @@ class _PacedStream(StreamSub):
 
     @property
     def max_records(self) -> int:
-        """FastStream asks before each read."""
+        """FastStream reads this before each read."""
         return self.window.count
 
     @max_records.setter
     def max_records(self, _: int | None) -> None:
-        """FastStream's own, fixed, is of no use here."""
+        """FastStream's own fixed size is not used."""
 
 
 def _watched(base: type[AbstractConnection], on_interruption: Callable[[], None]) -> type[AbstractConnection]:
-    """A connection that tells when it is lost or refused. It never retries: no lost reply goes unnoticed."""
+    """A connection that reports when it is lost or refused. It never retries, so no lost reply goes
+    unnoticed."""
 
     class Watched(base):  # type: ignore[valid-type,misc]
         async def disconnect(self, *args: object, **kwargs: object) -> None:

@@ -1,9 +1,9 @@
 """The relay: publishes what the outbox holds, at least once, in order for each subject.
 
-It works under a lease, in one fenced transaction a batch: read in order of position, publish in
-one go, delete what was published. Committed rows of a subject are always a prefix of its sequence (outbox),
-so a batch never overtakes a predecessor; nothing is skipped by a "last id", since transactions commit out of
-order.
+It works under a lease, in one fenced transaction for each batch: read in order of position, publish in one
+call, delete what was published. Committed rows of a subject are always a prefix of its sequence (see outbox),
+so a batch never overtakes a predecessor. There is no "last id" that could skip rows, since transactions
+commit out of order.
 """
 
 import asyncio
@@ -39,16 +39,17 @@ FROM (SELECT *, sum(octet_length(data)) OVER (ORDER BY position) AS bytes
       FROM outbox WHERE stream = $1 ORDER BY position LIMIT $2) AS page
 WHERE bytes - octet_length(data) < $3
 """
-"""A page ends with the row that reaches its bytes: ``bytes`` counts them up to and with a row.
+"""A page ends with the row that reaches its bytes; ``bytes`` is the running total including the row.
 
-The transaction that lists also deletes. Were that lost in a crash of Postgres, the facts would be told
-again: at least once is promised, so nothing waits for the disk here."""
+The transaction that lists also deletes. If a crash of Postgres loses it, the facts are published again. Only
+at-least-once is promised, so the commit doesn't wait for the disk.
+"""
 DELETE_PUBLISHED = "DELETE FROM outbox WHERE stream = $1 AND position = ANY($2::bigint[])"
 COUNT_WAITING = "SELECT count(*) FROM outbox WHERE stream = $1"
 
 BATCH = 500
 POLL_SECONDS = 1.0
-"""Facts are announced by NOTIFY; the poll finds those whose notification was lost."""
+"""NOTIFY announces facts; the poll finds those whose notification was lost."""
 
 
 class Relay:
@@ -70,10 +71,11 @@ class Relay:
 
     @property
     def status(self) -> str:
+        """``active`` or ``standby``."""
         return "standby" if self._keeper.lease is None else "active"
 
     async def run(self) -> None:
-        """Publish whenever the lease is ours; for ever, until cancelled."""
+        """Publish whenever this process holds the lease, until cancelled."""
         await self._keeper.run(self._lead)
 
     async def _lead(self, lease: Lease) -> None:
@@ -94,7 +96,7 @@ class Relay:
                     await notified.wait(POLL_SECONDS)
 
     async def publish_batch(self, lease: Lease) -> int:
-        """Publish up to :data:`BATCH` facts, of about ``page_bytes`` together; how many it were."""
+        """Publish up to :data:`BATCH` facts, of about ``page_bytes`` together. Returns their number."""
         with suppress_instrumentation():
             async with transaction(self._pool) as connection:
                 await lease.hold(connection)
@@ -133,7 +135,8 @@ class Relay:
 
     @contextmanager
     def _send_spans(self, rows: Sequence[asyncpg.Record]) -> Iterator[Sequence[Span]]:
-        """A send span in each fact's own trace, whose context travels with the fact; none when unrecorded."""
+        """A send span in each fact's own trace; the fact carries its context. No spans if nothing is
+        recorded."""
         if not telemetry.recording():
             yield ()
             return

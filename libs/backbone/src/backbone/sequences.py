@@ -1,4 +1,4 @@
-"""The sequences of subjects that are gone: whoever comes back by the same id counts on from there."""
+"""The last sequences of deleted subjects: a subject recreated under the same id continues from there."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -16,21 +16,21 @@ GET_RETIRED_AT = "SELECT retired_at FROM retired_subjects WHERE subject = $1"
 
 
 async def retire(connection: Connection, last: Mapping[str, int]) -> None:
-    """Keep the last sequence of subjects that are deleted in the caller's transaction."""
+    """Store the last sequence of subjects that the caller's transaction deletes."""
     await connection.execute(RETIRE, list(last), list(last.values()))
 
 
 async def resume(connection: Connection, subjects: Sequence[str]) -> dict[str, int]:
-    """The last sequences of those of ``subjects`` that were there before.
+    """The last sequences of those ``subjects`` that existed before.
 
-    Ask in a statement of its own after the insert of a new row: that one may have waited for the deletion
-    of the same id to commit, and only a later snapshot sees what it retired.
+    Run it as a separate statement after the insert of a new row. The insert may have waited for a deletion of
+    the same id to commit, and only a later snapshot sees the sequence that it stored.
     """
     rows = await connection.fetch(LIST_RETIRED, subjects)
     return {row["subject"]: row["sequence"] for row in rows}
 
 
 async def get_retired_at(connection: Connection, subject: str) -> datetime | None:
-    """When ``subject`` was last deleted; ``None`` when it never was."""
+    """When ``subject`` was last deleted; ``None`` if never."""
     moment: datetime | None = await connection.fetchval(GET_RETIRED_AT, subject)
     return moment

@@ -9,21 +9,33 @@ from common.settings import StoreSettings
 
 
 class BackboneSettings(StoreSettings):
-    """Where events travel, how many at once, and how long they are kept and tried."""
+    """Where events travel, how many at once, and how long they are kept and retried."""
 
     event_bus_url: str = Field("", description="defaults to REDIS_URL; kafka://host:9092 switches to Kafka")
-    stream_batch_size: int = Field(500, ge=1, le=10_000, description="entries handled in one transaction")
+    stream_batch_size: int = Field(
+        500, ge=1, le=10_000, description="entries handled in one transaction, at most"
+    )
     stream_batch_bytes: int = Field(
-        4_000_000, ge=1, description="bytes of entries in one transaction, and of facts published at once"
+        4_000_000,
+        ge=1,
+        description="bytes of entries in one transaction, and of facts published at once, at most",
     )
     stream_retention_seconds: float = Field(
-        7 * 86_400, gt=0, description="how long facts stay in a stream, and a silent group may hold them"
+        7 * 86_400,
+        gt=0,
+        description="how long facts stay in a stream, and how long a silent group can keep them there",
     )
     inbox_retention_seconds: float = Field(
-        30 * 86_400, gt=0, description="how long handled events are remembered; longer than any replay"
+        30 * 86_400,
+        gt=0,
+        description="how long handled events are remembered; must be longer than any replay",
     )
-    max_handler_failures: int = Field(5, ge=1, description="failures after which an entry is a dead letter")
-    retry_backoff_seconds: float = Field(0.2, gt=0, description="first pause before a retry; then doubled")
+    max_handler_failures: int = Field(
+        5, ge=1, description="failures after which an entry becomes a dead letter"
+    )
+    retry_backoff_seconds: float = Field(
+        0.2, gt=0, description="first pause before a retry; doubles each time"
+    )
     retry_backoff_max_seconds: float = Field(30, gt=0, description="longest pause between retries")
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What the processor needs of a broker: everything else about entries is the same on all of them."""
+"""What the processor needs from a broker. Everything else about entries is the same on all of them."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -23,16 +23,16 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """The consumer group's."""
+        """The name of the consumer group."""
 
     @property
     def failures(self) -> Failures: ...
 
     async def fetch(self, entry_ids: Sequence[str]) -> list[RawEntry]:
-        """Read entries again, in the given order; without those that are gone."""
+        """Read entries again, in the given order, without those that no longer exist."""
 
     async def acknowledge(self, entry_ids: Sequence[str]) -> None:
-        """Entries are dealt with: after the commit of their effects."""
+        """Acknowledge entries, after their effects have committed."""
 
     async def bury(self, letters: Sequence[DeadLetter]) -> None:
-        """Move entries to the dead letters, unless they had theirs before, and acknowledge them."""
+        """Move entries to the dead letters and acknowledge them. Writes no dead letter twice."""

@@ -1,4 +1,4 @@
-"""From raw entries to validated commands: one bad entry never holds up a batch."""
+"""Turns raw entries into validated events, so that one bad entry never holds up a batch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Item:
-    """An entry on its way: ``route`` and ``command`` are set when it is valid, else ``rejection`` is.
+    """An entry being handled: ``route`` and ``command`` are set if it is valid, else ``rejection`` is.
 
-    An entry of a type that the router doesn't take, on a stream of facts, has neither: it is passed over.
+    On a stream of facts, an entry whose type the router doesn't take has neither: it is passed over.
     """
 
     entry: RawEntry
@@ -30,7 +30,7 @@ class Item:
 
 
 def validate(router: Router, stream: str, entries: Sequence[RawEntry]) -> list[Item]:
-    """Decode and validate each entry on its own, in order."""
+    """Decode and validate each entry separately, in order."""
     return [_validate(router, stream, entry) for entry in entries]
 
 
@@ -42,7 +42,7 @@ def _validate(router: Router, stream: str, entry: RawEntry) -> Item:
     except MalformedEntry as error:
         return Item(entry, error.event, rejection=Rejection("malformed", str(error)))
     except Exception as error:
-        # What nobody foresaw is the misfortune of one entry, not of its batch.
+        # An unforeseen error concerns one entry, not its batch.
         log.error("entry can't be read", stream=stream, entry_id=entry[0], exc_info=error)
         return Item(entry, event, rejection=Rejection("malformed", f"{type(error).__name__}: {error}"))
 
@@ -52,7 +52,7 @@ def _read(router: Router, entry: RawEntry, event: Event) -> Item:
     if route is None:
         rejection = None
         if router.rejected is not None:
-            rejection = Rejection("unknown_type", f"{router.service} takes no {event.type}")
+            rejection = Rejection("unknown_type", f"{router.service} doesn't take {event.type}")
         return Item(entry, event, rejection=rejection)
     try:
         data = route.model.model_validate_json(event.data)
@@ -67,5 +67,5 @@ def _read(router: Router, entry: RawEntry, event: Event) -> Item:
 
 
 def explain(problems: Sequence[Mapping[str, Any]]) -> str:
-    """Pydantic's findings on one line: ``conversationId: Field required; …``."""
+    """Pydantic's errors on one line: ``conversationId: Field required; …``."""
     return "; ".join(f"{'.'.join(map(str, p['loc'])) or 'data'}: {p['msg']}" for p in problems[:10])

@@ -1,4 +1,4 @@
-"""How many entries to read at once: brokers count entries, memory counts bytes."""
+"""How many entries to read at once. Brokers count entries, but memory is limited in bytes."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,14 +6,14 @@ from backbone.events import RawEntry
 from backbone.validation import Item
 
 FIRST = 8
-"""Entries of the first read, whatever their size; each read that comes back full doubles the next."""
+"""Entries of the first read, whatever their size. Each read that comes back full doubles the next."""
 
 
 class Window:
-    """The size of the next read, in ``count`` entries: at most ``limit``, and about ``budget`` bytes.
+    """The size of the next read, in entries (``count``): at most ``limit``, and about ``budget`` bytes.
 
-    It opens only as far as what was read before was small, so that a backlog of large entries is met by a
-    small read. Copies are the window itself: FastStream copies what it is configured with.
+    It grows only while earlier entries were small, so that the first read of a backlog of large entries is
+    small. Copying returns the window itself, because FastStream copies its configuration.
     """
 
     def __init__(self, limit: int, budget: int) -> None:
@@ -24,7 +24,7 @@ class Window:
         return self
 
     def saw(self, entries: Sequence[RawEntry]) -> int:
-        """Learn from what a read brought; how many bytes it was."""
+        """Learn from what a read returned. Returns its size in bytes."""
         size = sum(map(entry_bytes, entries))
         fitting = self._budget * len(entries) // max(1, size)
         self.count = max(1, min(self._limit, fitting, max(FIRST, 2 * len(entries))))
@@ -32,12 +32,13 @@ class Window:
 
 
 def entry_bytes(entry: RawEntry) -> int:
-    """What an entry's values take, in bytes; names and overhead are small beside them when that matters."""
+    """The size of an entry's values in bytes. Names and overhead are small in comparison when size
+    matters."""
     return sum(map(len, entry[1].values()))
 
 
 def split(items: Sequence[Item], budget: int) -> Iterator[Sequence[Item]]:
-    """Consecutive parts of ``items``, of at most ``budget`` bytes each, or of a single item."""
+    """Consecutive parts of ``items``, each of at most ``budget`` bytes or a single item."""
     start = total = 0
     for i, item in enumerate(items):
         size = entry_bytes(item.entry)

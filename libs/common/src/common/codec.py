@@ -19,28 +19,28 @@ _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
 
 
 def _text(value: object) -> str:
-    if isinstance(value, UUID):  # asyncpg's own kind of UUID, which orjson doesn't take for one
+    if isinstance(value, UUID):  # asyncpg's own UUID class, which orjson doesn't recognise
         return str(value)
-    raise TypeError(f"{type(value).__name__} is no JSON")
+    raise TypeError(f"{type(value).__name__} isn't JSON")
 
 
 def dumps(value: object) -> bytes:
-    """Encode ``value`` as compact UTF-8 JSON. Raises ``TypeError`` for what JSON cannot hold."""
+    """Encode ``value`` as compact UTF-8 JSON. Raises ``TypeError`` for what JSON can't represent."""
     return orjson.dumps(value, default=_text, option=_OPTIONS)
 
 
 def dumps_str(value: object) -> str:
-    """Like :func:`dumps`, as text: what asyncpg wants for ``jsonb``."""
+    """Like :func:`dumps`, but returns text, which asyncpg expects for ``jsonb``."""
     return orjson.dumps(value, default=_text, option=_OPTIONS).decode()
 
 
 def loads(raw: bytes | bytearray | memoryview | str) -> Any:
-    """Decode JSON. Raises ``ValueError`` (``orjson.JSONDecodeError``) on anything else, NaN included."""
+    """Decode JSON. Raises ``ValueError`` (``orjson.JSONDecodeError``) for anything else, including NaN."""
     return orjson.loads(raw)
 
 
 def stored_bytes(encoded: bytes) -> int:
-    """The bytes of what :func:`dumps` encoded, as ``jsonb`` gives it back: without exponents.
+    """The size of what :func:`dumps` encoded, as ``jsonb`` returns it: without exponents.
 
     The spaces that Postgres writes between values aren't counted.
     """
@@ -51,7 +51,7 @@ def stored_bytes(encoded: bytes) -> int:
 
 
 def has_nul(value: object) -> bool:
-    """Whether a string anywhere in ``value`` holds U+0000, which Postgres can't store in text or jsonb."""
+    """Whether any string in ``value`` holds U+0000, which Postgres can't store in text or jsonb."""
     if isinstance(value, str):
         return "\x00" in value
     if isinstance(value, dict):
@@ -62,5 +62,5 @@ def has_nul(value: object) -> bool:
 
 
 def json_has_nul(raw: bytes) -> bool:
-    """:func:`has_nul` for encoded JSON; decodes only what looks suspicious."""
+    """:func:`has_nul` for encoded JSON. Decodes only if the bytes look suspicious."""
     return b"\\u0000" in raw and has_nul(loads(raw))

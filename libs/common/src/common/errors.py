@@ -1,7 +1,7 @@
-"""One hierarchy: what will never work (permanent) apart from what may work later (transient).
+"""One hierarchy that separates errors that always recur (permanent) from those that pass (transient).
 
-HTTP answers the first with a 4xx, the second with a 503. A stream consumer dead-letters the first at once
-and tries the second again for as long as it takes.
+HTTP answers a permanent error with a 4xx and a transient one with a 503. A stream consumer writes a dead
+letter for the first at once, and retries the second for as long as it takes.
 """
 
 import re
@@ -13,7 +13,7 @@ import redis.exceptions
 
 
 class TakaroError(Exception):
-    """Root of the errors that the services raise on purpose."""
+    """Base of the errors that the services raise on purpose."""
 
     status: ClassVar[int] = 500
     default_code: ClassVar[str] = "internal"
@@ -42,11 +42,15 @@ class Invalid(PermanentError):
 
 
 class NotAuthenticated(PermanentError):
+    """HTTP 401: there are no valid credentials."""
+
     status = 401
     default_code = "not_authenticated"
 
 
 class Forbidden(PermanentError):
+    """HTTP 403: another user's resource."""
+
     status = 403
     default_code = "forbidden"
 
@@ -55,29 +59,35 @@ class Forbidden(PermanentError):
 
 
 class NotFound(PermanentError):
+    """HTTP 404."""
+
     status = 404
     default_code = "not_found"
 
 
 class Conflict(PermanentError):
+    """HTTP 409: the resource exists, or changed meanwhile."""
+
     status = 409
     default_code = "conflict"
 
 
 class TooLarge(PermanentError):
+    """HTTP 413: the value is over its limit."""
+
     status = 413
     default_code = "too_large"
 
 
 class TransientError(TakaroError):
-    """A dependency is away or busy; the same request may succeed later."""
+    """A dependency is down or busy; the same request may succeed later."""
 
     status = 503
     default_code = "unavailable"
 
 
 class DependencyAway(TransientError):
-    """A whole dependency is away, say the adapters whose libraries have errors of their own for it."""
+    """A whole dependency is down. Raised by adapters whose libraries have their own errors for that."""
 
 
 OUTAGES: tuple[type[BaseException], ...] = (
@@ -104,21 +114,21 @@ OUTAGES: tuple[type[BaseException], ...] = (
     redis.exceptions.TryAgainError,
     TimeoutError,
 )
-"""Errors that say a whole dependency is away: everything waits, and nobody is to blame.
+"""Errors that mean a whole dependency is down: everything waits, and no entry counts a failure.
 
 ``InsufficientResourcesError`` is class 53 (disk full, out of memory, too many connections),
-``PostgresSystemError`` class 58 (I/O error); ``OutOfMemoryError`` is Redis at ``maxmemory``.
-``InternalClientError`` is what asyncpg says of a connection that the server cut in mid-statement ("cannot
-switch to state …"), when it is used once more before it is known to be closed.
+``PostgresSystemError`` class 58 (I/O error); ``OutOfMemoryError`` is Redis at ``maxmemory``. asyncpg raises
+``InternalClientError`` ("cannot switch to state …") when a connection that the server cut in mid-statement is
+used again before it is known to be closed.
 """
 
 _PASSING_REPLY = re.compile(
     r"(?:caused error: \(['\"])?(?:Transaction discarded because of: )?"
     r"(?:BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOREPLICAS|OOM|READONLY|TRYAGAIN|UNBLOCKED) "
 )
-"""Replies of a Redis that can't write for now. redis-py has no classes for ``NOREPLICAS`` (too few replicas),
-``MISCONF`` (its disk is full), ``BUSY`` (a script runs) and ``UNBLOCKED`` (it became a replica), and any of
-them may be the reason of an ``EXECABORT``. A pipeline puts its command before the reply."""
+"""Replies of a Redis that temporarily can't write. redis-py has no classes for ``NOREPLICAS`` (too few
+replicas), ``MISCONF`` (its disk is full), ``BUSY`` (a script runs) and ``UNBLOCKED`` (it became a replica).
+Any of them may be the reason of an ``EXECABORT``. A pipeline puts its command before the reply."""
 
 BUSY: tuple[type[BaseException], ...] = (
     TransientError,
@@ -128,11 +138,12 @@ BUSY: tuple[type[BaseException], ...] = (
     asyncpg.QueryCanceledError,
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
-"""Errors that pass, and concern the rows that one request touches: that request is tried again."""
+"""Temporary errors that concern the rows of one request: that request is retried."""
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether a dependency is away. A value that asyncpg can't send is an InterfaceError, and no outage."""
+    """Whether the error means that a dependency is down. An ``InterfaceError`` for a value that asyncpg can't
+    send doesn't."""
     if isinstance(error, redis.exceptions.ResponseError):
         reply = str(error).rpartition(" of pipeline ")[2]
         return isinstance(error, OUTAGES) or _PASSING_REPLY.match(reply) is not None
@@ -140,4 +151,5 @@ def is_outage(error: BaseException) -> bool:
 
 
 def is_transient(error: BaseException) -> bool:
+    """Whether the same action may succeed later."""
     return is_outage(error) or isinstance(error, BUSY)

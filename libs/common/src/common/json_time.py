@@ -1,4 +1,4 @@
-"""Times as the existing clients know them."""
+"""Times in the format that existing clients expect."""
 
 from datetime import UTC, datetime
 

@@ -1,7 +1,7 @@
-"""LISTEN/NOTIFY: one connection a process, woken waiters, healed by itself.
+"""LISTEN/NOTIFY: one connection for each process, which wakes waiters and reconnects by itself.
 
-A notification is a hint that saves a poll, never the only way to learn of something: notifications sent while
-the connection is away are lost, so each reconnection wakes every waiter.
+A notification is a hint that saves a poll, never the only way to learn of a change. Notifications sent while
+the connection is down are lost, so each reconnection wakes every waiter.
 """
 
 import asyncio
@@ -22,24 +22,24 @@ ANSWER_SECONDS = 5.0
 
 
 PING = "SELECT 1"
-"""A half-open connection says nothing by itself."""
+"""Detects a half-open connection, which reports nothing by itself."""
 NOTIFY = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload"
 
 
 async def notify(connection: Connection, channel: str, payloads: Sequence[str] = ("",)) -> None:
-    """Wake whoever waits for ``channel``, once the caller's transaction has committed."""
+    """Wake the waiters of ``channel``, once the caller's transaction has committed."""
     await connection.execute(NOTIFY, channel, payloads)
 
 
 class Notifications:
-    """Wakes whoever waits for a channel, or for one payload of a channel."""
+    """Wakes the waiters of a channel, or of one payload of a channel."""
 
     def __init__(self, settings: StoreSettings) -> None:
         self._url = settings.database_url
         self._application = f"takaro-{settings.service}-listen"
         self._waiters: dict[tuple[str, str | None], set[asyncio.Event]] = defaultdict(set)
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
-        self._using = asyncio.Lock()  # a connection carries out one statement at a time, and refuses a second
+        self._using = asyncio.Lock()  # a connection runs one statement at a time and refuses a second
         self._wanted: set[str] = set()
         self._heard: set[str] = set()
 
@@ -48,7 +48,7 @@ class Notifications:
         return Subscription(self, channel, payload)
 
     async def run(self) -> None:
-        """Keep the connection; for ever, until cancelled."""
+        """Keep the connection open until cancelled."""
         while True:
             try:
                 await self._listen()
@@ -80,9 +80,10 @@ class Notifications:
             connection.terminate()
 
     async def _hear(self) -> None:
-        """LISTEN to what is wanted and not heard yet; a channel counts as heard when LISTEN has succeeded.
+        """LISTEN to channels that are wanted and not yet active. A channel is active once LISTEN has
+        succeeded.
 
-        A connection on which it fails is given up: the next one begins with all that is wanted.
+        If it fails, the connection is replaced; the next one starts with every wanted channel.
         """
         async with self._using:
             connection, heard = self._connection, self._heard
@@ -128,7 +129,7 @@ class Notifications:
 
 
 class Subscription:
-    """Async context manager; ``await subscription.wait(timeout)`` ends at a notification or the timeout."""
+    """Async context manager. ``await subscription.wait(timeout)`` ends at a notification or the timeout."""
 
     def __init__(self, owner: Notifications, channel: str, payload: str | None) -> None:
         self._owner, self._channel, self._payload = owner, channel, payload
@@ -142,7 +143,7 @@ class Subscription:
         self._owner._remove(self._channel, self._payload, self._event)
 
     async def wait(self, timeout_seconds: float) -> bool:
-        """Whether something was notified since the last call, waiting up to ``timeout_seconds`` for it."""
+        """Whether there was a notification since the last call. Waits up to ``timeout_seconds`` for one."""
         try:
             await asyncio.wait_for(self._event.wait(), timeout_seconds)
         except TimeoutError:

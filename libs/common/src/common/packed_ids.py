@@ -1,4 +1,4 @@
-"""Many ids in little memory."""
+"""Stores many ids in little memory."""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -7,7 +7,7 @@ _BYTES = 16
 
 
 class PackedIds:
-    """UUIDs in an order, 16 bytes each: what ``string_agg(uuid_send(id), '' ORDER BY …)`` gives.
+    """UUIDs in order, 16 bytes each, as ``string_agg(uuid_send(id), '' ORDER BY …)`` returns them.
 
     A list of objects would take ten times as much.
     """
@@ -19,11 +19,11 @@ class PackedIds:
         return len(self._packed) // _BYTES
 
     def part(self, start: int, count: int) -> list[UUID]:
-        """Up to ``count`` of them, from position ``start`` on."""
+        """Up to ``count`` ids, from position ``start`` on."""
         end = min(start + count, len(self))
         return [UUID(bytes=self._packed[i * _BYTES : (i + 1) * _BYTES]) for i in range(start, end)]
 
     def parts(self, count: int) -> Iterator[list[UUID]]:
-        """All of them, ``count`` at a time."""
+        """All ids, ``count`` at a time."""
         for start in range(0, len(self), count):
             yield self.part(start, count)

@@ -22,7 +22,7 @@ else:
 
 
 async def prepare_connection(connection: Connection) -> None:
-    """Give a fresh connection the ``jsonb`` and ``json`` codecs: Python values in, Python values out."""
+    """Give a new connection the ``jsonb`` and ``json`` codecs: Python values in, Python values out."""
     for kind in ("jsonb", "json"):
         await connection.set_type_codec(
             kind, schema="pg_catalog", encoder=codec.dumps_str, decoder=codec.loads, format="text"
@@ -30,11 +30,10 @@ async def prepare_connection(connection: Connection) -> None:
 
 
 async def create_pool(settings: "StoreSettings", *, lock_timeout_seconds: float | None = None) -> Pool:
-    """Make a pool of at most ``database_pool_size`` connections; it connects at first use.
+    """Create a pool of at most ``database_pool_size`` connections. It connects at first use.
 
-    Limits: ``statement_timeout`` and ``lock_timeout`` from the settings;
-    ``idle_in_transaction_session_timeout`` at two thirds of a lease's time to live, so that a frozen process
-    loses its locks before its lease is gone.
+    ``statement_timeout`` and ``lock_timeout`` come from the settings. ``idle_in_transaction_session_timeout``
+    is two thirds of a lease's time to live, so that a frozen process loses its locks before its lease.
     """
     idle_in_transaction = settings.lease_ttl_seconds * 2 / 3
     return await asyncpg.create_pool(
@@ -57,9 +56,10 @@ async def create_pool(settings: "StoreSettings", *, lock_timeout_seconds: float 
 
 
 async def _leave_session(_: Connection) -> None:
-    """Spare each release the round trip of a full reset.
+    """Skip the full reset, which costs a round trip at each release.
 
-    asyncpg itself rolls back what is open; nothing of ours changes a session beyond its transaction.
+    asyncpg itself rolls back an open transaction, and our code changes no session state outside a
+    transaction.
     """
 
 
@@ -75,9 +75,9 @@ async def transaction(
 
     Without ``isolation`` it is READ COMMITTED.
 
-    A cancellation stays one when the connection is gone too: the complaint that nothing can be rolled back
-    would hide it, and who waits for an outage to end would wait on. A server that is read-only was failed
-    over: its connections are left, and the next ones go to wherever the address leads by then.
+    A cancellation is raised as one even if the connection is gone. Otherwise the error of the failed rollback
+    would hide it, and a caller that retries during an outage would never stop. A server that is read-only was
+    failed over: its connections are dropped, and new ones go to wherever the address leads now.
     """
     cancelled = False
     try:

@@ -1,7 +1,7 @@
-"""Spans of SQL: only inside a trace, and named by what a query does to which tables.
+"""Spans of SQL: only inside a trace, named by operations and tables.
 
-The driver's instrumentation makes a span of every query. Polls for leases, for facts to relay, for work that
-is due, and readiness checks run for ever and belong to nobody's request: each would be a trace of one span.
+The driver's instrumentation makes a span of every query. Polls (for leases, facts to relay, due work) and
+readiness checks never end and belong to no request. Each would be a trace of a single span.
 """
 
 import re
@@ -19,7 +19,7 @@ QUERY_TEXT = "db.query.text"
 QUERY_SUMMARY = "db.query.summary"
 
 _POOL_RESET = "SELECT pg_advisory_unlock_all()"
-"""What asyncpg sends when a connection goes back to its pool."""
+"""What asyncpg sends when a connection returns to its pool."""
 _LONGEST_SUMMARY = 255
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'|--[^\n]*")
@@ -34,7 +34,7 @@ _STEP = re.compile(
 
 
 class OnlyInTraces(Sampler):
-    """Drops calls of ours to others (client spans) that no request, message or job is waiting for."""
+    """Drops our outgoing calls (client spans) that belong to no request, message or job."""
 
     def __init__(self, inner: Sampler) -> None:
         self._inner = inner
@@ -60,7 +60,7 @@ class OnlyInTraces(Sampler):
 
 
 class NameQueries(SpanProcessor):
-    """Names spans of SQL by ``db.query.summary``, as OpenTelemetry's database conventions ask for."""
+    """Names SQL spans by ``db.query.summary``, as OpenTelemetry's database conventions require."""
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         text = (span.attributes or {}).get(QUERY_TEXT)
@@ -72,7 +72,7 @@ class NameQueries(SpanProcessor):
 
 @lru_cache(maxsize=2048)
 def summary_of(query: str) -> str:
-    """Operations and tables of a query in the order it names them: ``INSERT outbox SELECT conversations``."""
+    """Operations and tables of a query in order of appearance: ``INSERT outbox SELECT conversations``."""
     plain = " ".join(_LITERAL.sub(" ", query).split())
     defined = {name.lower() for name in _DEFINED_HERE.findall(plain)}
     words: list[str] = []

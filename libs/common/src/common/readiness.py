@@ -1,4 +1,4 @@
-"""What a service must have before it works: readiness checks, and the schema's revision among them."""
+"""Readiness checks: what a service must have before it works, including the schema's revision."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
@@ -6,11 +6,11 @@ from typing import TypeAlias
 from common.postgres import Connection, Pool
 
 Check: TypeAlias = Callable[[], Awaitable[str]]
-"""Answers with what is fine (``"active"``), or raises with what isn't."""
+"""Returns what is fine (``"active"``), or raises what isn't."""
 
 CHECK_SECONDS = 3.0
 
-# Never fails on a database that was not migrated: a failed statement would end the caller's transaction.
+# Never fails on a database that was not migrated: a failed statement would abort the caller's transaction.
 _TABLE_EXISTS = "SELECT to_regclass('alembic_version') IS NOT NULL"
 _CURRENT = "SELECT max(version_num) FROM alembic_version"
 
@@ -20,7 +20,7 @@ class NotReady(Exception):
 
 
 async def current_revision(connection: Connection) -> str | None:
-    """The revision that the database is at, also one this code doesn't know; ``None`` when never migrated."""
+    """The database's revision, even if this code doesn't know it; ``None`` if it was never migrated."""
     if not await connection.fetchval(_TABLE_EXISTS):
         return None
     revision: str | None = await connection.fetchval(_CURRENT)
@@ -28,12 +28,13 @@ async def current_revision(connection: Connection) -> str | None:
 
 
 def is_at_least(current: str | None, required: str) -> bool:
-    """Whether a database at ``current`` has what code that requires ``required`` needs; newer is fine."""
+    """Whether a database at revision ``current`` is enough for code that needs ``required``. Newer is
+    fine."""
     return current is not None and int(current) >= int(required)
 
 
 async def check_schema(pool: Pool, service: str, required: str) -> str:
-    """The schema's revision. Raises :class:`NotReady` below ``required``; a newer one is fine."""
+    """The schema's revision. Raises :class:`NotReady` if it is below ``required``; a newer one is fine."""
     async with pool.acquire(timeout=CHECK_SECONDS) as connection:
         revision = await current_revision(connection)
     if not is_at_least(revision, required):

@@ -1,6 +1,6 @@
-"""Redis clients that follow a fail-over, and that write commands with hiredis.
+"""Redis clients that follow a fail-over and encode commands with hiredis.
 
-redis-py reads with hiredis everywhere, but its asyncio connections write in Python: five times the CPU.
+redis-py always decodes with hiredis, but its asyncio connections encode in Python, at five times the CPU.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,8 +16,8 @@ _pack: Callable[..., list[bytes]] = HiredisRespSerializer().pack
 
 
 def following(base: type[AbstractConnection]) -> type[AbstractConnection]:
-    """``base``, which is closed when its server turns out to be read-only: the next one goes to wherever the
-    address leads by then. As redis-py does it behind Sentinel."""
+    """A subclass of ``base`` that closes when its server turns out to be read-only. The next connection goes
+    to wherever the address leads now, as redis-py does behind Sentinel."""
 
     class Following(base):  # type: ignore[valid-type,misc]
         def pack_command(self, *args: Any) -> list[bytes]:
@@ -37,12 +37,12 @@ def following(base: type[AbstractConnection]) -> type[AbstractConnection]:
 
 
 def connection_of(url: str) -> type[AbstractConnection]:
-    """The kind of connection that ``url`` asks for (TCP, TLS, a Unix socket), following a fail-over."""
+    """The connection class for ``url`` (TCP, TLS, a Unix socket) that follows a fail-over."""
     return following(parse_url(url).get("connection_class", Connection))
 
 
 def open_redis(url: str, *, decode_responses: bool = False) -> Redis:
-    """A client that is closed by its owner; it answers in bytes unless told to decode."""
+    """A client that its owner closes. It answers in bytes unless told to decode."""
     client: Redis = Redis.from_url(url, decode_responses=decode_responses, health_check_interval=15)
     client.connection_pool.connection_class = connection_of(url)
     return client

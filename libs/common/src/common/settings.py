@@ -1,7 +1,7 @@
-"""Settings that whatever speaks to Postgres and Redis for a service has, from the environment and ``.env``.
+"""Settings shared by everything that uses Postgres and Redis, from the environment and ``.env``.
 
-``CHAT_DATABASE_URL`` beats ``DATABASE_URL`` for the chat service, and so on for every setting and service:
-an operator can give each service a role and an ACL user of its own.
+``CHAT_DATABASE_URL`` overrides ``DATABASE_URL`` for the chat service, and so on for every setting and
+service. So an operator can give each service its own role and ACL user.
 """
 
 import os
@@ -21,7 +21,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class StoreSettings(BaseSettings):
-    """Where a service's state is, how patient it is with it, and what its process is called."""
+    """Where a service's state is stored, its time limits, and the name of its process."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_ignore_empty=True, extra="ignore", populate_by_name=True
@@ -30,17 +30,28 @@ class StoreSettings(BaseSettings):
     service: ClassVar[str]
 
     database_url: str = Field(
-        "postgresql://takaro:takaro@localhost:5433/takaro_agent", description="Postgres 16 with pgvector"
+        "postgresql://takaro:takaro@localhost:5433/takaro_agent",
+        description="Postgres 16 with pgvector; if set, the local stack doesn't start its own",
     )
-    redis_url: str = Field("redis://localhost:6379", description="Redis 7 or Valkey: append-only, noeviction")
-    instance_name: str = Field("", description="stable name of this process; a restart takes its leases back")
+    redis_url: str = Field(
+        "redis://localhost:6379",
+        description="Redis 7 or Valkey, append-only, noeviction; if set, the local stack doesn't start its "
+        "own",
+    )
+    instance_name: str = Field(
+        "", description="stable name of this process; after a restart it takes its leases back at once"
+    )
 
-    database_pool_size: int = Field(10, ge=2, description="most Postgres connections of this process")
+    database_pool_size: int = Field(10, ge=2, description="maximum Postgres connections of this process")
     statement_timeout_seconds: float = Field(30, gt=0, description="Postgres statement_timeout")
     lock_timeout_seconds: float = Field(5, gt=0, description="Postgres lock_timeout")
-    lease_ttl_seconds: float = Field(3, gt=0, description="a frozen or dead holder is replaced after this")
-    shutdown_grace_seconds: float = Field(10, gt=0, description="time to finish what is in flight at a stop")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
+    lease_ttl_seconds: float = Field(
+        3, gt=0, description="a frozen or dead lease holder is replaced after this time"
+    )
+    shutdown_grace_seconds: float = Field(10, gt=0, description="time to finish work in flight at a stop")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="lowest level that is logged"
+    )
 
     @model_validator(mode="after")
     def _name_the_process(self) -> Self:
@@ -57,7 +68,8 @@ class StoreSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The service's own name for a setting first, then everybody's; the environment before ``.env``."""
+        """The service's own name for a setting first, then the shared name; the environment before
+        ``.env``."""
         prefix = f"{cls.service}_"
         return (
             init_settings,

@@ -1,4 +1,4 @@
-"""Long-running work that is started again when it fails, with a log line and a metric that say so."""
+"""Long-running work that is restarted when it fails, with a log line and a metric."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,8 @@ RESTARTS = Counter("takaro_task_restarts_total", "Restarts of background work af
 
 
 async def supervise(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Run ``work`` for ever: it is started again, after a growing pause, whenever it fails or returns."""
+    """Run ``work`` and restart it, after a growing pause, whenever it fails or returns. Runs until
+    cancelled."""
     attempt = 0
     loop = asyncio.get_running_loop()
     while True:
@@ -35,9 +36,10 @@ async def supervise(name: str, work: Callable[[], Awaitable[None]]) -> None:
 
 
 async def stop(*tasks: asyncio.Future[Any], patience_seconds: float) -> None:
-    """Cancel ``tasks``, and those again that have gone on for ``patience_seconds``, until all have ended.
+    """Cancel ``tasks`` and wait for them to end. Cancels again those that still run after
+    ``patience_seconds``.
 
-    Python 3.11's ``wait_for`` loses a cancellation that arrives with what it waits for, and redis-py sends
+    Python 3.11's ``wait_for`` loses a cancellation that arrives together with its result, and redis-py sends
     each command through it.
     """
     while running := [task for task in tasks if not task.done()]:

@@ -1,7 +1,7 @@
-"""Tracing and logs: one request is one trace, and every log line inside it carries its ids.
+"""Tracing and logs: one request is one trace, and its log lines carry the trace's ids.
 
-Spans are exported over OTLP when ``OTEL_EXPORTER_OTLP_ENDPOINT`` (or its ``…_TRACES_…`` form) is set. Without
-it nothing is recorded, while ids still travel from request to event, so that logs of a chain can be joined.
+Spans are exported over OTLP if ``OTEL_EXPORTER_OTLP_ENDPOINT`` (or its ``…_TRACES_…`` form) is set. Without
+it nothing is recorded, but ids still travel from request to event, so that the logs of a chain can be joined.
 """
 
 import logging
@@ -28,9 +28,9 @@ _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
 
 
 def setup(service: str, instance: str, *, log_level: str = "info") -> TracerProvider:
-    """Configure tracing and JSON logs for this process. Shut the provider down before it ends.
+    """Configure tracing and JSON logs for this process. Shut the provider down before the process ends.
 
-    Call it before anything is instrumented: attribute names are the stable ones of OpenTelemetry's
+    Call it before anything is instrumented. Attribute names are the stable ones of OpenTelemetry's
     conventions, unless ``OTEL_SEMCONV_STABILITY_OPT_IN`` says otherwise.
     """
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
@@ -39,7 +39,7 @@ def setup(service: str, instance: str, *, log_level: str = "info") -> TracerProv
     resource = Resource.create(
         {"service.name": os.environ.get("OTEL_SERVICE_NAME") or service, "service.instance.id": instance}
     )
-    # What OTEL_TRACES_SAMPLER says, else parentbased_always_on.
+    # The sampler that OTEL_TRACES_SAMPLER names; by default parentbased_always_on.
     sampler = OnlyInTraces(_get_from_env_or_default()) if exporting else ALWAYS_OFF
     provider = TracerProvider(resource=resource, sampler=sampler)
     if exporting:
@@ -54,7 +54,7 @@ def tracer() -> trace.Tracer:
 
 
 def recording() -> bool:
-    """Whether spans go anywhere: hot paths skip making them otherwise."""
+    """Whether spans are recorded. Hot paths don't create any otherwise."""
     provider = trace.get_tracer_provider()
     return isinstance(provider, TracerProvider) and provider.sampler is not ALWAYS_OFF
 
@@ -69,7 +69,7 @@ def span(
     links: Sequence[Link] = (),
     root: bool = False,
 ) -> Iterator[Span]:
-    """A current span below ``parent``; with ``root`` it starts a trace when there is none."""
+    """A current span below ``parent``. With ``root`` it starts a trace if there is no parent."""
     context = context_of(parent) if parent or root else None
     with (
         carrying(parent),
@@ -85,7 +85,7 @@ def span(
 
 
 def links_to(traces: Sequence[TraceContext | None]) -> list[Link]:
-    """Links to the spans that are named; to none where a context is absent or malformed."""
+    """Links to the given spans, without contexts that are absent or malformed."""
     found = (span_context_of(context) for context in traces)
     return [Link(context) for context in found if context is not None]
 

@@ -1,8 +1,8 @@
-"""W3C trace context as text, as events, rows and jobs carry it: ``traceparent``, ``tracestate``, ``baggage``.
+"""W3C trace context as text in events, rows and jobs: ``traceparent``, ``tracestate``, ``baggage``.
 
-``traceparent`` is on every path of every message, and this module reads and writes it itself, in half the
-time of OpenTelemetry's propagator (measured: 6.3 instead of 12.3 us to read, 3.0 instead of 5.3 to write).
-The other two are rare, and OpenTelemetry's own parsers read and write them.
+Every message carries a ``traceparent``. This module reads and writes it itself, in half the time of
+OpenTelemetry's propagator (measured: 6.3 instead of 12.3 us to read, 3.0 instead of 5.3 to write). The other
+two are rare, so OpenTelemetry's own parsers handle them.
 
 Sources: W3C Trace Context (level 2), W3C Baggage.
 """
@@ -19,10 +19,10 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 
 MAX_TRACESTATE = 512
-"""Characters of ``tracestate`` that travel: the least that W3C asks for. A longer one is dropped."""
+"""Maximum characters of ``tracestate`` that we pass on: W3C's minimum. A longer one is dropped."""
 
 MAX_BAGGAGE = 8_192
-"""Bytes of ``baggage`` that travel: the least that W3C asks for. A longer one is dropped."""
+"""Maximum bytes of ``baggage`` that we pass on: W3C's minimum. A longer one is dropped."""
 
 _TRACEPARENT = re.compile("[0-9a-fA-F]{2}-[0-9a-fA-F]{32}-[0-9a-fA-F]{16}-[0-9a-fA-F]{2}")
 _BAGGAGE = W3CBaggagePropagator()
@@ -30,7 +30,7 @@ _BAGGAGE = W3CBaggagePropagator()
 
 @dataclass(slots=True, frozen=True)
 class TraceContext:
-    """The context of one span: what a message carries, so that its work goes on in the same trace."""
+    """The context of one span. A message carries it, so that its work continues the same trace."""
 
     traceparent: str
     tracestate: str | None = None
@@ -40,25 +40,25 @@ class TraceContext:
     def of(
         cls, traceparent: str | None, tracestate: str | None = None, baggage: str | None = None
     ) -> "TraceContext | None":
-        """The context that the three fields of a message or a row make; ``None`` without a ``traceparent``
-        that is well formed."""
+        """The context in the three fields of a message or row; ``None`` without a well-formed
+        ``traceparent``."""
         if traceparent is None or _TRACEPARENT.fullmatch(traceparent) is None:
             return None
         return cls(traceparent, tracestate, baggage)
 
     @property
     def trace_id(self) -> str:
-        """32 hex digits, of a context that is well formed."""
+        """The trace id, 32 hex digits, of a well-formed context."""
         return self.traceparent[3:35]
 
     def to_carrier(self) -> dict[str, str]:
-        """The fields that are set, by their names."""
+        """The fields that are set, by name."""
         fields = {"traceparent": self.traceparent, "tracestate": self.tracestate, "baggage": self.baggage}
         return {name: value for name, value in fields.items() if value}
 
 
 def below(context: TraceContext | None, span: SpanContext) -> TraceContext | None:
-    """The context of ``span``, which was made below ``context`` or begins a trace of its own."""
+    """The context of ``span``, which is a child of ``context`` or starts a trace."""
     traceparent = format_traceparent(span)
     if context is None or traceparent is None:
         return TraceContext.of(traceparent)
@@ -66,7 +66,8 @@ def below(context: TraceContext | None, span: SpanContext) -> TraceContext | Non
 
 
 def from_carrier(carrier: Mapping[str, object]) -> TraceContext | None:
-    """The context among ``carrier``'s fields, whoever wrote them: what can't be kept is left out."""
+    """The context in ``carrier``'s fields. What can't be stored is left out, as any program can write
+    them."""
     traceparent = carrier.get("traceparent")
     if not isinstance(traceparent, str):
         return None
@@ -79,7 +80,7 @@ def from_carrier(carrier: Mapping[str, object]) -> TraceContext | None:
 
 
 def is_portable(text: str, limit: int) -> bool:
-    """Whether ``text`` can be a header's value of at most ``limit`` characters."""
+    """Whether ``text`` is a valid header value of at most ``limit`` characters."""
     return 0 < len(text) <= limit and text.isascii() and text.isprintable()
 
 
@@ -91,7 +92,7 @@ def format_traceparent(context: SpanContext) -> str | None:
 
 
 def parse_traceparent(value: str | None, tracestate: str | None = None) -> SpanContext | None:
-    """The remote context that a ``traceparent`` names; ``None`` when it is absent or malformed."""
+    """The remote context that a ``traceparent`` names; ``None`` if it is absent or malformed."""
     if not value:
         return None
     parts = value.split("-")
@@ -107,12 +108,12 @@ def parse_traceparent(value: str | None, tracestate: str | None = None) -> SpanC
 
 
 def span_context_of(context: TraceContext | None) -> SpanContext | None:
-    """The remote span that ``context`` names; ``None`` when it is absent or malformed."""
+    """The remote span that ``context`` names; ``None`` if it is absent or malformed."""
     return parse_traceparent(context.traceparent, context.tracestate) if context else None
 
 
 def current() -> TraceContext | None:
-    """The context of the running span, with the baggage that came with its request."""
+    """The context of the running span, with the baggage of its request."""
     span = trace.get_current_span().get_span_context()
     traceparent = format_traceparent(span)
     if traceparent is None:
@@ -129,7 +130,7 @@ def current() -> TraceContext | None:
 
 
 def context_of(context: TraceContext | None) -> Context:
-    """An OpenTelemetry context whose parent is ``context``; a new trace when that is absent."""
+    """An OpenTelemetry context whose parent is ``context``; starts a new trace if that is absent."""
     parent = span_context_of(context)
     if parent is None:
         return Context()
@@ -139,7 +140,7 @@ def context_of(context: TraceContext | None) -> Context:
 
 @contextmanager
 def carrying(context: TraceContext | None) -> Iterator[None]:
-    """Work with ``context``'s baggage at hand, which what it publishes carries on."""
+    """Attach ``context``'s baggage, so that what is published inside the block carries it."""
     if context is None or not context.baggage:
         yield
         return
@@ -152,9 +153,9 @@ def carrying(context: TraceContext | None) -> Iterator[None]:
 
 @contextmanager
 def continuing(context: TraceContext | None) -> Iterator[None]:
-    """Work inside the span that ``context`` names, for what is logged and recorded; none changes nothing.
+    """Make the span that ``context`` names current, for logs and records. No effect without one.
 
-    A current span of the same trace stays: it is nearer to the work.
+    A current span of the same trace stays, because it is closer to the work.
     """
     parent = span_context_of(context)
     current_span = trace.get_current_span().get_span_context()

@@ -1,4 +1,5 @@
-"""HTTP as the existing system speaks it: ``{"data": …}`` and ``{"error": "message"}``, JSON in camelCase."""
+"""HTTP answers in the existing system's form: ``{"data": …}`` or ``{"error": "message"}``, JSON in
+camelCase."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +21,7 @@ class Body(BaseModel):
 
 
 class JSONAnswer(Response):
-    """A response encoded with the one JSON encoder."""
+    """A response encoded with the shared JSON encoder."""
 
     media_type = "application/json"
 
@@ -29,12 +30,12 @@ class JSONAnswer(Response):
 
 
 def data(value: Any, *, status: int = 200) -> JSONAnswer:
-    """``{"data": value}``: ``value`` is made of dicts, lists, dataclasses, UUIDs, dates."""
+    """``{"data": value}``. ``value`` consists of dicts, lists, dataclasses, UUIDs and dates."""
     return JSONAnswer({"data": value}, status_code=status)
 
 
 def failure(message: str, status: int, **more: Any) -> JSONAnswer:
-    """``{"error": message}`` and what more there is to say."""
+    """``{"error": message}`` with optional further fields."""
     headers = (
         {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "1"} if status == 503 else None
     )

@@ -1,4 +1,4 @@
-"""A service's events as a document and as a page."""
+"""A service's events as an AsyncAPI document and as a page."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def mount_asyncapi(app: FastAPI, service: str, document: dict[str, Any]) -> None
 
 
 class RenderedSpecification:
-    """What FastStream's page wants of a specification."""
+    """The interface that FastStream's page expects of a specification."""
 
     def __init__(self, title: str, document: bytes) -> None:
         self.title = title

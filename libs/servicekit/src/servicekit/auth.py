@@ -23,26 +23,26 @@ _ASYMMETRIC = ["RS256", "RS384", "RS512", "ES256", "ES384", "PS256", "EdDSA"]
 
 
 _LATEST = 253_402_300_799
-"""The end of the year 9999: a later one is as good as none."""
+"""The end of the year 9999. A later expiry counts as none."""
 
 LEEWAY_SECONDS = 30
-"""How far an issuer's clock may be from ours."""
+"""The tolerated difference between an issuer's clock and ours, in seconds."""
 
 
 @dataclass(slots=True, frozen=True)
 class Caller:
-    """An authenticated caller. ``expires_at`` (POSIX time): until when its credentials are good."""
+    """An authenticated caller. ``expires_at`` (POSIX time) is when its credentials expire."""
 
     user_id: str
     expires_at: float | None = None
 
     def seconds_left(self) -> float | None:
-        """How long the caller may go on with what it has begun; ``None`` for ever."""
+        """Seconds until the caller's credentials expire; ``None`` if they don't."""
         return None if self.expires_at is None else max(0.0, self.expires_at - time.time())
 
 
 class Authenticator:
-    """Checks the credentials of a request as ``AUTH_MODE`` says."""
+    """Checks a request's credentials as ``AUTH_MODE`` requires."""
 
     def __init__(self, settings: ServiceSettings, http: httpx.AsyncClient) -> None:
         self._mode = settings.auth_mode
@@ -66,7 +66,7 @@ class Authenticator:
             raise NotAuthenticated("Not authenticated")
         try:
             if self._keys is not None:
-                # The whole key, not its number alone: a token may only use the algorithm that the key is for.
+                # The whole key, not just its number: a token may only use the algorithm that the key is for.
                 key: Any = await self._keys.key_of(token)
                 algorithms = _ASYMMETRIC
             else:
@@ -88,7 +88,8 @@ class Authenticator:
 
 
 def check_user_id(user_id: str) -> None:
-    """Raise :class:`NotAuthenticated` for a blank user id, :class:`Invalid` for one that can't be stored."""
+    """Raise :class:`NotAuthenticated` for a blank user id, and :class:`Invalid` for one that can't be
+    stored."""
     if not user_id.strip():
         raise NotAuthenticated("Not authenticated")
     try:
@@ -106,4 +107,4 @@ async def require_caller(request: Request) -> Caller:
 
 
 CallerParam = Annotated[Caller, Depends(require_caller)]
-"""What a route asks for that only authenticated callers may use."""
+"""The dependency of routes for authenticated callers only."""

@@ -1,4 +1,4 @@
-"""Errors as answers: each with its status, and a message without SQL or a stack trace."""
+"""Errors as HTTP answers, each with its status and a message without SQL or a stack trace."""
 
 from itertools import islice
 
@@ -14,13 +14,13 @@ from servicekit.answers import failure
 log = structlog.get_logger()
 
 MAX_PROBLEMS = 20
-"""Faults of a body that are told: a sender can make any number of them."""
+"""Maximum reported faults of a body: a sender can make any number of them."""
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Answer each error with its status and a message that holds no SQL and no stack trace."""
+    """Register a handler for each error: a status, and a message without SQL or a stack trace."""
     for transient in OUTAGES + BUSY:
-        if not issubclass(transient, TakaroError):  # ours say themselves what is away
+        if not issubclass(transient, TakaroError):  # our own messages name the dependency that is down
             app.add_exception_handler(transient, _unexpected)  # type: ignore[arg-type]
     app.add_exception_handler(TakaroError, _takaro_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
@@ -43,7 +43,7 @@ async def _validation_error(_: Request, error: Exception) -> Response:
     for problem in islice(error.errors(), MAX_PROBLEMS):
         where = [str(part) for part in problem["loc"] if part not in ("body", "path", "query", "header")]
         if problem["type"] == "json_invalid":
-            where = []  # its place is a number of bytes, not a field
+            where = []  # its place is a byte offset, not a field
         message = str(problem["msg"]).removeprefix("Value error, ")
         details.setdefault(".".join(where) or "body", []).append(message)
     return failure("Validation failed", 400, details=details)

@@ -1,7 +1,7 @@
 """Liveness, readiness and metrics of a service.
 
-``/ready`` tells the truth: database and schema revision, Redis, consumers and relay really running, and what
-the service itself must have.
+``/ready`` checks what actually works: the database and its revision, Redis, consumers and relay that are
+running, and the service's own checks.
 """
 
 import asyncio

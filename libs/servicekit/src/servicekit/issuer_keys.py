@@ -1,9 +1,9 @@
-"""The public keys of a token issuer, as its JWKS URL gives them.
+"""The public keys of a token issuer, from its JWKS URL.
 
-A known key never waits for a fetch. The process runs one fetch at a time, and pauses after each: tokens with
-invented key ids cost the issuer nothing. A key lives as long as its set, which is forgotten
-:data:`LIFETIME_SECONDS` after its fetch, and with it every key that the issuer has withdrawn. A set in use is
-fetched again before that, in the background.
+A known key never waits for a fetch. The process runs one fetch at a time and pauses after each, so tokens
+with invented key ids cost the issuer nothing. A key set is discarded :data:`LIFETIME_SECONDS` after its
+fetch, and with it every key that the issuer has withdrawn. A set in use is refreshed before that, in the
+background.
 """
 
 import asyncio
@@ -21,10 +21,10 @@ log = structlog.get_logger()
 
 LIFETIME_SECONDS = 300.0
 REFRESH_SECONDS = 150.0
-"""Age from which a set in use is fetched again: early enough to survive an issuer that is briefly away."""
+"""Age at which a set in use is refreshed: early enough to survive a short outage of the issuer."""
 
 COOLDOWN_SECONDS = 10.0
-"""Pause after a fetch; after failures in a row it grows from a tenth of that to three times as much."""
+"""Pause after a fetch. With failures in a row it grows from a tenth of this to three times as much."""
 
 FETCH_SECONDS = 5.0
 MAX_BYTES = 512 * 1024
@@ -32,7 +32,7 @@ MAX_KEYS = 100
 
 
 class IssuerKeys:
-    """Keys by their id. Fetches with ``http``, which follows no redirects of its own accord."""
+    """Keys by their id. Fetches with ``http``, which must not follow redirects by default."""
 
     def __init__(self, url: str, http: httpx.AsyncClient) -> None:
         self._url, self._http = url, http
@@ -42,10 +42,10 @@ class IssuerKeys:
         self._fetching: asyncio.Task[None] | None = None
 
     async def key_of(self, token: str) -> jwt.PyJWK:
-        """The key that signed ``token``, by its header.
+        """The key that signed ``token``, according to its header.
 
-        Raises :class:`NotAuthenticated` for a key that the issuer doesn't have, :class:`TransientError` when
-        the issuer can't be asked, ``jwt.PyJWTError`` for what is no token.
+        Raises :class:`NotAuthenticated` for a key that the issuer doesn't have, :class:`TransientError` if
+        the issuer can't be reached, and ``jwt.PyJWTError`` for an invalid token.
         """
         kid = jwt.get_unverified_header(token).get("kid")
         found = self._find(kid)
@@ -79,7 +79,7 @@ class IssuerKeys:
         return time.monotonic() >= self._next_at
 
     def _fetch(self) -> "asyncio.Task[None]":
-        """The fetch under way, or a new one."""
+        """The fetch in flight, or a new one."""
         if self._fetching is None:
             self._fetching = asyncio.create_task(self._fetch_once())
         return self._fetching
@@ -111,9 +111,9 @@ class IssuerKeys:
 
 
 def signing_keys(document: bytes) -> list[jwt.PyJWK]:
-    """The keys of a JWKS that can verify signatures; those of kinds that we don't know are left out.
+    """The keys of a JWKS that can verify signatures, without those of unknown kinds.
 
-    Raises ``ValueError`` for what is no key set, or has no such key.
+    Raises ``ValueError`` if it isn't a key set, or has no such key.
     """
     found: Any = codec.loads(document)
     listed = found.get("keys") if isinstance(found, dict) else None

@@ -1,4 +1,4 @@
-"""Running a service as a process, until it is told to stop."""
+"""Runs a service as a process until it receives a signal to stop."""
 
 import asyncio
 import gc
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 def load_settings(settings_class: type[ServiceSettings]) -> Any:
-    """The settings, or an exit with a message that says which one to mend."""
+    """The settings, or an exit with a message that names the setting to correct."""
     try:
         return settings_class()
     except ValidationError as error:
@@ -37,10 +37,10 @@ def load_settings(settings_class: type[ServiceSettings]) -> Any:
 
 
 class _Server(uvicorn.Server):
-    """Tells open event streams to end as soon as a stop is asked for: uvicorn waits for them otherwise.
+    """Ends open event streams as soon as a stop is requested, because uvicorn would wait for them.
 
-    And ends normally after a stop: uvicorn raises the signal again, which would lose the last spans. When
-    something hangs, it ends by force.
+    It returns normally after a stop: uvicorn would raise the signal again, and the last spans would be lost.
+    If something hangs, the process ends by force.
     """
 
     def __init__(self, config: uvicorn.Config, stopping: asyncio.Event, grace_seconds: float) -> None:
@@ -62,10 +62,10 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
     def _end_in_time(self) -> None:
-        """End as a kill would when the grace period is over: nothing is lost by that.
+        """End the process as a kill would, once the grace period is over. Nothing is lost by that.
 
-        A server that is frozen holds up a stop without end: asyncpg waits until its cancellation has arrived
-        there. From a thread, since the event loop may be what hangs.
+        A frozen database server would delay a stop without end, because asyncpg waits until the server has
+        received its cancellation. This runs in a thread, since the event loop itself may hang.
         """
         timer = threading.Timer(self._grace_seconds, _give_up, [self._grace_seconds])
         timer.daemon = True
@@ -85,7 +85,7 @@ def run(build: Callable[[Any], FastAPI], settings_class: type[ServiceSettings]) 
         AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]
         HTTPXClientInstrumentor().instrument()
     app = build(settings)
-    # What was imported stays for good: the collector needn't look at it again and again.
+    # Imported modules stay until the end: the garbage collector needn't scan them again.
     gc.collect()
     gc.freeze()
     config = uvicorn.Config(

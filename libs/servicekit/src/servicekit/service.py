@@ -1,6 +1,7 @@
-"""What every service is made of, composed once: pool, Redis, consumers, relay, HTTP, health.
+"""Composes a service: pool, Redis, consumers, relay, HTTP, health.
 
-A service starts without its dependencies, says so on ``/ready``, and begins to work when they are there.
+A service starts without its dependencies, reports them on ``/ready``, and begins to work when they are
+available.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ from servicekit.settings import ServiceSettings
 log = structlog.get_logger()
 
 _UNTRACED = r"^https?://[^/]+/(health|ready|metrics|docs|openapi\.json|asyncapi(\.json)?)$"
-"""What operators and their machines ask for. Whole paths: a knowledge base may be called ``docs``."""
+"""Paths that operators and monitoring request. Full paths: a knowledge base may be called ``docs``."""
 
 
 @dataclass(slots=True)
@@ -54,11 +55,11 @@ R = TypeVar("R", bound=Resources)
 
 @dataclass(slots=True)
 class ServiceSpec(Generic[R]):
-    """One service, made of its own kind of resources.
+    """One service, with its own type of resources.
 
-    ``resources`` adds to the shared ones what this service needs besides. ``streams`` maps a stream to the
-    router of what is taken from it; ``facts`` are what it publishes on ``facts_stream``; ``background`` runs
-    for as long as the service does; ``checks`` raise :class:`common.readiness.NotReady`.
+    ``resources`` extends the shared ones with what this service needs. ``streams`` maps a stream to the
+    router of its events; ``facts`` are what it publishes on ``facts_stream``; ``background`` runs as long as
+    the service; ``checks`` raise :class:`common.readiness.NotReady`.
     """
 
     settings: ServiceSettings
@@ -74,12 +75,13 @@ class ServiceSpec(Generic[R]):
 
 
 async def get_resources(request: Request) -> Any:
-    """FastAPI dependency: the service's :class:`Resources`. A coroutine: others are run in a thread."""
+    """FastAPI dependency: the service's :class:`Resources`. A coroutine, because FastAPI runs other functions
+    in a thread."""
     return request.app.state.resources
 
 
 ResourcesParam = Annotated[Resources, Depends(get_resources)]
-"""What a route asks for that needs no more than the shared resources."""
+"""The dependency of routes that need only the shared resources."""
 
 
 def create_app(spec: ServiceSpec[R]) -> FastAPI:

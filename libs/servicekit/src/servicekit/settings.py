@@ -1,4 +1,4 @@
-"""Settings every service has: its stores, its events, and how it is reached over HTTP."""
+"""Settings of every service: its stores, its events, and its HTTP interface."""
 
 from typing import Literal, Self
 
@@ -9,22 +9,24 @@ from common.settings import LOOPBACK
 
 
 class ServiceSettings(BackboneSettings):
-    """Base of each service's settings class, which names its service and the default port."""
+    """Base of each service's settings class, which sets the service's name and default port."""
 
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 in a container")
     port: int = Field(0, ge=0, le=65535, description="HTTP port")
 
-    auth_mode: Literal["jwt", "dev"] = Field("jwt", description="dev believes X-User-Id, on loopback only")
+    auth_mode: Literal["jwt", "dev"] = Field(
+        "jwt", description="jwt, or dev: trust X-User-Id, on loopback only"
+    )
     jwt_secret: SecretStr | None = Field(None, description="HS256 secret")
     jwt_jwks_url: str | None = Field(None, description="JWKS of the issuer, for RS256 and ES256")
-    jwt_audience: str | None = Field(None, description="required aud, when set")
-    jwt_issuer: str | None = Field(None, description="required iss, when set")
+    jwt_audience: str | None = Field(None, description="aud that tokens must have, if set")
+    jwt_issuer: str | None = Field(None, description="iss that tokens must have, if set")
 
     @model_validator(mode="after")
     def _consistent_access(self) -> Self:
         if self.auth_mode == "dev" and self.host not in LOOPBACK:
             raise ValueError(
-                f"AUTH_MODE=dev believes any X-User-Id header, so it may only listen on loopback, not on "
+                f"AUTH_MODE=dev trusts any X-User-Id header, so it may only listen on loopback, not on "
                 f"{self.host}: set HOST=127.0.0.1, or AUTH_MODE=jwt with JWT_SECRET or JWT_JWKS_URL"
             )
         if self.auth_mode == "jwt" and not (self.jwt_secret or self.jwt_jwks_url):

@@ -1,4 +1,4 @@
-"""Server-sent events that end when the service stops or the client is gone."""
+"""Server-sent events that end when the service stops or the client disconnects."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,19 +18,20 @@ _HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"
 
 @dataclass(slots=True, frozen=True)
 class ServerEvent:
-    """One event of a stream. ``id`` comes back in ``Last-Event-ID`` when a client reconnects."""
+    """One event of a stream. A client that reconnects sends ``id`` back in ``Last-Event-ID``."""
 
     event: str
     data: Any
     id: str | None = None
 
     def encode(self) -> bytes:
+        """The event in the format of ``text/event-stream``."""
         head = f"id: {self.id}\n" if self.id is not None else ""
         return f"{head}event: {self.event}\ndata: ".encode() + codec.dumps(self.data) + b"\n\n"
 
 
 async def _following(events: AsyncIterator[ServerEvent]) -> ServerEvent | None:
-    """The next event. Waiting can take hours: what it polls is no part of the request's trace."""
+    """The next event. Waiting can take hours, so its polls don't belong to the request's trace."""
     with suppress_instrumentation():
         return await anext(events, None)
 
@@ -45,9 +46,8 @@ def event_stream(
 ) -> StreamingResponse:
     """Send ``events`` as they come, and a ``heartbeat`` when there was none for a while.
 
-    It ends when the caller's credentials do: a client that has new ones reconnects.
-
-    The stream ends at the service's stop (``app.state.stopping``): clients reconnect with ``Last-Event-ID``.
+    The stream ends when the caller's credentials expire; a client with new ones reconnects. It also ends when
+    the service stops (``app.state.stopping``); clients reconnect with ``Last-Event-ID``.
     """
     stopping: asyncio.Event = request.app.state.stopping
 

@@ -1,4 +1,4 @@
-"""Long lists as answers: sent page by page as they are read, in memory of one page."""
+"""Long lists as answers, sent page by page as they are read, with one page in memory."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
@@ -15,11 +15,11 @@ T = TypeVar("T")
 async def streamed_data(
     pages: AsyncGenerator[Sequence[T], None], to_json: Callable[[T], dict[str, Any]]
 ) -> Response:
-    """``{"data": […]}`` with what ``to_json`` makes of each item of ``pages``.
+    """``{"data": […]}`` with ``to_json`` of each item of ``pages``.
 
-    What fits on one page is an ordinary answer. A longer list is sent in chunks, and the next page is read
-    when the client has taken the last one. An error before the first chunk is answered as any other; a later
-    one breaks the answer off before its last chunk, so that no client takes it for a whole list.
+    A list that fits on one page is an ordinary answer. A longer list is sent in chunks, and the next page is
+    read when the client has taken the last one. An error before the first chunk is answered like any other. A
+    later one breaks the answer off before its last chunk, so that no client takes it for a complete list.
     """
     first = await anext(pages, None)
     second = None if first is None else await anext(pages, None)

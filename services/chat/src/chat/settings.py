@@ -17,7 +17,7 @@ DEFAULT_AGENTS = {
 
 
 class ChatSettings(ServiceSettings):
-    """Settings of the chat service (``CHAT_…`` beats the shared name)."""
+    """Settings of the chat service (``CHAT_…`` overrides the shared name)."""
 
     service: ClassVar[str] = "chat"
 

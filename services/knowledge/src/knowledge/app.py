@@ -46,7 +46,7 @@ CLEAN_INTERVAL_SECONDS = 3600.0
 
 @dataclass(slots=True)
 class Parts(KnowledgeResources):
-    """What works in the background, besides. ``seeded``: the registry holds what ``KNOWLEDGE_BASES_FILE``
+    """The service's background work. ``seeded`` is set once the registry holds what ``KNOWLEDGE_BASES_FILE``
     declares."""
 
     fetcher: Fetcher
@@ -56,7 +56,7 @@ class Parts(KnowledgeResources):
 
 def build(settings: KnowledgeSettings) -> FastAPI:
     """The knowledge service: HTTP, ``knowledge.commands`` and the queue ``kb-sync`` in, ``knowledge.events``
-    out. Raises ``ValueError`` for a settings file of bases, or credentials, that can't be read."""
+    out. Raises ``ValueError`` if the file of bases or the credentials can't be read."""
     declared = read_registry_file(settings.knowledge_bases_file) if settings.knowledge_bases_file else []
     roots = (*settings.local_roots(), *folders_of(declared))
     access = Access(
@@ -122,12 +122,12 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             await asyncio.sleep(FORGET_INTERVAL_SECONDS)
             await forget_embeddings(resources.pool, timedelta(days=settings.embeddings_cache_days))
             if forgotten := await forget_syncs(resources.pool, timedelta(days=settings.sync_history_days)):
-                log.info("old syncs were forgotten", syncs=forgotten)
+                log.info("old syncs deleted", syncs=forgotten)
 
     async def remove_abandoned_folders(_: Parts) -> None:
         while True:
             if removed := await asyncio.to_thread(remove_abandoned):
-                log.info("folders of processes that are gone were removed", folders=len(removed))
+                log.info("folders of dead processes removed", folders=len(removed))
             await asyncio.sleep(CLEAN_INTERVAL_SECONDS)
 
     return create_app(
@@ -166,7 +166,7 @@ async def _check_worker(resources: Parts) -> str:
 
 
 async def _seed(resources: Parts, declared: list[KnowledgeBase], sync: bool) -> None:
-    """Once; ``supervise`` repeats it while the database is away or not migrated."""
+    """Runs once; ``supervise`` repeats it while the database is down or not migrated."""
     await seed(resources.pool, declared, sync=sync)
     resources.seeded = True
     await asyncio.Event().wait()

@@ -12,73 +12,83 @@ _CREDENTIALS = TypeAdapter(dict[str, str])
 
 
 class KnowledgeSettings(ServiceSettings):
-    """Read from the environment; ``KNOWLEDGE_<NAME>`` beats ``<NAME>``."""
+    """Read from the environment; ``KNOWLEDGE_<NAME>`` overrides ``<NAME>``."""
 
     service: ClassVar[str] = "knowledge"
 
     port: int = Field(3102, ge=0, le=65535, description="HTTP port (KNOWLEDGE_PORT)")
 
     embeddings_provider: Literal["openai", "local", "hashing"] = Field(
-        "openai", description="openai: any API of its form; local: MiniLM on this machine; hashing: no model"
+        "openai", description="openai: any API of that form; local: MiniLM on this machine; hashing: no model"
     )
     embeddings_base_url: str = Field("https://openrouter.ai/api/v1", description="OpenAI-compatible API")
     embeddings_api_key: SecretStr | None = Field(None, description="its key")
     embeddings_model: str = Field("qwen/qwen3-embedding-8b", description="its model; 1,536 dimensions")
     embeddings_batch_size: int = Field(64, ge=1, le=2048, description="texts in one request")
     embeddings_concurrency: int = Field(
-        4, ge=1, le=64, description="requests of syncs under way at once, in a process"
+        4, ge=1, le=64, description="requests of syncs in flight at once, in one process"
     )
-    embeddings_requests_per_minute: int = Field(
-        0, ge=0, description="most a minute, in a process; 0: no limit"
-    )
+    embeddings_requests_per_minute: int = Field(0, ge=0, description="maximum in one process; 0: no limit")
     embeddings_tokens_per_minute: int = Field(
-        0, ge=0, description="the same in tokens, taken as four characters each; a batch must be less"
+        0, ge=0, description="the same in tokens, counted as four characters each; a batch must be smaller"
     )
     embeddings_timeout_seconds: float = Field(60, gt=0, description="longest wait for one answer")
-    embeddings_cache_days: float = Field(30, gt=0, description="unused embeddings are forgotten after this")
-
-    knowledge_bases_file: Path | None = Field(None, description="YAML or JSON list of knowledge bases")
-    sync_at_start: bool = Field(True, description="whether a base that was never synced is, at the start")
-    local_sources_root: str = Field(
-        "", description="folders, separated by ':', below which a file:// source may lie"
+    embeddings_cache_days: float = Field(
+        30, gt=0, description="unused embeddings are deleted after this time"
     )
-    github_api_url: str = Field("https://api.github.com", description="GitHub's REST API, or Enterprise's")
+
+    knowledge_bases_file: Path | None = Field(
+        None, description="file with a list of knowledge bases, in YAML or JSON"
+    )
+    sync_at_start: bool = Field(True, description="whether a base that was never synced is synced at start")
+    local_sources_root: str = Field(
+        "", description="folders, separated by ':'; a file:// source must be inside one of them"
+    )
+    github_api_url: str = Field(
+        "https://api.github.com", description="REST API of GitHub, or of GitHub Enterprise"
+    )
     github_raw_url: str = Field("https://raw.githubusercontent.com", description="GitHub's raw content")
-    github_token: SecretStr | None = Field(None, description="for private repositories and a higher limit")
+    github_token: SecretStr | None = Field(
+        None, description="for private repositories and a higher rate limit"
+    )
     github_webhook_secret: SecretStr | None = Field(
         None, description="secret of GitHub's push webhooks; without it they are refused"
     )
     source_allowed_hosts: str = Field(
         "",
-        description="hosts, separated by commas, which sources may reach although they are private; host or "
-        "host:port",
+        description="private hosts that sources may reach, separated by commas; host or host:port",
     )
     source_credentials: SecretStr | None = Field(
         None,
-        description='for Git remotes and websites, as JSON: {"<host>": "<user>:<password>"}; sent there only',
+        description='for Git remotes and websites, as JSON: {"<host>": "<user>:<password>"}; sent to that '
+        "host only",
     )
     source_max_file_bytes: int = Field(
-        10 * 1024 * 1024, ge=1024, description="larger files are not read; changing it builds each base anew"
+        10 * 1024 * 1024, ge=1024, description="larger files are not read; changing this rebuilds each base"
     )
     source_max_bytes: int = Field(
-        2 * 1024**3, ge=1024, description="of all that one sync fetches from a Git remote or a website"
+        2 * 1024**3, ge=1024, description="maximum that one sync fetches from a Git remote or a website"
     )
-    sitemap_max_pages: int = Field(5000, ge=1, description="pages of one website; more are refused")
-    http_attempts: int = Field(4, ge=1, le=20, description="tries of a call to GitHub or the embedder")
-    http_retry_seconds: float = Field(0.5, ge=0, description="longest first pause between them; doubles")
+    sitemap_max_pages: int = Field(
+        5000, ge=1, description="maximum pages of one website; a website with more is refused"
+    )
+    http_attempts: int = Field(4, ge=1, le=20, description="attempts at one call to a source or the embedder")
+    http_retry_seconds: float = Field(
+        0.5, ge=0, description="longest first pause between them; doubles each time"
+    )
 
     sync_concurrency: int = Field(
         4,
         ge=1,
         le=64,
-        description="syncs that work at once; those that wait for a silent site are not counted",
+        description="syncs that work at once; syncs that wait for a silent site don't count",
     )
     sync_lock_seconds: float = Field(
-        30, ge=1, description="a job whose worker is silent for this long goes to another one"
+        30, ge=1, description="a job whose worker is silent for this long passes to another worker"
     )
     sync_downloads: int = Field(8, ge=1, le=64, description="files of one sync that are read at once")
     sync_history_days: float = Field(
-        90, gt=0, description="older syncs are forgotten, but for the newest 20 of each base"
+        90, gt=0, description="older syncs are deleted, except the newest 20 of each base"
     )
     schedules_check_seconds: float = Field(
         30, gt=0, description="how often the schedules in Redis are compared with the registry"
@@ -87,25 +97,25 @@ class KnowledgeSettings(ServiceSettings):
         30,
         ge=0,
         le=55,
-        description="scheduled syncs begin up to this much after their minute, each at its own",
+        description="scheduled syncs start up to this much after their minute, each base with its own delay",
     )
     search_exact_rows: int = Field(
-        5000, ge=0, description="bases of up to this many chunks are searched exactly, larger by HNSW"
+        5000, ge=0, description="bases of up to this many chunks are searched exactly, larger ones by HNSW"
     )
 
     def source_credentials_by_host(self) -> dict[str, str]:
-        """``user:password`` by host. Raises ``ValueError``, without what the setting holds in its message."""
+        """``user:password`` by host. Raises ``ValueError`` whose message doesn't contain the setting."""
         text = self.source_credentials.get_secret_value() if self.source_credentials else ""
         try:
             pairs = _CREDENTIALS.validate_json(text or "{}")
         except ValidationError:
             raise ValueError(
-                'SOURCE_CREDENTIALS is no JSON of the form {"<host>": "<user>:<password>"}'
+                'SOURCE_CREDENTIALS isn\'t JSON of the form {"<host>": "<user>:<password>"}'
             ) from None
         try:
             return {canonical_place(host): pair for host, pair in pairs.items()}
         except ValueError:
-            raise ValueError("SOURCE_CREDENTIALS: a key is no host or host:port") from None
+            raise ValueError("SOURCE_CREDENTIALS: a key isn't a host or host:port") from None
 
     def source_allowed(self) -> list[str]:
         """``host`` or ``host:port``, canonical. Raises ``ValueError``."""

@@ -1,4 +1,4 @@
-"""What the cases ask of the registry."""
+"""Requests of the registry's cases."""
 
 from typing import Any
 

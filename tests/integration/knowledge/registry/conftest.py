@@ -15,7 +15,7 @@ from tests.support.services import Service
 async def service(
     database: str, redis: Redis, redis_url: str, tmp_path: Path
 ) -> AsyncIterator[tuple[Service, GitRepository]]:
-    """A service over ``acme/handbook`` of a GitHub, that also declares one base of its own."""
+    """A service over ``acme/handbook`` of a GitHub, that also declares its own base."""
     repository = GitRepository(tmp_path / "repository")
     repository.write("docs/levers.md", "# Levers\n\nPull the red lever to stop the machine.")
     repository.write("docs/buttons.md", "# Buttons\n\nThe green button starts the machine.")
@@ -52,7 +52,7 @@ async def bob(service: tuple[Service, GitRepository]) -> AsyncIterator[httpx.Asy
 
 @pytest.fixture
 async def handbook(ada: httpx.AsyncClient) -> str:
-    """The path of a base that Ada made, once it is synced."""
+    """The path of a base that Ada created, once it is synced."""
     made = await ada.post(BASES, json=wanted(extensions=["md"], refreshSchedule="0 * * * *"))
     assert made.status_code == 201, made.text
     await newest_sync(ada)

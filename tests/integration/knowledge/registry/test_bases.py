@@ -1,4 +1,4 @@
-"""A base that a user makes over HTTP, from its first sync to its end: the real process."""
+"""A base that a user creates over HTTP, from its first sync to its end: the real process."""
 
 import json
 from typing import Any

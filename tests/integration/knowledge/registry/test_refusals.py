@@ -1,4 +1,4 @@
-"""Bases that can't be made: the real process."""
+"""Bases that can't be created: the real process."""
 
 from pathlib import Path
 

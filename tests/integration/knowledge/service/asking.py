@@ -1,4 +1,4 @@
-"""Ask the service, and see what it tells."""
+"""Requests to the service, and what it publishes."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from tests.support.wait import eventually
 
 
 async def synced(client: httpx.AsyncClient, base_id: str = "guide") -> dict[str, Any]:
-    """The base, once its first sync is through."""
+    """The base, once its first sync is complete."""
 
     async def view() -> dict[str, Any] | None:
         base: dict[str, Any] = (await client.get(f"/api/knowledge-bases/{base_id}")).json()["data"]

@@ -1,4 +1,4 @@
-"""The service over HTTP: what it shows, and whom."""
+"""The service over HTTP: what it shows, and to whom."""
 
 from pathlib import Path
 

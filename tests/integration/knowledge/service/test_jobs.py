@@ -1,4 +1,4 @@
-"""Jobs, and workers and a Redis that go away."""
+"""Jobs, and workers and a Redis that stop."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Claude tokens go. Taking this back brings the table again, without its rows."""
+"""Users' own Claude tokens are dropped. A rollback recreates the table without its rows."""
 
 from alembic import op
 

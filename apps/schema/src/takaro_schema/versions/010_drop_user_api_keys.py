@@ -1,4 +1,5 @@
-"""Users' API keys go: the key comes from the environment. Taking this back brings the table, without rows."""
+"""Users' API keys are dropped: the key comes from the environment. A rollback recreates the table without its
+rows."""
 
 from alembic import op
 

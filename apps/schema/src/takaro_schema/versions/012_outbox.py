@@ -7,7 +7,7 @@ down_revision = "011"
 HOLDS = ("outbox", "retired_subjects")
 
 UPGRADE = (
-    # Published rows are deleted, so that vacuum is called by their number, not by a share of a small table.
+    # Published rows are deleted, so a fixed number of them triggers vacuum, not a share of a small table.
     """
     CREATE TABLE outbox (
         stream text NOT NULL,
@@ -23,7 +23,7 @@ UPGRADE = (
         PRIMARY KEY (stream, position)
     ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)
     """,
-    # A re-created id goes on counting where the deleted one stopped.
+    # A recreated id continues counting where the deleted one stopped.
     """
     CREATE TABLE retired_subjects (
         subject text PRIMARY KEY,

@@ -1,11 +1,11 @@
-"""One total order of a conversation's messages, whoever writes them; a sequence for each aggregate's facts.
+"""One total order of a conversation's messages for all writers; a sequence for each aggregate's facts.
 
-Our own writers take `created_at` under the conversation's row lock and say so with
-`takaro.message_order = 'caller'`, for their transaction only. Everyone else, the Node application first of
-all, inserts as before and gets the same promise from the trigger: later than every message before it.
+Our own writers take `created_at` under the conversation's row lock, and say so with `takaro.message_order =
+'caller'` for their transaction only. All other writers, above all the Node application, insert as before. The
+trigger gives their messages the same promise: later than every message before.
 
-Additive: every new column is nullable or has a constant default, so that no table is rewritten and the
-inserts of others keep working.
+Additive: every new column is nullable or has a constant default, so no table is rewritten and other programs'
+inserts keep working.
 """
 
 from alembic import op
@@ -71,7 +71,7 @@ CREATE_ORDER_TRIGGER = """
     EXECUTE FUNCTION messages_take_order()
 """
 
-# Another writer's change of the state must move the version that our ETag shows.
+# Another writer's change of the state must increment the version that our ETag shows.
 CREATE_VERSION_FUNCTION = """
     CREATE FUNCTION conversations_count_state() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -101,7 +101,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take back the triggers and columns; messages keep the times they were given."""
+    """Drop the triggers and columns; messages keep their times."""
     for statement in (
         "DROP TRIGGER conversations_state_version ON conversations",
         "DROP FUNCTION conversations_count_state()",

@@ -1,6 +1,6 @@
 """Knowledge: the registry of bases, what each index was made of, its files, syncs and an embedding cache.
 
-``knowledge_embeddings`` and ``knowledge_sync_state`` stay as they are, for the Node application reads and
+``knowledge_embeddings`` and ``knowledge_sync_state`` don't change, because the Node application reads and
 writes them too.
 """
 
@@ -20,7 +20,7 @@ HOLDS = (
 
 
 def upgrade() -> None:
-    # What is to be indexed. Settings and jobs from the Node application both add rows.
+    # What to index. Settings and jobs of the Node application both add rows.
     op.execute("""
         CREATE TABLE knowledge_bases (
             id varchar(255) PRIMARY KEY,
@@ -75,7 +75,7 @@ def upgrade() -> None:
                 CHECK (outcome IN ('indexed', 'empty', 'unsupported', 'failed'))
         )
     """)
-    # Every sync asked for or run. Also the queue's outbox: a row 'requested' is yet to be enqueued.
+    # Every sync that was requested or run. Also the queue's outbox: a row 'requested' isn't enqueued yet.
     op.execute("""
         CREATE TABLE knowledge_syncs (
             id uuid PRIMARY KEY DEFAULT gen_random_uuid(),

@@ -1,11 +1,11 @@
-"""Mock game servers whose whole state is a row, and what happened in each session.
+"""Mock game servers whose whole state is a row, and the events of each session.
 
-A game server outlives its session: the session goes with its conversation (the cascade), and the server must
-still be stopped and told of. So ``cockpit_game_servers`` has no foreign key, and keeps a copy of the
-session's last ``event_sequence``.
+A game server outlives its session. The session is deleted with its conversation (cascade), but the server
+must still be stopped, and the stop published. So ``cockpit_game_servers`` has no foreign key, and keeps a
+copy of the session's last ``event_sequence``.
 
-Additive: the new column of ``cockpit_sessions`` has a constant default, so that no table is rewritten and the
-inserts of others keep working.
+Additive: the new column of ``cockpit_sessions`` has a constant default, so no table is rewritten and other
+programs' inserts keep working.
 """
 
 from alembic import op

@@ -1,8 +1,8 @@
-"""Knowledge: who owns a base and who sees it, schedules to take back, and what people see of a sync.
+"""Knowledge: who owns a base and who sees it, schedules to remove, and what a sync's history shows.
 
 A base without an owner is public: those of the settings file and of the Node application's jobs.
-``knowledge_retired_schedules`` is an outbox: the scheduler of a base that is gone, or has no schedule now,
-is in Redis until it is removed there too.
+``knowledge_retired_schedules`` is an outbox: if a base is deleted or loses its schedule, its scheduler stays
+in Redis until it is removed there too.
 """
 
 from alembic import op
@@ -20,7 +20,7 @@ HOLDS = (
     "knowledge_syncs.files",
 )
 
-# NOT VALID: the rows that are there satisfy both checks, and nobody waits for them to be read.
+# NOT VALID: existing rows satisfy both checks, so nobody has to wait for a scan.
 UPGRADE = (
     """
     ALTER TABLE knowledge_bases ADD COLUMN owner varchar(255),
@@ -31,7 +31,7 @@ UPGRADE = (
         CHECK (public OR owner IS NOT NULL) NOT VALID
     """,
     "ALTER TABLE knowledge_syncs ADD COLUMN progress jsonb, ADD COLUMN files jsonb",
-    # Widened, so no reader or writer loses a guarantee.
+    # Widened, so readers and writers lose no guarantee.
     """
     -- squawk-ignore ban-drop-constraint
     ALTER TABLE knowledge_syncs DROP CONSTRAINT knowledge_syncs_reason_check
@@ -51,7 +51,7 @@ UPGRADE = (
 DOWNGRADE = (
     "DROP TABLE knowledge_retired_schedules",
     "ALTER TABLE knowledge_syncs DROP CONSTRAINT knowledge_syncs_reason_check",
-    # The release before knows these reasons by the ways in that it has.
+    # The previous release knows these reasons by its own names.
     "UPDATE knowledge_syncs SET reason = 'job' WHERE reason = 'schedule'",
     "UPDATE knowledge_syncs SET reason = 'http' WHERE reason IN ('registry', 'webhook')",
     """

@@ -1,6 +1,6 @@
-"""An index on the few syncs that are asked for or under way, in a history that grows.
+"""An index on the few requested or unfinished syncs, in a history that grows.
 
-Once a minute the unfinished ones are asked after, and each view of a base tells whether it is being synced.
+Once a minute the unfinished syncs are checked, and each view of a base shows whether it is being synced.
 """
 
 from takaro_schema.indexes import create_index_concurrently, drop_index_concurrently

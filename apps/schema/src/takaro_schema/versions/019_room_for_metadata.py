@@ -1,10 +1,10 @@
-"""Knowledge: room on the pages of chunks, so that a row whose metadata changes stays out of the indexes.
+"""Knowledge: free space on the pages of chunks, so that a change of a row's metadata touches no index.
 
 ``totalChunks`` is part of each row of a file: a paragraph at its end changes all of them. An UPDATE puts the
-new row on the same page where there is room, and the HNSW index need not know; without room it is entered
-there again, which takes milliseconds. The vectors are kept apart (TOAST): at half full pages the table, with
-them and its indexes, grows by a tenth. Pages that are there already fill up as before, until their rows are
-replaced.
+new row on the same page if there is space, and the HNSW index doesn't change. Without space the row is
+inserted there again, which takes milliseconds. The vectors are stored separately (TOAST): with half-full
+pages the table, including them and its indexes, grows by a tenth. Existing pages fill up as before, until
+their rows are replaced.
 """
 
 from alembic import op

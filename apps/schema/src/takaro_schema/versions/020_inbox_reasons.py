@@ -1,6 +1,6 @@
-"""Why an event was rejected, beside the record that it was: its dead letter may be due after a restart.
+"""Why an event was rejected, in the inbox's record: its dead letter may be due after a restart.
 
-Nullable: the release before goes on writing without them.
+Nullable, because the previous release continues to write without them.
 """
 
 from alembic import op

@@ -1,6 +1,6 @@
 """The rest of W3C's trace context beside ``traceparent``: vendors' ``tracestate``, callers' ``baggage``.
 
-Nullable: the release before goes on writing without them.
+Nullable, because the previous release continues to write without them.
 """
 
 from alembic import op

@@ -1,4 +1,4 @@
-"""Where the brokers are, read from ``EVENT_BUS_URL``."""
+"""The brokers' addresses, read from ``EVENT_BUS_URL``."""
 
 import ssl
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MECHANISMS = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-
 
 @dataclass(slots=True, frozen=True)
 class KafkaAddress:
-    """Bootstrap servers (``host:port``) and how to speak with them."""
+    """Bootstrap servers (``host:port``) and how to connect to them."""
 
     servers: list[str]
     security: BaseSecurity | None = None
@@ -24,8 +24,7 @@ class KafkaAddress:
     def parse(cls, url: str) -> "KafkaAddress":
         """Read ``kafka://[user:password@]host[:9092][,host…][?mechanism=SCRAM-SHA-512]``.
 
-        ``kafkas://`` speaks TLS.
-        Raises ValueError for anything else.
+        ``kafkas://`` uses TLS. Raises ``ValueError`` for anything else.
         """
         parts = urlsplit(url)
         credentials, _, hosts = parts.netloc.rpartition("@")
@@ -42,5 +41,5 @@ class KafkaAddress:
         return cls(servers, MECHANISMS[mechanism](unquote(user), unquote(password), ssl_context=context))
 
     def client_arguments(self) -> dict[str, Any]:
-        """The arguments that every client of aiokafka takes."""
+        """The arguments that every aiokafka client takes."""
         return {"bootstrap_servers": self.servers, **security_arguments(self.security)}

@@ -1,7 +1,7 @@
 """CloudEvents' Kafka binding, binary mode: an event's attributes are headers, its data is the value.
 
-Source: CloudEvents 1.0, "Kafka Protocol Binding", section 3.2. Records of others need a header ``ce_type``
-(or ``type``) and a value, no more.
+Source: CloudEvents 1.0, "Kafka Protocol Binding", section 3.2. Records of other programs need only a header
+``ce_type`` (or ``type``) and a value.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,15 +24,15 @@ ATTRIBUTES = (
     b"baggage",
 )
 PLAIN = (b"traceparent", b"tracestate", b"baggage")
-"""Attributes whose header has no prefix: W3C names it."""
+"""Attributes whose header has no prefix, because W3C defines the header."""
 
 KEY = b":key"
-"""Where an entry keeps its record's key: no header has this name, since HTTP's can't either."""
+"""The entry's field for the record's key. No header has this name, because HTTP allows no such header."""
 
 
 @dataclass(slots=True, frozen=True)
 class Record:
-    """What is written to a topic. Records of one key go to one partition, in order."""
+    """A record to write to a topic. Records of one key go to one partition, in order."""
 
     key: bytes | None
     value: bytes | None
@@ -40,18 +40,18 @@ class Record:
 
 
 def entry_id(topic: str, partition: int, offset: int) -> str:
-    """``<topic>-<partition>-<offset>``: also the id of an event that has none."""
+    """``<topic>-<partition>-<offset>``, which is also the id of an event without one."""
     return f"{topic}-{partition}-{offset}"
 
 
 def place_of(entry_id: str) -> tuple[int, int]:
-    """Partition and offset of an entry."""
+    """Partition and offset of an entry id."""
     _, partition, offset = entry_id.rsplit("-", 2)
     return int(partition), int(offset)
 
 
 def entry_of(record: Any) -> RawEntry:
-    """A record of aiokafka's as an entry: its headers, and the attributes by their plain names."""
+    """An aiokafka record as an entry: its headers, with the attributes under their plain names."""
     fields = {name.encode(): value or b"" for name, value in record.headers}
     for name in ATTRIBUTES:
         value = fields.get(b"ce_" + name)
@@ -66,7 +66,7 @@ def entry_of(record: Any) -> RawEntry:
 
 
 def record_of_event(fields: Mapping[str | bytes, str | bytes]) -> Record:
-    """The record of an event of ours: its key is the subject, within which order is kept."""
+    """The record of one of our events. Its key is the subject, which keeps the subject's facts in order."""
     event = {_bytes(name): _bytes(value) for name, value in fields.items()}
     headers = [("ce_specversion", b"1.0")]
     headers += [(_header(name), event[name]) for name in ATTRIBUTES if name in event]
@@ -75,7 +75,7 @@ def record_of_event(fields: Mapping[str | bytes, str | bytes]) -> Record:
 
 
 def record_of_entry(fields: Mapping[bytes, bytes]) -> Record:
-    """The record that :func:`entry_of` read ``fields`` from, and whatever was added to them since."""
+    """The record that :func:`entry_of` read ``fields`` from, with any fields that were added since."""
     headers = [
         (name.decode(), value)
         for name, value in fields.items()

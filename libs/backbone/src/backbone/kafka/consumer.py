@@ -1,8 +1,8 @@
-"""The consumer of one topic for one group: each assignment of partitions has a processor of its own.
+"""The consumer of one topic for one group. Each assignment of partitions has its own processor.
 
-The group's partition assignment takes the place of the lease that a Redis stream has. What is held back, in
-flight or read ahead belongs to one assignment and ends with it; the next holder begins at the committed
-offsets, and the inbox knows what it reads again.
+The group's assignment replaces the lease that a Redis stream has. Entries that are parked, in flight or read
+ahead belong to one assignment and end with it. The next holder begins at the committed offsets, and the inbox
+skips what was handled before.
 """
 
 import asyncio
@@ -37,16 +37,16 @@ from common.postgres import Pool
 log = structlog.get_logger()
 
 SESSION_MILLISECONDS = 6_000
-"""A dead or frozen process is replaced after this: the least that a broker allows by default."""
+"""A dead or frozen process is replaced after this time, the minimum that brokers allow by default."""
 
 HEARTBEAT_MILLISECONDS = 1_500
 REBALANCE_MILLISECONDS = 15_000
 POLL_MILLISECONDS = 50
 MAX_POLL_MILLISECONDS = 300_000
-"""A batch that takes longer, while a dependency is away, costs the process its partitions meanwhile."""
+"""A process whose batch takes longer (while a dependency is down) loses its partitions."""
 
 REVOKE_SECONDS = 3.0
-"""How long a rebalance waits for a batch in flight; what isn't committed by then is the next holder's."""
+"""How long a rebalance waits for a batch in flight. What isn't committed by then goes to the next holder."""
 
 TEND_SECONDS = 1.0
 PROBE_SECONDS = 2.0
@@ -54,20 +54,20 @@ PROBE_SECONDS = 2.0
 
 @dataclass(slots=True)
 class Assignment:
-    """Partitions in hand: from the group's word that they are ours to its word that they may not be."""
+    """Assigned partitions, from the time the group assigns them until it may have revoked them."""
 
     partitions: Partitions
     processor: Processor
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def end(self) -> None:
-        """Stop retries, let a batch in flight finish if it does so soon, and let nothing follow."""
+        """Stop retries, let a batch in flight finish if it is quick, and start nothing else."""
         await self.processor.stop()
         try:
             async with asyncio.timeout(REVOKE_SECONDS), self.busy:
                 pass
         except TimeoutError:
-            log.warning("a batch is given up with its partitions", stream=self.partitions.stream)
+            log.warning("batch abandoned: its partitions were revoked", stream=self.partitions.stream)
         self.partitions.fence.lost.set()
         self.processor.parking.clear()
 
@@ -98,7 +98,7 @@ class TopicConsumer:
 
     @property
     def status(self) -> str:
-        """``active``, ``standby`` (in the group, without partitions), or ``starting``: not reading."""
+        """``active``, ``standby`` (in the group, without partitions), or ``starting`` (not reading)."""
         if self._reader is None or not self._reader.is_reading or not self._reachable:
             return "starting"
         if self._assignment is None or not self._assignment.done() or self._assignment.cancelled():
@@ -107,12 +107,12 @@ class TopicConsumer:
 
     @property
     def trouble(self) -> str | None:
-        """The outage that it waits for, or why it was interrupted and has not begun to read again since."""
+        """The outage it waits for, or why it was interrupted and hasn't resumed reading."""
         assignment = self._in_force()
         return (assignment.processor.trouble if assignment else None) or self._trouble
 
     async def run(self) -> None:
-        """Consume for ever, until cancelled."""
+        """Consume until cancelled."""
         failures = 0
         try:
             while True:
@@ -167,7 +167,7 @@ class TopicConsumer:
     async def _on_batch(self, records: tuple[Any, ...]) -> None:
         assignment = await self._current()
         if assignment is None:
-            return  # read before the group took the partitions away: they are read again by their holder
+            return  # read before the group revoked the partitions: their new holder reads them again
         try:
             async with assignment.busy:
                 entries = assignment.partitions.take(records)
@@ -183,7 +183,7 @@ class TopicConsumer:
             self._interrupted.set()  # read again from the committed offsets
 
     async def _current(self) -> Assignment | None:
-        """The assignment in force, when it is prepared."""
+        """The current assignment, once it is prepared."""
         if self._assignment is None:
             return None
         await asyncio.wait([self._assignment])
@@ -194,12 +194,12 @@ class TopicConsumer:
         return None if task is None or not task.done() or task.cancelled() else task.result()
 
     def begin_assignment(self, partitions: set[Any]) -> None:
-        """Prepare in the background: the group waits for no database."""
+        """Prepare in the background: the group must not wait for a database."""
         mine = sorted(p.partition for p in partitions if p.topic == self._topic)
         self._assignment = asyncio.create_task(self._prepare(mine))
 
     async def end_assignment(self) -> None:
-        """Give the partitions up, before the group hands them on."""
+        """Release the partitions before the group reassigns them."""
         task, self._assignment = self._assignment, None
         if task is None:
             return
@@ -256,7 +256,7 @@ class TopicConsumer:
         return Assignment(partitions, processor)
 
     async def _tend(self, consumer: Any) -> None:
-        """Commit what couldn't be, measure, and ask whether the broker answers."""
+        """Retry failed commits, measure, and check that the broker answers."""
         assignment = self._in_force()
         if assignment is None:
             return

@@ -1,9 +1,10 @@
-"""Fencing on Kafka: the group's assignment says who may work on a partition, the database holds to it.
+"""Fencing on Kafka: the group's assignment decides who works on a partition, and the database enforces it.
 
-A process that was frozen past its session wakes up in the middle of a transaction and doesn't know that its
-partitions are another's. So a process that is assigned partitions first takes their rows in ``leases``, which
-waits for transactions that hold them, and gives each a new epoch. Every transaction reads the epochs of its
-own assignment ``FOR SHARE``: after another has taken one of them, nothing of the old holder commits.
+A process that was frozen past its session may wake up in the middle of a transaction, unaware that its
+partitions were reassigned. So a process first takes the rows of its assigned partitions in ``leases``. This
+waits for transactions that hold those rows, and gives each row a new epoch. Every transaction reads the
+epochs of its own assignment ``FOR SHARE``. Once another process has taken a partition, nothing of the old
+holder commits.
 """
 
 import asyncio
@@ -29,19 +30,19 @@ ORDER BY name FOR SHARE
 
 @dataclass(slots=True)
 class PartitionFence:
-    """The right to work on the partitions of one assignment. ``lost`` is set when it is over."""
+    """The right to work on the partitions of one assignment. ``lost`` is set when it ends."""
 
     epochs: Mapping[str, int]
     lost: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     async def take(cls, connection: Connection, names: Sequence[str], owner: str) -> "PartitionFence":
-        """Take the rows ``names`` over from whoever held them, once their transactions are over."""
+        """Take over the rows ``names``, once the transactions that hold them have ended."""
         rows = await connection.fetch(TAKE, sorted(names), owner)
         return cls({row["name"]: row["epoch"] for row in rows})
 
     async def hold(self, connection: Connection) -> None:
-        """Fence the caller's transaction: raises :class:`LeaseLost`, or keeps them to the commit."""
+        """Fence the caller's transaction: hold the partitions until the commit. Raises :class:`LeaseLost`."""
         rows = await connection.fetch(HOLD, list(self.epochs), list(self.epochs.values()))
         if len(rows) != len(self.epochs):
             self.lost.set()

@@ -1,4 +1,4 @@
-"""Kafka as the event bus: the group's assignment decides who reads what, the broker keeps house."""
+"""Kafka as the event bus: the group's assignment decides who reads; the broker does the housekeeping."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -13,7 +13,8 @@ from common.redis_clients import open_redis
 
 
 class KafkaBus:
-    """One producer for facts and dead letters, a consumer a topic. Redis counts handlers' failures."""
+    """One producer for facts and dead letters, and one consumer for each topic. Redis counts handler
+    failures."""
 
     def __init__(self, settings: BackboneSettings, pool: Pool) -> None:
         self._settings, self._pool = settings, pool
@@ -43,4 +44,4 @@ class KafkaBus:
         )
 
     async def keep_house(self, command_streams: Sequence[str], facts_stream: str) -> None:
-        """Nothing: a topic's retention is its operator's, and consumers measure their lag themselves."""
+        """Does nothing: operators set a topic's retention, and consumers measure their own lag."""

@@ -1,4 +1,4 @@
-"""The partitions that a process is assigned: what was read of them, what is dealt with, what is committed."""
+"""The partitions assigned to a process: what was read, what is done, and what is committed."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ COMMIT_SECONDS = 3.0
 
 @dataclass(slots=True)
 class Progress:
-    """One partition. ``next`` is the offset to be read; ``open`` are those read and not dealt with."""
+    """One partition. ``next`` is the next offset to read; ``open`` has the offsets read and not done."""
 
     next: int
     committed: int
@@ -41,7 +41,7 @@ class Progress:
 
     @property
     def low(self) -> int:
-        """Everything below is dealt with: the offset to commit."""
+        """The offset to commit: everything below it is done."""
         return min(self.open, default=self.next)
 
 
@@ -71,10 +71,10 @@ class Partitions:
         self._pool = pool
 
     def take(self, records: Sequence[Any]) -> list[RawEntry]:
-        """Note that ``records`` were read; as entries.
+        """Note that ``records`` were read. Returns them as entries.
 
-        A batch that was on its way while partitions changed hands may begin beyond what was dealt with: it
-        is left out, and read again from there.
+        A batch in flight while partitions changed hands may begin beyond the first entry that isn't done. It
+        is left out and read again.
         """
         fresh: dict[int, bool] = {}
         for record in records:
@@ -92,7 +92,7 @@ class Partitions:
         if progress is None:
             return False
         if not progress.sure:
-            # Asked for once: what is missing after that was removed from the topic, or is no record.
+            # Fetched only once: what is still missing was removed from the topic or isn't a record.
             progress.sure = True
             if offset != progress.next:
                 self._consumer.seek(TopicPartition(self.stream, partition), progress.next)
@@ -103,9 +103,9 @@ class Partitions:
         return await self._rereader.fetch(entry_ids)
 
     async def acknowledge(self, entry_ids: Sequence[str]) -> None:
-        """Mark as dealt with, and commit the offsets below which nothing is open.
+        """Mark entries as done, and commit the offsets below which nothing is open.
 
-        A commit that fails is made up for later; until then a crash brings back what the inbox knows.
+        A failed commit is retried later. Until then a crash brings back entries that the inbox skips.
         """
         for partition, offset in map(place_of, entry_ids):
             if partition in self.progress:
@@ -113,7 +113,7 @@ class Partitions:
         await self.commit()
 
     async def commit(self) -> None:
-        """Commit what has moved since the last time. Never raises for the broker's sake."""
+        """Commit the offsets that have moved. Doesn't raise broker errors."""
         moved = {
             p: progress.low for p, progress in self.progress.items() if progress.low != progress.committed
         }
@@ -129,9 +129,9 @@ class Partitions:
             self.progress[partition].committed = low
 
     async def bury(self, letters: Sequence[DeadLetter]) -> None:
-        """Write dead letters, then acknowledge: they are written again after a crash right between the two.
+        """Write dead letters, then acknowledge. A crash between the two writes them again.
 
-        That an entry failed for good is recorded before: whoever reads it again won't handle it.
+        The inbox first records that an entry failed permanently: it isn't handled when it is read again.
         """
         failed = [letter for letter in letters if letter.kind == "failed"]
         if failed:
@@ -147,7 +147,7 @@ class Partitions:
         await self.acknowledge([letter.entry[0] for letter in letters])
 
     async def _new(self, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
-        """Those whose entries had no letter; all of them while Redis, that would know, is away."""
+        """The entries without a dead letter. While Redis is down this can't be known: returns all of them."""
         with suppress(RedisError, OSError):
             return await self._burials.new(letters)
         return letters
@@ -164,7 +164,7 @@ class Partitions:
             )
 
     def lag(self) -> int:
-        """Records that are not dealt with, as far as the broker has told."""
+        """Number of records that aren't done, as far as the broker has reported."""
         total = 0
         for partition, progress in self.progress.items():
             with suppress(KafkaError):

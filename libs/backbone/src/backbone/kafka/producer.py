@@ -1,8 +1,8 @@
-"""Publishing to Kafka, in order for each key whatever fails.
+"""Publishing to Kafka, in order for each key even when requests fail.
 
-aiokafka's own ``send`` puts records of one partition into several batches, of which a later one may succeed
-after an earlier one has expired. Here each partition has one batch on its way; the next is made when it is
-acknowledged by all replicas in sync, and after an error none is sent.
+aiokafka's own ``send`` puts records of one partition into several batches, and a later batch may succeed
+after an earlier one has expired. Here each partition has one batch in flight. The next is sent when all
+in-sync replicas have acknowledged it; after an error none is sent.
 """
 
 import asyncio
@@ -29,7 +29,8 @@ from common.errors import DependencyAway
 log = structlog.get_logger()
 
 BATCH_BYTES = 900_000
-"""Below the 1 MiB that a broker takes by default; a larger record goes alone, and the topic must allow it."""
+"""Below the 1 MiB that brokers accept by default. A larger record is sent alone, and its topic must allow
+it."""
 
 REQUEST_BYTES = 64 * 1024 * 1024
 REQUEST_MILLISECONDS = 5_000
@@ -37,7 +38,7 @@ STOP_SECONDS = 3.0
 
 
 class KafkaPublisher:
-    """The facts of the relay, and dead letters. It connects when it is first used."""
+    """Publishes the relay's facts and dead letters. It connects at first use."""
 
     system: ClassVar[str] = "kafka"
 
@@ -52,9 +53,9 @@ class KafkaPublisher:
         return await self.send(stream, [record_of_event(fields) for fields in entries])
 
     async def send(self, topic: str, records: Sequence[Record]) -> list[str]:
-        """Append ``records``; their ids, when every one is acknowledged by all replicas in sync.
+        """Append ``records``. Returns their ids once all in-sync replicas have acknowledged every record.
 
-        Raises :class:`DependencyAway`. Of each partition's records a prefix may have been stored then.
+        Raises :class:`DependencyAway`. In that case a prefix of each partition's records may be stored.
         """
         try:
             producer = await self._connected()
@@ -72,7 +73,7 @@ class KafkaPublisher:
                     raise outcome
         except KafkaError as error:
             if not error.retriable:
-                await self.stop()  # it may be of no use any more: the next attempt makes another
+                await self.stop()  # it may be unusable now: the next attempt makes another
             raise DependencyAway(f"Kafka did not take records for {topic}: {error!r}") from error
         return ids
 
@@ -85,7 +86,7 @@ class KafkaPublisher:
         lane: Sequence[int],
         ids: list[str],
     ) -> None:
-        """Append the records at the positions ``lane`` to one partition, one batch after the other."""
+        """Append the records at the positions ``lane`` to one partition, one batch after another."""
         rest = list(lane)
         while rest:
             batch = producer.create_batch()
@@ -112,7 +113,8 @@ class KafkaPublisher:
                 try:
                     self._producer = await self._start(idempotent=True)
                 except (UnknownError, UnsupportedVersionError, ClusterAuthorizationFailedError) as error:
-                    # A retried request may then be stored twice: consumers know events by their ids.
+                    # A retried request may then be stored twice. Consumers recognise repeats by the event's
+                    # id.
                     log.warning("the broker has no idempotent producers", error=repr(error))
                     self._producer = await self._start(idempotent=False)
             return self._producer
@@ -135,7 +137,7 @@ class KafkaPublisher:
         return producer
 
     async def stop(self) -> None:
-        """Close the connections; what isn't acknowledged by then counts as unpublished."""
+        """Close the connections. What isn't acknowledged by then counts as unpublished."""
         producer, self._producer = self._producer, None
         if producer is not None:
             await _stop(producer)

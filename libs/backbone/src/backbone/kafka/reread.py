@@ -1,4 +1,4 @@
-"""Reading single records again, by partition and offset, beside the group's own reading."""
+"""Reads single records again, by partition and offset, beside the group's own consumer."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ WAIT_MILLISECONDS = 2_000
 
 
 class Rereader:
-    """Finds what waits for its retry: only ids are kept of it. It connects when it is first used."""
+    """Reads entries that are due for a retry, of which only ids are kept. It connects at first use."""
 
     def __init__(self, address: KafkaAddress, topic: str) -> None:
         self._address, self._topic = address, topic
@@ -26,7 +26,7 @@ class Rereader:
         self._lock = asyncio.Lock()
 
     async def fetch(self, entry_ids: Sequence[str]) -> list[RawEntry]:
-        """The entries, in order of partition and offset; without those that are gone.
+        """The entries in order of partition and offset, without those that no longer exist.
 
         Raises :class:`DependencyAway`.
         """
@@ -82,5 +82,6 @@ class Rereader:
             await consumer.stop()
 
     async def stop(self) -> None:
+        """Close the connections."""
         async with self._lock:
             await self._close()

@@ -1,4 +1,4 @@
-"""Topics: made where they are missing, for those who don't make them themselves."""
+"""Creates missing topics, for operators who don't create them themselves."""
 
 from collections.abc import Sequence
 
@@ -13,14 +13,15 @@ log = structlog.get_logger()
 PARTITIONS = 6
 REPLICAS = 3
 RECORD_BYTES = 8 * 1024 * 1024
-"""The largest record: a message of 4 MiB, as HTTP takes it, in its envelope. The default is 1 MiB."""
+"""The largest record: a message of 4 MiB, as HTTP accepts it, in its envelope. Kafka's default is 1 MiB."""
 CONFIGS = {"max.message.bytes": str(RECORD_BYTES)}
 
 
 async def ensure_topics(address: KafkaAddress, topics: Sequence[str]) -> None:
-    """Create what is missing of ``topics``: :data:`PARTITIONS` partitions, up to :data:`REPLICAS` replicas.
+    """Create the missing ``topics``, with :data:`PARTITIONS` partitions and up to :data:`REPLICAS` replicas.
 
-    A cluster that refuses is its operator's word, and is logged. Raises KafkaError when no broker answers.
+    A cluster that refuses leaves it to its operator, so the refusal is only logged. Raises ``KafkaError`` if
+    no broker answers.
     """
     admin = AIOKafkaAdminClient(**address.client_arguments(), client_id="takaro", request_timeout_ms=5_000)
     try:
@@ -34,12 +35,12 @@ async def ensure_topics(address: KafkaAddress, topics: Sequence[str]) -> None:
                 [NewTopic(t, PARTITIONS, replicas, topic_configs=CONFIGS) for t in missing]
             )
         except KafkaError as error:
-            log.warning("topics not made", topics=missing, error=repr(error))
+            log.warning("topics not created", topics=missing, error=repr(error))
             return
         for topic, code, *_ in answer.topic_errors:
             if code == 0:
                 log.info("topic made", topic=topic, partitions=PARTITIONS, replicas=replicas)
             elif code != TopicAlreadyExistsError.errno:
-                log.warning("topic not made", topic=topic, error=for_code(code).__name__)
+                log.warning("topic not created", topic=topic, error=for_code(code).__name__)
     finally:
         await admin.close()

@@ -1,12 +1,12 @@
 """The consumer of one stream for one group: a single active process.
 
-Under the lease: make the group, drain what any consumer has left pending, in id order, then read on. A lost
-connection may have lost a reply that the server counts as delivered, so it is drained for before the next
-read; a lost group is made again at 0, and the inbox knows what comes twice.
+Under the lease it creates the group, drains what any consumer left pending in id order, then reads on. A lost
+connection may have lost a reply that the server counts as delivered, so pending entries are drained again
+before the next read. A deleted group is recreated at 0; the inbox skips what was handled before.
 
-The lease fences what is written, not what is read: a process that has lost it may be handed entries before it
-knows. So before a batch is handled, its reader asks whether another consumer holds entries: those were handed
-out earlier, and come first.
+The lease fences writes, not reads: a process that has lost it may receive entries before it knows. So before
+each batch, the reader checks whether another consumer holds entries. Those were delivered earlier and come
+first.
 """
 
 import asyncio
@@ -32,11 +32,11 @@ log = structlog.get_logger()
 STRAY_SECONDS = 2.0
 
 TROUBLE_SECONDS = 10.0
-"""How long a process that stands by still tells why it had to give up: another one may have got on since."""
+"""How long a process on standby still reports why it had to stop. Another one may have taken over since."""
 
 
 class StreamConsumer:
-    """Reads ``group`` while it holds the lease; stands by otherwise."""
+    """Reads ``group`` while it holds the lease; otherwise it is on standby."""
 
     def __init__(
         self, settings: BackboneSettings, group: Group, processor: Processor, keeper: LeaseKeeper
@@ -50,14 +50,15 @@ class StreamConsumer:
 
     @property
     def status(self) -> str:
-        """``active``, ``standby``, or ``starting``: active, with the reader not running yet (or no more)."""
+        """``active``, ``standby``, or ``starting`` (active, but the reader isn't running yet, or any
+        more)."""
         if self._keeper.lease is None:
             return "standby"
         return "active" if self._reader is not None and self._reader.is_reading else "starting"
 
     @property
     def trouble(self) -> str | None:
-        """The outage that it waits for, or why it was interrupted and has not begun to read again since."""
+        """The outage it waits for, or why it was interrupted and hasn't resumed reading."""
         if self._trouble is None or self._processor.trouble is not None:
             return self._processor.trouble
         error, at = self._trouble
@@ -65,7 +66,7 @@ class StreamConsumer:
         return None if stale else error
 
     async def run(self) -> None:
-        """Consume whenever the lease is ours; for ever, until cancelled."""
+        """Consume whenever this process holds the lease, until cancelled."""
         await self._keeper.run(self._lead)
 
     async def _lead(self, lease: Lease) -> None:
@@ -89,7 +90,8 @@ class StreamConsumer:
     async def _read_until_interrupted(self, lease: Lease) -> None:
         """Drain, then read until the connection, the group or the lease is lost.
 
-        Under a new name each time: what the server still hands to the reader before is another consumer's.
+        Each time uses a new consumer name, so that what the server still delivers to the previous reader
+        belongs to another consumer.
         """
         self._consumer = f"{self._settings.instance_name}-{uuid4().hex[:8]}"
         if await self._group.ensure():
@@ -116,13 +118,13 @@ class StreamConsumer:
         finally:
             self._reader = None
             self._disconnected.set()
-            self._discard(handover)  # the reader may wait for room: its stop would wait with it
+            self._discard(handover)  # the reader may wait for space: its stop would wait with it
             await reader.stop()
             self._discard(handover)
             await self._finish(handling)
 
     async def _drain(self) -> None:
-        """Handle what was delivered to anyone and never acknowledged, oldest first."""
+        """Handle what was delivered to any consumer and never acknowledged, oldest first."""
         after, window = "-", self._window()
         while pending := await self._group.list_pending(after, window.count):
             after = pending[-1][0]
@@ -134,7 +136,7 @@ class StreamConsumer:
             await self._processor.process(left)
 
     async def _tend(self) -> None:
-        """Notice a lost group, and entries that were delivered to a process that is gone."""
+        """Detect a lost group, and entries that were delivered to a process that no longer exists."""
         known = self._processor.in_flight | self._processor.parking.ids()
         idle = await self._group.list_idle(STRAY_SECONDS, len(known) + 1)
         strays = [entry_id for entry_id in idle if entry_id not in known]
@@ -143,7 +145,7 @@ class StreamConsumer:
             self._disconnected.set()
 
     async def _handle(self, lease: Lease, handover: Handover) -> None:
-        """Handle one batch while FastStream reads and validates the next; until interrupted."""
+        """Handle one batch while FastStream reads and validates the next, until interrupted."""
         while not self._disconnected.is_set():
             items = await handover.take()
             try:
@@ -165,11 +167,11 @@ class StreamConsumer:
                 self._disconnected.set()  # what it left pending is drained again
 
     def _discard(self, handover: Handover) -> None:
-        """What waits to be handled stays pending."""
+        """Leave waiting entries pending."""
         self._processor.release(handover.take_now())
 
     async def _finish(self, handling: "asyncio.Task[None]") -> None:
-        """Let the batch in hand commit, within half of the grace period."""
+        """Let the current batch commit, within half of the grace period."""
         if not handling.done() and not self._processor.in_flight:
             handling.cancel()
         try:
@@ -188,7 +190,7 @@ class StreamConsumer:
 
         async def on_entries(entries: list[RawEntry]) -> None:
             if self._disconnected.is_set() or lease.lost.is_set():
-                return  # something older comes first: this stays pending, and is drained in its turn
+                return  # older entries come first: this stays pending and is drained in its turn
             items = []
             try:
                 size = window.saw(entries)

@@ -1,4 +1,4 @@
-"""The consumer group of a stream: created at 0, read page by page, left behind by nobody."""
+"""The consumer group of a stream: created at 0, read page by page, with nothing left behind."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from backbone.failures import Failures
 
 @dataclass(slots=True, frozen=True)
 class Group:
-    """One consumer group of one stream. ``redis`` answers in bytes: fields may hold anything."""
+    """One consumer group of one stream. ``redis`` answers in bytes, because fields may hold anything."""
 
     system: ClassVar[str] = "redis"
 
@@ -25,14 +25,14 @@ class Group:
 
     @property
     def failures(self) -> Failures:
-        """Counted beside the stream, so that they survive a restart."""
+        """Failures, counted in the same Redis as the stream, so that they survive a restart."""
         return Failures(self.redis, self.stream, self.name)
 
     async def ensure(self) -> bool:
-        """Create stream and group where they are missing, from the very first entry; whether it did.
+        """Create the stream and the group at 0 if they are missing. Returns whether it did.
 
-        At 0, so that what was published before the first start counts, and what a lost group had read
-        comes again: the inbox knows it.
+        At 0, entries published before the first start count. Entries that a lost group had read come again,
+        and the inbox skips those.
         """
         try:
             await self.redis.xgroup_create(self.stream, self.name, id="0", mkstream=True)
@@ -43,13 +43,13 @@ class Group:
         return True
 
     async def list_pending(self, after: str = "-", count: int = 100) -> list[tuple[str, str]]:
-        """``(entry id, consumer)`` of what any consumer has read and not acknowledged, in id order."""
+        """``(entry id, consumer)`` of each pending entry of any consumer, in id order."""
         start = after if after == "-" else f"({after}"
         rows: Any = await self.redis.xpending_range(self.stream, self.name, min=start, max="+", count=count)
         return [(row["message_id"].decode(), row["consumer"].decode()) for row in rows]
 
     async def claim(self, consumer: str, entry_ids: Sequence[str]) -> list[RawEntry]:
-        """Take entries over from whoever holds them. What was deleted from the stream is left out."""
+        """Claim entries from their consumers. Entries deleted from the stream are left out."""
         if not entry_ids:
             return []
         claimed: Any = await self.redis.xclaim(
@@ -58,7 +58,7 @@ class Group:
         return [(entry_id.decode(), fields) for entry_id, fields in claimed if fields is not None]
 
     async def fetch(self, entry_ids: Sequence[str]) -> list[RawEntry]:
-        """Read entries by id, in the given order; without those that are gone."""
+        """Read entries by id, in the given order, without those that no longer exist."""
         pipeline = self.redis.pipeline(transaction=False)
         for entry_id in entry_ids:
             pipeline.xrange(self.stream, min=entry_id, max=entry_id)
@@ -66,26 +66,26 @@ class Group:
         return [(rows[0][0].decode(), rows[0][1]) for rows in found if rows]
 
     async def is_held_by_others(self, consumer: str) -> bool:
-        """Whether any other consumer has entries that it has read and not acknowledged."""
+        """Whether any other consumer has pending entries."""
         summary: Any = await self.redis.xpending(self.stream, self.name)
         return any(row["name"].decode() != consumer for row in summary["consumers"] if row["pending"])
 
     async def list_idle(self, idle_seconds: float, count: int = 100) -> list[str]:
-        """Ids of pending entries that nobody was handed for ``idle_seconds``, in id order."""
+        """Ids of pending entries that were not delivered for ``idle_seconds``, in id order."""
         rows: Any = await self.redis.xpending_range(
             self.stream, self.name, min="-", max="+", count=count, idle=int(idle_seconds * 1000)
         )
         return [row["message_id"].decode() for row in rows]
 
     async def acknowledge(self, entry_ids: Sequence[str]) -> None:
-        """Acknowledge in one call."""
+        """Acknowledge entries in one call."""
         if entry_ids:
             await self.redis.xack(self.stream, self.name, *entry_ids)
 
     async def bury(self, letters: Sequence[DeadLetter]) -> None:
         """Move entries to the dead letter stream and acknowledge them, in one Redis transaction.
 
-        An entry that had its letter is acknowledged only.
+        An entry whose dead letter was written before is only acknowledged.
         """
         if not letters:
             return
@@ -100,9 +100,9 @@ class Group:
         await pipeline.execute()
 
     async def remove_idle_consumers(self, idle_seconds: float) -> list[str]:
-        """Delete consumers that hold nothing and have been silent; their names.
+        """Delete idle consumers without pending entries. Returns their names.
 
-        Each connection of a reader leaves one behind. The one that reads asks every second.
+        Each connection of a reader leaves one behind. The active reader isn't idle: it reads every second.
         """
         removed = []
         try:
@@ -110,7 +110,7 @@ class Group:
         except ResponseError as error:
             if "no such key" not in str(error) and "NOGROUP" not in str(error):
                 raise
-            return []  # it is made when its consumer is first active
+            return []  # it is created when its consumer is first active
         for row in rows:
             name = row["name"].decode()
             if row["pending"] == 0 and row["idle"] > idle_seconds * 1000:

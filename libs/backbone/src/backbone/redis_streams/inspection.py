@@ -1,4 +1,4 @@
-"""How far consumer groups have got: of a whole stream, and with one entry."""
+"""Progress of consumer groups: on a whole stream, and on one entry."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -8,12 +8,12 @@ from redis.asyncio import Redis
 from backbone.redis_streams.entry_ids import order, text
 
 MAX_LAG = 10_000
-"""Up to so many entries are counted one by one when the server doesn't know a group's lag."""
+"""Maximum entries that are counted one by one when the server doesn't know a group's lag."""
 
 
 @dataclass(slots=True, frozen=True)
 class GroupState:
-    """A consumer group. ``lag`` counts unread entries: ``None`` when there are more than :data:`MAX_LAG`.
+    """A consumer group. ``lag`` counts unread entries; ``None`` if there are more than :data:`MAX_LAG`.
 
     ``oldest_idle`` is the time in seconds since the oldest pending entry was last delivered.
     """
@@ -29,7 +29,7 @@ class GroupState:
 
 @dataclass(slots=True, frozen=True)
 class StreamState:
-    """A stream as it is now. ``first`` and ``last`` are entry ids."""
+    """The current state of a stream. ``first`` and ``last`` are entry ids."""
 
     name: str
     length: int
@@ -40,7 +40,7 @@ class StreamState:
 
 @dataclass(slots=True, frozen=True)
 class Delivery:
-    """How far a consumer group is with one entry. The last three fields are those of a pending entry."""
+    """A consumer group's progress on one entry. The last three fields are set for a pending entry."""
 
     stream: str
     entry_id: str
@@ -52,7 +52,7 @@ class Delivery:
 
 
 async def inspect_stream(redis: Redis, stream: str) -> StreamState:
-    """Look at a stream that exists, and at its groups."""
+    """Inspect a stream that exists, and its groups."""
     info: Any = await redis.xinfo_stream(stream)
     first, last = (text(entry[0]) if (entry := info[key]) else None for key in ("first-entry", "last-entry"))
     groups: Any = await redis.xinfo_groups(stream)
@@ -77,13 +77,13 @@ async def _inspect_group(redis: Redis, stream: str, info: dict[str, Any]) -> Gro
 
 
 async def _count_after(redis: Redis, stream: str, last: str) -> int | None:
-    """Redis loses a group's lag when entries after its position are deleted."""
+    """Count unread entries: Redis loses a group's lag when entries after its position are deleted."""
     unread: Any = await redis.xrange(stream, min=f"({last}", count=MAX_LAG + 1)
     return len(unread) if len(unread) <= MAX_LAG else None
 
 
 async def list_deliveries(redis: Redis, stream: str, entry_id: str) -> list[Delivery]:
-    """How far each group of the stream is with this entry."""
+    """Each group's progress on this entry."""
     groups: Any = await redis.xinfo_groups(stream)
     return [await _delivery(redis, stream, entry_id, group) for group in groups]
 

@@ -1,4 +1,4 @@
-"""Dead letters as they are stored: found by filters, replayed, dropped."""
+"""Stored dead letters: find them by filters, replay them, drop them."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,8 @@ PAGE = 100
 
 @dataclass(slots=True, frozen=True)
 class Letter:
-    """A dead letter. Everything but ``dead_stream``, ``entry_id`` and ``fields`` is the original event's."""
+    """A dead letter. Everything but ``dead_stream``, ``entry_id`` and ``fields`` describes the original
+    event."""
 
     dead_stream: str
     entry_id: str
@@ -32,7 +33,7 @@ class Letter:
 
     @classmethod
     def read(cls, stream: str, raw: RawEntry) -> "Letter":
-        """Read an entry of a dead letter stream. Its type is empty if the original entry was no event."""
+        """Read an entry of a dead letter stream. Its type is empty if the original entry wasn't an event."""
         entry_id, fields = raw
         home = text(fields.get(b"dead-stream") or stream.removesuffix(DEAD).encode())
         original_id = text(fields.get(b"dead-id") or entry_id.encode())
@@ -72,30 +73,32 @@ class Letter:
 
     @property
     def died_at(self) -> datetime:
+        """When the consumer gave the entry up."""
         return moment_of(self.entry_id)
 
     def note(self, name: str) -> str:
-        """What the consumer noted: ``reason``, ``kind``, ``group``, ``failures`` …; empty when it didn't."""
+        """The consumer's notes: ``reason``, ``kind``, ``group``, ``failures`` …; each empty if absent."""
         return text(self.fields.get(b"dead-" + name.encode(), b""))
 
     def replay_fields(self) -> dict[Any, Any]:
-        """What a replay adds to the stream: the entry's own fields, its id and source, and a new ``replay``.
+        """The fields that a replay adds to the stream: the entry's own, its id and source, and a new
+        ``replay``.
 
-        The consumer forgets a rejection once for each ``replay``. Id and source stay, so that an event which
-        has had its effect doesn't have it again.
+        The consumer forgets a rejection once for each ``replay``. Id and source stay, so an event that
+        already had its effect doesn't have it again.
         """
         identity = {b"id": self.event_id, b"source": self.source, b"replay": str(uuid4())}
         return {**own_fields(self.fields), **identity}
 
 
 def own_fields(fields: dict[bytes, bytes]) -> dict[bytes, bytes]:
-    """The original entry's fields: those that the consumer didn't note."""
+    """The original entry's fields, without the consumer's notes."""
     return {name: value for name, value in fields.items() if not name.startswith(b"dead-")}
 
 
 @dataclass(slots=True, frozen=True)
 class Filters:
-    """Which dead letters are meant: those that match every filter that is given."""
+    """Selects dead letters: those that match every given filter."""
 
     ids: Sequence[str] = ()
     stream: str | None = None
@@ -107,7 +110,7 @@ class Filters:
 
     @property
     def given(self) -> bool:
-        """Whether there is any filter at all."""
+        """Whether any filter is given."""
         return any(getattr(self, name) for name in self.__slots__)
 
     def match(self, letter: Letter) -> bool:
@@ -124,10 +127,10 @@ class Filters:
 async def find(
     redis: Redis, filters: Filters, limit: int | None = None, *, known: Sequence[str] = ()
 ) -> AsyncIterator[list[Letter]]:
-    """Pages of the letters that match, stream by stream, oldest first, up to ``limit`` in all.
+    """Pages of the matching letters, stream by stream, oldest first, up to ``limit`` in all.
 
-    Streams are found, and sorted, as by :func:`~backbone.redis_streams.reading.discover`. Letters that are
-    written meanwhile are not found, so that one run of a replay never takes up what dies of it again.
+    Finds and sorts streams as :func:`~backbone.redis_streams.reading.discover` does. Letters that are written
+    meanwhile are left out, so a replay never takes up an entry that fails during it.
     """
     wanted = dead_stream(filters.stream.removesuffix(DEAD)) if filters.stream else None
     found = await discover(redis, known)
@@ -148,7 +151,7 @@ async def find(
 
 
 async def replay(redis: Redis, letters: Sequence[Letter]) -> dict[str, str]:
-    """Add letters to their streams again and delete them, in one transaction; the new ids by the old ones."""
+    """Add letters to their streams again and delete them, in one transaction. Returns new ids by old ids."""
     pipeline = redis.pipeline(transaction=True)
     for letter in letters:
         pipeline.xadd(letter.home, letter.replay_fields())
@@ -158,7 +161,7 @@ async def replay(redis: Redis, letters: Sequence[Letter]) -> dict[str, str]:
 
 
 async def drop(redis: Redis, letters: Sequence[Letter]) -> int:
-    """Delete letters for good; how many were deleted."""
+    """Delete letters permanently. Returns their number."""
     total = 0
     for start in range(0, len(letters), PAGE):
         pipeline = redis.pipeline(transaction=True)

@@ -9,10 +9,11 @@ from backbone.publishing import EntryFields
 
 
 class RedisPublisher:
-    """One transaction a call: all entries or none.
+    """Publishes each call in one transaction: all entries or none.
 
-    In a bare pipeline an entry that is refused (Redis is full) could be followed by one that isn't: a later
-    fact would overtake an earlier one of its subject. A script would do too, at twice Redis's own CPU.
+    In a bare pipeline an entry that is refused (Redis is full) could be followed by one that isn't. A later
+    fact would then overtake an earlier one of its subject. A script would work too, but takes twice the CPU
+    of Redis.
     """
 
     system: ClassVar[str] = "redis"

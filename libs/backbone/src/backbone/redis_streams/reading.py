@@ -1,4 +1,4 @@
-"""Reading streams without a consumer group, which takes nothing from anybody."""
+"""Reads streams without a consumer group, so nothing is taken from a consumer."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -46,7 +46,7 @@ async def count_entries(redis: Redis, stream: str) -> int:
 
 
 async def last_id(redis: Redis, stream: str) -> str:
-    """The last id that the stream has given out; ``0-0`` when there is no such stream."""
+    """The last id that the stream has assigned; ``0-0`` if there is no such stream."""
     try:
         info: Any = await redis.xinfo_stream(stream)
     except exceptions.ResponseError as error:
@@ -65,7 +65,7 @@ async def pages(
     size: int = 200,
     newest_first: bool = False,
 ) -> AsyncIterator[Sequence[RawEntry]]:
-    """Entries from ``first`` to ``last`` (bounds as XRANGE takes them), up to ``size`` at a time."""
+    """Entries from ``first`` to ``last`` (bounds in XRANGE's syntax), up to ``size`` at a time."""
     while True:
         rows: Any
         if newest_first:
@@ -82,7 +82,8 @@ async def pages(
 async def read_after(
     redis: Redis, cursors: Mapping[str, str], *, count: int, block_milliseconds: int
 ) -> list[tuple[str, list[RawEntry]]]:
-    """Up to ``count`` entries of each stream after its cursor. Waits for the first, up to the block time."""
+    """Up to ``count`` entries of each stream after its cursor. Waits for the first, at most for the block
+    time."""
     streams: Any = cursors
     answer: Any = await redis.xread(streams, count=count, block=block_milliseconds)
     return [

@@ -1,4 +1,4 @@
-"""Redis Streams as the event bus: a single active consumer a stream and group, under a lease."""
+"""Redis Streams as the event bus: a single active consumer for each stream and group, under a lease."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -21,7 +21,7 @@ IDLE_CONSUMER_SECONDS = 3_600.0
 
 
 class RedisBus:
-    """One connection pool for everything that isn't read by FastStream."""
+    """One connection pool for everything except FastStream's reads."""
 
     def __init__(self, settings: BackboneSettings, pool: Pool) -> None:
         self._settings, self._pool = settings, pool
@@ -52,6 +52,6 @@ class RedisBus:
             await trim(self._redis, stream, retention_seconds=retention, owner=owner)
         await trim(self._redis, facts_stream, retention_seconds=retention, owner=None)
         for group in self._groups:
-            # Of others' facts too: dead letters are written by the group that couldn't handle them.
+            # Includes other services' facts: the group that couldn't handle an entry writes its dead letter.
             await trim(self._redis, dead_stream(group.stream), retention_seconds=retention, owner=None)
             await group.remove_idle_consumers(IDLE_CONSUMER_SECONDS)

@@ -1,9 +1,10 @@
-"""Trimming: a stream keeps what any group still needs, and what is younger than its retention.
+"""Trimming: a stream keeps what any group still needs, and everything younger than its retention.
 
-By ``MINID``, below the oldest entry that a group has not acknowledged: ``MAXLEN`` ignores pending entries. On
-a stream of facts a group that was silent for the whole retention is dropped, after it was alerted on for the
-second half of that time. A command stream waits for its owner for ever, and keeps everything while the owner
-has no group there: it was lost, or has never been made.
+It trims by ``MINID``, below the oldest entry that a group has not acknowledged; ``MAXLEN`` would ignore
+pending entries. On a stream of facts, a group that was silent for the whole retention is deleted. An alert
+precedes this for the second half of that time. A command stream keeps everything its owner hasn't
+acknowledged, however long that takes, and everything while the owner has no group there (it was lost, or not
+yet created).
 """
 
 import time
@@ -25,7 +26,7 @@ LENGTH = Gauge("takaro_stream_length", "Entries in the stream", ["stream"])
 
 @dataclass(slots=True, frozen=True)
 class Need:
-    """The oldest entry that a group still needs (``None``: none there), and since when it is silent."""
+    """The oldest entry that a group still needs (``None``: none), and the time since which it is silent."""
 
     group: str
     oldest: str | None
@@ -33,10 +34,10 @@ class Need:
 
 
 async def trim(redis: Redis, stream: str, *, retention_seconds: float, owner: str | None) -> int:
-    """Remove what no group needs and retention doesn't keep; how many entries went.
+    """Remove what no group needs and the retention doesn't keep. Returns the number of entries.
 
-    ``owner`` is the group that a command stream is for; of other streams (``None``) groups are dropped that
-    are silent for longer than the retention.
+    ``owner`` is the group that a command stream is for. On other streams (``None``), groups that are silent
+    for longer than the retention are deleted.
     """
     if not await redis.exists(stream):
         return 0
@@ -75,7 +76,7 @@ async def _need(redis: Redis, stream: str, info: dict[str, Any]) -> Need:
     if oldest is None and unread:
         oldest = text(unread[0][0])
     if oldest is None:
-        # Everything is read and acknowledged: what is delivered may go, what comes is needed.
+        # Everything is read and acknowledged: delivered entries may be removed, later ones are needed.
         return Need(name, None, 0.0)
     consumers: Any = await redis.xinfo_consumers(stream, name)
     idle = [row["idle"] / 1000 for row in consumers]

@@ -1,1 +1,1 @@
-"""ASGI middlewares, each in a file of its own."""
+"""ASGI middlewares, one in each file."""

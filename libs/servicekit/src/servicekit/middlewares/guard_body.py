@@ -1,4 +1,4 @@
-"""What no request body may be: too large, or impossible to store."""
+"""Refuses request bodies that are too large or impossible to store."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -6,7 +6,7 @@ from common import codec
 from servicekit.answers import failure
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
-"""The largest JSON body that is read: 50,000 characters of a message are at most 300 kB of escaped JSON."""
+"""The largest JSON body that is read. A message of 50,000 characters is at most 300 kB of escaped JSON."""
 
 
 class GuardBody:
@@ -53,4 +53,4 @@ def _holds_nul(body: bytes) -> bool:
     try:
         return codec.has_nul(codec.loads(body))
     except ValueError:
-        return False  # no JSON: the route answers with the reason
+        return False  # it isn't JSON: the route answers with the reason

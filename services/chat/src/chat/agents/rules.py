@@ -18,12 +18,13 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE |
 
 
 def is_custom(agent_id: str) -> bool:
-    """Whether the id is one of an agent that a user made, well-formed or not."""
+    """Whether the id names an agent that a user made, even if it is malformed."""
     return agent_id.startswith(CUSTOM_PREFIX)
 
 
 def custom_not_found(custom_id: str | UUID) -> Invalid:
-    """The error for a custom agent that doesn't exist or isn't the user's: which of the two isn't told."""
+    """The error for a custom agent that doesn't exist or isn't the user's. It doesn't say which of the
+    two."""
     return Invalid(f"Custom agent not found: {custom_id}", code="agent_not_found")
 
 
@@ -63,10 +64,10 @@ class Catalogue:
         self._agents = agents
 
     def resolve(self, name: str, version: str | None = None) -> AgentRef:
-        """The agent and version that a new conversation gets. The owner of a custom agent isn't checked here.
+        """The agent and version that a new conversation gets. Doesn't check the owner of a custom agent.
 
-        Any version is accepted, since experiments come and go. Raises :class:`Invalid` for an unknown base
-        id and for a version that contradicts the one in ``name``.
+        Accepts any version, since experiments come and go. Raises :class:`Invalid` for an unknown base id,
+        and for a version that contradicts the one in ``name``.
         """
         ref = parse(name)
         if is_custom(ref.agent_id):

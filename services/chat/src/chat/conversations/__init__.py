@@ -1,1 +1,1 @@
-"""Conversations: created, titled, their state changed, deleted with all their messages."""
+"""Conversations: create, title, change their state, delete with all their messages."""

@@ -1,4 +1,4 @@
-"""Which commands conversations take from ``chat.commands``, and in which order each is handled."""
+"""Which commands conversations take from ``chat.commands``, and the order in which each is handled."""
 
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ def register_commands(router: Router, catalogue: Catalogue, state_max_bytes: int
 
 
 def _id_to_be(command: Command[CreateConversation]) -> str:
-    """The id that the conversation will have: commands that follow about it wait for its creation."""
+    """The id that the conversation will have. Later commands about it wait for its creation."""
     return str(command.data.id or command.key)
 
 

@@ -39,7 +39,7 @@ def created(conversation: NewConversation, created_at: datetime, sequence: int) 
 
 
 def state_changed(conversation: LockedConversation, size: int, patch: StatePatch, place: int) -> Fact:
-    """A state was changed to one of ``size`` bytes: the new state, or the patch alone when that is large.
+    """A state was changed to one of ``size`` bytes: the new state, or only the patch if that state is large.
 
     The sequence is its ``place`` in the transaction, until :func:`number`.
     """
@@ -62,7 +62,7 @@ def titled(change: TitleChange, place: int) -> Fact:
 
 
 def deleted(conversation: DeletedConversation, trace: TraceContext | None) -> Fact:
-    """A conversation is gone; the last fact of its subject."""
+    """A conversation was deleted; the last fact of its subject."""
     data = contracts.ConversationDeleted(conversation_id=conversation.id, user_id=conversation.user_id)
     return _fact(conversation.id, conversation.sequence, data, trace)
 

@@ -63,7 +63,7 @@ def state_patcher(state_max_bytes: int) -> BatchHandler[PatchState]:
     async def patch_state(
         connection: Connection, commands: Sequence[Command[PatchState]]
     ) -> list[Rejection | None]:
-        """Apply the patches of a batch, each to what the one before left."""
+        """Apply the patches of a batch, each to the result of the one before."""
         patches = [
             StatePatch(
                 c.data.conversation_id,

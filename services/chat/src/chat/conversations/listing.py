@@ -10,15 +10,15 @@ from common.postgres import Pool
 PAGE_CONVERSATIONS = 50
 """At most 32 KiB of each: 1.6 MB."""
 WINDOW_CONVERSATIONS = 50_000
-"""Conversations whose places are looked up at once."""
+"""Conversations whose positions are read at once."""
 
 
 async def list_conversations(
     pool: Pool, user_id: str, *, window: int = WINDOW_CONVERSATIONS
 ) -> AsyncGenerator[list[Conversation], None]:
-    """All of a user's conversations, newest first, in pages; between them no connection is held.
+    """All of a user's conversations, newest first, in pages. No connection is held between pages.
 
-    One that is deleted before its page is read is left out.
+    A conversation that is deleted before its page is read is left out.
     """
     last: Conversation | None = None
     while True:

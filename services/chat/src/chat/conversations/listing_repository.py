@@ -10,8 +10,8 @@ from common.postgres import Connection
 LISTED_BYTES = 16 * 1024
 """A list holds states and metadata of up to this size."""
 
-# A stored size of 128 KiB surely means more than 16 KiB of text (at most a quarter of what is stored), and is
-# known without reading what is stored: a state that grew to tens of megabytes costs a list nothing.
+# A stored size of 128 KiB always means more than 16 KiB of text (at most a quarter of the stored size). It is
+# known without reading the value, so a state of tens of megabytes costs a list nothing.
 _FITS = "(pg_column_size({0}) < 131072 AND octet_length({0}::text) <= 16384)"
 _COLUMNS = f"""id, agent_id, agent_version, user_id, title, provider,
        CASE WHEN {_FITS.format("metadata")} THEN metadata::text END AS metadata,
@@ -20,7 +20,7 @@ _COLUMNS = f"""id, agent_id, agent_version, user_id, title, provider,
        coalesce(NOT {_FITS.format("metadata")}, false) AS metadata_omitted,
        coalesce(NOT {_FITS.format("state")}, false) AS state_omitted"""
 
-# In the order created_at DESC, id DESC, which has those without a time first.
+# In the order created_at DESC, id DESC, with rows without a time first.
 LIST_CONVERSATION_IDS = """
 SELECT coalesce(string_agg(uuid_send(id), '' ORDER BY undated DESC, at DESC, id DESC), '') AS ids
 FROM (
@@ -38,7 +38,7 @@ FROM (
 async def list_conversation_ids(
     connection: Connection, user_id: str, limit: int, after: Conversation | None = None
 ) -> PackedIds:
-    """The ids of a user's conversations, newest first; the first ``limit`` past ``after``."""
+    """The ids of a user's conversations, newest first: the first ``limit`` after ``after``."""
     position = (after.created_at, after.id) if after else (None, None)
     return PackedIds(await connection.fetchval(LIST_CONVERSATION_IDS, user_id, *position, limit))
 
@@ -51,7 +51,7 @@ ORDER BY place
 
 
 async def list_conversations(connection: Connection, ids: Sequence[UUID]) -> list[Conversation]:
-    """Those of these conversations that exist, in this order, without large states and metadata."""
+    """These conversations in this order, if they exist, without large states and metadata."""
     return [Conversation(*row) for row in await connection.fetch(LIST_CONVERSATIONS, ids)]
 
 
@@ -67,7 +67,7 @@ LIMIT $4
 async def list_conversations_by_agent(
     connection: Connection, user_id: str, agent_id: str, version: str | None, limit: int
 ) -> list[Conversation]:
-    """A user's conversations with an agent, last active first; any version when ``version`` is None.
+    """A user's conversations with an agent, last active first; any version if ``version`` is None.
 
     Without large states and metadata.
     """

@@ -10,7 +10,7 @@ from common.trace_context import TraceContext
 
 @dataclass(slots=True)
 class NewConversation:
-    """What a conversation starts with; agent and version are resolved."""
+    """The initial values of a conversation; agent and version are resolved."""
 
     id: UUID
     agent_id: str
@@ -25,9 +25,9 @@ class NewConversation:
 
 @dataclass(slots=True)
 class Conversation:
-    """A stored conversation. ``metadata`` and ``state`` stay encoded JSON: they are only passed on.
+    """A stored conversation. ``metadata`` and ``state`` stay encoded JSON, because they are only passed on.
 
-    A list leaves out large ones, which ``metadata_omitted`` and ``state_omitted`` say.
+    A list leaves out large ones; ``metadata_omitted`` and ``state_omitted`` say so.
     """
 
     id: UUID
@@ -46,19 +46,19 @@ class Conversation:
 
 @dataclass(slots=True)
 class LockedConversation:
-    """A conversation whose row this transaction holds."""
+    """A conversation whose row this transaction has locked."""
 
     id: UUID
     user_id: str | None
     state: dict[str, Any]
     state_version: int
     encoded_state: bytes | None = None
-    """``state`` as JSON, once somebody had to encode it."""
+    """``state`` as JSON, once it was encoded."""
 
 
 @dataclass(slots=True)
 class StateChange:
-    """New state of a conversation after ``facts`` patches, as JSON, to be written."""
+    """A conversation's new state after ``facts`` patches, as JSON, to be written."""
 
     conversation_id: UUID
     state: bytes
@@ -68,7 +68,7 @@ class StateChange:
 
 @dataclass(slots=True, frozen=True)
 class State:
-    """A conversation's state, with its JSON when it was encoded, and its version."""
+    """A conversation's state and its version, and the state's JSON if it was encoded."""
 
     state: dict[str, Any]
     version: int
@@ -87,7 +87,7 @@ class StatePatch:
 
 @dataclass(slots=True, frozen=True)
 class TitleChange:
-    """A new title of a conversation; None takes it away."""
+    """A conversation's new title; None removes it."""
 
     conversation_id: UUID
     title: str | None
@@ -96,7 +96,7 @@ class TitleChange:
 
 @dataclass(slots=True)
 class DeletedConversation:
-    """A conversation that is gone, with the sequence of the last fact about it."""
+    """A deleted conversation, with the sequence of the last fact about it."""
 
     id: UUID
     user_id: str | None

@@ -21,7 +21,7 @@ GET_CONVERSATION = f"SELECT {_COLUMNS} FROM conversations WHERE id = $1"  # noqa
 
 
 async def get_conversation(connection: Connection, conversation_id: UUID) -> Conversation | None:
-    """A conversation, whoever owns it."""
+    """A conversation of any owner."""
     row = await connection.fetchrow(GET_CONVERSATION, conversation_id)
     return Conversation(*row) if row else None
 
@@ -30,7 +30,8 @@ GET_OWNER = "SELECT user_id FROM conversations WHERE id = $1"
 
 
 async def get_owner(connection: Connection, conversation_id: UUID) -> tuple[str | None] | None:
-    """The owner of a conversation, which a legacy one may lack, in a tuple; None without a conversation."""
+    """The owner of a conversation in a tuple; the owner of a legacy one may be None. None if there is no
+    conversation."""
     row = await connection.fetchrow(GET_OWNER, conversation_id)
     return (row["user_id"],) if row else None
 
@@ -63,7 +64,7 @@ RETURNING id, created_at
 async def insert_conversations(
     connection: Connection, conversations: Sequence[NewConversation]
 ) -> dict[UUID, datetime]:
-    """Insert those whose id is free, with their first event counted; when each was created, by id."""
+    """Insert those whose id is free, with their first event counted. Returns creation times by id."""
     rows = await connection.fetch(
         INSERT_CONVERSATIONS,
         [c.id for c in conversations],
@@ -87,7 +88,7 @@ WHERE c.id = s.id
 
 
 async def update_sequences(connection: Connection, sequences: Mapping[UUID, int]) -> None:
-    """Write the sequence of the last fact about each of these new conversations."""
+    """Store the sequence of the last fact about each of these new conversations."""
     await connection.execute(UPDATE_SEQUENCES, list(sequences), list(sequences.values()))
 
 
@@ -101,7 +102,7 @@ FOR NO KEY UPDATE
 
 
 async def lock_conversations(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, LockedConversation]:
-    """Lock conversations, in the order of their ids, so that two batches never wait for each other."""
+    """Lock conversations in the order of their ids, so that two batches can't deadlock."""
     rows = await connection.fetch(LOCK_CONVERSATIONS, ids)
     return {row["id"]: LockedConversation(*row) for row in rows}
 
@@ -117,7 +118,7 @@ RETURNING c.id, c.event_sequence - u.facts AS sequence
 
 
 async def update_states(connection: Connection, changes: Sequence[StateChange]) -> dict[UUID, int]:
-    """Write new states of locked conversations; by id, the sequence before the first new fact."""
+    """Write new states of locked conversations. Returns the sequence before the first new fact, by id."""
     rows = await connection.fetch(
         UPDATE_STATES,
         [c.conversation_id for c in changes],
@@ -140,13 +141,15 @@ RETURNING c.id, c.event_sequence - u.facts AS sequence
 async def update_titles(
     connection: Connection, titles: Sequence[tuple[UUID, str | None, int]]
 ) -> dict[UUID, int]:
-    """Title locked conversations: (id, title, count of facts); by id, the sequence before the first fact."""
+    """Title locked conversations: (id, title, count of facts). Returns the sequence before the first fact, by
+    id."""
     ids, names, facts = zip(*titles, strict=True)
     rows = await connection.fetch(UPDATE_TITLES, ids, names, facts)
     return {row["id"]: row["sequence"] for row in rows}
 
 
-# OFFSET 0: the conversations' messages are found first, never by walking the primary key of all messages.
+# OFFSET 0 makes Postgres find the conversations' messages first, instead of walking the primary key of all
+# messages.
 LIST_MESSAGE_IDS = """
 SELECT id
 FROM (SELECT id FROM messages WHERE conversation_id = ANY($1::uuid[]) OFFSET 0) AS doomed
@@ -159,7 +162,8 @@ LIMIT $3
 async def list_message_ids(
     connection: Connection, ids: Sequence[UUID], after: UUID, limit: int
 ) -> list[UUID]:
-    """The first ``limit`` ids past ``after`` of the messages that go when these conversations are deleted."""
+    """The ids of the messages that are deleted with these conversations: the first ``limit`` after
+    ``after``."""
     return [row["id"] for row in await connection.fetch(LIST_MESSAGE_IDS, ids, after, limit)]
 
 
@@ -175,6 +179,6 @@ RETURNING c.id, c.user_id, c.event_sequence + 1 AS sequence
 async def delete_conversations(
     connection: Connection, ids: Sequence[UUID]
 ) -> dict[UUID, DeletedConversation]:
-    """Delete conversations with their messages and cockpit sessions; what was there, by id."""
+    """Delete conversations with their messages and cockpit sessions. Returns those that existed, by id."""
     rows = await connection.fetch(DELETE_CONVERSATIONS, ids)
     return {row["id"]: DeletedConversation(*row) for row in rows}

@@ -46,7 +46,7 @@ def create_router(catalogue: Catalogue, state_max_bytes: int) -> APIRouter:
         )
         return data(conversation_json(conversation))
 
-    # Declared before /{conversationId}; `path`, since a compound id holds a slash, percent-encoded or not.
+    # Declared before /{conversationId}. A `path`, since a compound id holds a slash, percent-encoded or not.
     @router.get("/by-agent/{agentId:path}")
     async def list_by_agent(
         agent_id: Annotated[Text, Path(alias="agentId")],
@@ -103,7 +103,7 @@ def create_router(catalogue: Catalogue, state_max_bytes: int) -> APIRouter:
             int | None, Query(alias="expectedVersion", ge=0, description="the same as a number")
         ] = None,
     ) -> JSONAnswer:
-        """Change the state by a JSON merge patch (RFC 7396); 413 when it becomes too large."""
+        """Change the state by a JSON merge patch (RFC 7396); 413 if it becomes too large."""
         versions = versions_matching(if_match)
         if expected_version is not None:
             expected = frozenset((expected_version,))

@@ -8,7 +8,7 @@ from common import codec
 from common.errors import Invalid, TooLarge
 
 LARGE_STATE_BYTES = 64 * 1024
-"""A fact repeats states of up to this size; of a larger one it tells the patch."""
+"""A fact repeats states of up to this size; for a larger state it has only the patch."""
 
 _ENTITY_TAG = re.compile(r'(?:W/)?"(\d{1,18})"', re.ASCII)
 
@@ -30,21 +30,21 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def apply_patch(conversation: LockedConversation, patch: StatePatch, max_bytes: int) -> bytes | None:
-    """Merge ``patch`` into the locked state and count its version up. Returns the new state as JSON.
+    """Merge ``patch`` into the locked state and increment its version. Returns the new state as JSON.
 
-    Returns None when the patch changes nothing. Raises :class:`TooLarge`, and changes nothing, for a result
-    over ``max_bytes``. A patch that makes an adopted state smaller that is over it passes.
+    Returns None if the patch changes nothing. Raises :class:`TooLarge`, and changes nothing, if the result is
+    over ``max_bytes``. Exception: an adopted state that is over it may become smaller.
     """
     merged = merge_patch(conversation.state, patch.patch)
     before, after = conversation.encoded_state or codec.dumps(conversation.state), codec.dumps(merged)
     conversation.encoded_state = before
-    if before == after:  # of the values, ``==`` would take 1, 1.0 and true for equal
+    if before == after:  # comparing the values, ``==`` treats 1, 1.0 and true as equal
         return None
     if _may_exceed(after, max_bytes):
         size = codec.stored_bytes(after)
         if size > max_bytes and size >= codec.stored_bytes(before):
             raise too_large("state", size, max_bytes)
-    if len(after) > LARGE_STATE_BYTES:  # its fact tells the patch, which may hold any number of nulls
+    if len(after) > LARGE_STATE_BYTES:  # its fact has the patch, which may hold any number of nulls
         check_size("patch", patch.patch, max_bytes)
     conversation.state, conversation.encoded_state = merged, after
     conversation.state_version += 1
@@ -52,7 +52,7 @@ def apply_patch(conversation: LockedConversation, patch: StatePatch, max_bytes: 
 
 
 def check_size(name: str, value: dict[str, Any], max_bytes: int) -> None:
-    """Raise :class:`TooLarge` for a ``value`` whose JSON is over ``max_bytes``."""
+    """Raise :class:`TooLarge` if the JSON of ``value`` is over ``max_bytes``."""
     encoded = codec.dumps(value) if value else b""
     if _may_exceed(encoded, max_bytes) and (size := codec.stored_bytes(encoded)) > max_bytes:
         raise too_large(name, size, max_bytes)
@@ -67,7 +67,7 @@ def too_large(name: str, size: int, max_bytes: int) -> TooLarge:
 
 
 def _may_exceed(encoded: bytes, max_bytes: int) -> bool:
-    """Whether it is worth counting what ``encoded`` takes when it is stored."""
+    """Whether the stored size of ``encoded`` must be measured."""
     return len(encoded) * codec.MOST_GROWTH > max_bytes
 
 
@@ -77,7 +77,7 @@ def entity_tag(version: int) -> str:
 
 
 def versions_matching(if_match: str | None) -> frozenset[int] | None:
-    """The versions that an ``If-Match`` header allows; None when any will do.
+    """The versions that an ``If-Match`` header allows; None if it allows any.
 
     Raises :class:`Invalid` for a header that isn't a list of our entity tags.
     """

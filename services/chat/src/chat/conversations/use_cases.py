@@ -1,6 +1,6 @@
 """What can be done with conversations, over HTTP and from the stream.
 
-Functions that take a pool own the transaction. Those that take a connection work on many at once in the
+Functions that take a pool own the transaction. Those that take a connection work on whole batches in the
 caller's transaction.
 """
 
@@ -38,7 +38,7 @@ def not_found() -> NotFound:
 
 
 async def check_owner(connection: Connection, user_id: str, conversation_id: UUID) -> None:
-    """Raise :class:`NotFound` without such a conversation, :class:`Forbidden` when it isn't the user's.
+    """Raise :class:`NotFound` if there is no such conversation, :class:`Forbidden` if it isn't the user's.
 
     A legacy conversation without a user belongs to nobody.
     """
@@ -79,7 +79,7 @@ async def create_conversation(
 async def create_conversations(
     connection: Connection, conversations: Sequence[NewConversation], *, new_ids: bool = False
 ) -> list[datetime | PermanentError]:
-    """Create conversations with their facts; for each, when it was created or why it wasn't.
+    """Create conversations with their facts. Returns for each when it was created, or an error.
 
     Errors: its id is taken, or the custom agent isn't its user's. ``new_ids`` promises that no id was used
     before, so each sequence begins at 1.
@@ -105,7 +105,8 @@ async def create_conversations(
 
 
 async def _resume_sequences(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, int]:
-    """Let new conversations whose id was used before count on from there; the sequences of these, by id."""
+    """Let new conversations whose id was used before continue their sequence. Returns these sequences by
+    id."""
     retired = await sequences.resume(connection, [str(i) for i in ids]) if ids else {}
     resumed = {UUID(subject): last + 1 for subject, last in retired.items()}
     if resumed:
@@ -127,8 +128,7 @@ async def get_state(pool: Pool, user_id: str, conversation_id: UUID) -> State:
 async def patch_state(pool: Pool, user_id: str, patch: StatePatch, max_bytes: int) -> State:
     """Merge a patch into a state of at most ``max_bytes``.
 
-    Raises as :func:`check_owner`, :class:`Conflict` at another version, and
-    :class:`common.errors.TooLarge`.
+    Raises as :func:`check_owner`, :class:`Conflict` for another version, and :class:`common.errors.TooLarge`.
     """
     async with transaction(pool) as connection:
         [outcome] = await patch_states(connection, [patch], max_bytes, owner=user_id)
@@ -140,10 +140,11 @@ async def patch_state(pool: Pool, user_id: str, patch: StatePatch, max_bytes: in
 async def patch_states(
     connection: Connection, patches: Sequence[StatePatch], max_bytes: int, *, owner: str | None = None
 ) -> list[State | PermanentError]:
-    """Apply patches in order, each to what the one before left, with a fact for each that changed anything.
+    """Apply patches in order, each to the result of the one before, with a fact for each that changed
+    anything.
 
-    For each the state after it or an error: no such conversation, not ``owner``'s (when given), at a version
-    that the patch doesn't expect, or over ``max_bytes``.
+    Returns for each the state after it, or an error: no such conversation, not ``owner``'s (if given), at a
+    version that the patch doesn't expect, or over ``max_bytes``.
     """
     locked = await repository.lock_conversations(connection, [p.conversation_id for p in patches])
     changes: dict[UUID, StateChange] = {}
@@ -192,7 +193,8 @@ async def set_title(pool: Pool, user_id: str, change: TitleChange) -> Conversati
 
 
 async def set_titles(connection: Connection, changes: Sequence[TitleChange]) -> list[PermanentError | None]:
-    """Set titles in order, with a fact for each; an error for each conversation that doesn't exist."""
+    """Set titles in order, with a fact for each. Returns an error for each conversation that doesn't
+    exist."""
     locked = await repository.lock_conversations(connection, [c.conversation_id for c in changes])
     counts: Counter[UUID] = Counter()
     last: dict[UUID, str | None] = {}
@@ -212,7 +214,7 @@ async def set_titles(connection: Connection, changes: Sequence[TitleChange]) -> 
 
 
 async def delete_conversation(pool: Pool, user_id: str, conversation_id: UUID) -> None:
-    """Delete one of the user's conversations with all that hangs on it. Raises as :func:`check_owner`."""
+    """Delete one of the user's conversations with its messages and session. Raises as :func:`check_owner`."""
     async with transaction(pool) as connection:
         await check_owner(connection, user_id, conversation_id)
         [error] = await delete_conversations(connection, [(conversation_id, None)])
@@ -228,7 +230,8 @@ async def delete_conversations(
     Returns an error for each that doesn't exist.
 
     Until now each message was itself the record that its command was handled. An entry of the stream that is
-    read again later must still be a repeat, not a command for an unknown conversation: the inbox remembers.
+    read again later must still be a repeat, not a command for an unknown conversation, so the inbox records
+    it.
     """
     doomed = [conversation_id for conversation_id, _ in ids]
     await repository.lock_conversations(connection, doomed)
@@ -250,7 +253,7 @@ async def delete_conversations(
 
 
 async def _remember_messages(connection: Connection, conversation_ids: Sequence[UUID]) -> None:
-    """Let the inbox remember the messages of locked conversations, a page of ids at a time."""
+    """Record the messages of locked conversations in the inbox, a page of ids at a time."""
     last = UUID(int=0)
     while True:
         page = await repository.list_message_ids(connection, conversation_ids, last, REMEMBERED_AT_ONCE)

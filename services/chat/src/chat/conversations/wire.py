@@ -23,13 +23,13 @@ class CreateConversation(Body):
 
 
 class SetTitle(Body):
-    """A new title; ``null`` takes it away."""
+    """A new title; ``null`` removes it."""
 
     title: Title | None
 
 
 def conversation_json(conversation: Conversation) -> dict[str, Any]:
-    """A conversation as clients know it; what a list leaves out is absent and said to be omitted."""
+    """A conversation as clients know it. What a list leaves out is absent and marked as omitted."""
     answer: dict[str, Any] = {
         "id": str(conversation.id),
         "agentId": conversation.agent_id,

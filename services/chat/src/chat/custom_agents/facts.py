@@ -13,7 +13,7 @@ def created(agent: CustomAgent) -> Fact:
 
 
 def updated(agent: CustomAgent) -> Fact:
-    """An agent was changed: what it is now."""
+    """An agent was changed: its new values."""
     return _fact(agent, contracts.AgentUpdated)
 
 

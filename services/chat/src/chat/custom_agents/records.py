@@ -21,7 +21,7 @@ class AgentValues:
 
 @dataclass(slots=True, frozen=True)
 class Limits:
-    """How many ``agents`` a user may have, and how many bytes each may have as JSON."""
+    """The maximum number of ``agents`` of a user, and the maximum bytes of each as JSON."""
 
     agents: int
     agent_bytes: int

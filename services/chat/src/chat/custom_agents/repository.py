@@ -33,7 +33,7 @@ ORDER BY place
 
 
 async def list_agents(connection: Connection, ids: Sequence[UUID]) -> list[CustomAgent]:
-    """Those of these custom agents that exist, in this order."""
+    """These custom agents in this order, if they exist."""
     return [_agent(row) for row in await connection.fetch(LIST_AGENTS, ids)]
 
 
@@ -41,7 +41,7 @@ GET_AGENT = f"SELECT {_COLUMNS} FROM custom_agents WHERE id = $1"  # noqa: S608 
 
 
 async def get_agent(connection: Connection, agent_id: UUID) -> CustomAgent | None:
-    """A custom agent, whoever owns it."""
+    """A custom agent of any owner."""
     row = await connection.fetchrow(GET_AGENT, agent_id)
     return _agent(row) if row else None
 
@@ -50,7 +50,7 @@ LOCK_AGENT = f"SELECT {_COLUMNS} FROM custom_agents WHERE id = $1 FOR UPDATE"  #
 
 
 async def lock_agent(connection: Connection, agent_id: UUID) -> CustomAgent | None:
-    """Like :func:`get_agent`, and hold its row to the end of the transaction."""
+    """Like :func:`get_agent`, and lock its row until the end of the transaction."""
     row = await connection.fetchrow(LOCK_AGENT, agent_id)
     return _agent(row) if row else None
 
@@ -72,7 +72,7 @@ COUNT_AGENTS = "SELECT count(*) FROM custom_agents WHERE user_id = $1"
 
 
 async def count_agents(connection: Connection, user_id: str) -> int:
-    """How many custom agents a user has."""
+    """The number of a user's custom agents."""
     count: int = await connection.fetchval(COUNT_AGENTS, user_id)
     return count
 
@@ -87,7 +87,7 @@ RETURNING {_COLUMNS}
 
 
 async def insert_agent(connection: Connection, user_id: str, values: AgentValues) -> CustomAgent | None:
-    """Insert an agent, with its first event counted; None when the user has one of that name."""
+    """Insert an agent, with its first event counted; None if the user has one of that name."""
     row = await connection.fetchrow(INSERT_AGENT, user_id, *_parameters(values))
     return _agent(row) if row else None
 
@@ -103,9 +103,9 @@ RETURNING {_COLUMNS}
 
 
 async def update_agent(connection: Connection, agent_id: UUID, values: AgentValues) -> CustomAgent | None:
-    """Write all values and count an event; None without the agent.
+    """Write all values and count an event; None if there is no agent.
 
-    Raises ``asyncpg.UniqueViolationError`` when the user has another agent of that name.
+    Raises ``asyncpg.UniqueViolationError`` if the user has another agent of that name.
     """
     row = await connection.fetchrow(UPDATE_AGENT, agent_id, *_parameters(values))
     return _agent(row) if row else None
@@ -115,7 +115,7 @@ DELETE_AGENT = "DELETE FROM custom_agents WHERE id = $1 RETURNING event_sequence
 
 
 async def delete_agent(connection: Connection, agent_id: UUID) -> int | None:
-    """Delete an agent; the sequence of the last fact about it, None without the agent."""
+    """Delete an agent. Returns the sequence of the last fact about it; None if there is no agent."""
     sequence: int | None = await connection.fetchval(DELETE_AGENT, agent_id)
     return sequence
 

@@ -18,7 +18,7 @@ AgentId = Annotated[UUID, Path(alias="agentId")]
 
 
 def create_router(limits: Limits) -> APIRouter:
-    """Routes of custom agents, as many and as large as ``limits`` allows."""
+    """Routes of custom agents, within ``limits``."""
     router = APIRouter(prefix="/api/custom-agents", tags=["custom agents"])
 
     @router.get("")
@@ -41,7 +41,7 @@ def create_router(limits: Limits) -> APIRouter:
     async def update_agent(
         agent_id: AgentId, body: UpdateAgent, caller: CallerParam, resources: ResourcesParam
     ) -> JSONAnswer:
-        """Change an agent; a field that isn't sent stays as it is."""
+        """Change an agent; a field that isn't sent doesn't change."""
         agent = await use_cases.update_agent(resources.pool, caller.user_id, agent_id, body.apply, limits)
         return data(agent_json(agent))
 

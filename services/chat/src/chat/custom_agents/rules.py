@@ -16,7 +16,7 @@ def check_size(values: AgentValues, max_bytes: int, *, before: AgentValues | Non
 
 
 def too_many(most: int) -> Conflict:
-    """The error for a user who has ``most`` agents and makes another one."""
+    """The error for a user who has ``most`` agents and creates another one."""
     return Conflict(
         f"You have {most} custom agents, as many as CUSTOM_AGENTS_MAX allows", code="too_many_agents"
     )

@@ -21,7 +21,7 @@ PAGE_AGENTS = 10
 
 
 async def list_agents(pool: Pool, user_id: str) -> AsyncGenerator[list[CustomAgent], None]:
-    """All of a user's custom agents, newest first, in pages; between them no connection is held."""
+    """All of a user's custom agents, newest first, in pages. No connection is held between pages."""
     async with pool.acquire() as connection:
         ids = await repository.list_agent_ids(connection, user_id)
     for part in ids.parts(PAGE_AGENTS):
@@ -40,8 +40,8 @@ async def get_agent(pool: Pool, user_id: str, agent_id: UUID) -> CustomAgent:
 async def create_agent(pool: Pool, user_id: str, values: AgentValues, limits: Limits) -> CustomAgent:
     """Create an agent.
 
-    Raises :class:`Conflict` when the user has one of that name, or as many as allowed (creations at the same
-    time may exceed that by each other), and :class:`common.errors.TooLarge`.
+    Raises :class:`Conflict` if the user has one of that name, or as many as allowed (concurrent creations can
+    exceed that), and :class:`common.errors.TooLarge`.
     """
     check_size(values, limits.agent_bytes)
     async with transaction(pool) as connection:

@@ -15,7 +15,7 @@ Prompt = Annotated[Text, StringConstraints(min_length=1)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 MaxTokens = Annotated[int, Field(gt=0, le=2**31 - 1)]
 Names = Annotated[list[Text], FailFast()]
-"""Of a long list of nonsense, the first item is complained about."""
+"""Of a long list of invalid items, only the first is reported."""
 
 DEFAULT_TEMPERATURE = 0.7
 DEFAULT_MAX_TOKENS = 8192
@@ -39,7 +39,7 @@ class CreateAgent(Body):
 
 
 class UpdateAgent(Body):
-    """All of an agent's fields, or those that change: what is absent stays as it is."""
+    """All of an agent's fields, or those that change: absent fields don't change."""
 
     name: Name = ""
     description: Text | None = None

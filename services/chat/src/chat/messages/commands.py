@@ -1,4 +1,4 @@
-"""Which commands messages take from ``chat.commands``, and in which order they are handled."""
+"""Which commands messages take from ``chat.commands``, and the order in which they are handled."""
 
 from backbone.handlers import Command, Router
 from chat.messages import handlers

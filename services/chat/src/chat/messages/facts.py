@@ -6,7 +6,7 @@ from contracts import chat as contracts
 
 
 def appended(message: NewMessage, placed: Placed) -> Fact:
-    """A message was appended; a field that it lacks is absent from the fact."""
+    """A message was appended. Its missing fields are absent from the fact."""
     optional = {
         name: value
         for name in ("tool_calls", "tool_results", "token_count", "latency_ms", "model")

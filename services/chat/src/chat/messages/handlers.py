@@ -18,7 +18,7 @@ def appender(max_bytes: int) -> BatchHandler[AppendMessage]:
     async def append(
         connection: Connection, commands: Sequence[Command[AppendMessage]]
     ) -> list[Rejection | None]:
-        """Append the messages of a batch; each has its command's key as id, so that none is stored twice."""
+        """Append the messages of a batch. A message's id is its command's key, so none is stored twice."""
         outcomes = [_check_size(command, max_bytes) for command in commands]
         fitting = [place for place, outcome in enumerate(outcomes) if outcome is None]
         messages = [_new_message(commands[place]) for place in fitting]
@@ -33,7 +33,7 @@ def appender(max_bytes: int) -> BatchHandler[AppendMessage]:
 def _check_size(command: Command[AppendMessage], max_bytes: int) -> Rejection | None:
     data = command.data
     if len(command.event.data) * codec.MOST_GROWTH <= max_bytes:
-        return None  # most messages: nothing needs to be measured
+        return None  # most messages need no measuring
     size = message_bytes(data.content, data.tool_calls, data.tool_results)
     return Rejection.of(too_large(size, max_bytes)) if size > max_bytes else None
 

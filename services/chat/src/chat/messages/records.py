@@ -26,7 +26,7 @@ class NewMessage:
 
 @dataclass(slots=True)
 class Placed:
-    """Where an appended message came to stand in its conversation, and the sequence of its fact."""
+    """The position of an appended message in its conversation, and the sequence of its fact."""
 
     created_at: datetime
     sequence: int
@@ -34,7 +34,7 @@ class Placed:
 
 @dataclass(slots=True, frozen=True)
 class Position:
-    """A place in the order of a conversation's messages; without an id, none."""
+    """A position in the order of a conversation's messages; none if ``id`` is None."""
 
     created_at: datetime | None
     id: UUID | None
@@ -42,7 +42,8 @@ class Position:
 
 @dataclass(slots=True)
 class Message:
-    """A stored message. ``tool_calls`` and ``tool_results`` stay encoded JSON: they are only passed on."""
+    """A stored message. ``tool_calls`` and ``tool_results`` stay encoded JSON, because they are only passed
+    on."""
 
     id: UUID
     conversation_id: UUID

@@ -9,8 +9,8 @@ from common import codec
 from common.packed_ids import PackedIds
 from common.postgres import Connection
 
-# In the order (created_at, id), legacy messages without a time last. The expressions keep the planner from
-# walking messages_created_at_index, through the messages of everybody, in search of one conversation's.
+# In the order (created_at, id), with legacy messages without a time last. The expressions keep the planner
+# from walking messages_created_at_index, which has everybody's messages, to find one conversation's.
 LIST_MESSAGE_IDS = """
 SELECT coalesce(string_agg(uuid_send(id), '' ORDER BY undated, at, id), '') AS ids
 FROM (
@@ -34,7 +34,7 @@ async def list_message_ids(
     after: Position | None = None,
     until: Position | None = None,
 ) -> PackedIds:
-    """The ids of a conversation's first ``limit`` messages past ``after``, up to ``until``, in order."""
+    """The ids of a conversation's messages in order: the first ``limit`` after ``after``, up to ``until``."""
     after, until = after or Position(None, None), until or Position(None, None)
     packed = await connection.fetchval(
         LIST_MESSAGE_IDS, conversation_id, after.created_at, after.id, until.created_at, until.id, limit
@@ -57,7 +57,7 @@ async def get_last_position(connection: Connection, conversation_id: UUID) -> Po
     return Position(*row) if row else None
 
 
-# One message a step, so that nothing is read, or converted to text, of those that no longer fit.
+# One message a step, so that messages that don't fit any more are neither read nor converted to text.
 LIST_MESSAGES = """
 WITH RECURSIVE page AS (
     SELECT 0 AS place, 0::bigint AS bytes, NULL::uuid AS id, NULL::uuid AS conversation_id,
@@ -92,8 +92,8 @@ async def list_messages(connection: Connection, ids: Sequence[UUID], max_bytes: 
 
 
 # One round trip for any number of messages and conversations:
-#   locked    takes the conversations' rows, in the order of their ids, and tells the trigger that this
-#             transaction gives out created_at itself (the WHERE in `started` makes sure that it is told);
+#   locked    locks the conversations' rows in the order of their ids, and tells the trigger that this
+#             transaction assigns created_at itself (the WHERE in `started` makes sure that this runs);
 #   started   reads the clock after the lock, so that each message is later than all before it. `max(… + 0)`:
 #             a bare max() lets the planner search messages_created_at_index backwards for one conversation;
 #   inserted  skips ids that exist, in this batch or from before;
@@ -147,10 +147,10 @@ FROM inserted AS i JOIN counted AS c ON c.id = i.conversation_id
 async def insert_messages(
     connection: Connection, messages: Sequence[NewMessage], owner: str | None = None
 ) -> dict[tuple[UUID, UUID], Placed]:
-    """Append messages in the given order; what was inserted, by (id, conversation id).
+    """Append messages in the given order. Returns what was inserted, by (id, conversation id).
 
-    Left out: an id that exists, a conversation that doesn't, and one that isn't ``owner``'s, when given.
-    The conversations stay locked.
+    Left out are messages whose id exists, whose conversation doesn't, or whose conversation isn't
+    ``owner``'s, if given. The conversations stay locked.
     """
     rows = await connection.fetch(INSERT_MESSAGES, *_columns(messages), owner)
     return {(row["id"], row["conversation_id"]): Placed(row["created_at"], row["sequence"]) for row in rows}
@@ -171,7 +171,7 @@ JOIN messages AS m ON m.id = t.id
 
 
 async def compare_messages(connection: Connection, messages: Sequence[NewMessage]) -> dict[int, bool]:
-    """For each of ``messages`` (by position, from 0) whose id is stored: whether the same was stored."""
+    """For each message (by position, from 0) whose id is stored: whether the stored message is the same."""
     rows = await connection.fetch(COMPARE_MESSAGES, *_columns(messages))
     return {row["place"] - 1: row["same"] for row in rows}
 

@@ -7,7 +7,7 @@ from common.errors import TooLarge
 
 
 def message_bytes(content: str, tool_calls: list[Any] | None, tool_results: Any) -> int:
-    """The bytes of what a message says and of what its tools did, as they are stored."""
+    """The stored bytes of a message's content and tool records."""
     tools = (value for value in (tool_calls, tool_results) if value is not None)
     return len(content.encode()) + sum(codec.stored_bytes(codec.dumps(value)) for value in tools)
 

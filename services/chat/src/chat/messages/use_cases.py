@@ -15,7 +15,7 @@ PAGE_MESSAGES = 500
 PAGE_BYTES = 1_000_000
 """A page ends with the message that reaches this size."""
 WINDOW_MESSAGES = 50_000
-"""Messages whose places are looked up at once: that reads all of a conversation's keys, and no content."""
+"""Messages whose positions are read at once. This reads all of a conversation's keys, and no content."""
 
 
 async def list_messages(
@@ -23,9 +23,9 @@ async def list_messages(
 ) -> AsyncGenerator[list[Message], None]:
     """A conversation's messages at the time of the request, oldest first, in pages.
 
-    Each page is a short statement; between them no connection is held, however slow the reader is. Raises
-    as :func:`check_owner` before the first page, and :class:`Conflict` when messages that were there are
-    gone before their page is read.
+    Each page is a short statement. No connection is held between pages, however slow the reader is. Raises as
+    :func:`check_owner` before the first page, and :class:`Conflict` if messages are deleted before their page
+    is read.
     """
     async with pool.acquire() as connection:
         await check_owner(connection, user_id, conversation_id)
@@ -52,7 +52,7 @@ async def list_messages(
 
 
 async def append_user_message(pool: Pool, user_id: str, conversation_id: UUID, content: str) -> Message:
-    """Store what a person says, with its fact. Raises as :func:`check_owner`."""
+    """Store a user's message, with its fact. Raises as :func:`check_owner`."""
     message = NewMessage(uuid4(), conversation_id, "user", content)
     async with transaction(pool) as connection:
         [outcome] = await append_messages(connection, [message], owner=user_id)
@@ -68,10 +68,10 @@ async def append_user_message(pool: Pool, user_id: str, conversation_id: UUID, c
 async def append_messages(
     connection: Connection, messages: Sequence[NewMessage], *, owner: str | None = None
 ) -> list[Placed | PermanentError | None]:
-    """Append messages set-wise, with their facts, in the caller's transaction; an outcome for each, in order.
+    """Append a batch of messages, with their facts, in the caller's transaction. Returns an outcome for each.
 
-    ``None``: the very same message is stored already, and nothing was done. An error: the conversation
-    doesn't exist, or isn't ``owner``'s, when given (:class:`NotFound`), or the id holds another message
+    ``None``: the same message is already stored, and nothing was done. An error: the conversation doesn't
+    exist, or isn't ``owner``'s, if given (:class:`NotFound`), or the id belongs to another message
     (:class:`Conflict`, ``id_reused``).
     """
     inserted = await repository.insert_messages(connection, messages, owner)

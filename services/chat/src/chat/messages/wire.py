@@ -13,7 +13,7 @@ from servicekit.answers import Body
 
 
 class PostMessage(Body):
-    """What a person says."""
+    """A user's message."""
 
     content: Annotated[Text, StringConstraints(min_length=1, max_length=MAX_USER_CONTENT)] = Field(
         examples=["Write me a module that greets new players"]

@@ -1,1 +1,1 @@
-"""What happened in a session: kept in order, followed live by any number of tabs."""
+"""The events of a session: stored in order, and followed live by any number of tabs."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 STATUS_CHANGED = "server-status-changed"
-"""The name of a row that says: the server was started, stopped or moved. It isn't an event of the game."""
+"""The name of a row that records a start, stop or move of the server. It isn't an event of the game."""
 
 
 @dataclass(frozen=True, slots=True)

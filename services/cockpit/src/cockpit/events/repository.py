@@ -8,7 +8,7 @@ from cockpit.events.records import STATUS_CHANGED, SessionEvent
 from common.postgres import Connection
 
 KEPT = 500
-"""Events kept for each session. A tab that was away for longer than these misses older ones."""
+"""Events kept for each session. A tab that was disconnected for longer than these misses older ones."""
 
 
 INSERT_EVENTS = """
@@ -23,7 +23,7 @@ RETURNING id, event_name, meta, created_at
 async def insert_events(
     connection: Connection, events: Sequence[tuple[UUID, str, Mapping[str, Any]]]
 ) -> Sequence[SessionEvent]:
-    """Store ``(session, name, meta)`` in this order, and give them back with ids and times."""
+    """Store ``(session, name, meta)`` in this order. Returns the rows with ids and times."""
     if not events:
         return []
     sessions, names, metas = zip(*events, strict=True)
@@ -40,7 +40,7 @@ WHERE session_id = $1 AND id > $2 ORDER BY id LIMIT $3
 async def list_events_after(
     connection: Connection, session_id: UUID, after: int, limit: int
 ) -> Sequence[SessionEvent]:
-    """Events past an id, oldest first."""
+    """Events after an id, oldest first."""
     return [
         SessionEvent(**row) for row in await connection.fetch(LIST_EVENTS_AFTER, session_id, after, limit)
     ]
@@ -64,7 +64,7 @@ GET_LAST_ID = "SELECT coalesce(max(id), 0) FROM cockpit_events WHERE session_id 
 
 
 async def get_last_id(connection: Connection, session_id: UUID) -> int:
-    """The id of the session's newest event of any kind; 0 when there is none."""
+    """The id of the session's newest event of any kind; 0 if there is none."""
     last: int = await connection.fetchval(GET_LAST_ID, session_id)
     return last
 

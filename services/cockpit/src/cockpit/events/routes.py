@@ -26,7 +26,7 @@ async def get_events(
 ) -> StreamingResponse:
     """``connected``, the last 50 ``event`` s (or all since ``Last-Event-ID``), then each as it happens.
 
-    ``status``: the server was started, stopped or moved. ``heartbeat``: every 30 s in which nothing happens.
+    ``status``: the server was started, stopped or moved. ``heartbeat``: every 30 s without an event.
     """
     session = await get_session(resources.pool, caller.user_id, session_id)
     after = parse_event_id(last_event_id)

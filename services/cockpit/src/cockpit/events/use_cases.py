@@ -1,4 +1,4 @@
-"""Following a session's events: past ones, then each new one, for any number of readers on any replica."""
+"""Follows a session's events: past ones, then each new one, for any number of readers on any replica."""
 
 from collections.abc import AsyncIterator
 from uuid import UUID
@@ -13,22 +13,23 @@ from common.postgres import Pool, transaction
 from servicekit.sse import ServerEvent
 
 REPLAYED = 50
-"""Game events that a new reader gets first."""
+"""Game events that a new reader receives first."""
 
 _BATCH = 200
 _POLL_SECONDS = 5.0
-"""A notification can be lost with its connection: the poll finds the events that it announced."""
+"""A notification can be lost with its connection; the poll finds the events that it announced."""
 
 
 async def follow(
     pool: Pool, notifications: Notifications, session_id: UUID, after: int | None
 ) -> AsyncIterator[ServerEvent]:
-    """``connected``, then past ``event`` s, then each new one as it commits; ends when the session is gone.
+    """``connected``, then past ``event`` s, then each new one as it commits. Ends when the session is
+    deleted.
 
-    ``after`` is the id of the last event that the reader has (``Last-Event-ID``): it gets those since.
-    Without it the last 50 come first. The next batch is read when this one is taken, so that a slow reader
-    costs no memory. Reading by ``id >`` the last one misses nothing: a session's ids are given out under a
-    lock that is held to the commit.
+    ``after`` is the id of the last event that the reader has (``Last-Event-ID``); later events follow.
+    Without it the last 50 come first. The next batch is read when this one has been taken, so a slow reader
+    costs no memory. Reading by ``id >`` the last one misses nothing, because a session's ids are assigned
+    under a lock that is held until the commit.
     """
     async with notifications.subscribe(GAME_EVENTS_CHANNEL, str(session_id)) as subscription:
         async with transaction(pool, isolation="repeatable_read") as connection:
@@ -43,7 +44,7 @@ async def follow(
         yield connected(session_id, status)
         for event in past:
             yield server_event(event)
-        # An id from the future was another session's, or another database's.
+        # An id from the future belongs to another session or another database.
         cursor = last if after is None else min(after, last)
         while True:
             async with pool.acquire() as connection:

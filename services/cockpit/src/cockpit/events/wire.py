@@ -9,7 +9,7 @@ from cockpit.sessions.wire import status_json
 from servicekit.sse import ServerEvent
 
 _LONGEST_ID = 18
-"""Digits that surely fit a bigint."""
+"""So many digits always fit a bigint."""
 
 
 def connected(session_id: UUID, status: ServerStatus) -> ServerEvent:
@@ -27,7 +27,7 @@ def server_event(event: SessionEvent) -> ServerEvent:
 
 
 def parse_event_id(last_event_id: str | None) -> int | None:
-    """The id; ``None`` for one that we can't have sent: its sender starts from the beginning."""
+    """The id; ``None`` if we can't have sent it. Its sender then starts from the beginning."""
     if last_event_id and last_event_id.isascii() and last_event_id.isdigit():
         return int(last_event_id) if len(last_event_id) <= _LONGEST_ID else None
     return None

@@ -1,1 +1,1 @@
-"""The mock game server as a pure state machine: no clock, no randomness, no I/O of its own."""
+"""The mock game server as a pure state machine: no clock, no randomness, no I/O."""

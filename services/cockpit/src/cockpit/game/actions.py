@@ -12,7 +12,7 @@ from cockpit.game.rules import Step
 
 
 class ActionRefused(Exception):
-    """The request can't be answered: an unknown action, bad arguments, or nobody of that id."""
+    """The request can't be answered: an unknown action, bad arguments, or an unknown player."""
 
 
 Handler: TypeAlias = Callable[[Step, Mapping[str, Any], datetime], Any]
@@ -20,9 +20,9 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def perform(state: GameState, action: str, args: Mapping[str, Any], now: datetime) -> Outcome:
-    """Answer one request; the result is its ``payload`` (``None`` where an action has none).
+    """Answer one request. Returns its ``payload`` (``None`` if the action has none).
 
-    ``shutdown`` is left to the machine. Raises :class:`ActionRefused`; the state is then as before.
+    ``shutdown`` is left to the machine. Raises :class:`ActionRefused`, which leaves the state unchanged.
     """
     handler = ACTIONS.get(action)
     if handler is None:

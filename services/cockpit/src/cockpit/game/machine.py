@@ -1,4 +1,4 @@
-"""The machine: one function from a state and what is asked of it to the next state, an answer and events."""
+"""The machine: one function from a state and a move to the next state, an answer and events."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,12 +14,12 @@ from cockpit.game.scenario import simulate_step
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The server comes up and everyone who isn't banned connects."""
+    """The server starts and everyone who isn't banned connects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Everyone is disconnected, the simulation ends, the server goes down. Bans and belongings stay."""
+    """Everyone is disconnected, the simulation ends, the server stops. Bans and belongings stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """One step of the simulation; nothing when it isn't on."""
+    """One step of the simulation; nothing if it is off."""
 
 
 Move: TypeAlias = Start | Stop | Console | Action | Tick

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 MOST_OF_AN_ITEM = 1_000_000
-"""Most pieces of one item in a pocket, so that the state stays small whatever is given."""
+"""Maximum pieces of one item in a pocket, so that the state stays small whatever is given."""
 MOST_ITEMS = 100
-"""Most different items in a pocket, for the same reason; another quality is another item."""
+"""Maximum different items in a pocket, for the same reason. Another quality is another item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Player:
 
 @dataclass(frozen=True, slots=True)
 class Ban:
-    """A player who may not connect until ``expires_at``; None: for good."""
+    """A player who may not connect until ``expires_at``; None: permanently."""
 
     game_id: str
     reason: str | None = None
@@ -60,7 +60,7 @@ class Ban:
 
 @dataclass(frozen=True, slots=True)
 class GameState:
-    """Everything the game knows. ``ticks`` counts the steps of the simulation, and decides the next one."""
+    """The whole state of the game. ``ticks`` counts the steps of the simulation, and decides the next one."""
 
     players: tuple[Player, ...]
     running: bool = False
@@ -105,7 +105,7 @@ class GameEvent:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a step did: the next state, the answer (JSON), and the events in order."""
+    """The result of a step: the next state, the answer (JSON), and the events in order."""
 
     state: GameState
     result: Any = None
@@ -114,7 +114,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """The answer of the console, success or not."""
+    """The console's answer, whether it succeeded or not."""
 
     success: bool
     raw_result: str

@@ -18,12 +18,12 @@ _NAMES = (
 
 
 def identity_token(user_id: str) -> str:
-    """What the server calls itself towards Takaro; the same over restarts."""
+    """The name of the server as Takaro sees it; it survives restarts."""
     return f"cockpit-{user_id}"
 
 
 def game_server_id(user_id: str) -> str:
-    """The id of the user's game server; the same over restarts."""
+    """The id of the user's game server; it survives restarts."""
     return str(uuid5(_NAMESPACE, identity_token(user_id)))
 
 
@@ -46,7 +46,7 @@ def _player(user_id: str, number: int, name: str, digest: bytes) -> Player:
         game_id=str(number),
         name=name,
         steam_id=str(_STEAM_ACCOUNTS + account),
-        # 198.51.100.0/24 is TEST-NET-2 of RFC 5737: nobody's address.
+        # 198.51.100.0/24 is TEST-NET-2 of RFC 5737, which nobody uses.
         ip=f"198.51.100.{noise[0]}",
         ping=20 + noise[1] % 80,
         position=Position(float(noise[2] * 4 - 512), 64.0, float(noise[3] * 4 - 512)),

@@ -1,7 +1,7 @@
-"""What may happen to players: each rule takes a state and gives the next one with its events.
+"""What may happen to players: each rule takes a state and returns the next one with its events.
 
-A rule on somebody who can't do it (a banned player connects, an offline one leaves) changes nothing and
-yields no event; a step of several rules threads the state through ``Step``.
+A rule that doesn't apply (a banned player connects, an offline one leaves) changes nothing and yields no
+event. A step of several rules passes the state through ``Step``.
 """
 
 from collections.abc import Iterable
@@ -25,22 +25,22 @@ from cockpit.game.wire import player_json, position_json
 
 @dataclass(slots=True)
 class Step:
-    """A state on its way through several rules, and the events they caused."""
+    """A state that several rules change in turn, and the events they caused."""
 
     state: GameState
     events: list[GameEvent] = field(default_factory=list)
 
     def outcome(self, result: Any = None) -> Outcome:
-        """What the step did, with ``result`` as its answer."""
+        """The result of the step, with ``result`` as its answer."""
         return Outcome(self.state, result, tuple(self.events))
 
     def emit(self, name: str, **data: Any) -> None:
-        """Add an event to those that the step caused."""
+        """Add an event to those of the step."""
         self.events.append(GameEvent(name, data))
 
 
 def connect(step: Step, player: Player, now: datetime) -> bool:
-    """Bring ``player`` online. False when already there, or banned."""
+    """Bring ``player`` online. False if already online, or banned."""
     current = step.state.find(player.game_id) or player
     if current.online or step.state.ban_of(current.game_id, now):
         return False
@@ -51,7 +51,7 @@ def connect(step: Step, player: Player, now: datetime) -> bool:
 
 
 def disconnect(step: Step, player: Player, reason: str | None = None) -> bool:
-    """Take ``player`` offline. False when not online."""
+    """Take ``player`` offline. False if not online."""
     current = step.state.find(player.game_id) or player
     if not current.online:
         return False
@@ -62,24 +62,24 @@ def disconnect(step: Step, player: Player, reason: str | None = None) -> bool:
 
 
 def connect_all(step: Step, now: datetime) -> int:
-    """Everyone who may comes online; how many did."""
+    """Connect everyone who may. Returns their number."""
     return _count(connect(step, player, now) for player in step.state.players)
 
 
 def disconnect_all(step: Step, reason: str | None = None) -> int:
-    """Everyone leaves; how many were online."""
+    """Disconnect everyone. Returns how many were online."""
     return _count(disconnect(step, player, reason) for player in step.state.players)
 
 
 def ban(step: Step, player: Player, reason: str | None, expires_at: datetime | None = None) -> None:
-    """Keep ``player`` out until ``expires_at`` (``None``: for good); replaces an earlier ban."""
+    """Keep ``player`` out until ``expires_at`` (``None``: permanently). Replaces an earlier ban."""
     state = step.state.without_ban(player.game_id)
     step.state = replace(state, bans=(*state.bans, Ban(player.game_id, reason, expires_at)))
     disconnect(step, player, f"Banned: {reason}" if reason else "Banned")
 
 
 def unban(step: Step, player: Player) -> bool:
-    """Lift the ban of ``player``. False when there is none."""
+    """Lift the ban of ``player``. False if there is none."""
     state = step.state.without_ban(player.game_id)
     lifted = len(state.bans) < len(step.state.bans)
     step.state = state
@@ -87,12 +87,12 @@ def unban(step: Step, player: Player) -> bool:
 
 
 def kick(step: Step, player: Player, reason: str | None) -> bool:
-    """Disconnect ``player``. False when not online."""
+    """Disconnect ``player``. False if not online."""
     return disconnect(step, player, f"Kicked: {reason}" if reason else "Kicked")
 
 
 def say(step: Step, text: str, player: Player | None = None) -> None:
-    """A line of global chat; without ``player`` the server itself speaks."""
+    """A line of global chat. Without ``player`` the server itself speaks."""
     speaker = {"player": player_json(player)} if player else {}
     step.emit("chat-message", **speaker, channel="global", msg=text)
 
@@ -110,7 +110,7 @@ def kill(step: Step, player: Player) -> None:
 
 
 def set_ping(step: Step, player: Player, milliseconds: int) -> None:
-    """Change the ping that ``player`` is reported with."""
+    """Change the ping that is reported for ``player``."""
     step.state = step.state.with_player(replace(player, ping=milliseconds))
 
 
@@ -120,7 +120,8 @@ def teleport(step: Step, player: Player, position: Position) -> None:
 
 
 def give(step: Step, player: Player, item: Item) -> bool:
-    """Add to what ``player`` carries; pieces of one code and quality lie together. False: no room."""
+    """Add to the items of ``player``; pieces of one code and quality are one entry. False if there is no
+    space."""
     held = {(piece.code, piece.quality): piece for piece in player.inventory}
     before = held.get((item.code, item.quality))
     if before is None and len(held) >= MOST_ITEMS:

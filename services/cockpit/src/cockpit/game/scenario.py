@@ -24,9 +24,9 @@ def play_scenario(step: Step, now: datetime) -> None:
 
 
 def simulate_step(step: Step, now: datetime) -> None:
-    """One step of the simulation: somebody talks; every third step somebody comes or goes instead.
+    """One step of the simulation: somebody chats; every third step somebody comes or goes instead.
 
-    What happens follows from the number of the step alone, so a step repeated after a rollback is the same.
+    What happens depends only on the step's number, so a step repeated after a rollback is the same.
     """
     number = step.state.ticks
     players = step.state.players

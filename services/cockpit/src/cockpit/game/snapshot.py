@@ -1,7 +1,7 @@
 """The game's state as JSON, for its ``jsonb`` column.
 
-Reading ignores fields it doesn't know and fills in those it misses, so that two releases of the service can
-work on the same row.
+Reading ignores unknown fields and fills in missing ones, so that two releases of the service can work on the
+same row.
 """
 
 from collections.abc import Mapping

@@ -9,11 +9,11 @@ from cockpit.game import world
 from cockpit.game.records import MOST_OF_AN_ITEM, Ban, CommandResult, Item, Player, Position
 
 Line: TypeAlias = Annotated[str, Field(max_length=10_000)]
-"""A reason, a message or a console line: each is kept, in the game's state or in a session's events."""
+"""A reason, a message or a console line. Each is stored, in the game's state or in a session's events."""
 
 
 class Args(BaseModel):
-    """Arguments of a request: camelCase; what an action doesn't know is ignored."""
+    """Arguments of a request: camelCase; fields that an action doesn't know are ignored."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
 
@@ -31,6 +31,8 @@ class KickArgs(WhomArgs):
 
 
 class BanArgs(KickArgs):
+    """A ban; without ``expires_at`` it is permanent."""
+
     expires_at: AwareDatetime | None = None
 
 
@@ -102,7 +104,7 @@ def ban_json(ban: Ban, player: Player) -> dict[str, Any]:
 
 
 def command_result_json(result: CommandResult) -> dict[str, Any]:
-    """``{success, rawResult}``, and ``errorMessage`` when the console refused the line."""
+    """``{success, rawResult}``, and ``errorMessage`` if the console refused the line."""
     answer: dict[str, Any] = {"success": result.success, "rawResult": result.raw_result}
     if not result.success:
         answer["errorMessage"] = result.raw_result

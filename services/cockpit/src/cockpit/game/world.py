@@ -54,7 +54,7 @@ SMALL_TALK = (
 
 
 def map_tile(x: int, y: int, z: int) -> str:
-    """A tile of the map: a PNG of one colour that depends on where it lies, base64. ``z`` is the zoom."""
+    """A tile of the map: a PNG of one colour that depends on its position, in base64. ``z`` is the zoom."""
     colour = bytes(((x * 37 + z * 11) % 256, 96 + (y * 53) % 128, (x * 17 + y * 29) % 256))
     rows = (b"\x00" + colour * TILE_SIZE) * TILE_SIZE
     header = struct.pack(">IIBBBBB", TILE_SIZE, TILE_SIZE, 8, 2, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Listing the players of a session, and choosing the one that its user tests as.
+"""Lists the players of a session, and selects the one that its user tests as.
 
 Functions that take a pool own the transaction; those that take a connection work in their caller's.
 """
@@ -32,10 +32,10 @@ async def select_player(pool: Pool, user_id: str, session_id: UUID, player_id: s
 
 
 async def select_player_in(connection: Connection, session: Session, player_id: str | None) -> str | None:
-    """Choose a player by id or game id, or nobody; the id that is selected now.
+    """Select a player by id or game id, or nobody. Returns the id that is now selected.
 
     Players are the same whether the server runs or not. Raises :class:`NotFound` for an unknown player, and
-    when the session is gone by now.
+    if the session no longer exists.
     """
     server = await lock_server(connection, session.user_id)
     if not await sessions.lock_session(connection, session.id):

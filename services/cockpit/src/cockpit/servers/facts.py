@@ -1,7 +1,7 @@
-"""The facts about mock game servers, and how those of one change are numbered and written at its end.
+"""The facts about mock game servers. Those of one change are numbered and written at its end.
 
-The numbers come from rows whose locks are held: ids of a session's events grow in commit order, because every
-change of a user's sessions first locks the user's game server; sequences come from the session's own row.
+The numbers come from locked rows. Ids of a session's events grow in commit order, because every change of a
+user's sessions first locks the user's game server. Sequences come from the session's own row.
 """
 
 from collections import Counter
@@ -46,11 +46,11 @@ class Changes:
         self._before = (self.server.session_id, self.server.event_sequence)
 
     def publish(self, session_id: UUID, fact: Contract) -> None:
-        """A fact about a session, also about one that is gone."""
+        """A fact about a session, which may already be deleted."""
         self.entries.append(_Entry(session_id, lambda _: fact))
 
     def show(self, session_id: UUID, name: str, meta: Mapping[str, Any]) -> None:
-        """An event for the session's stream alone."""
+        """An event for the session's stream only."""
         self.entries.append(_Entry(session_id, lambda _: None, (name, meta)))
 
     def happened(self, session_id: UUID, conversation_id: UUID, name: str, meta: Mapping[str, Any]) -> None:
@@ -73,7 +73,7 @@ class Changes:
         self.entries.append(_Entry(session_id, fact, (name, meta)))
 
     def game_events(self, session_id: UUID, conversation_id: UUID, happened: Iterable[GameEvent]) -> None:
-        """Those of the game's events that a session shows."""
+        """The game's events that a session shows."""
         for event in happened:
             if event.name in _SHOWN:
                 self.happened(session_id, conversation_id, event.name, event.data)
@@ -122,7 +122,8 @@ class Changes:
             self.show(session_id, STATUS_CHANGED, meta)
 
     async def write(self, connection: Connection) -> None:
-        """Store events and server, append the numbered facts to the outbox, wake the sessions' streams."""
+        """Store events and server, append the numbered facts to the outbox, notify the sessions'
+        followers."""
         shown = [(entry.session_id, *entry.event) for entry in self.entries if entry.event]
         stored = iter(await events.insert_events(connection, shown))
         facts = [
@@ -144,13 +145,14 @@ class Changes:
         )
 
     async def _take_numbers(self, connection: Connection, counts: Mapping[UUID, int]) -> dict[UUID, int]:
-        """The first sequence number for each session; the server's copy of its own stays in step."""
+        """The first sequence number for each session; the server's copy is kept in step."""
         first = {}
         for session_id in sorted(counts):
             count = counts[session_id]
             last = await sessions.update_event_sequence(connection, session_id, count)
             if last is None:
-                # Gone with its conversation: only the server that ran in it still knows how far it came.
+                # The session was deleted with its conversation: only the server that ran in it still has its
+                # last sequence.
                 ran_in, sequence = self._before
                 assert session_id == ran_in
                 last = sequence + count

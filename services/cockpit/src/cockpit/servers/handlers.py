@@ -25,7 +25,8 @@ async def stop(connection: Connection, command: Command[StopServer]) -> None:
 
 
 async def execute(connection: Connection, command: Command[ExecuteCommand]) -> None:
-    """Run a console line on the server of the conversation's session; a refused line is handled too."""
+    """Run a console line on the server of the conversation's session. A refused line counts as handled
+    too."""
     asked = command.data
     session = await session_of(connection, asked.user_id, asked.conversation_id)
     await use_cases.execute_command_in(connection, session, asked.command)
@@ -34,6 +35,6 @@ async def execute(connection: Connection, command: Command[ExecuteCommand]) -> N
 async def conversation_deleted(
     connection: Connection, facts: Sequence[Command[ConversationDeleted]]
 ) -> Sequence[Rejection | None]:
-    """Stop the servers that ran in these conversations; each stop continues the trace of its deletion."""
+    """Stop the servers that ran in these conversations. Each stop continues the trace of its deletion."""
     await use_cases.stop_servers_of(connection, {fact.data.conversation_id: fact.trace for fact in facts})
     return [None] * len(facts)

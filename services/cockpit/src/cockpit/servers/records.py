@@ -24,5 +24,5 @@ class GameServer:
     now: datetime
 
     def runs_in(self, session_id: UUID) -> bool:
-        """Whether it runs, and in this session."""
+        """Whether it runs in this session."""
         return self.state.running and self.session_id == session_id

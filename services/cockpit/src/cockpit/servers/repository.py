@@ -15,7 +15,7 @@ FROM cockpit_game_servers WHERE user_id = $1 FOR NO KEY UPDATE
 
 
 async def lock_server(connection: Connection, user_id: str) -> GameServer | None:
-    """The user's game server, locked to the commit; None when there is none yet."""
+    """The user's game server, locked until the commit; None if there is none yet."""
     row = await connection.fetchrow(LOCK_SERVER, user_id)
     return GameServer(**{**row, "state": snapshot.load(row["state"])}) if row else None
 
@@ -42,7 +42,7 @@ WHERE user_id = $1
 
 
 async def update_server(connection: Connection, server: GameServer) -> None:
-    """Write back what was changed in a locked server."""
+    """Write back the changes of a locked server."""
     await connection.execute(
         UPDATE_SERVER,
         server.user_id,
@@ -62,7 +62,7 @@ WHERE next_tick_at <= clock_timestamp() ORDER BY next_tick_at LIMIT $1
 
 
 async def list_due(connection: Connection, limit: int) -> Sequence[str]:
-    """Users whose server has a step of its simulation to take, longest overdue first."""
+    """Users whose server has a step of its simulation due, longest overdue first."""
     return [row["user_id"] for row in await connection.fetch(LIST_DUE, limit)]
 
 
@@ -73,7 +73,7 @@ WHERE next_tick_at IS NOT NULL
 
 
 async def get_next_tick(connection: Connection) -> float | None:
-    """Seconds until the next step of any simulation (negative: overdue); ``None`` when there is none."""
+    """Seconds until the next step of any simulation (negative: overdue); ``None`` if no simulation runs."""
     seconds: float | None = await connection.fetchval(GET_NEXT_TICK)
     return seconds
 
@@ -86,7 +86,7 @@ ORDER BY user_id LIMIT $1
 
 
 async def list_orphans(connection: Connection, limit: int) -> Sequence[str]:
-    """Users whose server runs in a session that is gone."""
+    """Users whose server runs in a session that no longer exists."""
     return [row["user_id"] for row in await connection.fetch(LIST_ORPHANS, limit)]
 
 
@@ -101,6 +101,6 @@ ORDER BY user_id
 async def list_orphans_of(
     connection: Connection, conversation_ids: Sequence[UUID]
 ) -> Sequence[tuple[str, UUID]]:
-    """Users whose server ran in one of these conversations, in a session that is gone, and which it was."""
+    """Users whose server ran in one of these conversations, in a deleted session, and which conversation."""
     rows = await connection.fetch(LIST_ORPHANS_OF, list(conversation_ids))
     return [(row["user_id"], row["conversation_id"]) for row in rows]

@@ -21,7 +21,7 @@ async def start(session_id: SessionId, caller: CallerParam, resources: Resources
 
 @router.post("/stop")
 async def stop(session_id: SessionId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
-    """Stop the server of this session; nothing to do when none runs."""
+    """Stop the server of this session. Does nothing if none runs."""
     return data(status_json(await use_cases.stop_server(resources.pool, caller.user_id, session_id)))
 
 
@@ -35,6 +35,6 @@ async def get_status(session_id: SessionId, caller: CallerParam, resources: Reso
 async def command(
     session_id: SessionId, body: CommandBody, caller: CallerParam, resources: ResourcesParam
 ) -> JSONAnswer:
-    """Run a console line; ``success`` is false when the console refused it, ``result`` is what it printed."""
+    """Run a console line. ``success`` is false if the console refused it; ``result`` is its output."""
     result = await use_cases.execute_command(resources.pool, caller.user_id, session_id, body.command)
     return data(result_json(result))

@@ -1,4 +1,4 @@
-"""When a simulation moves next, and what a server's status is. No I/O."""
+"""When a simulation takes its next step, and what a server's status is. No I/O."""
 
 from datetime import datetime, timedelta
 
@@ -7,15 +7,15 @@ from cockpit.sessions.records import ServerStatus
 
 
 def next_tick(server: GameServer) -> datetime | None:
-    """When the simulation of ``server`` moves next: as planned, else now; never while it is off."""
+    """When the simulation of ``server`` takes its next step: as planned, else now; never while it is off."""
     return (server.next_tick_at or server.now) if server.state.simulating else None
 
 
 def tick_after(server: GameServer, interval: timedelta) -> datetime | None:
-    """When the simulation of ``server`` moves after a step that was taken now; never once it is off."""
+    """When the simulation of ``server`` takes its next step after one taken now; never once it is off."""
     return server.now + interval if server.state.simulating else None
 
 
 def running_status(server: GameServer) -> ServerStatus:
-    """The status of a server that runs."""
+    """The status of a running server."""
     return ServerStatus("running", server.game_server_id, len(server.state.online()))

@@ -1,7 +1,7 @@
-"""The driver of everything timed: the steps of running simulations, and servers whose conversation is gone.
+"""The driver of everything timed: steps of running simulations, and servers whose conversation was deleted.
 
-One replica at a time drives, under a lease. When it dies, another one goes on from what the rows say. A
-driver frozen past its lease changes nothing, because each step first holds the lease in its own transaction.
+One replica at a time drives, under a lease. If it dies, another one continues from the stored rows. A driver
+frozen past its lease changes nothing, because each step first holds the lease in its own transaction.
 """
 
 import asyncio
@@ -29,11 +29,12 @@ ORPHANS = Counter("takaro_cockpit_orphaned_servers", "Servers stopped because th
 _BATCH = 100
 _LONGEST_PAUSE = 0.5
 _SWEEP_EVERY = 5.0
-"""Seconds between looks for orphans. The deletion's own event is faster; this finds what Node deleted."""
+"""Seconds between searches for orphans. The fact of a deletion is faster; this finds the Node application's
+deletions, which publish none."""
 
 
 async def drive(resources: Resources, settings: CockpitSettings) -> None:
-    """Compete for the lease and drive while it is held; for ever, until cancelled."""
+    """Compete for the lease and drive while it is held, until cancelled."""
     keeper = LeaseKeeper(resources.pool, SIMULATION_LEASE, settings.instance_name, settings.lease_ttl_seconds)
     interval = timedelta(seconds=settings.simulation_interval_seconds)
 

@@ -27,9 +27,9 @@ COMMAND_EXECUTED = "command-executed"
 
 
 async def lock_server(connection: Connection, user_id: str) -> GameServer:
-    """The user's game server, locked to the commit; a new one with five players if there was none.
+    """The user's game server, locked until the commit; a new one with five players if there was none.
 
-    This lock comes first in every change: it puts all changes of a user's sessions in one order.
+    This lock comes first in every change, so that it serialises all changes of a user's sessions.
     """
     server = await repository.lock_server(connection, user_id)
     if server is None:
@@ -48,8 +48,8 @@ async def start_server(pool: Pool, user_id: str, session_id: UUID) -> ServerStat
 async def start_server_in(connection: Connection, session: Session) -> ServerStatus:
     """Run the user's server in ``session``: start it, or move it here from another session.
 
-    Nothing to do when it runs here. If none of the five players is selected, the first one is. Raises
-    :class:`NotFound` when the session is gone by now.
+    Does nothing if it runs here. If none of the five players is selected, selects the first one. Raises
+    :class:`NotFound` if the session no longer exists.
     """
     server = await lock_server(connection, session.user_id)
     session = await lock_session(connection, session)
@@ -81,9 +81,9 @@ async def stop_server(pool: Pool, user_id: str, session_id: UUID) -> ServerStatu
 
 
 async def stop_server_in(connection: Connection, session: Session) -> ServerStatus:
-    """Stop the server that runs in ``session``; nothing to do when none does.
+    """Stop the server that runs in ``session``. Does nothing if none runs.
 
-    Raises :class:`NotFound` when the session is gone by now.
+    Raises :class:`NotFound` if the session no longer exists.
     """
     server = await lock_server(connection, session.user_id)
     session = await lock_session(connection, session)
@@ -95,7 +95,7 @@ async def stop_server_in(connection: Connection, session: Session) -> ServerStat
         await _leave(connection, changes, "stopped")
         await changes.write(connection)
     elif await sessions.update_server_status(connection, session.id, None, "stopped"):
-        # What another writer left: a status without a server.
+        # Left by another writer: a status without a server.
         changes = Changes(server)
         changes.status_changed(
             session.id, session.conversation_id, "stopped", session.mock_server_status, "stopped"
@@ -112,9 +112,9 @@ async def execute_command(pool: Pool, user_id: str, session_id: UUID, line: str)
 
 
 async def execute_command_in(connection: Connection, session: Session, line: str) -> CommandResult:
-    """Run a console line on the server in ``session``; a line that the console refuses is answered too.
+    """Run a console line on the server in ``session``. A line that the console refuses has an answer too.
 
-    Raises :class:`Conflict` when no server runs in the session, :class:`NotFound` when it is gone by now.
+    Raises :class:`Conflict` if no server runs in the session, :class:`NotFound` if it no longer exists.
     """
     server = await lock_server(connection, session.user_id)
     session = await lock_session(connection, session)
@@ -137,7 +137,7 @@ async def execute_command_in(connection: Connection, session: Session, line: str
 
 
 async def simulate(connection: Connection, user_id: str, interval: timedelta) -> bool:
-    """Take the step of the user's simulation that is due. False when none is."""
+    """Take the step of the user's simulation that is due. False if none is."""
     server = await lock_server(connection, user_id)
     if server.next_tick_at is None or server.next_tick_at > server.now:
         return False
@@ -162,8 +162,8 @@ async def simulate(connection: Connection, user_id: str, interval: timedelta) ->
 async def stop_servers_of(connection: Connection, traces: Mapping[UUID, TraceContext | None]) -> None:
     """Stop the servers that ran in deleted conversations, each in the trace given for its conversation.
 
-    The sessions went with the conversations. A session that exists belongs to a later conversation of the
-    same id, and its server is left alone.
+    The sessions were deleted with the conversations. A session that exists belongs to a later conversation of
+    the same id, and its server is left alone.
     """
     orphans = await repository.list_orphans_of(connection, list(traces))
     for user_id, conversation_id in orphans:
@@ -172,7 +172,7 @@ async def stop_servers_of(connection: Connection, traces: Mapping[UUID, TraceCon
 
 
 async def stop_orphaned_server(connection: Connection, user_id: str) -> bool:
-    """Stop the user's server if its session is gone with its conversation. Whether it did."""
+    """Stop the user's server if its session was deleted with its conversation. Returns whether it did."""
     server = await lock_server(connection, user_id)
     if server.session_id is None or await sessions.lock_session(connection, server.session_id):
         return False
@@ -188,7 +188,7 @@ async def _stop_orphan(connection: Connection, server: GameServer) -> bool:
 
 
 async def _leave(connection: Connection, changes: Changes, reason: str, moved_to: UUID | None = None) -> None:
-    """Take the server out of its session, which is stopped by that, and may be gone."""
+    """Take the server out of its session, which counts as stopped then and may no longer exist."""
     server = changes.server
     session_id, conversation_id = server.session_id, server.conversation_id
     assert session_id is not None

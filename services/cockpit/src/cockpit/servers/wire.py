@@ -14,5 +14,5 @@ class CommandBody(Body):
 
 
 def result_json(result: CommandResult) -> dict[str, Any]:
-    """What the console printed, and whether it carried the line out."""
+    """The console's output, and whether it carried the line out."""
     return {"result": result.raw_result, "success": result.success}

@@ -1,1 +1,1 @@
-"""A cockpit session: one a conversation, with the player its user tests as."""
+"""A cockpit session: one for each conversation, with the player that its user tests as."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A row of ``cockpit_sessions``; ``mock_server_status`` is true even after another writer's crash."""
+    """A row of ``cockpit_sessions``; ``mock_server_status`` is correct even after another writer's crash."""
 
     id: UUID
     conversation_id: UUID
@@ -21,7 +21,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A conversation's owner (``None``: nobody), and its session when it has one."""
+    """A conversation's owner (``None``: nobody), and its session if it has one."""
 
     owner: str | None
     session: Session | None
@@ -29,7 +29,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """What a session's mock game server does. ``player_count``: how many players are online."""
+    """The state of a session's mock game server. ``player_count``: how many players are online."""
 
     status: str
     game_server_id: str | None

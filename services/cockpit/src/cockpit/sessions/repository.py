@@ -7,8 +7,8 @@ import asyncpg
 from cockpit.sessions.records import Found, Session
 from common.postgres import Connection
 
-# A session that says it runs while no server of ours does was left so by a process that kept its servers in
-# memory and died. It reads as stopped.
+# A session may say that it runs although no server of ours does: a process that kept its servers in memory
+# has died. It reads as stopped.
 _COLUMNS = """
     s.id, s.conversation_id, s.user_id, s.selected_player_id, s.created_at, s.updated_at,
     CASE WHEN g.user_id IS NOT NULL THEN s.mock_server_game_server_id END AS mock_server_game_server_id,
@@ -23,7 +23,7 @@ GET_SESSION = f"SELECT {_COLUMNS} FROM cockpit_sessions s {_SERVER} WHERE s.id =
 
 
 async def get_session(connection: Connection, session_id: UUID) -> Session | None:
-    """A session with the status that its server really has."""
+    """A session with the actual status of its server."""
     row = await connection.fetchrow(GET_SESSION, session_id)
     return _session(row) if row else None
 
@@ -36,7 +36,7 @@ WHERE c.id = $1
 
 
 async def get_session_of(connection: Connection, conversation_id: UUID) -> Found | None:
-    """The conversation's owner and session; ``None`` when there is no such conversation."""
+    """The conversation's owner and session; ``None`` if there is no such conversation."""
     row = await connection.fetchrow(GET_SESSION_OF, conversation_id)
     if row is None:
         return None
@@ -47,7 +47,7 @@ LOCK_CONVERSATION = "SELECT user_id FROM conversations WHERE id = $1 FOR KEY SHA
 
 
 async def lock_conversation(connection: Connection, conversation_id: UUID) -> bool:
-    """Keep the conversation from being deleted until the commit. False when it is gone."""
+    """Keep the conversation from being deleted until the commit. False if it no longer exists."""
     return await connection.fetchrow(LOCK_CONVERSATION, conversation_id) is not None
 
 
@@ -66,7 +66,7 @@ LOCK_SESSION = "SELECT 1 FROM cockpit_sessions WHERE id = $1 FOR NO KEY UPDATE"
 
 
 async def lock_session(connection: Connection, session_id: UUID) -> bool:
-    """Lock the session's row. False when it is gone."""
+    """Lock the session's row. False if it no longer exists."""
     return await connection.fetchval(LOCK_SESSION, session_id) is not None
 
 
@@ -90,7 +90,7 @@ RETURNING id
 async def update_server_status(
     connection: Connection, session_id: UUID, game_server_id: str | None, status: str
 ) -> bool:
-    """Write the columns that other programs read. Whether that changed something."""
+    """Write the columns that other programs read. Returns whether that changed something."""
     return await connection.fetchval(UPDATE_SERVER_STATUS, session_id, game_server_id, status) is not None
 
 
@@ -100,7 +100,7 @@ UPDATE cockpit_sessions SET selected_player_id = $2, updated_at = clock_timestam
 
 
 async def update_selected_player(connection: Connection, session_id: UUID, player_id: str | None) -> None:
-    """Write which player is selected; None for nobody."""
+    """Store which player is selected; None for nobody."""
     await connection.execute(UPDATE_SELECTED_PLAYER, session_id, player_id)
 
 
@@ -110,7 +110,8 @@ UPDATE cockpit_sessions SET event_sequence = event_sequence + $2 WHERE id = $1 R
 
 
 async def update_event_sequence(connection: Connection, session_id: UUID, count: int) -> int | None:
-    """Take ``count`` sequence numbers; the last of them, or ``None`` when the session is gone."""
+    """Reserve ``count`` sequence numbers. Returns the last of them; ``None`` if the session no longer
+    exists."""
     last: int | None = await connection.fetchval(UPDATE_EVENT_SEQUENCE, session_id, count)
     return last
 

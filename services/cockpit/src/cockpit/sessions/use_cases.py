@@ -1,4 +1,4 @@
-"""Finding a session, creating it, and how its mock game server does.
+"""Finds or creates a session, and reads the state of its mock game server.
 
 Functions that take a pool own the transaction; those that take a connection work in their caller's.
 """
@@ -25,14 +25,14 @@ async def get_or_create_session(pool: Pool, user_id: str, conversation_id: UUID)
 
 
 async def session_of(connection: Connection, user_id: str, conversation_id: UUID) -> Session:
-    """The session of a conversation, created if it has none; concurrent first calls get the same one.
+    """The session of a conversation, created if it has none. Concurrent first calls get the same one.
 
-    Raises :class:`NotFound` when there is no such conversation, :class:`Forbidden` when it isn't the user's.
+    Raises :class:`NotFound` if there is no such conversation, :class:`Forbidden` if it isn't the user's.
     """
     session = await _find(connection, user_id, conversation_id)
     if session:
         return session
-    # Until the commit nobody deletes the conversation; one deleted meanwhile is found gone here.
+    # Nobody can delete the conversation until the commit; one that was deleted meanwhile is noticed here.
     if not await repository.lock_conversation(connection, conversation_id):
         raise _no_conversation()
     await repository.insert_session(connection, conversation_id, user_id)
@@ -59,7 +59,7 @@ async def own_session(connection: Connection, user_id: str, session_id: UUID) ->
 
 
 async def lock_session(connection: Connection, session: Session) -> Session:
-    """The session as it is now, locked. Raises :class:`NotFound` when it is gone by now."""
+    """The session's current row, locked. Raises :class:`NotFound` if it no longer exists."""
     locked = await repository.lock_session(connection, session.id)
     current = await repository.get_session(connection, session.id) if locked else None
     if current is None:

@@ -1,1 +1,1 @@
-"""Knowledge bases: the registry of what is to be indexed, and its HTTP interface."""
+"""Knowledge bases: the registry of what is indexed."""

@@ -1,4 +1,4 @@
-"""Tell of a base: facts under its own sequence."""
+"""Publishes facts about a base, under the base's sequence."""
 
 from backbone import outbox
 from common.postgres import Connection
@@ -11,8 +11,8 @@ from knowledge.bases.records import KnowledgeBase
 async def append(connection: Connection, base_id: str, fact: Contract, sequence: int | None = None) -> None:
     """Append a fact about the base, in the caller's transaction, under the base's next sequence.
 
-    Its row stays locked to the commit. ``sequence``: one that a change of the row has already taken. Raises
-    ``NotFound`` when the base was deleted.
+    The base's row stays locked until the commit. ``sequence``: one that a change of the row has already
+    taken. Raises ``NotFound`` if the base was deleted.
     """
     if sequence is None:
         sequence = await repository.update_sequence(connection, base_id)
@@ -20,7 +20,7 @@ async def append(connection: Connection, base_id: str, fact: Contract, sequence:
 
 
 def updated(base: KnowledgeBase, *, deleted: bool = False, removed_version: str | None = None) -> BaseUpdated:
-    """The fact that ``base`` is defined like this now, or what of it is gone."""
+    """The fact that ``base`` has this definition now, or which part of it was deleted."""
     return BaseUpdated(
         knowledge_base_id=base.id,
         name=base.name,

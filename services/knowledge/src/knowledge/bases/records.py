@@ -10,8 +10,8 @@ State: TypeAlias = Literal["idle", "queued", "syncing", "failed"]
 
 @dataclass(slots=True, frozen=True)
 class KnowledgeBase:
-    """What is to be indexed. Chunk sizes in characters. Without an owner it is public, and only the settings
-    file or the Node application's jobs change it."""
+    """What is indexed. Chunk sizes are in characters. A base without an owner is public, and only the
+    settings file or the Node application's jobs change it."""
 
     id: str
     name: str
@@ -29,13 +29,14 @@ class KnowledgeBase:
     public: bool = True
 
     def visible_to(self, user_id: str) -> bool:
+        """Whether the user may read it: it is public, or the user's own."""
         return self.public or self.owner == user_id
 
 
 @dataclass(slots=True, frozen=True)
 class BaseView:
-    """A base as ``GET /api/knowledge-bases`` shows it. ``document_count`` counts source files; ``state``
-    is that of its syncs, and ``last_error`` of the one that ended last, if it failed."""
+    """A base as ``GET /api/knowledge-bases`` shows it. ``document_count`` counts source files; ``state`` is
+    that of its syncs; ``last_error`` is the error of the latest finished sync, if it failed."""
 
     id: str
     name: str

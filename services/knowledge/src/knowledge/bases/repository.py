@@ -17,7 +17,7 @@ FROM knowledge_bases WHERE id = $1
 
 
 async def get_base(connection: Connection, base_id: str) -> KnowledgeBase | None:
-    """The base as the registry defines it; ``None`` without one."""
+    """The base as the registry defines it; ``None`` if there is none."""
     row = await connection.fetchrow(GET_BASE, base_id)
     return _base(row) if row else None
 
@@ -45,8 +45,8 @@ RETURNING event_sequence
 
 
 async def upsert_base(connection: Connection, base: KnowledgeBase, last_sequence: int) -> int | None:
-    """Store ``base``; the sequence of the fact to tell, or ``None`` when nothing changed. A new one counts on
-    from ``last_sequence``, that of an earlier base with its id."""
+    """Store ``base``. Returns the sequence of the fact to publish; ``None`` if nothing changed. A new base
+    continues from ``last_sequence``, that of an earlier base with its id."""
     sequence: int | None = await connection.fetchval(
         UPSERT_BASE,
         base.id,
@@ -74,8 +74,8 @@ UPDATE knowledge_bases SET event_sequence = event_sequence + 1 WHERE id = $1 RET
 
 
 async def update_sequence(connection: Connection, base_id: str) -> int:
-    """The next sequence of the base's facts; its row stays locked to the commit. Raises ``NotFound`` when the
-    base was deleted."""
+    """The next sequence of the base's facts. Its row stays locked until the commit. Raises ``NotFound`` if
+    the base was deleted."""
     sequence: int | None = await connection.fetchval(UPDATE_SEQUENCE, base_id)
     if sequence is None:
         raise NotFound("The knowledge base was deleted", code="knowledge_base_deleted")
@@ -86,7 +86,7 @@ DELETE_BASE = "DELETE FROM knowledge_bases WHERE id = $1 RETURNING event_sequenc
 
 
 async def delete_base(connection: Connection, base_id: str) -> int:
-    """Delete a base that is there, with its indexes, files and syncs; the last sequence of its facts."""
+    """Delete an existing base with its indexes, files and syncs. Returns the last sequence of its facts."""
     sequence: int = await connection.fetchval(DELETE_BASE, base_id)
     return sequence
 
@@ -117,7 +117,7 @@ ORDER BY base.id
 
 
 async def list_bases(connection: Connection, user_id: str, base_id: str | None = None) -> Sequence[BaseView]:
-    """Every base that the user sees, or of those the one with ``base_id``, as HTTP shows them."""
+    """Every base that the user can see, or only ``base_id``, as HTTP shows them."""
     return [BaseView(**dict(row)) for row in await connection.fetch(LIST_BASES, user_id, base_id)]
 
 
@@ -127,7 +127,7 @@ SELECT id FROM custom_agents WHERE knowledge_bases @> jsonb_build_array($1::text
 
 
 async def list_agents(connection: Connection, base_id: str, user_id: str) -> Sequence[Any]:
-    """Ids of the user's custom agents that name the base. Only chat writes that table."""
+    """Ids of the user's custom agents that use the base. Only chat writes that table."""
     return [row["id"] for row in await connection.fetch(LIST_AGENTS, base_id, user_id)]
 
 
@@ -162,7 +162,7 @@ ORDER BY base.id
 
 
 async def list_never_synced(connection: Connection) -> Sequence[str]:
-    """Bases without a first sync, and without one under way."""
+    """Bases that were never synced and have no sync in flight."""
     return [row["id"] for row in await connection.fetch(LIST_NEVER_SYNCED)]
 
 
@@ -170,7 +170,7 @@ LOCK_REGISTRY = "SELECT pg_advisory_xact_lock(hashtextextended('knowledge.regist
 
 
 async def lock_registry(connection: Connection) -> None:
-    """Two processes that start at once seed the registry one after the other."""
+    """Serialises processes that start at the same time: they seed the registry one after the other."""
     await connection.execute(LOCK_REGISTRY)
 
 

@@ -1,4 +1,4 @@
-"""What a knowledge base may be, and who may do what with it. Pure."""
+"""Which knowledge bases are valid, and who may do what with them. Pure."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,12 +9,12 @@ from knowledge.sources.location import FolderLocation, parse_source
 
 
 def content_differs(before: KnowledgeBase, after: KnowledgeBase) -> bool:
-    """Whether the two would have other rows."""
+    """Whether the two definitions lead to different rows."""
     return _content(before) != _content(after)
 
 
 def check_visible(base: KnowledgeBase | None, user_id: str) -> KnowledgeBase:
-    """``base``. Raises ``NotFound``, or ``Forbidden`` for another user's private one."""
+    """Return ``base``. Raises ``NotFound``, or ``Forbidden`` for another user's private base."""
     if base is None:
         raise NotFound("Knowledge base not found", code="knowledge_base_not_found")
     if not base.visible_to(user_id):
@@ -23,7 +23,7 @@ def check_visible(base: KnowledgeBase | None, user_id: str) -> KnowledgeBase:
 
 
 def check_owned(base: KnowledgeBase | None, user_id: str) -> KnowledgeBase:
-    """``base``. Raises ``NotFound``, or ``Forbidden`` unless the user owns it."""
+    """Return ``base``. Raises ``NotFound``, or ``Forbidden`` unless the user owns it."""
     known = check_visible(base, user_id)
     if known.owner is None:
         where = "the settings file" if known.origin == "settings" else "jobs of the queue"
@@ -34,9 +34,9 @@ def check_owned(base: KnowledgeBase | None, user_id: str) -> KnowledgeBase:
 
 
 def check_definition(base: KnowledgeBase, roots: Sequence[Path]) -> None:
-    """Raises ``Invalid`` with details for a source or chunk sizes that can't be.
+    """Raises ``Invalid`` with details for a source or chunk sizes that aren't allowed.
 
-    ``roots`` are the folders below which a user's base may lie.
+    A user's folder must be inside one of ``roots``.
     """
     details: dict[str, list[str]] = {}
     try:

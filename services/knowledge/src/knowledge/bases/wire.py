@@ -1,4 +1,4 @@
-"""What a base's fields may be, in HTTP, in the settings file and in jobs; and how routes name a base."""
+"""The rules for a base's fields, shared by HTTP, settings file and jobs; and how routes name a base."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ SourceText = Annotated[Text, StringConstraints(min_length=1, max_length=2000)]
 Version = Annotated[Text, StringConstraints(min_length=1, max_length=50)]
 Pattern = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
 Extension = Annotated[Text, AfterValidator(_dotted), StringConstraints(min_length=2, max_length=100)]
-"""``.md``, whoever writes it ``md``."""
+"""Accepts ``md`` for ``.md``."""
 
 Extensions = Annotated[list[Extension], Field(max_length=200)]
 ChunkSize = Annotated[int, Field(ge=20, le=8000)]

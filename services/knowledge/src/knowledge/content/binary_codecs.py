@@ -14,9 +14,9 @@ _prepared: WeakSet[Any] = WeakSet()
 
 
 async def register_binary(connection: Connection) -> None:
-    """Teach ``connection`` pgvector's types, and ``jsonb`` in its binary form: once, it costs round trips and
-    what asyncpg remembers of its statements."""
-    of_the_pool = getattr(connection, "_con", connection)  # a pool hands out proxies
+    """Register pgvector's types and binary ``jsonb`` on ``connection``. Only once for each connection,
+    because it costs round trips and asyncpg's statement cache."""
+    of_the_pool = getattr(connection, "_con", connection)  # a pool returns proxies
     if of_the_pool in _prepared:
         return
     await register_vector(cast("Any", connection))

@@ -1,4 +1,4 @@
-"""The lease of a base: whoever writes its content holds it, one at a time."""
+"""The lease of a base: only its holder writes the base's content."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,8 +18,8 @@ class BaseBusy(Later):
 
 @asynccontextmanager
 async def hold_base(pool: Pool, base_id: str, owner: str, ttl_seconds: float) -> AsyncIterator[Held]:
-    """The lease of ``base_id`` for ``owner``, which must be unique to this run. Raises :class:`BaseBusy` at
-    once while somebody else holds it."""
+    """Hold the lease of ``base_id`` for ``owner``, which must be unique to this run. Raises :class:`BaseBusy`
+    at once while another run holds it."""
     async with AsyncExitStack() as stack:
         try:
             holding = await stack.enter_async_context(

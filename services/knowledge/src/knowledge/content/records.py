@@ -12,8 +12,8 @@ from knowledge.content.versions.records import StoredVersion
 
 @dataclass(slots=True, frozen=True)
 class Stored:
-    """What is in place of one version of a base: what it was made with, its files by path, and the ids of its
-    chunks' rows, whoever wrote them. ``versions`` are all of the base."""
+    """The stored content of one version of a base: what it was made with, its files by path, and the ids of
+    its chunks' rows, of any writer. ``versions`` are all versions of the base."""
 
     version: str
     index: Index | None
@@ -22,5 +22,5 @@ class Stored:
     versions: Sequence[StoredVersion]
 
     def is_made_with(self, fingerprint: str) -> bool:
-        """Whether the rows were made by the rules and the model that ``fingerprint`` stands for."""
+        """Whether the rows were made by the rules and the model of ``fingerprint``."""
         return self.index is not None and self.index.fingerprint == fingerprint

@@ -7,7 +7,7 @@ LOCK_BASE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 
 async def lock_base(connection: Connection, base_id: str) -> None:
-    """One writer of a base's rows at a time, to the end of the transaction."""
+    """Serialises writers of a base's rows until the end of the transaction."""
     await connection.execute(LOCK_BASE, names.sync_lease(base_id))
 
 
@@ -15,5 +15,5 @@ SET_STATEMENT_TIMEOUT = "SELECT set_config('statement_timeout', $1, true)"
 
 
 async def set_statement_timeout(connection: Connection, seconds: float) -> None:
-    """For this transaction only: writing into an HNSW index takes some milliseconds a row."""
+    """For this transaction only: writing to an HNSW index takes milliseconds a row."""
     await connection.execute(SET_STATEMENT_TIMEOUT, str(int(seconds * 1000)))

@@ -1,4 +1,4 @@
-"""Look at what is stored of a base."""
+"""Reads what is stored of a base."""
 
 from common.postgres import Pool
 from knowledge.bases.records import KnowledgeBase
@@ -10,7 +10,7 @@ from knowledge.content.versions.repository import list_versions
 
 
 async def get_stored(pool: Pool, base: KnowledgeBase) -> Stored:
-    """What is in place of the base's version. Only a holder of its lease can rely on it."""
+    """The stored content of the base's version. Only the holder of its lease can rely on it."""
     async with pool.acquire() as connection:
         return Stored(
             base.version,

@@ -1,7 +1,7 @@
-"""From a file's bytes to the text that is indexed. Which format a file has is told by its name.
+"""From a file's bytes to the text that is indexed. A file's name decides its format.
 
-What is refused here is refused for good: the same bytes give the same answer. What may go better next time (a
-parser that runs out of time) is :class:`FileUnreadable`.
+What is refused here is refused permanently: the same bytes give the same answer. What may succeed next time
+(a parser that runs out of time) is :class:`FileUnreadable`.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 READERS = "documents-1"
-"""Names the rules of this package: change it with them, and every base is built anew at its next sync."""
+"""Names the rules of this package. Change it with them; every base is then rebuilt at its next sync."""
 
 Read: TypeAlias = Callable[[bytes], Document]
 
@@ -57,35 +57,38 @@ _BY_EXTENSION: dict[str, Read] = {
 
 
 def format_of(name: str) -> str:
-    """What decides how a file called ``name`` is read: files of one content and format have one text."""
+    """What decides how a file called ``name`` is read. Files with the same content and format have the same
+    text."""
     suffix = PurePosixPath(name).suffix.lower()
     return suffix if suffix in _BY_EXTENSION else ""
 
 
 def read_document(name: str, content: bytes, *, max_bytes: int = MAX_FILE_BYTES) -> str:
-    """The text of ``content``, a file called ``name``; ``""`` when there is nothing in it.
+    """The text of ``content``, a file called ``name``; ``""`` if there is none.
 
-    Markdown, MDX, HTML and PDF by extension; everything else, source code too, is text as it is. The text
-    holds no U+0000 and no lone surrogates, and lines end with ``\\n``. Takes time: not for the event loop.
+    Markdown, MDX, HTML and PDF are recognised by extension; everything else, including source code, is
+    indexed as plain text. The text holds no U+0000 and no lone surrogates, and lines end with ``\\n``.
+    CPU-bound: don't call it on the event loop.
 
-    Raises :class:`UnsupportedContent` for what has no text, and ``FileUnreadable`` when a parser gave up.
+    Raises :class:`UnsupportedContent` if it has no text, and ``FileUnreadable`` if a parser gave up.
     """
     check_size(len(content), max_bytes)
     if not content:
         return ""
     if content.startswith(_LFS_POINTER) and len(content) < 1024:
-        raise UnsupportedContent("the file is kept in Git LFS, only its pointer is in the repository")
+        raise UnsupportedContent("the file is kept in Git LFS; the repository has only its pointer")
     read = _BY_EXTENSION.get(format_of(name), _plain)
     try:
         document = read(content)
     except (UnsupportedContent, FileUnreadable):
         raise
-    except Exception as error:  # a parser's defect is this file's alone
+    except Exception as error:  # a parser's defect concerns this file alone
         raise FileUnreadable(f"{name}: {type(error).__name__}: {error}"[:300]) from error
     return _storable(document.to_text())
 
 
 def _storable(text: str) -> str:
-    """Postgres stores neither U+0000 nor half of a surrogate pair; parsers of PDF and HTML can yield both."""
+    """Postgres stores neither U+0000 nor half of a surrogate pair, and parsers of PDF and HTML can yield
+    both."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
     return text.encode("utf-8", "replace").decode()

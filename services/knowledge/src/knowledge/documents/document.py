@@ -1,4 +1,4 @@
-"""What a reader of one format makes of a file."""
+"""What the reader of a format makes of a file."""
 
 from dataclasses import dataclass
 
@@ -7,24 +7,24 @@ MAX_FILE_BYTES = 10 * 1024 * 1024
 
 
 class UnsupportedContent(ValueError):
-    """The bytes are no text. Deterministic: the same content is refused every time."""
+    """The bytes aren't text. Deterministic: the same content is refused every time."""
 
 
 class FileUnreadable(Exception):
-    """One file could not be fetched as it was listed, or not be read this time. The message says why; the
-    others are not affected, and it is tried again at the next sync."""
+    """A file could not be fetched as listed, or not be read this time. The message says why. Other files are
+    not affected, and this one is tried again at the next sync."""
 
 
 @dataclass(slots=True, frozen=True)
 class Document:
-    """A text, and what the file says about itself outside of it."""
+    """A text, and the file's own title and description."""
 
     text: str
     title: str = ""
     description: str = ""
 
     def to_text(self) -> str:
-        """The text that is indexed: title and description lead, unless the text begins with them itself."""
+        """The indexed text: title and description come first, unless the text already begins with them."""
         first, _, rest = self.text.lstrip().partition("\n")
         titled = first.lstrip("# ").strip().casefold() == self.title.strip().casefold()
         lead = first if titled and self.title else f"# {self.title}" if self.title else ""

@@ -14,8 +14,8 @@ _LEGACY = [
     "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257",
     "koi8_r", "shift_jis", "euc_jp", "gb18030", "big5", "cp949",
 ]  # fmt: skip
-"""What text that isn't UTF-8 is written in: the encodings that browsers know, less the rare ones. Left to all
-of Python's codecs, a detector calls a short Latin text CP775 or UTF-16."""
+"""Encodings of text that isn't UTF-8: those that browsers know, without the rare ones. With all of Python's
+codecs, a detector takes a short Latin text for CP775 or UTF-16."""
 
 _SAMPLE_BYTES = 256 * 1024
 _DETECTABLE_SHARE = 0.15
@@ -25,8 +25,9 @@ _CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b\x08")) + b"\x7f"
 def decode_text(content: bytes, *, max_bytes: int = MAX_FILE_BYTES) -> str:
     """The text of a file, with ``\\n`` at the end of lines. The same bytes always give the same text.
 
-    UTF-8, UTF-16 and UTF-32 by their marks, and legacy encodings by detection; bytes that fit nowhere become
-    U+FFFD. Raises :class:`UnsupportedContent` for binary content and for more than ``max_bytes``.
+    UTF-8, UTF-16 and UTF-32 are recognised by their byte order marks, and legacy encodings are detected.
+    Bytes that fit nowhere become U+FFFD. Raises :class:`UnsupportedContent` for binary content and for more
+    than ``max_bytes``.
     """
     check_size(len(content), max_bytes)
     text = _decode(content)
@@ -57,10 +58,10 @@ def _looks_binary(content: bytes) -> bool:
 
 
 def _guess(content: bytes) -> str:
-    """The encoding of what isn't UTF-8.
+    """The encoding of content that isn't valid UTF-8.
 
-    Damaged UTF-8 stays UTF-8. A few bytes beyond ASCII tell no detector anything: then it is Windows-1252,
-    as the web's standard decides it too. Else charset-normalizer chooses.
+    Damaged UTF-8 stays UTF-8. A few bytes beyond ASCII are too little for a detector: they are read as
+    Windows-1252, the default of the web's standard. Otherwise charset-normalizer chooses.
     """
     lenient = content.decode("utf-8", errors="ignore")
     if sum(ord(character) > 127 for character in lenient) > _losses(content, lenient):
@@ -74,5 +75,5 @@ def _guess(content: bytes) -> str:
 
 
 def _losses(content: bytes, lenient: str) -> int:
-    """Bytes of ``content`` that decoding to ``lenient`` has passed over."""
+    """Number of bytes that decoding to ``lenient`` skipped."""
     return len(content) - len(lenient.encode())

@@ -15,18 +15,18 @@ _NO_TEXT = frozenset(
         *("form", "button", "dialog", "nav", "aside", "title"),
     )
 )
-"""Not ``head``: that is where libxml2, older than ``<main>``, puts it on a page without ``<body>``."""
+"""Not ``head``: libxml2, which doesn't know ``<main>``, puts it there on a page without ``<body>``."""
 
 _NO_TEXT_ROLES = frozenset(("navigation", "banner", "contentinfo", "search", "complementary"))
 MAX_TAGS = 100_000
-"""Pages of more are data, and would take the parser minutes."""
+"""Pages with more are data, and would take the parser minutes."""
 
 _XML_PROLOGUE = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 
 
 class _Converter(MarkdownConverter):
-    """Text for search: a link is its words, an image its description."""
+    """Text for search: a link becomes its words, an image its description."""
 
     def convert_a(self, el: Tag, text: str, parent_tags: set[str]) -> str:
         return text
@@ -40,9 +40,10 @@ _CONVERTER = _Converter(heading_style="ATX", bullets="-", escape_misc=False, esc
 
 
 def html_to_document(content: bytes, charset: str | None = None) -> Document:
-    """Title, description and main text of a page. ``charset``: what HTTP said, which beats the page's own.
+    """Title, description and main text of a page. ``charset`` is the one in HTTP's header, which overrides
+    the page's own.
 
-    Raises :class:`UnsupportedContent` for binary content and for pages that no parser gets through.
+    Raises :class:`UnsupportedContent` for binary content and for pages that can't be parsed.
     """
     source = _XML_PROLOGUE.sub("", _decode(content, charset))
     tags = source.count("<")
@@ -67,7 +68,7 @@ def _decode(content: bytes, charset: str | None) -> str:
         try:
             return content.decode(declared, errors="replace").lstrip("\ufeff")
         except LookupError:
-            pass  # an encoding that nobody knows says nothing
+            pass  # an unknown encoding is ignored
     return decode_text(content, max_bytes=len(content))
 
 
@@ -84,9 +85,10 @@ def _description(soup: BeautifulSoup) -> str:
 
 
 def _main(soup: BeautifulSoup) -> Tag:
-    """The part that a reader came for: ``main``, a lone ``article``, else the body less its furniture."""
+    """The part that a reader wants: ``main``, a lone ``article``, else the body without navigation and the
+    like."""
     for tag in soup.find_all(_is_no_text):
-        if not tag.decomposed:  # with a parent of it
+        if not tag.decomposed:  # removed together with its parent
             tag.decompose()
     articles = soup.find_all("article", limit=2)
     main = soup.find(_is_main) or (articles[0] if len(articles) == 1 else None)

@@ -1,4 +1,4 @@
-"""Markdown: front matter gives title and description, and is no text."""
+"""Markdown: front matter gives title and description, and isn't part of the text."""
 
 import re
 import tomllib
@@ -14,7 +14,7 @@ _FRONT_MATTER = re.compile(
 
 
 def markdown_to_document(text: str) -> Document:
-    """The text below the front matter. What stands between two rules but is no mapping is text."""
+    """The text below the front matter. If what stands between two rules isn't a mapping, it is text."""
     values, body = split_front_matter(text)
     return Document(body, title=_line(values.get("title")), description=_line(values.get("description")))
 
@@ -27,7 +27,7 @@ def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
     fence, source = match.groups()
     try:
         values = yaml.safe_load(source) if fence == "---" else tomllib.loads(source)
-    except (yaml.YAMLError, ValueError, RecursionError):  # YAML's own date 2026-02-31 is a ValueError
+    except (yaml.YAMLError, ValueError, RecursionError):  # YAML's date 2026-02-31: ValueError
         return {}, text
     if values is None and not source.strip():
         return {}, text[match.end() :]
@@ -35,5 +35,5 @@ def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
 
 
 def _line(value: object) -> str:
-    """A title is one line; lists, dates and the rest of YAML are none."""
+    """A title is one line of text; lists, dates and other YAML values don't count."""
     return " ".join(str(value).split()) if isinstance(value, str | int | float) else ""

@@ -1,7 +1,7 @@
-"""MDX: Markdown with JavaScript. Code of the page goes, what a reader sees of it stays.
+"""MDX: Markdown with JavaScript. The page's code is removed; what a reader sees of it stays.
 
-No library for this is kept up in Python, so this is a scanner: ESM blocks, JSX tags, ``{expressions}`` and
-comments are passed over; the children of components, literal strings, and code in fences or backticks are
+There is no maintained Python library for this, so this is a scanner. It skips ESM blocks, JSX tags,
+``{expressions}`` and comments. Children of components, literal strings, and code in fences or backticks are
 text.
 """
 
@@ -20,13 +20,14 @@ _TAG = re.compile(r"</?(?:[A-Za-z][\w.-]*(?=[\s/>{])|>)")
 _SHOWN = re.compile(r"\b(?:title|label|alt|description|summary)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _LITERAL = re.compile(r"\s*(?:\"([^\"\n]*)\"|'([^'\n]*)'|`([^`$]*)`)\s*")
 _LONGEST = 20_000
-"""Characters of one tag, expression or code span: what never closes must not cost a scan of all the file."""
+"""Maximum characters of one tag, expression or code span: an unclosed one must not cost a scan of the whole
+file."""
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
 def mdx_to_document(text: str) -> Document:
-    """The readable text of an MDX file; its front matter as in Markdown."""
+    """The readable text of an MDX file; front matter is read as in Markdown."""
     document = markdown_to_document(text)
     body = "".join(
         part if is_code else _strip_jsx(_strip_esm(part)) for is_code, part in _parts(document.text)
@@ -36,7 +37,7 @@ def mdx_to_document(text: str) -> Document:
 
 
 def _parts(text: str) -> Iterator[tuple[bool, str]]:
-    """(is it a fenced code block, its text), in order; together they are the whole text."""
+    """(is it a fenced code block, its text), in order. Together they are the whole text."""
     fence, lines = "", list[str]()
     for line in text.splitlines(keepends=True):
         match = _FENCE.match(line)
@@ -53,7 +54,8 @@ def _parts(text: str) -> Iterator[tuple[bool, str]]:
 
 
 def _strip_esm(text: str) -> str:
-    """Without ``import`` and ``export`` statements; each ends at the line that closes its brackets."""
+    """The text without ``import`` and ``export`` statements; each ends at the line that closes its
+    brackets."""
     kept, depth, inside = [], 0, False
     for line in text.splitlines(keepends=True):
         if not inside and _ESM.match(line):
@@ -82,7 +84,7 @@ def _strip_jsx(text: str) -> str:
 
 
 def _one(text: str, start: int) -> tuple[str, int]:
-    """What a reader sees of the construct at ``start``, and where it ends."""
+    """What a reader sees of the construct at ``start``, and where the construct ends."""
     character = text[start]
     if character == "\\":
         return text[start : start + 2], start + 2
@@ -129,7 +131,7 @@ def _end_of_tag(text: str, start: int) -> int | None:
 
 
 def _end_of_braces(text: str, start: int) -> int | None:
-    """The end of ``{…}`` with strings and nested braces in it; ``None`` when it never closes."""
+    """The end of ``{…}``, which may contain strings and nested braces; ``None`` if it isn't closed."""
     if text.startswith("{/*", start):
         closing = text.find("*/}", start, start + _LONGEST)
         return closing + 3 if closing >= 0 else None
@@ -141,7 +143,7 @@ def _end_of_braces(text: str, start: int) -> int | None:
             closing = text.find(character, i + 1, limit)
             newline = text.find("\n", i + 1, limit)
             within = closing >= 0 and (character == "`" or newline < 0 or closing < newline)
-            i = closing if within else i  # an apostrophe in prose opens no string
+            i = closing if within else i  # an apostrophe in prose doesn't open a string
         elif character == "{":
             depth += 1
         elif character == "}":

@@ -1,4 +1,4 @@
-"""PDF through pypdf, in a process of its own: a file made to burn time or memory costs neither us."""
+"""PDF through pypdf in a separate process: a file made to burn time or memory harms only that process."""
 
 import json
 import subprocess
@@ -12,18 +12,18 @@ _PROGRAM = Path(__file__).with_name("pdf_program.py")
 
 
 def is_pdf(content: bytes) -> bool:
-    """Whether the bytes are a PDF's: its mark may follow other bytes, within the first kilobyte."""
+    """Whether the bytes are a PDF. Its signature may follow other bytes, within the first kilobyte."""
     return b"%PDF-" in content[:1024]
 
 
 def pdf_to_document(content: bytes, *, timeout: float = TIMEOUT_SECONDS) -> Document:
-    """The text of all pages, and the title of the file's properties.
+    """The text of all pages, and the title in the file's properties.
 
-    Raises :class:`UnsupportedContent` for a damaged or encrypted file and for one of pictures only, and
-    ``FileUnreadable`` when reading took too long or too much: that is tried again at the next sync.
+    Raises :class:`UnsupportedContent` for a damaged or encrypted file and for one with only pictures. Raises
+    ``FileUnreadable`` if reading took too much time or memory: the next sync tries again.
     """
     if not is_pdf(content):
-        raise UnsupportedContent("the file is no PDF")
+        raise UnsupportedContent("the file isn't a PDF")
     try:
         done = subprocess.run(
             [sys.executable, "-I", str(_PROGRAM)],

@@ -15,7 +15,7 @@ from pypdf import PdfReader
 MEMORY_BYTES = 1 << 30
 CPU_SECONDS = 60
 MAX_TEXT = 20_000_000
-"""Characters of text: a compressed file of 10 MB could hold far more than anybody wrote."""
+"""Maximum characters of text: a compressed file of 10 MB could hold far more than a document does."""
 
 
 def read(content: bytes) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def read(content: bytes) -> dict[str, Any]:
         text = page.extract_text().strip()
         size += len(text)
         if size > MAX_TEXT:
-            return {"refused": "the PDF holds more text than a document does"}
+            return {"refused": "the PDF has more text than a document would"}
         if text:
             pages.append(text)
     if not pages:

@@ -1,4 +1,4 @@
-"""Threads for what takes the processor's time. PDFs have a few of their own: each may take a minute."""
+"""Threads for CPU-bound work. PDFs have a few threads of their own, because each may take a minute."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,13 +15,13 @@ _FOR_PDFS = ThreadPoolExecutor(PDFS_AT_ONCE, thread_name_prefix="pdf")
 
 
 class ReadingThreads:
-    """Those of one sync: PDFs of one base are read one by one, and hold up no other base's files."""
+    """The threads of one sync. PDFs of one base are read one by one, and delay no other base's files."""
 
     def __init__(self) -> None:
         self._one_pdf = asyncio.Semaphore(1)
 
     async def run(self, content: bytes, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """``read(*args)``, which reads ``content``."""
+        """Run ``read(*args)``, which reads ``content``, in a thread."""
         if not is_pdf(content):
             return await asyncio.to_thread(read, *args, **kwargs)
         async with self._one_pdf:

@@ -1,6 +1,6 @@
 """Embedders: texts in, unit-length vectors of 1,536 dimensions out.
 
-Vectors of two models must never meet in one base, so every embedder has a ``model`` id that changes whenever
+Vectors of two models must never mix in one base, so every embedder has a ``model`` id that changes whenever
 its vectors would.
 """
 
@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 DIMENSIONS = 1536
-"""What the column ``knowledge_embeddings.embedding`` holds."""
+"""The dimensions of the column ``knowledge_embeddings.embedding``."""
 
 Vectors = NDArray[np.float32]
 """Shape (number of texts, 1536)."""
 
 CHARACTERS_A_TOKEN = 4
-"""What English text comes to with the usual tokenizers. An embedder bills by its own count."""
+"""Characters in a token of English text, with the usual tokenizers. A provider bills by its own count."""
 
 
 def estimate_tokens(texts: Sequence[str]) -> int:
-    """How many tokens ``texts`` come to, more or less."""
+    """Approximate number of tokens of ``texts``."""
     return sum(-(-len(text) // CHARACTERS_A_TOKEN) for text in texts)
 
 
@@ -35,19 +35,19 @@ class Embedder(Protocol):
 
     @property
     def batch_size(self) -> int:
-        """How many texts to hand over at once."""
+        """Texts to pass at once."""
         ...
 
     @property
     def concurrency(self) -> int:
-        """How many batches of one sync to hand over before the first is answered: more make it no faster."""
+        """Batches of one sync to pass before the first is answered. More don't make it faster."""
         ...
 
     async def embed(self, texts: Sequence[str], *, urgent: bool = False) -> Vectors:
-        """One row a text, in order, each of length 1.
+        """One row for each text, in order, each of length 1.
 
         ``urgent`` is set for a person's query, which must not wait behind a sync. Raises ``TransientError``
-        when the provider is away, ``PermanentError`` when it refuses or answers nonsense.
+        if the provider is down, ``PermanentError`` if it refuses or answers nonsense.
         """
         ...
 

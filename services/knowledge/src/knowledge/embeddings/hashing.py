@@ -45,7 +45,7 @@ class HashingEmbedder:
 
 
 def hash_texts(texts: Sequence[str]) -> Vectors:
-    """One unit vector a text. A text without any word gets a fixed vector of its own."""
+    """One unit vector for each text. A text without words gets a fixed vector."""
     vectors = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
     for row, text in enumerate(texts):
         for feature, weight in _features(text).items():
@@ -69,7 +69,7 @@ def _features(text: str) -> dict[str, float]:
 
 
 def _stem(word: str) -> str:
-    """Cut the plural and the commonest endings: enough for "messages" to meet "message"."""
+    """Cut the plural and the commonest endings, so that "messages" matches "message"."""
     for ending in ("ing", "ed", "es", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 4:
             return word[: -len(ending)]

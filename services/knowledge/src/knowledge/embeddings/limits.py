@@ -1,4 +1,4 @@
-"""How much an embeddings API is asked at once and in a minute, by all syncs and searches of a process."""
+"""Limits on calls to an embeddings API, at once and in a minute, over all syncs and searches of a process."""
 
 import asyncio
 import time
@@ -12,14 +12,14 @@ from knowledge.waiting.later import RateLimited
 from knowledge.waiting.slots import EMBEDDER
 
 QUERY_SECONDS = 3.0
-"""A person's query waits no longer for the limits, nor for a pause that the provider asks for."""
+"""The longest a person's query waits, for the limits or for a pause that the provider asks for."""
 
 
 @dataclass(slots=True, frozen=True)
 class Limits:
     """``concurrency`` calls of syncs at once; requests and tokens a minute, 0 for no limit.
 
-    A sync whose call is told to pause for more than ``longest_pause_seconds`` is put back until then.
+    If the provider asks for a pause of more than ``longest_pause_seconds``, the sync is put back until then.
     """
 
     concurrency: int = 4
@@ -29,13 +29,13 @@ class Limits:
 
 
 class Gate:
-    """Lets calls through in the order they came. A sync has only so many of them waiting
-    (:attr:`Embedder.concurrency`), so a base of any size is ahead of another one by no more than these."""
+    """Admits calls in the order they came. A sync has only so many of them waiting
+    (:attr:`Embedder.concurrency`), so even a large base is never further ahead of another one."""
 
     def __init__(self, limits: Limits) -> None:
         self._longest_pause = limits.longest_pause_seconds
         self._slots = asyncio.Semaphore(limits.concurrency)
-        # The limiters let small amounts overtake large ones: one waits at a time.
+        # The limiters let small amounts overtake large ones, so only one call waits at a time.
         self._front = asyncio.Lock()
         self._requests = _spread(limits.requests_per_minute)
         self._tokens = _spread(limits.tokens_per_minute)
@@ -43,9 +43,9 @@ class Gate:
 
     @asynccontextmanager
     async def turn(self, tokens: int, *, urgent: bool) -> AsyncIterator[None]:
-        """Wait until a call of ``tokens`` may be made, and make it in the body.
+        """Wait until a call of ``tokens`` is allowed, and make it in the body.
 
-        ``urgent`` ones queue behind no sync: they take what the limits have next, and when that takes longer
+        ``urgent`` calls don't queue behind syncs. They take the next free allowance, and if that takes longer
         than ``QUERY_SECONDS`` they go all the same. Raises ``RateLimited`` while the provider asks for a
         pause that is too long to wait for.
         """
@@ -63,14 +63,14 @@ class Gate:
             yield
 
     def pause(self, seconds: float) -> None:
-        """Hold all calls back for ``seconds`` from now: one of them was told to wait."""
+        """Hold back all calls for ``seconds`` from now, because the provider told one of them to wait."""
         self._paused_until = max(self._paused_until, time.monotonic() + seconds)
 
     async def _take(self, tokens: float) -> None:
         if self._requests:
             await self._requests.acquire()
         while self._tokens and tokens > 0:
-            part = min(tokens, self._tokens.max_rate)  # a batch may be more than the limiter holds
+            part = min(tokens, self._tokens.max_rate)  # a batch may exceed the limiter's capacity
             await self._tokens.acquire(part)
             tokens -= part
 
@@ -82,8 +82,8 @@ class Gate:
 
 
 def _spread(per_minute: int) -> AsyncLimiter | None:
-    """Evenly over the minute, at most a second's worth at once: providers count by the second, too.
-    https://platform.openai.com/docs/guides/rate-limits"""
+    """Spread evenly over the minute, at most a second's share at once, because providers also count by the
+    second. https://platform.openai.com/docs/guides/rate-limits"""
     if not per_minute:
         return None
     at_once = max(1.0, per_minute / 60)

@@ -1,4 +1,4 @@
-"""Any API of OpenAI's form: ``POST {base}/embeddings`` with ``{model, input, dimensions}``."""
+"""Any API in OpenAI's format: ``POST {base}/embeddings`` with ``{model, input, dimensions}``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +22,8 @@ log = structlog.get_logger()
 
 @dataclass(slots=True, frozen=True)
 class OpenAiAccess:
+    """Where the API is, its key and its model."""
+
     base_url: str
     model: str
     api_key: str | None = None
@@ -32,9 +34,9 @@ class OpenAiAccess:
 
 
 class OpenAiEmbedder:
-    """Order comes from each item's ``index``. An answer that is short, doubled, of other dimensions or holds
-    NaN is refused and asked for again, a bounded number of times. One for the whole process: the limits hold
-    over all that is embedded with it."""
+    """Each item's ``index`` gives its place. An answer that is short, doubled, of other dimensions or holds
+    NaN is refused, and the request repeated a limited number of times. Use one for the whole process, because
+    its limits cover everything that is embedded with it."""
 
     def __init__(self, http: httpx.AsyncClient, access: OpenAiAccess) -> None:
         self._http, self._access = http, access
@@ -83,7 +85,8 @@ class OpenAiEmbedder:
         if response.status_code != 200:
             words = " ".join(response.text.split())[:200]
             log.warning("embeddings refused", url=url, status=response.status_code, answer=words)
-            # Whoever sees the base sees the reason. The API's own words may name keys and accounts.
+            # Everyone who sees the base sees the reason, and the API's own words may contain keys and
+            # accounts.
             raise PermanentError(
                 f"the embeddings API refused the texts: HTTP {response.status_code}",
                 code="embeddings_refused",
@@ -94,7 +97,8 @@ class OpenAiEmbedder:
 def _ordered(response: httpx.Response, expected: int) -> NDArray[np.float32]:
     """The answer's vectors by ``index``. Raises :class:`BadEmbeddings`."""
     try:
-        # Not the strict decoder: Python's own accepts NaN, which the check names better than a syntax error.
+        # Not the strict decoder: Python's own accepts NaN, which the check reports more clearly than a syntax
+        # error.
         items: list[dict[str, Any]] = response.json()["data"]
         rows = {int(item["index"]): item["embedding"] for item in items}
     except (ValueError, KeyError, TypeError) as error:
@@ -104,4 +108,4 @@ def _ordered(response: httpx.Response, expected: int) -> NDArray[np.float32]:
     try:
         return np.array([rows[index] for index in range(expected)], dtype=np.float32)
     except (ValueError, TypeError) as error:
-        raise BadEmbeddings("the embeddings are no vectors of one length") from error
+        raise BadEmbeddings("the embeddings aren't vectors of one length") from error

@@ -12,7 +12,7 @@ from knowledge.web.retries import Retries
 
 
 def make_embedder(settings: KnowledgeSettings, http: httpx.AsyncClient) -> Embedder:
-    """One for the whole process: its limits hold over all that is embedded with it."""
+    """One for the whole process, because its limits cover everything that is embedded with it."""
     if settings.embeddings_provider == "hashing":
         return HashingEmbedder()
     if settings.embeddings_provider == "local":

@@ -1,4 +1,4 @@
-"""Rules every provider's answer is held to."""
+"""Rules that every provider's answer must satisfy."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,8 @@ from knowledge.embeddings import DIMENSIONS, Vectors
 class BadEmbeddings(TransientError):
     """The provider's answer can't be used: wrong count, wrong dimensions, NaN, or a vector of length zero.
 
-    Transient, since such answers come from an overloaded or half-deployed provider more often than not; the
-    number of attempts is bounded by the job.
+    Transient, because such answers usually come from an overloaded or half-deployed provider. The job limits
+    the number of attempts.
     """
 
 
@@ -34,7 +34,7 @@ def check_vectors(vectors: NDArray[np.float32], *, expected: int) -> Vectors:
 
 
 def zero_pad(vectors: NDArray[np.float32]) -> Vectors:
-    """``vectors`` with zeros up to 1,536 dimensions, which keeps every cosine as it was."""
+    """``vectors`` padded with zeros to 1,536 dimensions, which changes no cosine."""
     padded = np.zeros((vectors.shape[0], DIMENSIONS), dtype=np.float32)
     padded[:, : vectors.shape[1]] = vectors
     return padded

@@ -1,4 +1,4 @@
-"""A sync that was asked for, as the history shows it."""
+"""A requested sync, as the history shows it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from knowledge.requests.records import Reason
 
 @dataclass(slots=True, frozen=True)
 class SyncRecord:
-    """A row of ``knowledge_syncs``, as its history shows it."""
+    """A row of ``knowledge_syncs``, as the history shows it."""
 
     id: UUID
     job_id: str

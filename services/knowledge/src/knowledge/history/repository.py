@@ -25,8 +25,8 @@ DELETE FROM knowledge_syncs WHERE id IN (
 
 
 async def delete_old_syncs(connection: Connection, older_than: timedelta, keep: int, limit: int) -> int:
-    """Delete up to ``limit`` syncs that have ended and were asked for longer ago than that, but never one of
-    the newest ``keep`` of a base; how many there were."""
+    """Delete up to ``limit`` finished syncs that were requested longer ago than that, except the newest
+    ``keep`` of each base. Returns their number."""
     done: str = await connection.execute(DELETE_OLD_SYNCS, older_than, keep, limit)
     return int(done.removeprefix("DELETE "))
 

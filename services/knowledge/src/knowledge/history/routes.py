@@ -24,6 +24,6 @@ async def list_syncs(
     resources: ResourcesParam,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
 ) -> Response:
-    """The base's newest syncs: what asked for each, how far it is, what became of each file."""
+    """The base's newest syncs: what requested each, its progress, and each file's outcome."""
     syncs = await use_cases.list_syncs(resources.pool, kb_id, caller.user_id, limit)
     return data([sync_json(sync) for sync in syncs])

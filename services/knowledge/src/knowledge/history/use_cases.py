@@ -1,4 +1,4 @@
-"""Show the newest syncs of a base, and forget those of long ago: each run of a schedule adds one."""
+"""Shows the newest syncs of a base, and deletes old ones, since each scheduled run adds one."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,21 +9,21 @@ from knowledge.history import repository
 from knowledge.history.records import SyncRecord
 
 KEPT = 20
-"""The newest syncs of a base stay, however old they are: as many as ``GET …/syncs`` shows by itself."""
+"""The newest syncs of a base are kept, however old they are: as many as ``GET …/syncs`` shows by default."""
 
 BATCH = 500
-"""Syncs in one transaction, each with the files that it touched."""
+"""Syncs deleted in one transaction, each with its report of files."""
 
 
 async def list_syncs(pool: Pool, base_id: str, user_id: str, limit: int) -> Sequence[SyncRecord]:
-    """The newest syncs of a base that the user sees. Raises ``NotFound`` and ``Forbidden``."""
+    """The newest syncs of a base that the user can see. Raises ``NotFound`` and ``Forbidden``."""
     async with pool.acquire() as connection:
         await get_visible_base(connection, base_id, user_id)
         return await repository.list_syncs(connection, base_id, limit)
 
 
 async def forget_syncs(pool: Pool, older_than: timedelta) -> int:
-    """Delete what is older, in batches; how many there were."""
+    """Delete older syncs, in batches. Returns their number."""
     forgotten = 0
     while True:
         async with pool.acquire() as connection:

@@ -9,8 +9,8 @@ from knowledge.history.records import SyncRecord
 def sync_json(sync: SyncRecord) -> dict[str, Any]:
     """A sync as the history shows it.
 
-    ``commit`` and the counts are ``null`` until there is a result; ``files`` are those that changed or have
-    no content, ``filesOmitted`` how many more there were.
+    ``commit`` and the counts are ``null`` until there is a result. ``files`` are those that changed or have
+    no content, ``filesOmitted`` the number left out.
     """
     result, files = sync.result or {}, sync.files or {}
     counts = ("added", "modified", "removed", "chunksCreated", "chunksRemoved", "chunksMoved")

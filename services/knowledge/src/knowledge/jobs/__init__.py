@@ -1,1 +1,1 @@
-"""A job of the BullMQ queue ``kb-sync``: its data, its options, and the connections for it."""
+"""A job of the BullMQ queue ``kb-sync``: its data, its options, and its Redis connections."""

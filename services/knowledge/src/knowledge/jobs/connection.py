@@ -8,8 +8,8 @@ from redis.backoff import ExponentialBackoff
 def worker_client(url: str) -> "Redis":
     """For a worker, which blocks for longer than redis-py's default ``socket_timeout`` of 5 s.
 
-    With that default an idle worker picks up its next job up to 5 s late, and without decoded responses it
-    runs a job and then fails to complete it. Keep-alive notices a dead peer instead.
+    With that default an idle worker would pick up its next job up to 5 s late. Without decoded responses it
+    would run a job and then fail to complete it. Keep-alive detects a dead peer instead.
     """
     return Redis.from_url(
         url,
@@ -23,5 +23,5 @@ def worker_client(url: str) -> "Redis":
 
 
 def producer_client(url: str) -> "Redis":
-    """For adding jobs: nothing blocks, so nothing may hang either."""
+    """For adding jobs. No call blocks, so none may hang either."""
     return Redis.from_url(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)

@@ -23,8 +23,8 @@ JOB_NAMES = ("sync", "immediate-sync")
 class JobData(BaseModel):
     """``{knowledgeBaseId, version, source, extensions?, chunkSize?, chunkOverlap?}``; sizes in characters.
 
-    ``mode`` and ``registered`` are ours, and the Node application ignores them: ``mode`` is written only when
-    it is ``full``; ``registered`` jobs are for a base that the registry knows, and never register it.
+    The Node application ignores our own fields ``mode`` and ``registered``. ``mode`` is written only when it
+    is ``full``. A ``registered`` job is for a base in the registry, and never registers it.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
@@ -106,5 +106,5 @@ def trace_of(options: dict[str, Any]) -> TraceContext | None:
 
 
 def trace_options(trace: TraceContext | None) -> dict[str, str]:
-    """The option that carries ``trace`` to whoever runs the job, as ``bullmq-otel`` writes it."""
+    """The option that carries ``trace`` to the job's worker, in ``bullmq-otel``'s format."""
     return {"tm": json.dumps(trace.to_carrier())} if trace else {}

@@ -1,7 +1,7 @@
 """Turns requested syncs into jobs: the outbox of the queue.
 
-A request commits with whatever asked for it. This adds its job, under an id made from the request's, so that
-adding it twice is adding it once, and then marks it as queued.
+A request commits with the change that caused it. The dispatcher then adds its job, under an id derived from
+the request's, and marks the request as queued. Adding the job twice has no further effect.
 """
 
 import time
@@ -29,18 +29,18 @@ log = structlog.get_logger()
 POLL_SECONDS = 1.0
 BATCH = 50
 LOST_AFTER = timedelta(seconds=60)
-"""When a sync that is queued or running is asked after."""
+"""Age at which a queued or running sync is checked."""
 
 _OPTIONS: dict[str, dict[str, object]] = {
     "sync": {"removeOnComplete": {"count": 100}, "removeOnFail": {"count": 50}},
     "immediate-sync": {"removeOnComplete": True, "removeOnFail": {"count": 5}},
 }
-"""What the Node producer uses, by job name."""
+"""The options that the Node producer uses, by job name."""
 _RETRIES = {"attempts": 3, "backoff": {"type": "exponential", "delay": 5000}}
 
 
 class Dispatcher:
-    """One or many, in any number of processes: what they do is idempotent."""
+    """Runs in any number of processes: its work is idempotent."""
 
     def __init__(
         self, pool: Pool, redis_url: str, notifications: Notifications, lost_after: timedelta = LOST_AFTER
@@ -49,7 +49,7 @@ class Dispatcher:
         self._lost_after, self._settled = lost_after, time.monotonic()
 
     async def run(self) -> None:
-        """Dispatch for ever, until cancelled."""
+        """Dispatch until cancelled."""
         client = producer_client(self._redis_url)
         queue = Queue(QUEUE, {"connection": client, "prefix": PREFIX})
         try:
@@ -94,7 +94,7 @@ class Dispatcher:
             async with self._pool.acquire() as connection:
                 base = await bases.get_base(connection, request.knowledge_base_id)
             if base is None:
-                return  # deleted just now, and the request with it
+                return  # just deleted, with its requests
             options = {
                 "jobId": request.job_id,
                 **_OPTIONS[name],

@@ -1,4 +1,4 @@
-"""What a job of ``kb-sync`` does: find its base, sync it, answer as the Node application expects."""
+"""What a job of ``kb-sync`` does: find its base, sync it, and return what the Node application expects."""
 
 import time
 from datetime import UTC, datetime
@@ -27,13 +27,13 @@ from knowledge.waiting.later import Later
 log = structlog.get_logger()
 
 _JOBS = UUID("2d6d1a35-7c55-5f0e-8a4b-0f7f1f2a9c31")
-"""Namespace of the ids of syncs that jobs of the Node application stand for."""
+"""Namespace of the sync ids of jobs that the Node application added."""
 
 
 async def run_job(deps: SyncDeps, job: Job, *, jitter_seconds: float = 0) -> dict[str, Any]:
-    """Run the sync that ``job`` asks for. Raises as :func:`knowledge.sync.use_cases.sync_base` does,
-    ``Invalid`` for a job that can't be understood, ``NotFound`` when its base was deleted, and ``Postponed``
-    for a run of a schedule that is to begin up to ``jitter_seconds`` later."""
+    """Run the sync that ``job`` requests. Raises as :func:`knowledge.sync.use_cases.sync_base` does,
+    ``Invalid`` for a job that isn't understood, ``NotFound`` if its base was deleted, and ``Postponed`` for a
+    scheduled run that is due up to ``jitter_seconds`` later."""
     data = parse_job(job.name, job.data)
     now_ms = int(time.time() * 1000)
     due = due_at(str(job.id), job.opts or {}, data.knowledge_base_id, jitter_seconds, now_ms)
@@ -58,7 +58,7 @@ async def run_job(deps: SyncDeps, job: Job, *, jitter_seconds: float = 0) -> dic
     async def watch(progress: Progress) -> None:
         try:
             await job.updateProgress(progress.to_json())
-        except (TypeError, RedisError, OSError) as error:  # TypeError: somebody removed the job
+        except (TypeError, RedisError, OSError) as error:  # TypeError: the job was removed meanwhile
             log.warning("progress not shown in the job", job=job.id, error=repr(error))
 
     started = time.monotonic()
@@ -76,7 +76,7 @@ async def run_job(deps: SyncDeps, job: Job, *, jitter_seconds: float = 0) -> dic
 
 
 async def _warn_of_difference(job: Job, data: JobData, base: KnowledgeBase) -> None:
-    """Say so in the job's log when the registry's definition was used instead of the job's."""
+    """Note in the job's log that the registry's definition was used instead of the job's."""
     wanted = data.base()
     if (base.source, base.version) != (wanted.source, wanted.version):
         message = f"{base.id} is defined by {base.origin}: {base.source} (version {base.version}) is synced"

@@ -1,9 +1,9 @@
-"""Syncs of whose end nobody has told here: settled as the queue knows it, asked for again, or told as failed.
+"""Syncs whose end was never recorded here: settled by what the queue knows, requested again, or failed.
 
-A sync that Postgres knows as queued or running has a job in Redis. When it hasn't any more (Redis came back
-without its last writes, BullMQ 5 resumed a paused queue, somebody cleaned up by hand), nothing would ever
-come of it. When a worker of the Node application did the job, or BullMQ gave it up (its workers died of it),
-nobody would have said so.
+A sync that Postgres knows as queued or running has a job in Redis. The job may disappear: Redis came back
+without its last writes, BullMQ 5 resumed a paused queue, somebody cleaned up by hand. Then the sync would
+stay unfinished. If a worker of the Node application did the job, or BullMQ gave it up (its workers died of
+it), nobody would have recorded that either.
 """
 
 from collections.abc import Awaitable, Callable
@@ -31,10 +31,10 @@ ADDED_AGAIN = "its job was lost, and was added again"
 
 
 async def settle_lost(pool: Pool, queue: Queue, patience: timedelta) -> int:
-    """Look at syncs that have been queued or running for longer than ``patience``; how many were settled.
+    """Check syncs that were queued or running for longer than ``patience``. Returns the number settled.
 
-    A sync of ours is recorded as finished before its job may leave the queue. So one whose job is done or
-    gone, and which then still counts as unfinished, was done by somebody else, or has lost it.
+    A sync of ours is recorded as finished before its job may leave the queue. So if its job is done or
+    missing while the sync still counts as unfinished, another program did the job, or the job is lost.
     """
     async with pool.acquire() as connection:
         unfinished = await repository.list_unfinished(connection, patience, BATCH)
@@ -54,18 +54,16 @@ async def settle_lost(pool: Pool, queue: Queue, patience: timedelta) -> int:
 
 
 async def _settle(pool: Pool, sync: SyncRequest, outcome: JobOutcome) -> bool:
-    """Record what came of a job."""
+    """Record the outcome of a job."""
     if outcome.failed_reason is not None:
         return await _give_up(pool, sync, outcome.failed_reason or "the job failed")
     result = parse_job_result(outcome.result)
     async with pool.acquire() as connection:
         base = await bases.get_base(connection, sync.knowledge_base_id)
     if base is None:
-        return False  # deleted just now, and its syncs with it
+        return False  # just deleted, with its syncs
     if result is None:
-        reason = (
-            "another worker completed its job, with a result that is none of a sync: the outcome is unknown"
-        )
+        reason = "another worker completed its job, but its result isn't a sync's: the outcome is unknown"
         return await _give_up(pool, sync, reason)
 
     async def finish(lease: Lease) -> None:
@@ -76,14 +74,14 @@ async def _settle(pool: Pool, sync: SyncRequest, outcome: JobOutcome) -> bool:
 
 
 async def _ask_again(pool: Pool, queue: Queue, sync: SyncRequest) -> bool:
-    """Add a job of ours that is gone, once; somebody else's isn't ours to add."""
+    """Add a missing job of ours again, once. Another program's job isn't ours to add."""
     if sync.reason in ("job", "schedule"):
         return await _give_up(pool, sync, "its job is no longer in the queue")
-    await queue.remove(sync.job_id)  # what may be left of it would pass for the job itself
+    await queue.remove(sync.job_id)  # remains of it would count as the job itself
     async with pool.acquire() as connection:
         again = await repository.update_requested(connection, sync.id, ADDED_AGAIN)
     if not again:
-        reason = "its job left the queue twice, and nobody has told how it ended: the outcome is unknown"
+        reason = "its job left the queue twice, and its end was not reported: the outcome is unknown"
         return await _give_up(pool, sync, reason)
     log.warning("job was lost and is added again", job=sync.job_id, knowledge_base=sync.knowledge_base_id)
     return True
@@ -99,7 +97,8 @@ async def _give_up(pool: Pool, sync: SyncRequest, reason: str) -> bool:
 
 
 async def _finish(pool: Pool, sync: SyncRequest, finish: Callable[[Lease], Awaitable[None]]) -> bool:
-    """Under the base's lease: a worker that is frozen in this sync can't add an outcome of its own later."""
+    """Runs under the base's lease, so that a worker frozen in this sync can't record another outcome
+    later."""
     try:
         async with hold_base(pool, sync.knowledge_base_id, f"settled/{uuid4()}", LEASE_SECONDS) as held:
             async with pool.acquire() as connection:
@@ -108,4 +107,4 @@ async def _finish(pool: Pool, sync: SyncRequest, finish: Callable[[Lease], Await
             await finish(held.lease)
             return True
     except (BaseBusy, LeaseLost):
-        return False  # a sync of the base is running, perhaps this one: it is asked after again
+        return False  # a sync of the base is running, perhaps this one: it is checked again

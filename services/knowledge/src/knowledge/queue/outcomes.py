@@ -1,4 +1,4 @@
-"""What BullMQ knows of a job that has ended: in the job, or in the queue's events once that is gone."""
+"""What BullMQ knows of a finished job: from the job, or from the queue's events once the job is removed."""
 
 import json
 from collections.abc import Collection
@@ -15,14 +15,14 @@ PAGE = 1000
 
 @dataclass(slots=True, frozen=True)
 class JobOutcome:
-    """``failed_reason`` is ``None`` for a job that was completed with ``result``."""
+    """``failed_reason`` is ``None`` for a job that completed with ``result``."""
 
     result: Any = None
     failed_reason: str | None = None
 
 
 async def outcome_of(queue: Queue, job_id: str) -> JobOutcome | None:
-    """The outcome of a job that is among the completed or failed ones; ``None`` when it has just gone."""
+    """The outcome of a completed or failed job; ``None`` if it was just removed."""
     job = await Job.fromId(queue, job_id)
     if job is None:
         return None
@@ -32,8 +32,8 @@ async def outcome_of(queue: Queue, job_id: str) -> JobOutcome | None:
 
 
 async def outcomes_told(queue: Queue, job_ids: Collection[str]) -> dict[str, JobOutcome]:
-    """How jobs that are gone (``removeOnComplete``) have ended, as far as the events reach back: BullMQ keeps
-    some 10,000. A job whose last event is no end is missing."""
+    """The outcomes of removed jobs (``removeOnComplete``), as far as the events reach back: BullMQ keeps some
+    10,000. A job whose last event isn't an end is missing from the result."""
     outcomes: dict[str, JobOutcome] = {}
     wanted, newest = set(job_ids), "+"
     while wanted:

@@ -1,4 +1,4 @@
-"""SQL of syncs whose job is asked after. Functions take a connection, run one statement and never commit."""
+"""SQL of syncs whose job is checked. Functions take a connection, run one statement and never commit."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -15,7 +15,7 @@ ORDER BY created_at LIMIT $2
 
 
 async def list_unfinished(connection: Connection, older_than: timedelta, limit: int) -> Sequence[SyncRequest]:
-    """Syncs that were queued or started longer ago than that, and are not known to have finished."""
+    """Unfinished syncs that were queued or started longer ago than that."""
     rows = await connection.fetch(LIST_UNFINISHED, older_than, limit)
     return [SyncRequest(**dict(row)) for row in rows]
 
@@ -27,8 +27,8 @@ WHERE id = $1 AND status IN ('queued', 'running') AND error IS DISTINCT FROM $2
 
 
 async def update_requested(connection: Connection, sync_id: UUID, why: str) -> bool:
-    """Whether an unfinished sync was made a request again; not twice for the same ``why``, unless it has
-    begun meanwhile."""
+    """Turn an unfinished sync into a request again. Not twice for the same ``why``, unless it has started
+    meanwhile. Returns whether it did."""
     return await connection.execute(UPDATE_REQUESTED, sync_id, why) == "UPDATE 1"
 
 

@@ -1,4 +1,4 @@
-"""The worker of ``kb-sync``: BullMQ's Python port, with what it lacks compared with Node's."""
+"""The worker of ``kb-sync``: BullMQ's Python port, plus what it lacks compared with Node's."""
 
 import asyncio
 import json
@@ -25,13 +25,13 @@ from knowledge.waiting.slots import Slots
 log = structlog.get_logger()
 
 MOST_JOBS = 100
-"""Jobs in hand at once: those with a slot, and those whose source or embedder is silent."""
+"""Maximum jobs at once: those with a slot, and those whose source or embedder is silent."""
 
 _PUT_BACK = object()
 
 
 class Postponed(Later):
-    """The job is to run later; nothing has failed."""
+    """The job is due later; nothing has failed."""
 
     def __init__(self, until_ms: int) -> None:
         super().__init__("the job runs later", retry_at=until_ms / 1000, code="postponed")
@@ -42,12 +42,12 @@ Handler = Callable[[Job], Awaitable[dict[str, Any]]]
 
 
 class KeepingWorker(Worker):  # type: ignore[misc]
-    """Keeps the data of repeatables that BullMQ 5 made, and takes a job only when there is a slot for it.
+    """Keeps the data of repeatables that BullMQ 5 made, and takes a job only if a slot is free.
 
-    Those leave ``bull:kb-sync:repeat:<key>`` without a ``data`` field, from which the next iteration would be
-    made with ``{}``. The iteration in hand still has its data, so they are put there first.
+    BullMQ 5 leaves ``bull:kb-sync:repeat:<key>`` without a ``data`` field, so the next iteration would be
+    created with ``{}``. The current iteration still has its data, so this copies them there first.
 
-    Syncs whose source is silent lend their slots, so the number of jobs in hand isn't that of slots.
+    Syncs whose source is silent lend their slots, so there can be more jobs than slots.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class KeepingWorker(Worker):  # type: ignore[misc]
         self._count(0)
 
     async def getNextJob(self, token: str) -> Job | None:  # noqa: N802 (BullMQ's name)
+        """The next job, once a slot is free."""
         await self._slots.one_is_free()
         job = None if self.closing else await super().getNextJob(token)
         if job is not None:
@@ -71,7 +72,7 @@ class KeepingWorker(Worker):  # type: ignore[misc]
             self._count(-1)
 
     def _count(self, jobs: int) -> None:
-        """BullMQ asks for jobs while it has fewer than its concurrency: so it asks for one more at a time."""
+        """BullMQ requests jobs while it has fewer than its concurrency, so it requests one more at a time."""
         self._in_hand += jobs
         self.opts["concurrency"] = min(self._in_hand + 1, MOST_JOBS)
 
@@ -84,7 +85,7 @@ class KeepingWorker(Worker):  # type: ignore[misc]
 
 
 class QueueWorker:
-    """Runs jobs with ``handler``; made anew whenever BullMQ's own worker ends."""
+    """Runs jobs with ``handler``. Replaces BullMQ's own worker whenever that ends."""
 
     def __init__(
         self,
@@ -104,11 +105,11 @@ class QueueWorker:
 
     @property
     def running(self) -> bool:
-        """Whether jobs are being taken."""
+        """Whether it takes jobs."""
         return self._worker is not None and bool(self._worker.running)
 
     async def run(self) -> None:
-        """Take jobs for ever, until cancelled: then finish or release what is in flight."""
+        """Take jobs until cancelled, then finish or release those in flight."""
         while True:
             client = worker_client(self._redis_url)
             options = {
@@ -125,10 +126,10 @@ class QueueWorker:
             running = asyncio.create_task(worker.run())
             self._stopping = False
             try:
-                # Not `await running`: a cancellation of BullMQ's own would look like one of ours.
+                # Not `await running`: a cancellation by BullMQ would look like one of ours.
                 await asyncio.wait([running])
                 error = None if running.cancelled() else running.exception()
-                log.error("queue worker ended, and is started again", queue=QUEUE, error=repr(error))
+                log.error("queue worker ended, starting it again", queue=QUEUE, error=repr(error))
             finally:
                 await self._close(worker, running)
                 with suppress(Exception):
@@ -136,17 +137,17 @@ class QueueWorker:
             await asyncio.sleep(1)
 
     async def _process(self, job: Job, token: str) -> object:
-        """Run one job. Nothing but ordinary errors leaves here: a ``CancelledError`` would end the worker."""
+        """Run one job. Raises only ordinary errors: a ``CancelledError`` would end the worker."""
         with self._process_span(job):
             result = await self._attempt(job, token)
-        if result is _PUT_BACK:  # raised outside the span: to come back later is no failure
+        if result is _PUT_BACK:  # raised outside the span: to run later isn't a failure
             raise DelayedError
         return result
 
     @contextmanager
     def _process_span(self, job: Job) -> Iterator[None]:
         trace = trace_of(job.opts)
-        # The iterations of a repeatable all carry the context of whoever made it: they link to that trace.
+        # The iterations of a repeatable all carry the context of its creator, so they link to that trace.
         repeated = bool(job.repeatJobKey)
         with span(
             f"process {QUEUE}",
@@ -166,10 +167,11 @@ class QueueWorker:
             yield
 
     async def _attempt(self, job: Job, token: str) -> object:
-        """The job's result, which may be nothing; ``_PUT_BACK`` for one that was put back."""
+        """The job's result, which may be None; ``_PUT_BACK`` if it was put back."""
         task: asyncio.Task[dict[str, Any]] | None = None
         try:
-            # Here rather than in the task: the slot is taken before the worker looks for the next job.
+            # Here rather than in the task, so that the slot is taken before the worker looks for the next
+            # job.
             async with self._slots.hold():
                 if self._stopping:
                     raise asyncio.CancelledError
@@ -181,10 +183,10 @@ class QueueWorker:
             await job.moveToDelayed(_back_at_ms(job, later), token)
             return _PUT_BACK
         except LeaseLost as error:
-            # Another run has this base. If it has the very job, its outcome is the job's, and the queue won't
-            # put it back; if it doesn't, the job is still to be done.
+            # Another run holds this base. If it has this very job, the job's outcome comes from that run, and
+            # the queue won't put the job back. Otherwise the job still has to run.
             log.warning("job was overtaken", job=job.id, reason=error.reason)
-            with suppress(TypeError):  # the lock is another worker's, or the job has ended
+            with suppress(TypeError):  # another worker has the lock, or the job has ended
                 await job.moveToDelayed(_back_at_ms(job, BaseBusy(error.reason)), token)
             return _PUT_BACK
         except asyncio.CancelledError:
@@ -207,8 +209,8 @@ class QueueWorker:
                 self._running_jobs.discard(task)
 
     async def _close(self, worker: KeepingWorker, running: asyncio.Task[None]) -> None:
-        """Close within the grace period: BullMQ's ``close`` waits without end while Redis is away, and
-        swallows a cancellation."""
+        """Close within the grace period. BullMQ's ``close`` never returns while Redis is down, and swallows a
+        cancellation."""
         worker.closing = self._stopping = True
         if self._running_jobs:
             await asyncio.wait(self._running_jobs, timeout=self._grace / 2)
@@ -218,7 +220,7 @@ class QueueWorker:
         await asyncio.wait([closing], timeout=self._grace / 4)
         if not closing.done():
             log.warning("queue worker did not close in time", queue=QUEUE)
-            # While it closes it asks an absent Redis again and again, and without a pause.
+            # While it closes it keeps retrying an absent Redis without a pause.
             worker.cancelProcessing()
             running.cancel()
             await asyncio.wait([closing, running], timeout=self._grace / 4)
@@ -226,7 +228,7 @@ class QueueWorker:
 
 
 def _back_at_ms(job: Job, later: Later) -> int:
-    """When a job that was put back is to run."""
+    """When a job that was put back runs."""
     retry_at = later.retry_at
     if retry_at is None:
         returns = job.attemptsStarted - job.attemptsMade - 1
@@ -235,7 +237,7 @@ def _back_at_ms(job: Job, later: Later) -> int:
 
 
 def pause_after(returns: int, longest: float) -> float:
-    """How long, in seconds, a job stays away that was put back ``returns`` times before."""
+    """Seconds until a job runs that was put back ``returns`` times before."""
     return backoff.pause(max(returns, 0) + 1, first=1, longest=longest)
 
 

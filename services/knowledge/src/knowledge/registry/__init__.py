@@ -1,1 +1,1 @@
-"""What is done with knowledge bases: users make them, the settings file seeds them, jobs describe them."""
+"""What is done with knowledge bases: users create them, the settings file seeds them, jobs describe them."""

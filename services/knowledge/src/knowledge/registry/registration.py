@@ -1,4 +1,4 @@
-"""Add or change bases: by whoever defines them, and by a job's data when the Node application knows more."""
+"""Adds or changes bases: for their owners, and from a job's data if the Node application knows more."""
 
 from datetime import datetime
 
@@ -12,8 +12,8 @@ from knowledge.schedules import repository as schedules
 
 
 async def register(connection: Connection, base: KnowledgeBase) -> bool:
-    """Add or change ``base`` and tell of it, in the caller's transaction, which holds the registry's lock;
-    whether anything changed."""
+    """Add or change ``base`` and publish a fact about it, in the caller's transaction, which holds the
+    registry's lock. Returns whether anything changed."""
     if base.refresh_schedule is None:
         await schedules.insert_retired_schedule(connection, base.id)
     subject = names.retired_base(base.id)
@@ -31,9 +31,10 @@ async def register_from_job(
 ) -> KnowledgeBase:
     """The base to sync for a job that describes ``wanted`` and was added at ``added_at``.
 
-    A base that only jobs have described follows the newest job. One that settings or the API declare stays
-    as declared, or the Node application and this service would take turns in redefining it. An unknown one is
-    registered, unless ``known_only``, or it was deleted after the job was added: ``NotFound`` then.
+    A base that only jobs have described follows the newest job. A base that settings or the API declare stays
+    as declared; otherwise the Node application and this service would take turns redefining it. An unknown
+    base is registered, unless ``known_only``, or it was deleted after the job was added: then raises
+    ``NotFound``.
     """
     async with transaction(pool) as connection:
         await repository.lock_registry(connection)

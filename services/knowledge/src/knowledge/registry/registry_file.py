@@ -55,7 +55,7 @@ class Definition(BaseModel):
         return self
 
     def base(self, origin: Origin) -> KnowledgeBase:
-        """The base that the entry declares; its name is its id unless it says otherwise."""
+        """The base that the entry declares. Its name defaults to its id."""
         return KnowledgeBase(
             id=self.id,
             name=self.name or self.id,
@@ -81,7 +81,7 @@ class _File(BaseModel):
 def read_registry_file(path: Path) -> list[KnowledgeBase]:
     """The bases that ``path`` declares. A source without a scheme is a path relative to the file.
 
-    Raises ``ValueError`` that names the file and what is wrong with it.
+    Raises ``ValueError`` that names the file and the problem.
     """
     try:
         # JSON is YAML, so one parser reads both.
@@ -97,7 +97,7 @@ def read_registry_file(path: Path) -> list[KnowledgeBase]:
 
 
 def folders_of(bases: list[KnowledgeBase]) -> list[Path]:
-    """The folders that the settings file names: an operator who lists one allows it."""
+    """The folders that the settings file names. An operator who lists a folder allows it."""
     locations = (parse_source(base.source) for base in bases)
     return [location.path for location in locations if isinstance(location, FolderLocation)]
 

@@ -1,4 +1,5 @@
-"""Delete a knowledge base at once: its rows, state, history and schedule; or one version of its content."""
+"""Deletes a knowledge base at once with its rows, state, history and schedule, or one version of its
+content."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,10 +28,10 @@ TRANSACTION_SECONDS = 600.0
 
 
 async def remove(pool: Pool, base_id: str, check: Callable[[KnowledgeBase | None], object]) -> None:
-    """Delete the base in one transaction, if ``check`` of what is there raises nothing.
+    """Delete the base in one transaction, unless ``check`` of its row raises.
 
-    A sync of it that is running is fenced off and fails: it can't bring rows back. Only one that is just
-    writing its rows is waited for, and when that takes longer than the lock timeout, ``TransientError``.
+    A running sync of the base is fenced off and fails, so it can't bring rows back. A sync that is writing
+    its rows right now is waited for; if that takes longer than the lock timeout, raises ``TransientError``.
     """
     async with transaction(pool) as connection:
         await content_repository.set_statement_timeout(connection, TRANSACTION_SECONDS)
@@ -64,11 +65,11 @@ async def remove_version(
     check: Callable[[KnowledgeBase | None], object],
     ttl_seconds: float,
 ) -> None:
-    """Delete the content of one version in one transaction, if ``check`` of the base raises nothing.
+    """Delete the content of one version in one transaction, unless ``check`` of the base raises.
 
-    It is a writer of the base as a sync is, and holds its lease: raises ``BaseBusy`` while a sync runs, which
-    might be writing this very version. ``NotFound`` for a version that isn't there, ``Conflict`` for one that
-    searches find.
+    It writes to the base as a sync does, so it holds the base's lease. Raises ``BaseBusy`` while a sync runs,
+    which might be writing this very version; ``NotFound`` for a version that doesn't exist; ``Conflict`` for
+    the version that searches use.
     """
     async with pool.acquire() as connection:
         check(await repository.get_base(connection, base_id))

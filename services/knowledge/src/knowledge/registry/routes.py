@@ -1,4 +1,4 @@
-"""HTTP of the registry, as the Node application has it, and for the bases that users make."""
+"""HTTP of the registry: the Node application's routes, and those for users' own bases."""
 
 from typing import Annotated, Any
 
@@ -24,7 +24,7 @@ async def list_knowledge_bases(caller: CallerParam, resources: ResourcesParam) -
 
 @router.post("")
 async def create_knowledge_base(body: NewBase, caller: CallerParam, resources: ResourcesParam) -> Response:
-    """Register a base of the caller's; its first sync is on its way when this answers."""
+    """Register a base of the caller's. Its first sync is requested when this answers."""
     roots = resources.settings.local_roots()
     await use_cases.create_base(resources.pool, body.base(caller.user_id), roots)
     return data(await _shown(resources, body.id, caller.user_id), status=201)
@@ -39,7 +39,7 @@ async def get_knowledge_base(kb_id: BaseId, caller: CallerParam, resources: Reso
 async def change_knowledge_base(
     kb_id: BaseId, body: BaseChange, caller: CallerParam, resources: ResourcesParam
 ) -> Response:
-    """Change the caller's base; what the body leaves out stays as it is."""
+    """Change the caller's base. Fields that the body leaves out don't change."""
     roots = resources.settings.local_roots()
     await use_cases.change_base(resources.pool, kb_id, caller.user_id, body.applied_to, roots)
     return data(await _shown(resources, kb_id, caller.user_id))
@@ -49,8 +49,8 @@ async def change_knowledge_base(
 async def delete_knowledge_base(
     kb_id: BaseId, caller: CallerParam, resources: ResourcesParam, what: Annotated[WhatToDelete, Query()]
 ) -> Response:
-    """Delete the caller's base with its content and its schedule; with ``version`` the content of that
-    version alone. 409 for a version that searches find, 503 while a sync of the base runs."""
+    """Delete the caller's base with its content and its schedule; with ``version`` only the content of that
+    version. 409 for the version that searches use, 503 while a sync of the base runs."""
     if what.version is None:
         await use_cases.delete_base(resources.pool, kb_id, caller.user_id)
     else:
@@ -62,7 +62,7 @@ async def delete_knowledge_base(
 
 @router.get("/{kb_id}/agents")
 async def list_agents(kb_id: BaseId, caller: CallerParam, resources: ResourcesParam) -> Response:
-    """Ids of the caller's custom agents that name the base."""
+    """Ids of the caller's custom agents that use the base."""
     return data(await use_cases.list_agents(resources.pool, kb_id, caller.user_id))
 
 

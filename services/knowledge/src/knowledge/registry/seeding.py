@@ -1,4 +1,4 @@
-"""Bring the registry in line with the settings file, at start."""
+"""Brings the registry in line with the settings file, at start."""
 
 from collections.abc import Sequence
 
@@ -16,11 +16,11 @@ log = structlog.get_logger()
 
 
 async def seed(pool: Pool, bases: Sequence[KnowledgeBase], *, sync: bool = True) -> None:
-    """Bring the registry in line with the settings file, and ask for a sync of each base that is new, never
-    synced or now defined otherwise (``sync``).
+    """Bring the registry in line with the settings file. With ``sync``, request a sync of each base that is
+    new, was never synced or has a new definition.
 
-    A base that the file no longer names stays: its rows may still be read. One of the file's ids that a user
-    had taken becomes the file's, without the user's content: a file's bases are public.
+    A base that the file no longer names stays, because its rows may still be read. If a user has a base with
+    one of the file's ids, it becomes the file's, without the user's content: a file's bases are public.
     """
     for base in bases:
         await _take_back(pool, base)
@@ -42,5 +42,5 @@ async def _take_back(pool: Pool, base: KnowledgeBase) -> None:
     async with pool.acquire() as connection:
         known = await repository.get_base(connection, base.id)
     if known is not None and known.owner is not None:
-        log.warning("a user's knowledge base gives way to the settings file", knowledge_base=base.id)
+        log.warning("a user's knowledge base replaced by the settings file's", knowledge_base=base.id)
         await remove(pool, base.id, lambda _: None)

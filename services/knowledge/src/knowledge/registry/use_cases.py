@@ -1,4 +1,4 @@
-"""What users do with knowledge bases: see them, and make, change and delete their own."""
+"""What users do with knowledge bases: see them, and create, change and delete their own."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,25 +33,25 @@ async def list_bases(pool: Pool, user_id: str) -> Sequence[BaseView]:
 
 
 async def get_base(pool: Pool, base_id: str, user_id: str) -> ShownBase:
-    """One of the bases that the user sees. Raises ``NotFound`` and ``Forbidden``."""
+    """One of the bases that the user can see. Raises ``NotFound`` and ``Forbidden``."""
     async with pool.acquire() as connection:
         base = await get_visible_base(connection, base_id, user_id)
         views = await repository.list_bases(connection, user_id, base_id)
         stored = await list_versions(connection, base_id)
-    rules.check_visible(base if views else None, user_id)  # deleted between the two
+    rules.check_visible(base if views else None, user_id)  # deleted between the two statements
     return ShownBase(base, views[0], [version.version for version in stored])
 
 
 async def list_agents(pool: Pool, base_id: str, user_id: str) -> Sequence[Any]:
-    """Ids of the user's custom agents that name the base. Raises ``NotFound`` and ``Forbidden``."""
+    """Ids of the user's custom agents that use the base. Raises ``NotFound`` and ``Forbidden``."""
     async with pool.acquire() as connection:
         await get_visible_base(connection, base_id, user_id)
         return await repository.list_agents(connection, base_id, user_id)
 
 
 async def create_base(pool: Pool, base: KnowledgeBase, roots: Sequence[Path]) -> None:
-    """Register a user's base and ask for its first sync. Raises ``Invalid``, or ``Conflict`` when there is a
-    base of this id, whoever sees it."""
+    """Register a user's base and request its first sync. Raises ``Invalid``, or ``Conflict`` if any base has
+    this id, even one that the user can't see."""
     rules.check_definition(base, roots)
     async with transaction(pool) as connection:
         await repository.lock_registry(connection)
@@ -68,7 +68,7 @@ async def change_base(
     change: Callable[[KnowledgeBase], KnowledgeBase],
     roots: Sequence[Path],
 ) -> KnowledgeBase:
-    """Change one of the user's bases, and ask for a sync when its content will be another.
+    """Change one of the user's bases, and request a sync if its content will change.
 
     Raises ``NotFound``, ``Forbidden`` and ``Invalid``.
     """

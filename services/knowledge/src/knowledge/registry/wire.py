@@ -26,7 +26,7 @@ from knowledge.bases.wire import (
 from servicekit.answers import Body
 
 NewId = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-"""What can stand in a URL, in a Redis key and in a job's id as it is."""
+"""Characters that are valid in a URL, in a Redis key and in a job's id without escaping."""
 
 Patterns = Annotated[list[Pattern], Field(max_length=200)]
 Description = Annotated[Text, StringConstraints(max_length=10_000)]
@@ -54,7 +54,7 @@ class NewBase(Body):
 
 
 class BaseChange(Body):
-    """What is to be different: a field that is left out stays as it is. ``refreshSchedule: null`` ends it."""
+    """The changes to a base: a field that is left out doesn't change. ``refreshSchedule: null`` ends it."""
 
     name: Name = ""
     description: Description = ""
@@ -69,12 +69,13 @@ class BaseChange(Body):
     public: bool = False
 
     def applied_to(self, base: KnowledgeBase) -> KnowledgeBase:
-        """``base`` with what the body names."""
+        """``base`` with the body's changes."""
         return replace(base, **_frozen(self.model_dump(exclude_unset=True)))
 
 
 class WhatToDelete(BaseModel):
-    """The query of ``DELETE``. All else in it is refused: a misspelled ``version`` must not delete all."""
+    """The query of ``DELETE``. Unknown parameters are refused: a misspelled ``version`` must not delete
+    everything."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -89,7 +90,7 @@ def view_json(view: BaseView) -> dict[str, Any]:
 
 
 def definition_json(base: KnowledgeBase) -> dict[str, Any]:
-    """What :func:`view_json` leaves out: its files, how they are cut, who sees it."""
+    """What :func:`view_json` leaves out: the selection of files, the chunk sizes, the visibility."""
     return {
         "extensions": base.extensions,
         "include": base.include,
@@ -102,5 +103,5 @@ def definition_json(base: KnowledgeBase) -> dict[str, Any]:
 
 
 def _frozen(values: dict[str, Any]) -> dict[str, Any]:
-    """Lists as the tuples that a :class:`KnowledgeBase` holds."""
+    """Lists as tuples, as :class:`KnowledgeBase` holds them."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""Syncs that are asked for on ``knowledge.commands``."""
+"""Syncs that are requested on ``knowledge.commands``."""
 
 from backbone.handlers import Command
 from common.postgres import Connection
@@ -7,6 +7,6 @@ from knowledge.requests import use_cases
 
 
 async def request_sync(connection: Connection, command: Command[RequestSync]) -> None:
-    """Ask for the sync; the command's key is the sync's id, so that one command is one sync."""
+    """Request the sync. The command's key is the sync's id, so one command is one sync."""
     base_id, mode = command.data.knowledge_base_id, command.data.mode
     await use_cases.request_commanded_sync(connection, base_id, mode, command.key, command.trace)

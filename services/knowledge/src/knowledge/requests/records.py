@@ -1,4 +1,4 @@
-"""A sync that is asked for."""
+"""A requested sync."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -8,12 +8,12 @@ from common.trace_context import TraceContext
 from contracts.knowledge import SyncMode
 
 Reason: TypeAlias = Literal["http", "command", "startup", "job", "registry", "schedule", "webhook"]
-"""What asked for a sync. ``registry``: a definition that is new or was changed."""
+"""What requested a sync. ``registry``: a definition that is new or was changed."""
 
 
 @dataclass(slots=True, frozen=True)
 class SyncRequest:
-    """A row of ``knowledge_syncs`` that is yet to be enqueued."""
+    """A row of ``knowledge_syncs`` that isn't enqueued yet."""
 
     id: UUID
     knowledge_base_id: str
@@ -26,5 +26,5 @@ class SyncRequest:
 
     @property
     def trace(self) -> TraceContext | None:
-        """The context of whoever asked."""
+        """The trace context of the request."""
         return TraceContext.of(self.traceparent, self.tracestate, self.baggage)

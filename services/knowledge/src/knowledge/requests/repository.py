@@ -14,7 +14,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING
 
 
 async def insert_request(connection: Connection, request: SyncRequest, requested_by: str | None) -> None:
-    """Store a request; the same id again changes nothing."""
+    """Store a request; a second one with the same id changes nothing."""
     await connection.execute(
         INSERT_REQUEST,
         request.id,
@@ -44,5 +44,5 @@ UPDATE_QUEUED = "UPDATE knowledge_syncs SET status = 'queued' WHERE id = $1 AND 
 
 
 async def update_queued(connection: Connection, sync_id: UUID) -> None:
-    """The request has its job; not if a worker has begun it already."""
+    """Mark the request as queued, unless a worker has started it already."""
     await connection.execute(UPDATE_QUEUED, sync_id)

@@ -1,4 +1,4 @@
-"""HTTP of asking for a sync."""
+"""HTTP of sync requests."""
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -14,6 +14,6 @@ router = APIRouter(prefix="/api/knowledge-bases", tags=["knowledge bases"])
 
 @router.post("/{kb_id}/sync")
 async def request_sync(kb_id: BaseId, caller: CallerParam, resources: ResourcesParam) -> Response:
-    """Queue a sync. The job is on its way when this answers, even should Redis be away just now."""
+    """Queue a sync. The request is stored when this answers, even if Redis is down."""
     job_id = await use_cases.request_sync_of_visible(resources.pool, kb_id, caller.user_id)
     return data({"jobId": job_id, "status": "queued"})

@@ -1,4 +1,4 @@
-"""Ask for a sync: a row of a transaction, which the dispatcher turns into a job afterwards."""
+"""Requests a sync: a row in a transaction, which the dispatcher turns into a job afterwards."""
 
 from uuid import UUID, uuid4
 
@@ -26,8 +26,8 @@ async def request_sync(
     requested_by: str | None = None,
     trace: TraceContext | None = None,
 ) -> str:
-    """Record the request in the caller's transaction, and return its job's id. The same ``sync_id`` twice is
-    one request."""
+    """Record the request in the caller's transaction. Returns its job's id. The same ``sync_id`` twice is one
+    request."""
     sync_id = sync_id or uuid4()
     job_id = job_id_of(sync_id)
     trace = trace or trace_context.current()
@@ -39,7 +39,8 @@ async def request_sync(
 
 
 async def request_sync_of_visible(pool: Pool, base_id: str, user_id: str) -> str:
-    """Ask for a sync of a base that the user sees; its job's id. Raises ``NotFound`` and ``Forbidden``."""
+    """Request a sync of a base that the user can see. Returns its job's id. Raises ``NotFound`` and
+    ``Forbidden``."""
     async with transaction(pool) as connection:
         await get_visible_base(connection, base_id, user_id)
         return await request_sync(connection, base_id, reason="http", requested_by=user_id)
@@ -48,7 +49,7 @@ async def request_sync_of_visible(pool: Pool, base_id: str, user_id: str) -> str
 async def request_commanded_sync(
     connection: Connection, base_id: str, mode: SyncMode, sync_id: UUID, trace: TraceContext | None
 ) -> None:
-    """Ask for a sync of a base, whoever owns it, in the caller's transaction. Raises ``NotFound``."""
+    """Request a sync of a base of any owner, in the caller's transaction. Raises ``NotFound``."""
     if await get_base(connection, base_id) is None:
         raise NotFound(f"Knowledge base not found: {base_id}", code="knowledge_base_not_found")
     await request_sync(connection, base_id, reason="command", mode=mode, sync_id=sync_id, trace=trace)

@@ -1,8 +1,8 @@
-"""Keeps BullMQ's job schedulers in step with the registry: at start, on each change, and every so often.
+"""Keeps BullMQ's job schedulers in step with the registry: at start, after each change, and periodically.
 
-The registry is what is wanted; Redis follows. One process at a time does it, under a lease: two could put a
-scheduler back that one of them has just removed. A Redis that lost everything has its schedulers again after
-one round.
+The registry holds what is wanted; Redis follows. One process at a time does it, under a lease: of two, one
+could put back a scheduler that the other has just removed. If Redis has lost everything, its schedulers exist
+again after one round.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 class Reconciler:
-    """One or many, in any number of processes; one of them works."""
+    """Can run in any number of processes; one of them works at a time."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Reconciler:
         self._interval = interval_seconds
 
     async def run(self) -> None:
-        """Keep the schedulers in step for ever, until cancelled."""
+        """Keep the schedulers in step until cancelled."""
         await self._keeper.run(self._follow)
 
     async def _follow(self, _: Lease) -> None:
@@ -63,7 +63,7 @@ class Reconciler:
 
 
 async def reconcile(pool: Pool, queue: Queue) -> int:
-    """Bring every scheduler in line with the registry; how many were changed."""
+    """Bring every scheduler in line with the registry. Returns how many changed."""
     async with pool.acquire() as connection:
         retired = await repository.list_retired_schedules(connection)
         wanted = await bases.list_scheduled(connection)
@@ -92,7 +92,7 @@ async def _keep(queue: Queue, base: KnowledgeBase) -> bool:
             rules.JOB_OPTIONS,
         )
     except (TypeError, ValueError) as error:
-        # What BullMQ's scripts and cron refuse. It must not hold up the others; the next round tries again.
+        # BullMQ's scripts or cron refused it. It must not hold up the others; the next round tries again.
         log.error(
             "schedule not set", knowledge_base=base.id, schedule=base.refresh_schedule, error=repr(error)
         )
@@ -110,5 +110,5 @@ async def _get(queue: Queue, key: str) -> dict[str, Any] | None:
 
 
 async def _has_next(queue: Queue, key: str, next_ms: int | None) -> bool:
-    """Whether the scheduler's next run has its job. Without one, nothing would ever make another."""
+    """Whether the scheduler's next run has its job. Without one, no further run would be created."""
     return next_ms is not None and await Job.fromId(queue, f"repeat:{key}:{int(next_ms)}") is not None

@@ -13,7 +13,7 @@ ON CONFLICT (knowledge_base_id) DO UPDATE SET retired_at = excluded.retired_at
 
 
 async def insert_retired_schedule(connection: Connection, base_id: str) -> None:
-    """Have the base's scheduler removed from Redis, if the registry ever put one there."""
+    """Request that the base's scheduler be removed from Redis, if the registry ever put one there."""
     await connection.execute(INSERT_RETIRED_SCHEDULE, base_id)
 
 
@@ -21,7 +21,7 @@ LIST_RETIRED_SCHEDULES = "SELECT knowledge_base_id, retired_at FROM knowledge_re
 
 
 async def list_retired_schedules(connection: Connection) -> Sequence[tuple[str, datetime]]:
-    """Ids of bases whose scheduler is to be removed, and since when."""
+    """Ids of bases whose scheduler must be removed, and since when."""
     rows = await connection.fetch(LIST_RETIRED_SCHEDULES)
     return [(row["knowledge_base_id"], row["retired_at"]) for row in rows]
 
@@ -32,5 +32,5 @@ DELETE FROM knowledge_retired_schedules WHERE knowledge_base_id = $1 AND retired
 
 
 async def delete_retired_schedule(connection: Connection, base_id: str, retired_at: datetime) -> None:
-    """Forget what was done; not what was asked for again meanwhile."""
+    """Delete the requests that were carried out, except those that were made again meanwhile."""
     await connection.execute(DELETE_RETIRED_SCHEDULE, base_id, retired_at)

@@ -1,4 +1,4 @@
-"""What a schedule is in BullMQ, and when its runs really begin. Pure."""
+"""A schedule in BullMQ's terms, and when its runs actually start. Pure."""
 
 import re
 import zlib
@@ -9,7 +9,7 @@ from knowledge.jobs.wire import job_data_of
 
 JOB_NAME = "sync"
 JOB_OPTIONS: dict[str, Any] = {"removeOnComplete": {"count": 100}, "removeOnFail": {"count": 50}}
-"""As the Node application adds its repeatables."""
+"""The options with which the Node application adds its repeatables."""
 
 _ITERATION = re.compile(r"repeat:.+:(\d{10,})")
 
@@ -20,13 +20,13 @@ def key_of(base_id: str) -> str:
 
 
 def scheduled_data_of(base: KnowledgeBase) -> dict[str, Any]:
-    """The data of each run. ``registered`` says that the registry knows the base: such a job never registers
-    it, so that what is left of a schedule can't bring a deleted base back."""
+    """The data of each run. ``registered`` says that the registry knows the base. Such a job never registers
+    it, so that a leftover schedule can't bring back a deleted base."""
     return {**job_data_of(base, "incremental"), "registered": True}
 
 
 def is_in_step(base: KnowledgeBase, scheduler: dict[str, Any] | None) -> bool:
-    """Whether the scheduler, as BullMQ tells of it, is the base's."""
+    """Whether the scheduler, as BullMQ describes it, is the base's."""
     if scheduler is None:
         return False
     template = scheduler.get("template") or {}
@@ -39,16 +39,17 @@ def is_in_step(base: KnowledgeBase, scheduler: dict[str, Any] | None) -> bool:
 
 
 def jitter_ms(base_id: str, seconds: float) -> int:
-    """How long after the minute the base's scheduled syncs begin: always the same for a base, spread evenly
-    over ``seconds`` for many, so that a hundred hourly bases don't call GitHub in one instant."""
+    """How long after the minute the base's scheduled syncs start. It is always the same for a base, and
+    spread evenly over ``seconds`` for many, so that a hundred hourly bases don't call GitHub at the same
+    moment."""
     return zlib.crc32(base_id.encode()) % max(1, int(seconds * 1000))
 
 
 def due_at(job_id: str, options: dict[str, Any], base_id: str, seconds: float, now_ms: int) -> int | None:
-    """When a run of a schedule is to begin (ms since the epoch); ``None`` for at once, as any other job.
+    """When a scheduled run is due (ms since the epoch); ``None``: at once, like any other job.
 
-    Only cron of five fields is spread: its runs are at least a minute apart. One that comes before its minute
-    was promoted by somebody, who wants it now.
+    Only five-field cron is spread: its runs are at least a minute apart. A run that comes before its minute
+    was promoted by a person, who wants it now.
     """
     iteration = _ITERATION.fullmatch(job_id)
     pattern = (options.get("repeat") or {}).get("pattern") or ""

@@ -1,4 +1,4 @@
-"""What a search goes through, and what it finds."""
+"""What a search reads, and what it finds."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(slots=True, frozen=True)
 class Target:
-    """What a search goes through: one version of a base. ``current``: it is the one that the registry names.
+    """What a search reads: one version of a base. ``current``: it is the one that the registry names.
     ``model`` is ``None`` before its first sync."""
 
     visible: bool

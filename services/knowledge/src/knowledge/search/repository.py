@@ -34,8 +34,8 @@ LEFT JOIN knowledge_indexes AS made ON made.knowledge_base_id = base.id AND made
 async def get_target(
     connection: Connection, base_id: str, user_id: str, version: str | None = None
 ) -> Target | None:
-    """What a search of ``version`` goes through; without one, of the base's own, or as long as that waits for
-    its first sync of the one synced last. ``visible``: whether the user may search it."""
+    """What a search of ``version`` reads. Without one it is the base's own version, or the one synced last
+    while that waits for its first sync. ``visible``: whether the user may search it."""
     row = await connection.fetchrow(GET_TARGET, base_id, user_id, version)
     return Target(**dict(row)) if row else None
 
@@ -50,8 +50,8 @@ ORDER BY (embedding <=> $1::real[]::vector) + 0, id LIMIT $4
 async def search_exactly(
     connection: Connection, query: Sequence[float], base_id: str, version: str, limit: int
 ) -> list[Hit]:
-    """Every chunk of the base is compared: ``+ 0`` keeps the planner from the HNSW index, whose recall inside
-    one base of a shared index is poor in the middle sizes."""
+    """Compares every chunk of the base. ``+ 0`` keeps the planner from the HNSW index, whose recall inside
+    one base of a shared index is poor at medium sizes."""
     return _hits(await connection.fetch(SEARCH_EXACTLY, query, base_id, version, limit))
 
 
@@ -61,7 +61,7 @@ SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hns
 
 
 async def set_hnsw(connection: Connection) -> None:
-    """For this transaction only: go on scanning until enough rows of the base are found."""
+    """For this transaction only: continue the scan until enough rows of the base are found."""
     await connection.execute(SET_HNSW)
 
 
@@ -78,8 +78,8 @@ SELECT content, metadata, 1 - distance AS score FROM candidate ORDER BY distance
 async def search_by_index(
     connection: Connection, query: Sequence[float], base_id: str, version: str, limit: int
 ) -> list[Hit]:
-    """The nearest by the HNSW index: four times as many as asked for, sorted again, for a relaxed scan comes
-    back unsorted now and then."""
+    """The nearest by the HNSW index. It fetches four times as many as requested and sorts them again, since a
+    relaxed scan is sometimes unsorted."""
     return _hits(await connection.fetch(SEARCH_BY_INDEX, query, base_id, version, limit))
 
 

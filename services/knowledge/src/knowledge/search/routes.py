@@ -30,7 +30,7 @@ def create_router(exact_rows: int) -> APIRouter:
         version: OneVersion = None,
     ) -> Response:
         """The chunks nearest to ``q``, best first; ``score`` is the cosine similarity. Without ``version``
-        they are of the base's own, or of the one synced last while that waits for its first sync."""
+        they are of the base's own version, or of the one synced last while that waits for its first sync."""
         require_storable([("q", q), ("version", version or "")])
         hits = await search(
             resources.pool,

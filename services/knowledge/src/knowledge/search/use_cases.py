@@ -1,4 +1,4 @@
-"""Find the chunks of a knowledge base that are nearest to a question."""
+"""Finds the chunks of a knowledge base that are nearest to a question."""
 
 from collections.abc import Sequence
 
@@ -24,11 +24,11 @@ async def search(
     user_id: str = "",
     version: str | None = None,
 ) -> Sequence[Hit]:
-    """The ``limit`` chunks most similar to ``question``, best first; fewer only when the base has fewer.
+    """The ``limit`` chunks most similar to ``question``, best first; fewer only if the base has fewer.
 
-    Reads one state of the base, before or after a sync: of ``version``, else of its current one, and of the
-    one before while that has yet to be synced. Raises ``NotFound`` for an unknown base or version,
-    ``Forbidden`` for another user's private one, ``Conflict`` for one whose vectors another model made,
+    Reads one state of the base, before or after a sync: of ``version``, else of its current version, or of
+    the previous one until the current one is synced. Raises ``NotFound`` for an unknown base or version,
+    ``Forbidden`` for another user's private base, ``Conflict`` for one whose vectors another model made, and
     ``TransientError`` while questions can't be embedded.
     """
     async with pool.acquire() as asking:
@@ -41,13 +41,14 @@ async def search(
             hits = await repository.search_by_index(connection, vector, base_id, target.version, limit)
             if len(hits) == min(limit, target.chunk_count):
                 return hits
-            # The scan gave up among other bases' rows (hnsw.max_scan_tuples): comparing all is never short.
+            # The scan gave up among other bases' rows (hnsw.max_scan_tuples); comparing all rows always finds
+            # enough.
         return await repository.search_exactly(connection, vector, base_id, target.version, limit)
 
 
 async def _embed(embedder: Embedder, question: str) -> list[float]:
-    """The question's vector. What the embedder's API says of a failure is its operator's business: it may
-    name addresses, accounts and keys. It is logged, and nobody else sees it."""
+    """The question's vector. If the embedder's API fails, its message is only logged: it may contain
+    addresses, accounts and keys, which are for the operator alone."""
     try:
         vectors = await embedder.embed([question], urgent=True)
     except TakaroError as error:
@@ -75,7 +76,7 @@ def _check(target: Target | None, model: str) -> Target:
     if target.chunk_count and target.model != model:
         raise Conflict(
             f"This knowledge base was embedded with {target.model or 'an unknown model'}, and searches "
-            f"are made with {model}: sync it to embed it anew",
+            f"are made with {model}: sync it to embed it again",
             code="model_mismatch",
         )
     return target

@@ -1,4 +1,4 @@
-"""Files under names that a base can keep, whatever names a source has: one file must not fail the others."""
+"""Gives files names that a base can store, so that one odd name doesn't fail the other files."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,25 +8,26 @@ from knowledge.sources import FileRefused, Source, SourceFile
 from knowledge.sources.selection import Selection, git_blob_sha
 
 MAX_PATH_BYTES = 1_400
-"""The key of a file's row is base, version and path, of which an index of Postgres takes 2,704 bytes. Base
-and version may be 255 and 50 characters of 4 bytes each."""
+"""The key of a file's row is base, version and path. A Postgres index takes 2,704 bytes of it; base and
+version may be 255 and 50 characters of 4 bytes each."""
 
 _SHOWN_CHARACTERS = 200
 
 
 def problem_of(path: str) -> str:
-    """Why ``path`` can't be kept; empty when it can."""
+    """Why ``path`` can't be stored; empty if it can."""
     if "\x00" in path:
-        return "its name has a U+0000 in it"
+        return "its name contains U+0000"
     try:
         size = len(path.encode())
     except UnicodeEncodeError:
-        return "its name is no UTF-8"
+        return "its name isn't UTF-8"
     return f"its name is longer than {MAX_PATH_BYTES:,} bytes" if size > MAX_PATH_BYTES else ""
 
 
 def printable(path: str) -> str:
-    """Some text that stands for a path that can't be kept, always the same and no other path's."""
+    """A text that stands for a path that can't be stored. Always the same for a path, and different for
+    each."""
     shown = "".join(char if char.isprintable() else _escaped(char) for char in path[:_SHOWN_CHARACTERS])
     cut = "…" if len(path) > _SHOWN_CHARACTERS else ""
     return f"{shown}{cut} ({hashlib.sha256(path.encode('utf-8', 'surrogatepass')).hexdigest()[:12]})"
@@ -34,14 +35,14 @@ def printable(path: str) -> str:
 
 def _escaped(char: str) -> str:
     code = ord(char)
-    # So Python holds a byte that is no UTF-8.
+    # Python's representation of a byte that isn't UTF-8.
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else char.encode("unicode_escape").decode()
 
 
 @dataclass(slots=True)
 class CheckedPaths:
-    """A source, less what ``selection`` doesn't take. A file whose path can't be kept is listed under a
-    printable name, and refused when it is read."""
+    """A source, restricted to ``selection``. A file whose path can't be stored is listed under a printable
+    name, and refused when it is read."""
 
     source: Source
     selection: Selection

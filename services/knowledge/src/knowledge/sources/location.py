@@ -1,4 +1,4 @@
-"""What a base's ``source`` text names. Pure."""
+"""Parses the text of a base's ``source``. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ SITEMAP_SCHEMES = ("sitemap+https://", "sitemap+http://")
 
 @dataclass(slots=True, frozen=True)
 class GitHubLocation:
-    """``path`` is ``""`` for the whole tree, else without slashes at its ends. ``host`` (with its port) is
-    another one than github.com for GitHub Enterprise."""
+    """``path`` is ``""`` for the whole tree, else without slashes at its ends. For GitHub Enterprise ``host``
+    (with its port) isn't github.com."""
 
     owner: str
     repository: str
@@ -47,7 +47,7 @@ class GitLocation:
 
 @dataclass(slots=True, frozen=True)
 class SitemapLocation:
-    """A website's sitemap, or the index of several."""
+    """A website's sitemap, or an index of several."""
 
     url: str
 
@@ -73,13 +73,13 @@ def parse_source(source: str) -> Location:
 
     - ``https://github.com/<owner>/<repo>[/tree|blob/<branch>[/<path>]]``, and the longer form on the host of
       a GitHub Enterprise (a slash in the branch's name is ``%2F``);
-    - ``git+https://<host>/<any path>[#<branch>[:<path>]]``, also without ``git+`` when it ends in ``.git``;
+    - ``git+https://<host>/<any path>[#<branch>[:<path>]]``, also without ``git+`` if it ends in ``.git``;
     - ``sitemap+https://<host>/<path>``;
     - ``file:///<path>`` or ``/<path>``.
 
-    Hosts of the result are canonical: two spellings of a place are one.
+    Hosts of the result are canonical: two spellings of a place are equal.
 
-    Raises ``Invalid``; that is also for a URL with a password in it, for sources are shown to people.
+    Raises ``Invalid``, also for a URL with a password in it, because sources are shown to people.
     """
     if source.startswith("/"):
         return FolderLocation(Path(source))
@@ -90,7 +90,7 @@ def parse_source(source: str) -> Location:
             canonical_netloc(parts._replace(scheme=scheme)) if parts.hostname and scheme in _SCHEMES else ""
         )
     except ValueError as error:
-        raise Invalid(f"source {source!r} is no URL: {error}", code="invalid_source") from error
+        raise Invalid(f"source {source!r} isn't a URL: {error}", code="invalid_source") from error
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/"):
         return FolderLocation(Path(unquote(parts.path)))
     if netloc and kind in ("", "git", "sitemap"):
@@ -104,7 +104,7 @@ def parse_source(source: str) -> Location:
         if found is not None:
             return found
     raise Invalid(
-        f"source {source!r} is none of https://github.com/<owner>/<repo>/tree/<branch>/<path>, "
+        f"source {source!r} isn't one of https://github.com/<owner>/<repo>/tree/<branch>/<path>, "
         "git+https://<host>/<repository>#<branch>:<path>, sitemap+https://<host>/sitemap.xml and file:///<path>",
         code="invalid_source",
     )

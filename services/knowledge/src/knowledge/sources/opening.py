@@ -1,4 +1,4 @@
-"""From a base's source to something that can be read."""
+"""Opens a base's source for reading."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -24,7 +24,7 @@ from knowledge.web.fetching import Fetcher
 
 @dataclass(slots=True, frozen=True)
 class Limits:
-    """Of one file, of all that one sync fetches (bytes), and of a website's pages."""
+    """Maximum bytes of one file, bytes that one sync fetches, and pages of a website."""
 
     file_bytes: int = MAX_FILE_BYTES
     total_bytes: int = 2 * 1024**3
@@ -33,7 +33,7 @@ class Limits:
 
 @dataclass(slots=True, frozen=True)
 class Sources:
-    """What sources need from the composition root, and what is remembered from one sync to the next."""
+    """What sources need from the composition root, and what is remembered between syncs."""
 
     fetcher: Fetcher
     github: GitHubAccess
@@ -44,7 +44,7 @@ class Sources:
 
     def admit(self, source: str) -> None:
         """Raises ``SiteSilent`` in a sync that would have to wait behind too many others for ``source``."""
-        with suppress(PermanentError):  # it is told when the source is opened
+        with suppress(PermanentError):  # reported when the source is opened
             location = parse_source(source)
             if isinstance(location, GitHubLocation):
                 admit(site_of(self.github.site_of(location).api_url))
@@ -53,10 +53,10 @@ class Sources:
 
     @asynccontextmanager
     async def open(self, source: str, selection: Selection) -> AsyncIterator[Source]:
-        """The source that ``source`` names; what it fetches is gone afterwards. It lists what ``selection``
-        takes, under names that can be kept.
+        """Open the source that ``source`` names; what it fetches is deleted at the exit. It lists what
+        ``selection`` takes, under names that can be stored.
 
-        Raises ``PermanentError`` for one that can't be, or may not be read.
+        Raises ``PermanentError`` for one that isn't valid or may not be read.
         """
         async with self._opened(parse_source(source), selection) as found:
             yield CheckedPaths(found, selection)

@@ -1,4 +1,4 @@
-"""Which of a source's files belong to a base, and the hashes they are known by. Pure rules."""
+"""Which of a source's files belong to a base, and their hashes. Pure."""
 
 import hashlib
 import re
@@ -18,7 +18,7 @@ class Selection:
     exclude: tuple[str, ...] = ()
 
     def takes(self, path: str) -> bool:
-        """Whether a file at this path belongs to the base: excluding globs win over including ones."""
+        """Whether a file at this path belongs to the base. Excluding globs override including ones."""
         if self.extensions and not path.lower().endswith(tuple(e.lower() for e in self.extensions)):
             return False
         if self.include and not any(_glob(pattern).fullmatch(path) for pattern in self.include):
@@ -37,13 +37,13 @@ def git_blob_sha(content: bytes) -> str:
 
 
 def is_git_hash(text: object) -> bool:
-    """Whether ``text`` is 40 hex digits, by which Git knows commits, trees and files (SHA-1). Whatever else
-    a server calls by that name may become no argument, no part of a URL, and no row."""
+    """Whether ``text`` is 40 hex digits, as in Git's SHA-1 names of commits, trees and files. Nothing else
+    that a server sends as a name may become an argument, part of a URL, or a row."""
     return isinstance(text, str) and _SHA1.fullmatch(text) is not None
 
 
 def digest_of(files: Sequence[tuple[str, str]]) -> str:
-    """A commit for what is not in Git: SHA-1 (40 digits) over sorted paths and content hashes."""
+    """A commit for sources outside Git: SHA-1 (40 digits) over sorted paths and content hashes."""
     digest = hashlib.sha1(usedforsecurity=False)
     for path, content_sha in sorted(files):
         digest.update(f"{path}\x00{content_sha}\n".encode(errors="surrogateescape"))
@@ -52,7 +52,8 @@ def digest_of(files: Sequence[tuple[str, str]]) -> str:
 
 @lru_cache(maxsize=512)
 def _glob(pattern: str) -> re.Pattern[str]:
-    """``*`` and ``?`` stay within a segment; ``**/`` is any number of segments, a last ``**`` anything."""
+    """``*`` and ``?`` stay within a segment; ``**/`` is any number of segments; a ``**`` at the end is
+    anything."""
     out = ""
     i = 0
     while i < len(pattern):

@@ -1,8 +1,8 @@
-"""Folders for what one sync fetches. They go with the sync, and with the next start after a crash.
+"""Folders for what one sync fetches. They are deleted with the sync, or at the next start after a crash.
 
-Each is locked (``flock``) by whoever made it, for as long as that process has it: the kernel lets go of the
-lock however the process ends. So one that can be locked is nobody's, whichever of a machine's processes it
-belonged to, or of its containers with a temporary folder in common.
+The process that creates a folder holds a lock on it (``flock``) until it ends; the kernel releases the lock
+however the process ends. So a folder that can be locked has no owner. This also holds among containers that
+share a temporary folder.
 """
 
 import fcntl
@@ -22,17 +22,17 @@ _PREFIXES: dict[Kind, str] = {"git": "takaro-git-", "site": "takaro-site-"}
 
 @dataclass(slots=True, frozen=True)
 class WorkFolder:
-    """An empty folder at first, of its maker alone."""
+    """A folder, empty at first, that only its creator uses."""
 
     path: Path
     _lock: int
 
     @classmethod
     def create(cls, kind: Kind) -> "WorkFolder":
-        """Make one in the machine's temporary folder (``TMPDIR``)."""
+        """Create one in the machine's temporary folder (``TMPDIR``)."""
         while True:
             path = Path(tempfile.mkdtemp(prefix=_PREFIXES[kind]))
-            # Between these two lines it looks abandoned, and may be taken away.
+            # Between these two lines it looks abandoned, and another process may delete it.
             lock = _open(path)
             if lock is None:
                 continue
@@ -41,13 +41,13 @@ class WorkFolder:
             os.close(lock)
 
     def remove(self) -> None:
-        """Delete it with all that is in it."""
+        """Delete it with its contents."""
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
 
 
 def remove_abandoned() -> list[Path]:
-    """Delete this user's folders of processes that are gone; what could be deleted."""
+    """Delete this user's folders of processes that have ended. Returns those that could be deleted."""
     found = Path(tempfile.gettempdir()).iterdir()
     names = tuple(_PREFIXES.values())
     return [path for path in found if path.name.startswith(names) and _removed(path)]
@@ -72,14 +72,14 @@ def _opened(path: Path) -> Iterator[int | None]:
 
 
 def _open(path: Path) -> int | None:
-    """A descriptor of the folder itself; ``None`` where there is none (any more) that is ours to open."""
+    """A descriptor of the folder; ``None`` if it doesn't exist (any more) or isn't ours to open."""
     with suppress(OSError):
         return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     return None
 
 
 def _try_lock(folder: int) -> bool | None:
-    """Whether nobody else had locked it; ``None`` where the file system knows no locks."""
+    """Whether no other process had locked it; ``None`` if the file system has no locks."""
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,1 +1,1 @@
-"""Sync: bring a base's rows in line with its source, atomically for whoever reads them."""
+"""Sync: brings a base's rows in line with its source, atomically for readers."""

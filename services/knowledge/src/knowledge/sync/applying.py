@@ -1,4 +1,4 @@
-"""Show a sync's outcome to readers: one transaction, from the old rows of a base to the new ones."""
+"""Shows a sync's outcome to readers: one transaction, from the old rows of a base to the new ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -28,13 +28,13 @@ from knowledge.sync.wire import history_of
 
 TRANSACTION_SECONDS = 3600.0
 MOST_PATHS = 100
-"""Files that the fact of a failure names."""
+"""Maximum files that the fact of a failure names."""
 
 
 @dataclass(slots=True, frozen=True)
 class Change:
-    """The plan to apply, and what it was made from. ``index.commit`` is the new commit, or ``None`` when
-    some files failed: then the old one stays recorded."""
+    """The plan to apply, and what it was made from. ``index.commit`` is the new commit, or ``None`` if some
+    files failed: then the old one stays recorded."""
 
     base: KnowledgeBase
     plan: Plan
@@ -46,9 +46,9 @@ class Change:
 async def apply(
     pool: Pool, lease: Lease, sync_id: UUID, change: Change, report: Reporter, progress: Progress
 ) -> SyncResult:
-    """Bring the base's rows, its state and the sync's outcome about at once. Raises ``LeaseLost``.
+    """Write the base's rows, its state and the sync's outcome in one transaction. Raises ``LeaseLost``.
 
-    Only rows that differ are written: the HNSW index makes each of them cost milliseconds.
+    Only rows that differ are written, because each costs milliseconds in the HNSW index.
     """
     base, plan = change.base, change.plan
     async with transaction(pool) as connection:
@@ -88,7 +88,7 @@ async def apply(
 async def finish_unchanged(
     pool: Pool, lease: Lease, sync_id: UUID, base: KnowledgeBase, result: SyncResult
 ) -> None:
-    """Record a sync that had nothing to write, or was done by somebody else. Raises ``LeaseLost``."""
+    """Record a sync that had nothing to write, or that another program did. Raises ``LeaseLost``."""
     async with transaction(pool) as connection:
         await lease.hold(connection)
         await repository.update_finished(connection, sync_id, result=history_of(result), error=None)
@@ -111,14 +111,14 @@ async def finish_failed(
 
 
 async def put_back(pool: Pool, lease: Lease, sync_id: UUID, reason: str) -> None:
-    """Record that a sync waits, for ``reason``, to be run again. Raises ``LeaseLost``."""
+    """Record that a sync waits, for ``reason``, to run again. Raises ``LeaseLost``."""
     async with transaction(pool) as connection:
         await lease.hold(connection)
         await repository.update_waiting(connection, sync_id, reason)
 
 
 def failure_of(plan: Plan) -> str:
-    """What a person reads when files could not be fetched."""
+    """The message for people if files could not be fetched."""
     failures = plan.failures()
     first = failures[0]
     return (
@@ -144,10 +144,10 @@ async def _record_state(connection: Connection, change: Change, count: int) -> N
 
 
 async def _remove_versions_of_other_models(connection: Connection, change: Change) -> tuple[list[str], int]:
-    """These versions, and how many rows they had.
+    """Delete these versions. Returns them with their numbers of rows.
 
-    Nobody can search them with the model that now serves the base, and the Node application, which asks for
-    no version, would find their rows among the new ones. What was paid for stays in the cache.
+    The model that now serves the base can't search them. The Node application, which requests no version,
+    would find their rows among the new ones. The embeddings stay in the cache.
     """
     base = change.base
     stored = await version_repository.list_versions(connection, base.id)

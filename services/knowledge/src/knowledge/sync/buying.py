@@ -1,6 +1,6 @@
-"""Buy the embeddings that the cache lacks, each once, in as few calls as there can be.
+"""Buys the embeddings that the cache lacks, each once, in as few calls as possible.
 
-They go to the cache as they arrive: a sync that is killed or fails later has lost none of them.
+They are stored in the cache as they arrive, so a sync that is killed or fails later loses none.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ from knowledge.content.chunks.records import Chunk
 from knowledge.embeddings import Embedder
 
 Bought = Callable[[Sequence[str], int], Awaitable[None]]
-"""Told of each batch: its texts, and how many more are under way or to be bought now."""
+"""Called for each batch, with its texts and the number of texts in flight or still to be bought."""
 
 
 class Buyer:
-    """Collects texts over many files, and hands full batches to the embedder, several at once.
+    """Collects texts over many files, and passes full batches to the embedder, several at once.
 
-    Leaving the context waits for the batches under way, for they are paid for, also after a failure of
-    another one; only a cancellation doesn't wait.
+    Leaving the context waits for the batches in flight, because they are paid for, even if another one
+    failed. Only a cancellation doesn't wait.
     """
 
     def __init__(self, pool: Pool, embedder: Embedder) -> None:
@@ -43,7 +43,7 @@ class Buyer:
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def want(self, chunks: Sequence[Chunk]) -> None:
-        """Remember the texts of ``chunks`` whose embeddings aren't in the cache, nor on their way there."""
+        """Add the texts of ``chunks`` whose embeddings are neither in the cache nor in flight."""
         texts = {chunk.content_hash: chunk.content for chunk in chunks}
         if not texts:
             return
@@ -54,7 +54,7 @@ class Buyer:
         self._wanted.update((key, text) for key, text in texts.items() if key not in known)
 
     async def buy(self, told: Bought, *, rest: bool) -> None:
-        """Have full batches of what is wanted embedded; with ``rest`` all of it, and wait for the answers.
+        """Embed full batches of the wanted texts; with ``rest`` embed all of them and wait for the answers.
 
         Raises what the embedder raised for a batch, of this call or of an earlier one.
         """

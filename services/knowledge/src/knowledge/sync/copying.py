@@ -1,4 +1,5 @@
-"""Write the rows of new chunks. The HNSW index decides what it costs: milliseconds a row, more the larger."""
+"""Writes the rows of new chunks. The HNSW index dominates the cost: milliseconds a row, growing with its
+size."""
 
 from collections.abc import Sequence
 
@@ -13,7 +14,7 @@ from knowledge.embeddings import DIMENSIONS, Vectors
 from knowledge.sync.progress import Progress
 
 ROWS_A_COPY = 5_000
-"""Rows in one COPY. Their vectors (31 MB) are all of the base that is in memory at once."""
+"""Rows in one COPY. No more vectors of the base are in memory at once (31 MB)."""
 
 ROWS_A_FETCH = 500
 
@@ -30,8 +31,8 @@ async def copy_chunks(
 ) -> None:
     """Write the rows of ``chunks``, which are new. Their embeddings are in the cache.
 
-    ``connection`` has the binary codecs. One COPY may take up to ``seconds``. ``progress`` is told of
-    the rows of each COPY when it is done: Postgres itself counts those of the one under way.
+    ``connection`` has the binary codecs. One COPY may take up to ``seconds``. ``progress`` is called with the
+    rows of each finished COPY; Postgres itself counts those of the current one.
     """
     progress.begin_writing(len(chunks))
     for part in _parts(chunks, ROWS_A_COPY):
@@ -43,11 +44,11 @@ async def copy_chunks(
 
 
 def neighbours_together(vectors: Vectors) -> list[int]:
-    """The order of rows in which each is among rows like it: by the nearest of some of them, taken evenly.
+    """An order that puts similar rows next to each other: sorted by the nearest of a few evenly sampled rows.
 
-    A row is put into the index beside its nearest neighbours: when they have just been written, their pages
-    are in the processor's cache. Measured: up to 20 % less time, the same recall. (Outwards from the nearest
-    is a little faster still, and loses recall.)
+    The index places a row beside its nearest neighbours. If those were just written, their pages are in the
+    processor's cache. Measured: up to 20 % less time, the same recall. (Ordering outwards from the nearest is
+    slightly faster, but loses recall.)
     """
     pivots = vectors[:: max(1, len(vectors) // PIVOTS)]
     order: list[int] = (vectors @ pivots.T).argmax(axis=1).argsort(kind="stable").tolist()

@@ -1,4 +1,4 @@
-"""The facts that a sync leaves. Pure."""
+"""The facts that a sync publishes. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,17 +10,17 @@ from knowledge.sync.records import SyncResult, SyncRun
 
 
 def started(run: SyncRun) -> SyncStarted:
-    """A sync began, perhaps once more."""
+    """A sync started, perhaps not for the first time."""
     return SyncStarted(knowledge_base_id=run.base.id, sync_id=run.id, version=run.base.version, mode=run.mode)
 
 
 def progressed(sync_id: UUID, base_id: str, progress: Mapping[str, Any]) -> SyncProgressed:
-    """How far a sync is; ``progress`` as :meth:`knowledge.sync.progress.Progress.to_json` shows it."""
+    """A sync's progress; ``progress`` as :meth:`knowledge.sync.progress.Progress.to_json` shows it."""
     return SyncProgressed.model_validate({"knowledgeBaseId": base_id, "syncId": sync_id, **progress})
 
 
 def completed(sync_id: UUID, base: KnowledgeBase, result: SyncResult) -> SyncCompleted:
-    """A sync ended well; the base is as its source."""
+    """A sync succeeded; the base equals its source."""
     return SyncCompleted(
         knowledge_base_id=base.id,
         sync_id=sync_id,
@@ -38,5 +38,5 @@ def completed(sync_id: UUID, base: KnowledgeBase, result: SyncResult) -> SyncCom
 
 
 def failed(sync_id: UUID, base_id: str, reason: str, paths: Sequence[str] = ()) -> SyncFailed:
-    """A sync ended without success; ``paths`` are of the first files that could not be read."""
+    """A sync failed; ``paths`` are the first files that could not be read."""
     return SyncFailed(knowledge_base_id=base_id, sync_id=sync_id, reason=reason, failed_files=list(paths))

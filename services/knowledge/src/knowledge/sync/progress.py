@@ -1,4 +1,4 @@
-"""How far a sync is."""
+"""A sync's progress."""
 
 import time
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from knowledge.embeddings import estimate_tokens
 
 @dataclass(slots=True)
 class Progress:
-    """Counts so far. Files are read and their chunks embedded; then rows are written, as fast as the index
-    takes them. ``underway`` is the share of files that are read and partly embedded, ``rows_under_way`` the
-    rows that the COPY in hand has written."""
+    """Counts so far. First files are read and their chunks embedded; then rows are written, as fast as the
+    index takes them. ``underway`` is the share of files that are read and partly embedded; ``rows_under_way``
+    are rows that the current COPY has written."""
 
     files_read: int = 0
     files_to_read: int = 0
@@ -26,31 +26,31 @@ class Progress:
     phase: SyncPhase = "reading"
     phase_began: float = field(default_factory=time.monotonic)
     rows_seen: float = 0
-    """When more rows were last seen: Postgres writes them, and counts them, by the thousand."""
+    """When the number of rows last grew: Postgres writes and counts them by the thousand."""
 
     @property
     def done(self) -> bool:
-        """Whether this is the end of the phase."""
+        """Whether the phase is complete."""
         return self._finished() == self._whole()
 
     def add_embedded(self, texts: Sequence[str]) -> None:
-        """These texts were embedded."""
+        """Count these embedded texts."""
         self.chunks_embedded += len(texts)
         self.tokens += estimate_tokens(texts)
 
     def begin_writing(self, rows: int) -> None:
-        """Everything is read, and ``rows`` are to be written."""
+        """Everything is read; ``rows`` must be written."""
         self.phase, self.phase_began = "writing", time.monotonic()
         self.rows_seen = self.phase_began
         self.rows_written, self.rows_under_way, self.rows_to_write = 0, 0, rows
 
     def add_written(self, rows: int) -> None:
-        """A COPY is done."""
+        """A COPY is finished."""
         self.rows_written, self.rows_under_way = self.rows_written + rows, 0
         self.rows_seen = time.monotonic()
 
     def see_under_way(self, rows: int) -> None:
-        """The COPY in hand has written ``rows`` by now."""
+        """The current COPY has written ``rows`` so far."""
         if rows != self.rows_under_way:
             self.rows_under_way, self.rows_seen = rows, time.monotonic()
 
@@ -61,7 +61,8 @@ class Progress:
         return round(self.chunks_embedded / max(time.monotonic() - self.phase_began, 0.001), 1)
 
     def seconds_left(self) -> float | None:
-        """Of this phase, at its pace so far, by files or rows; ``None`` while there is no pace yet."""
+        """Seconds left in this phase, at its speed so far, by files or rows; ``None`` while the speed is
+        unknown."""
         if self.done:
             return 0.0
         finished, now = self._finished(), time.monotonic()
@@ -75,7 +76,7 @@ class Progress:
         return round((now - self.phase_began) * share, 1)
 
     def to_json(self) -> dict[str, Any]:
-        """As jobs, facts and HTTP show it."""
+        """The JSON in jobs, facts and HTTP."""
         return {
             "phase": self.phase,
             "filesRead": self.files_read,

@@ -1,4 +1,4 @@
-"""Read the files of a sync and embed their chunks, ahead of the transaction that shows them."""
+"""Reads the files of a sync and embeds their chunks, before the transaction that shows them."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -27,13 +27,13 @@ FILES_AT_ONCE = 32
 
 Report = Callable[[Progress], Awaitable[None]]
 Outcome: TypeAlias = tuple[FileState, list[Chunk]]
-"""What came of a file."""
+"""The outcome of a file."""
 
 
 @dataclass(slots=True)
 class Reading:
-    """What came of the files: their states, and the chunks that have no row yet. ``later``: when those that
-    could not be had may be asked for again, where that is known."""
+    """The outcome of the files: their states, and the chunks that have no row yet. ``later``: when the failed
+    ones can be requested again, if known."""
 
     files: dict[str, FileState] = field(default_factory=dict)
     chunks: list[Chunk] = field(default_factory=list)
@@ -53,8 +53,8 @@ class Reader:
     async def read(
         self, files: Sequence[SourceFile], report: Report, at_hand: Mapping[ContentKey, Content]
     ) -> Reading:
-        """Read ``files``, each content once, and none of those ``at_hand``; a file that can't be fetched is a
-        failed file, never an error of the whole."""
+        """Read ``files``, each content once, except those ``at_hand``. A file that can't be fetched is a
+        failed file, not an error of the sync."""
         reading = Reading(progress=Progress(files_to_read=len(files)))
         progress, in_place = reading.progress, self._work.stored.chunk_ids
         async with (
@@ -81,7 +81,7 @@ class Reader:
     async def _parts(
         self, files: Sequence[SourceFile], at_hand: Mapping[ContentKey, Content]
     ) -> AsyncGenerator[list[Outcome], None]:
-        """What came of the files, part by part; the next part is read meanwhile."""
+        """The outcome of the files, part by part; the next part is read meanwhile."""
         alike: dict[ContentKey, list[SourceFile]] = {}
         for file in files:
             alike.setdefault(rules.content_key(file), []).append(file)
@@ -111,7 +111,7 @@ class Reader:
                     await upcoming
 
     async def _read_alike(self, files: Sequence[SourceFile]) -> list[Outcome]:
-        """What came of files of one content: where the first of them can't be had, the next is asked for."""
+        """The outcome of files with one content. If the first can't be fetched, the next is requested."""
         work, largest = self._work, self._work.max_file_bytes
         refused: list[Outcome] = []
         failed: list[tuple[SourceFile, str]] = []
@@ -138,7 +138,7 @@ class Reader:
 
 
 def _telling(progress: Progress, files: int, report: Report) -> Bought:
-    """Count what is bought for ``files`` more files, and report it while more is to come."""
+    """Count what is bought for ``files`` more files, and report it while more follows."""
     already = 0
 
     async def told(texts: Sequence[str], more: int) -> None:

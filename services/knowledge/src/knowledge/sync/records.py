@@ -1,4 +1,4 @@
-"""What a sync is to do, and what it did."""
+"""What a sync has to do, and what it did."""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -12,7 +12,7 @@ from knowledge.requests.records import Reason
 
 @dataclass(slots=True, frozen=True)
 class SyncRun:
-    """One run of a sync: ``id`` is the row in ``knowledge_syncs``."""
+    """One run of a sync; ``id`` is the row in ``knowledge_syncs``."""
 
     id: UUID
     base: KnowledgeBase
@@ -23,7 +23,7 @@ class SyncRun:
 
 @dataclass(slots=True)
 class Plan:
-    """The state that one transaction is to bring about: ``files`` all of them, ``chunks`` only new ones."""
+    """The state that one transaction writes: all ``files``, but only new ``chunks``."""
 
     files: dict[str, FileState] = field(default_factory=dict)
     chunks: list[Chunk] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Plan:
     removed: int = 0
 
     def wanted(self) -> set[UUID]:
-        """The ids of all rows that belong."""
+        """The ids of all rows that belong to it."""
         return {chunk_id for file in self.files.values() for chunk_id in file.chunk_ids}
 
     def failures(self) -> list[FileState]:
@@ -42,8 +42,8 @@ class Plan:
 
 @dataclass(slots=True, frozen=True)
 class SyncResult:
-    """What a sync did. Counts are files, and chunks written, deleted, or put in another place of their file;
-    ``versions_removed`` were of another model."""
+    """What a sync did. The counts are files, and chunks written, deleted, or moved within their file;
+    ``versions_removed`` were made by another model."""
 
     type: SyncType
     sha: str

@@ -7,7 +7,7 @@ from knowledge.content.files.records import FileState
 from knowledge.sync.records import Plan
 
 MOST_FILES = 200
-"""Files that one sync's history names: those in need of a look first."""
+"""Maximum files that one sync's history names; those that need attention come first."""
 
 _ORDER = {"failed": 0, "unsupported": 1}
 

@@ -1,4 +1,4 @@
-"""Tell how far a sync is: in its row, as facts, and to whoever runs it."""
+"""Reports a sync's progress: in its row, as facts, and to the job."""
 
 import asyncio
 import time
@@ -21,13 +21,13 @@ from knowledge.sync.progress import Progress
 log = structlog.get_logger()
 
 INTERVAL_SECONDS = 1.0
-"""Progress is told at most this often, but for the beginning and the end of a phase."""
+"""Progress is reported at most this often, except for the beginning and the end of a phase."""
 
 Watch = Callable[[Progress], Awaitable[None]]
 
 
 class Reporter:
-    """Reports of one sync. Each is a transaction of its own."""
+    """Reports of one sync. Each is a separate transaction."""
 
     def __init__(self, pool: Pool, lease: Lease, sync_id: UUID, base_id: str, watch: Watch) -> None:
         self._pool, self._lease, self._watch = pool, lease, watch
@@ -35,8 +35,8 @@ class Reporter:
         self._last: tuple[str, float] | None = None
 
     async def __call__(self, progress: Progress) -> None:
-        """Tell ``progress``, if it is time. Raises ``LeaseLost`` when another sync has taken over, or
-        the base was deleted: nothing more is paid for then."""
+        """Report ``progress``, if it is time. Raises ``LeaseLost`` if another sync has taken over or the base
+        was deleted, so that nothing more is paid for."""
         now = time.monotonic()
         if self._last is not None and not progress.done:
             phase, moment = self._last
@@ -54,8 +54,8 @@ class Reporter:
 
     @asynccontextmanager
     async def meanwhile(self, progress: Progress, backend: int) -> AsyncIterator[None]:
-        """Tell ``progress`` again and again while the body's transaction goes on in ``backend``; it must not
-        have locked the rows of the base, its sync or its facts. A report that fails is left out."""
+        """Report ``progress`` repeatedly while the body's transaction runs in ``backend``. That transaction
+        must not have locked the rows of the base, its sync or its facts. A report that fails is skipped."""
         task = asyncio.create_task(self._repeat(progress, backend))
         try:
             yield
@@ -70,7 +70,7 @@ class Reporter:
                 await self._look(progress, backend)
                 await self(progress)
             except Exception as error:
-                log.warning("progress not told", knowledge_base=self._base_id, error=repr(error))
+                log.warning("progress not reported", knowledge_base=self._base_id, error=repr(error))
                 if not is_transient(error):
                     raise
 
@@ -78,5 +78,5 @@ class Reporter:
         written = progress.rows_written
         async with self._pool.acquire() as connection:
             rows = await chunk_repository.get_copied_rows(connection, backend)
-        if progress.rows_written == written:  # else it was of a COPY that is done by now
+        if progress.rows_written == written:  # otherwise it was of a COPY that has finished since
             progress.see_under_way(rows)

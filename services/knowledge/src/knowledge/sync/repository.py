@@ -26,7 +26,7 @@ async def upsert_started(
     job_id: str,
     traceparent: str | None,
 ) -> None:
-    """The sync runs now, for the first time or again: what an earlier run left is cleared."""
+    """Mark the sync as running, for the first time or again: the results of an earlier run are cleared."""
     await connection.execute(UPSERT_STARTED, sync_id, base_id, mode, reason, job_id, traceparent)
 
 
@@ -46,7 +46,8 @@ async def update_finished(
     files: Mapping[str, Any] | None = None,
     progress: Mapping[str, Any] | None = None,
 ) -> None:
-    """``files`` as :func:`knowledge.sync.report.report_of` makes it; no ``progress`` leaves the last one."""
+    """``files`` as :func:`knowledge.sync.report.report_of` builds it; without ``progress`` the last one
+    stays."""
     status = "failed" if error else "completed"
     await connection.execute(UPDATE_FINISHED, sync_id, status, result, error, files, progress)
 
@@ -57,7 +58,7 @@ UPDATE knowledge_syncs SET status = 'queued', error = $2, finished_at = NULL WHE
 
 
 async def update_waiting(connection: Connection, sync_id: UUID, reason: str) -> None:
-    """The sync is to be run again, which ``reason`` says when and why."""
+    """Mark the sync as waiting to run again; ``reason`` says when and why."""
     await connection.execute(UPDATE_WAITING, sync_id, reason)
 
 
@@ -65,7 +66,7 @@ UPDATE_WAITING_REASON = "UPDATE knowledge_syncs SET error = $2 WHERE id = $1 AND
 
 
 async def update_waiting_reason(connection: Connection, sync_id: UUID, reason: str) -> None:
-    """Why a sync that has not begun doesn't begin."""
+    """Store why a sync that has not started doesn't start."""
     await connection.execute(UPDATE_WAITING_REASON, sync_id, reason)
 
 
@@ -73,5 +74,5 @@ UPDATE_PROGRESS = "UPDATE knowledge_syncs SET progress = $2 WHERE id = $1 AND st
 
 
 async def update_progress(connection: Connection, sync_id: UUID, progress: Mapping[str, Any]) -> None:
-    """How far a sync is that runs; nothing once it has ended."""
+    """Store the progress of a running sync; no effect once it has ended."""
     await connection.execute(UPDATE_PROGRESS, sync_id, progress)

@@ -1,4 +1,4 @@
-"""What the rows of a base already tell: the texts of contents that have moved, and embeddings paid for."""
+"""What the stored rows of a base already provide: the texts of moved contents, and embeddings paid for."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,10 +19,10 @@ ROWS_A_FETCH = 500
 
 
 async def read_from_rows(work: Work, files: Sequence[SourceFile]) -> dict[ContentKey, Content]:
-    """The contents of ``files`` (renamed, copied, put back) that the rows of other files hold.
+    """The contents of ``files`` (renamed, copied, restored) that the rows of other files hold.
 
-    What is stored is of the wanted fingerprint. Rows are believed only where all of a file's are there and
-    give its ids anew. Their embeddings go back to the cache if it has forgotten them.
+    The stored rows must have the wanted fingerprint. They are trusted only if all rows of a file exist and
+    yield its ids again. Their embeddings are put back into the cache if it has deleted them.
     """
     contents, holders = _holders(files, work.stored)
     for part in _parts(holders.values()):
@@ -41,10 +41,10 @@ async def read_from_rows(work: Work, files: Sequence[SourceFile]) -> dict[Conten
 def _holders(
     files: Sequence[SourceFile], stored: Stored
 ) -> tuple[dict[ContentKey, Content], dict[ContentKey, FileState]]:
-    """Contents that are known to give no rows, and a file for each of the others whose rows are all there.
+    """Contents that are known to have no rows, and for each other content a file whose rows all exist.
 
-    Not a failed one: what is left of its rows is no content. A website's pages are read in a format of their
-    own, which nothing tells of the files that are known.
+    A failed file doesn't count: its remaining rows aren't content. A website's pages are read in a format of
+    their own, which isn't stored with known files.
     """
     wanted = {content_key(file) for file in files if not file.format}
     contents: dict[ContentKey, Content] = {}
@@ -67,7 +67,7 @@ def _key(state: FileState) -> ContentKey:
 def _ours(
     base: KnowledgeBase, fingerprint: str, states: Sequence[FileState], texts: Mapping[UUID, str]
 ) -> list[FileState]:
-    """Those of ``states`` whose rows are as we wrote them: their texts give the same ids again."""
+    """The ``states`` whose rows are as we wrote them: their texts yield the same ids again."""
     ours = []
     for state in states:
         rows = [texts[chunk_id] for chunk_id in state.chunk_ids if chunk_id in texts]
@@ -78,7 +78,7 @@ def _ours(
 
 
 def _parts(states: Iterable[FileState]) -> Iterator[list[FileState]]:
-    """Files of about ``ROWS_A_FETCH`` rows together."""
+    """Groups of files with about ``ROWS_A_FETCH`` rows together."""
     part: list[FileState] = []
     rows = 0
     for state in states:

@@ -1,7 +1,7 @@
 """What a sync has to do. Pure.
 
-A chunk's id is a digest of its text, its file and what made it, so comparing two sets of ids is the whole
-comparison: rows of another model, another chunker or another writer never have a wanted id.
+A chunk's id is a digest of its text, its file and what made it, so it is enough to compare two sets of ids:
+rows of another model, another chunker or another writer never have a wanted id.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -22,19 +22,19 @@ from knowledge.sync.records import Plan
 
 
 def selection_of(base: KnowledgeBase) -> Selection:
-    """Which files ``base`` takes. Pages of a website have no extensions to go by: globs alone choose them."""
+    """Which files ``base`` takes. A website's pages have no extensions, so only globs select them."""
     website = base.source.startswith(SITEMAP_SCHEMES)
     return Selection(() if website else base.extensions, base.include, base.exclude)
 
 
 def wanted_index(base: KnowledgeBase, model: str, max_file_bytes: int, commit: str) -> Index:
-    """What the base's rows are to be made with, at this commit of its source."""
+    """What the base's rows should be made with, at this commit of its source."""
     return Index(model, fingerprint_of(base, model, max_file_bytes), definition_of(base), commit, 0)
 
 
 def files_to_read(listing: Sequence[SourceFile], stored: Stored, *, everything: bool) -> list[SourceFile]:
-    """The files whose rows can't be known without their content: new, changed, failed before, or with rows
-    that somebody else has deleted."""
+    """The files whose content is needed to know their rows: new, changed, failed before, or with rows that
+    another program has deleted."""
     return [
         file
         for file in listing
@@ -49,7 +49,7 @@ def files_to_read(listing: Sequence[SourceFile], stored: Stored, *, everything: 
 def plan_of(
     listing: Sequence[SourceFile], stored: Stored, read: Mapping[str, FileState], chunks: list[Chunk]
 ) -> Plan:
-    """The state to bring about: what was read, and what is known of the rest of the listing."""
+    """The state to write: what was read, and what is known of the rest of the listing."""
     known = stored.files
     plan = Plan(files={file.path: read.get(file.path) or known[file.path] for file in listing}, chunks=chunks)
     for path, state in plan.files.items():
@@ -67,7 +67,7 @@ def plan_of(
 def moved_chunks(
     plan: Plan, known: Mapping[str, FileState], existing: Collection[UUID]
 ) -> dict[UUID, dict[str, Any]]:
-    """The metadata of the rows in place that may have another one, for their files have other chunks now."""
+    """The metadata of stored rows that may have to change, because their files have other chunks now."""
     moved = {}
     for path, state in plan.files.items():
         before = known.get(path)
@@ -82,7 +82,7 @@ def moved_chunks(
 
 
 def is_current(stored: Stored, wanted: Index) -> bool:
-    """Whether nothing is to be done: the same commit, the same rules, exactly the rows that belong, and no
+    """Whether there is nothing to do: the same commit, the same rules, exactly the rows that belong, and no
     version of another model."""
     index, files = stored.index, stored.files.values()
     return (
@@ -98,10 +98,10 @@ def is_current(stored: Stored, wanted: Index) -> bool:
 def may_apply_partly(stored: Stored, fingerprint: str, wanted: Collection[UUID]) -> bool:
     """Whether the files that were read may be applied although others failed.
 
-    Not when the rows in place come from another model, chunker or writer: the failed files' old rows would
-    then stand beside new ones of another making. Nor when none would be left: where all files have moved and
-    none of them can be had yet, the old ones are better than nothing. Nor when half of a new version would
-    be found in place of another one that is whole.
+    Not if the stored rows come from another model, chunker or writer: the failed files' old rows would be
+    mixed with new ones made differently. Not if no rows would remain: if all files have moved and none can be
+    fetched yet, the old rows are better than none. Not if searches would find half of a new version in place
+    of a complete one.
     """
     if not stored.chunk_ids:
         return all(other.version == stored.version for other in stored.versions)

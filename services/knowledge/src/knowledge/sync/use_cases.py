@@ -34,8 +34,9 @@ log = structlog.get_logger()
 
 
 class FilesUnreadable(TransientError):
-    """Some files could not be fetched. What could be read is in place, unless rows of another model are; the
-    commit has not advanced. The sync's outcome is recorded. ``later``: when to come back, if known."""
+    """Some files could not be fetched. What could be read is written, unless the stored rows are of another
+    model; the commit has not advanced. The sync's outcome is recorded. ``later``: when to come back, if
+    known."""
 
     default_code = "files_unreadable"
 
@@ -47,11 +48,14 @@ class FilesUnreadable(TransientError):
 async def sync_base(deps: SyncDeps, run: SyncRun, watch: Watch) -> SyncResult:
     """Bring the rows of ``run.base`` in line with its source, all at once for readers.
 
-    Raises :class:`BaseBusy` while another sync of the base runs (nothing was recorded then), ``Later`` when
-    its source or the embedder is to be left alone for a while (it is recorded as waiting), ``LeaseLost``
-    when another one has taken over (its outcome stands, and this one changes nothing any more), ``NotFound``
-    when the base was deleted, :class:`FilesUnreadable`, and what source and embedder raise; a failure that
-    changed nothing is recorded.
+    Raises:
+
+    - :class:`BaseBusy` while another sync of the base runs. Nothing was recorded.
+    - ``Later`` if its source or the embedder asks for a pause. The sync is recorded as waiting.
+    - ``LeaseLost`` if another sync has taken over. That one's outcome stands; this one changes nothing more.
+    - ``NotFound`` if the base was deleted.
+    - :class:`FilesUnreadable`, and what source and embedder raise. A failure that changed nothing is
+      recorded.
     """
     owner = f"{deps.instance}/{uuid4()}"
     await _admit(deps, run)
@@ -78,7 +82,7 @@ async def sync_base(deps: SyncDeps, run: SyncRun, watch: Watch) -> SyncResult:
 
 
 async def _admit(deps: SyncDeps, run: SyncRun) -> None:
-    """Raises ``SiteSilent`` while too many syncs wait for the base's source, before anything is begun."""
+    """Raises ``SiteSilent`` while too many syncs wait for the base's source, before any work starts."""
     try:
         deps.sources.admit(run.base.source)
     except SiteSilent as later:
@@ -88,7 +92,8 @@ async def _admit(deps: SyncDeps, run: SyncRun) -> None:
 
 
 async def _check_exists(pool: Pool, base: KnowledgeBase, error: LeaseLost) -> None:
-    """A deletion takes the lease away too. Raises ``NotFound`` after one: nobody will take this sync up."""
+    """A deletion revokes the lease too. Raises ``NotFound`` after one: no other run will continue this
+    sync."""
     async with pool.acquire() as connection:
         if await bases.get_base(connection, base.id) is None:
             raise NotFound("The knowledge base was deleted", code="knowledge_base_deleted") from error
@@ -147,7 +152,7 @@ async def _bring_up_to_date(work: Work, held: Held, watch: Watch) -> SyncResult:
 
 
 async def _read(work: Work, listing: Sequence[SourceFile], report: Reporter) -> Reading:
-    """Read what the rows in place don't tell, and embed it."""
+    """Read and embed what the stored rows don't provide."""
     to_read = rules.files_to_read(listing, work.stored, everything=work.everything)
     with tracer().start_as_current_span("knowledge.read_and_embed") as span:
         span.set_attribute("knowledge.files", len(to_read))

@@ -6,11 +6,11 @@ from contracts.knowledge import SyncType
 from knowledge.sync.records import SyncResult
 
 _COUNTS = {"added": "added", "modified": "modified", "removed": "removed", "chunks_created": "chunksCreated"}
-"""Fields of a result that jobs know, and what they call them."""
+"""Fields of a result that jobs have, and their names there."""
 
 
 def parse_job_result(value: Any) -> SyncResult | None:
-    """What a finished job's value says; ``None`` when that is no sync's."""
+    """The result in a finished job's value; ``None`` if the value isn't a sync's."""
     if not isinstance(value, dict) or value.get("type") not in get_args(SyncType):
         return None
     if not isinstance(value.get("sha"), str):

@@ -26,8 +26,8 @@ class SyncDeps:
 
 @dataclass(slots=True, frozen=True)
 class Work:
-    """A run over an open source: ``stored`` is in place, ``wanted`` is what it is to be made with, from the
-    source at ``commit``."""
+    """A run with an open source: ``stored`` is the stored content, ``wanted`` is what it should be made with,
+    from the source at ``commit``."""
 
     deps: SyncDeps
     run: SyncRun
@@ -42,15 +42,17 @@ class Work:
 
     @property
     def max_file_bytes(self) -> int:
+        """Maximum bytes of one file."""
         return self.deps.sources.limits.file_bytes
 
     @property
     def everything(self) -> bool:
-        """Whether each file is read, also those that are as they were."""
+        """Whether each file is read, even unchanged ones."""
         return self.run.mode == "full" or not self.stored.is_made_with(self.wanted.fingerprint)
 
     @property
     def may_use_rows(self) -> bool:
-        """Whether texts may be taken from the rows in place: they are of the wanted making and definition."""
+        """Whether texts may be taken from the stored rows: they have the wanted fingerprint and
+        definition."""
         index = self.stored.index
         return not self.everything and index is not None and index.definition == self.wanted.definition

@@ -1,1 +1,1 @@
-"""Work that can't go on now: jobs that are put back, and slots that are lent meanwhile."""
+"""Work that can't continue now: jobs that are put back, and slots that are lent meanwhile."""

@@ -1,4 +1,4 @@
-"""Work that can't go on now, though nothing has failed: its job is put back, and no attempt is used up."""
+"""Work that can't continue now, although nothing has failed. Its job is put back and uses up no attempt."""
 
 import time
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from typing import ClassVar
 from common.errors import TransientError
 
 LONGEST_SECONDS = 3600.0
-"""Nobody is believed who asks for a longer pause: GitHub's limits are renewed within the hour."""
+"""A request for a longer pause is cut to this, because GitHub's limits renew within the hour."""
 
 
 class Later(TransientError):
@@ -15,7 +15,7 @@ class Later(TransientError):
 
     default_code = "later"
     longest_pause: ClassVar[float] = 10.0
-    """Seconds that the growing pause comes to at most."""
+    """Maximum seconds of the growing pause."""
 
     def __init__(self, reason: str, *, retry_at: float | None = None, code: str | None = None) -> None:
         super().__init__(reason, code=code)
@@ -23,7 +23,7 @@ class Later(TransientError):
 
 
 class RateLimited(Later):
-    """``who`` is not to be asked again for ``seconds``, at most an hour; ``why``: its answer."""
+    """Don't call ``who`` for ``seconds``, at most an hour; ``why`` is its answer."""
 
     default_code = "rate_limited"
 
@@ -35,5 +35,5 @@ class RateLimited(Later):
         super().__init__(f"{reason}: {why}" if why else reason, retry_at=self.until)
 
     def again(self, who: str | None = None) -> "RateLimited":
-        """The same for another call, or in other words."""
+        """The same pause, for another call or with another message."""
         return RateLimited(who or self.who, self.until - time.time(), self.why)

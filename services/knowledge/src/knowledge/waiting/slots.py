@@ -1,7 +1,7 @@
-"""Slots: how many syncs work at once. A sync that only waits for a silent site gives its slot up meanwhile.
+"""Slots: how many syncs work at once. A sync that only waits for a silent site lends its slot meanwhile.
 
-So a base whose source or embedder is away delays no other one. What waits is bounded by site: while
-``MOST_WAITING`` syncs wait for one, further ones that need it are put back.
+So a base whose source or embedder is down delays no other base. The number of waiting syncs is limited for
+each site: once ``MOST_WAITING`` syncs wait for it, further ones that need it are put back.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from knowledge.waiting.later import Later
 
 SILENCE_SECONDS = 0.5
-"""A sync that had no answer for this long, from any of the sites it has asked, lends its slot to others."""
+"""A sync that got no answer for this long, from any of its sites, lends its slot to others."""
 
 MOST_WAITING = 4
 EMBEDDER = "the embedder"
@@ -21,13 +21,13 @@ EMBEDDER = "the embedder"
 
 
 class SiteSilent(Later):
-    """As many syncs as may be wait already for a site that doesn't answer."""
+    """The maximum number of syncs already waits for a site that doesn't answer."""
 
     default_code = "site_silent"
 
 
 class Slots:
-    """``count`` of them; given out in the order they are asked for."""
+    """``count`` slots, assigned in the order of requests."""
 
     def __init__(self, count: int, *, silence_seconds: float = SILENCE_SECONDS) -> None:
         self.silence_seconds = silence_seconds
@@ -56,12 +56,12 @@ class Slots:
         await self._free.acquire()
 
     def give(self) -> None:
-        """Give a slot back."""
+        """Release a slot."""
         self._free.release()
 
 
 class _Slot:
-    """What one sync has of :class:`Slots`: a slot, or a place among those that wait for the sites it asks."""
+    """One sync's share of :class:`Slots`: a slot, or a place among those that wait for its sites."""
 
     def __init__(self, slots: Slots) -> None:
         self._slots = slots
@@ -80,7 +80,7 @@ class _Slot:
                 return
             await self._slots.take()
             self._held = True
-        if self._ended:  # while it was waited for
+        if self._ended:  # ended while it waited
             self._give()
 
     def end(self) -> None:
@@ -107,7 +107,8 @@ class _Slot:
             yield
         finally:
             self._under_way[site] -= 1
-        # Only an answer leads back: what fails is asked again, or ends the sync, and neither needs a slot.
+        # Only an answer leads back to a slot. A failed call is repeated or ends the sync, and neither needs
+        # one.
         self._last_answer = _now()
         self._stop_waiting()
         await self.take()
@@ -150,8 +151,8 @@ def admit(site: str) -> None:
 
 @asynccontextmanager
 async def waiting_for(site: str) -> AsyncIterator[None]:
-    """The body waits for an answer of ``site``, or for its wish to be left alone. Raises :class:`SiteSilent`
-    as :func:`admit` does."""
+    """The body waits for an answer of ``site``, or for the end of a pause it asked for. Raises
+    :class:`SiteSilent` as :func:`admit` does."""
     slot = _current.get()
     if slot is None:
         yield

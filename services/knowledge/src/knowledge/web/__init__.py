@@ -1,1 +1,1 @@
-"""Fetching from other people's hosts: guarded addresses, bounded answers, retries."""
+"""Fetches from other hosts: guarded addresses, bounded answers, retries."""

@@ -1,4 +1,4 @@
-"""HTTP on a user's behalf: each hop is judged anew, answers are bounded, credentials stay with their host."""
+"""HTTP on a user's behalf: each hop is checked, answers are bounded, credentials stay with their host."""
 
 import asyncio
 import base64
@@ -33,12 +33,12 @@ _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 
 
 class TooLarge(Exception):
-    """An answer is larger than it may be."""
+    """An answer exceeds its limit."""
 
 
 @dataclass(slots=True, frozen=True)
 class Access:
-    """Whom an operator trusts, hosts as ``canonical_place`` has them. ``allowed_hosts``: ``host`` or
+    """The hosts that an operator trusts, in ``canonical_place``'s form. ``allowed_hosts``: ``host`` or
     ``host:port`` that may be private. ``trusted_urls``: addresses that settings name (GitHub's API).
     ``credentials``: ``user:password`` by ``host`` or ``host:port``, sent there only."""
 
@@ -49,7 +49,7 @@ class Access:
 
 @dataclass(slots=True, frozen=True)
 class Fetched:
-    """The answer after redirects. ``url`` is where it came from, ``headers`` are without case."""
+    """The answer after redirects. ``url`` is its final address; names in ``headers`` are case-insensitive."""
 
     status: int
     url: str
@@ -58,20 +58,21 @@ class Fetched:
 
     @property
     def text(self) -> str:
-        """The content as UTF-8; bytes that are none become U+FFFD."""
+        """The content as UTF-8; other bytes become U+FFFD."""
         return self.content.decode(errors="replace")
 
     def json(self) -> Any:
-        """Raises ``TransientError`` for anything else: a gateway's page, an answer cut off."""
+        """The content as JSON. Raises ``TransientError`` if it isn't JSON: a gateway's page, a truncated
+        answer."""
         try:
             return json.loads(self.content)
         except ValueError as error:
-            raise TransientError(f"GET {self.url}: the answer is no JSON") from error
+            raise TransientError(f"GET {self.url}: the answer isn't JSON") from error
 
 
 class Fetcher:
-    """Gets URLs. Hosts that the operator trusts through ``http`` (and a proxy of the environment); all others
-    directly, at public addresses only. Close it at the end."""
+    """GETs URLs. Hosts that the operator trusts are fetched through ``http`` (and a proxy of the
+    environment); all others directly, at public addresses only. Close it at the end."""
 
     def __init__(
         self,
@@ -100,8 +101,8 @@ class Fetcher:
         return origin in self._trusted or host in allowed or place(host, port) in allowed
 
     def authorization(self, url: str) -> str | None:
-        """``Authorization`` for the URL's host, where the operator has set one; over plain HTTP only to a
-        host that is also trusted."""
+        """``Authorization`` for the URL's host, if the operator has set one. Over plain HTTP only to a host
+        that is also trusted."""
         scheme, host, port = origin_of(url)
         credential = self._access.credentials.get(place(host, port), self._access.credentials.get(host))
         if credential is None or (scheme != "https" and not self.trusts(url)):
@@ -109,8 +110,9 @@ class Fetcher:
         return "Basic " + base64.b64encode(credential.encode()).decode()
 
     async def addresses(self, url: str) -> list[str]:
-        """The checked addresses of the URL's host, for a program that connects by itself; none where the
-        operator trusts it. Raises :class:`AddressRefused`, and ``TransientError`` for an unknown host."""
+        """The checked addresses of the URL's host, for a program that connects by itself; empty if the
+        operator trusts the host. Raises :class:`AddressRefused`, and ``TransientError`` for an unknown host.
+        """
         if self.trusts(url):
             return []
         _, host, port = origin_of(url)
@@ -128,12 +130,12 @@ class Fetcher:
         secrets: Callable[[str], Mapping[str, str]] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> Fetched:
-        """Get ``url``, redirects followed, at most ``max_bytes`` of it. The answer's URL is canonical.
+        """GET ``url``, following redirects, with at most ``max_bytes`` of content. The answer's URL is
+        canonical.
 
-        ``secrets`` gives the headers for one hop by its URL, so that a token goes to its own host only;
-        without it the credentials of the settings are used. Raises :class:`AddressRefused`, ``Invalid`` for
-        another scheme, :class:`TooLarge`, and ``TransientError`` after retries. The caller judges the
-        status.
+        ``secrets`` returns the headers for one hop by its URL, so that a token goes to its own host only.
+        Without it the credentials of the settings are used. Raises :class:`AddressRefused`, ``Invalid`` for
+        another scheme, :class:`TooLarge`, and ``TransientError`` after retries. The caller checks the status.
         """
         url = canonical_url(url)
         if params:
@@ -147,7 +149,7 @@ class Fetcher:
         raise Invalid(f"GET {url}: more than {MAX_REDIRECTS} redirects", code="source_refused")
 
     def _check_limit(self, site: str) -> None:
-        """Raises ``RateLimited`` while the site has asked not to be asked."""
+        """Raises ``RateLimited`` during a pause that the site asked for."""
         now = time.time()
         self._limited = {site: limited for site, limited in self._limited.items() if limited.until > now}
         if limited := self._limited.get(site):
@@ -187,13 +189,13 @@ class Fetcher:
 async def _bounded(
     client: httpx.AsyncClient, url: str, headers: dict[str, str], max_bytes: int
 ) -> httpx.Response:
-    """One request; its body is read here, so that it can be given up on."""
+    """One request. Its body is read here, so that the deadline covers it."""
     try:
         request = client.build_request("GET", url, headers=headers)
     except httpx.InvalidURL as error:
-        raise Invalid(f"{url!r} is no URL: {error}", code="invalid_source") from error
+        raise Invalid(f"{url!r} isn't a URL: {error}", code="invalid_source") from error
     response = await client.send(request, stream=True, follow_redirects=False)
-    # Unpacked here, for httpx takes the beginning of a gzip for all of it.
+    # Decompressed here, because httpx accepts a truncated gzip as complete.
     packed = response.headers.get("content-encoding", "").strip().lower() in _PACKED
     unzip = zlib.decompressobj(wbits=47) if packed else None
     try:

@@ -1,8 +1,8 @@
-"""Connections that go only where they may: the address that was checked is the address that is dialled.
+"""Connects only to allowed addresses: the address that was checked is the address that is dialled.
 
-A name is resolved once, every address it has is checked, and the socket is opened to one of these addresses
-itself. A name server that answers differently the next time (DNS rebinding) changes nothing. TLS and ``Host``
-still use the name.
+A name is resolved once, every address it has is checked, and the socket is opened to one of these addresses.
+A name server that answers differently the next time (DNS rebinding) changes nothing. TLS and ``Host`` still
+use the name.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from common.errors import Forbidden
 from knowledge.web.public_addresses import is_public
 
 _RESOLVERS = ThreadPoolExecutor(32, thread_name_prefix="resolve")
-"""Of their own: a name server that is silent holds up no thread that reads files."""
+"""Separate threads: a silent name server blocks no thread that reads files."""
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
-"""The addresses of a host name; raises ``OSError`` when it has none."""
+"""The addresses of a host name. Raises ``OSError`` if it has none."""
 
 
 class AddressRefused(Forbidden):
-    """A host lies where a user's sources may not reach."""
+    """A host has an address that users' sources may not reach."""
 
     default_code = "source_address_refused"
 
@@ -41,15 +41,15 @@ async def resolve(host: str, port: int) -> Sequence[str]:
 async def checked_addresses(
     host: str, port: int, resolver: Resolve, allowed: Callable[[str], bool] = is_public
 ) -> Sequence[str]:
-    """The addresses of ``host``, all of them allowed. Raises :class:`AddressRefused` when one of them is not:
-    a public name with a private address beside the public one is an attack or a mistake."""
+    """The addresses of ``host``, all of them allowed. Raises :class:`AddressRefused` if any isn't: a public
+    name with a private address beside the public one is an attack or a mistake."""
     addresses = await resolver(host, port)
     if not addresses:
         raise OSError(f"{host} has no address")
     for address in addresses:
         if not allowed(address):
             raise AddressRefused(
-                f"{host} is at {address}, which is no public address; "
+                f"{host} is at {address}, which isn't a public address; "
                 "an operator can list the host in SOURCE_ALLOWED_HOSTS"
             )
     return addresses
@@ -87,13 +87,14 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
 
 class GuardedTransport(httpx.AsyncHTTPTransport):
-    """httpx over :class:`GuardedBackend`. No proxy: it would do the resolving, and reach what it can."""
+    """httpx over :class:`GuardedBackend`. Without a proxy: that would resolve names itself, and reach any
+    address it can."""
 
     def __init__(self, resolver: Resolve = resolve, allowed: Callable[[str], bool] = is_public) -> None:
         super().__init__(trust_env=True)  # SSL_CERT_FILE
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=httpx.create_ssl_context(),
-            max_connections=None,  # syncs are counted by site: silent ones must not use up a common number
+            max_connections=None,  # syncs are counted by site: silent ones must not use up a shared limit
             max_keepalive_connections=20,
             keepalive_expiry=5,
             network_backend=GuardedBackend(resolver, allowed),

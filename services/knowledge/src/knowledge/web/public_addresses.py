@@ -1,4 +1,4 @@
-"""Which addresses a fetch on a user's behalf may reach: the public internet, nothing of ours. Pure."""
+"""Which addresses a fetch on a user's behalf may reach: only the public internet. Pure."""
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -15,11 +15,11 @@ _REFUSED_V4 = tuple(
 _REFUSED_V6 = tuple(
     IPv6Network(network)
     for network in (
-        "2001::/32",  # Teredo: an IPv4 address in disguise
+        "2001::/32",  # Teredo: an embedded IPv4 address
         "3fff::/20",  # documentation, RFC 9637
     )
 )
-"""What ``ipaddress`` takes for global, or took in a Python that we run on.
+"""Networks that ``ipaddress`` considers global, or did in a Python version that we support.
 https://www.iana.org/assignments/iana-ipv4-special-registry and …/iana-ipv6-special-registry"""
 
 
@@ -28,8 +28,8 @@ def is_public(address: str) -> bool:
 
     Not loopback, private, link-local (cloud metadata), carrier-grade NAT, benchmarking, unique-local,
     site-local, multicast, reserved, documentation, a network's own NAT64 (64:ff9b:1::/48) or unspecified, nor
-    any of these wrapped up in an IPv6 address (IPv4-mapped, 6to4, Teredo, NAT64). An address with a zone is a
-    link's, and anything that is no IP address isn't public either.
+    any of these embedded in an IPv6 address (IPv4-mapped, 6to4, Teredo, NAT64). An address with a zone
+    belongs to one link, and anything that isn't an IP address isn't public either.
     """
     try:
         ip = ip_address(address)

@@ -1,4 +1,5 @@
-"""Calls to other people's HTTP APIs: retried with jitter on what may pass, ``Retry-After`` honoured."""
+"""Calls to other hosts' HTTP APIs: temporary failures are retried with jitter, ``Retry-After`` is
+honoured."""
 
 import asyncio
 import time
@@ -22,10 +23,10 @@ _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 
 @dataclass(slots=True, frozen=True)
 class Retries:
-    """``attempts`` in all; the first pause is up to ``base_seconds``, each further one twice that, up to
-    ``longest_seconds``, or as long as the server asks.
+    """``attempts`` in all. The first pause is up to ``base_seconds``; each further one doubles, up to
+    ``longest_seconds``, or is as long as the server asks.
 
-    A server that asks for more than ``longest_seconds`` is not waited for: the whole job is put back.
+    If a server asks for more than ``longest_seconds``, the whole job is put back.
     """
 
     attempts: int = 4
@@ -41,12 +42,12 @@ async def send(
     retries: Retries,
     quoted: bool = True,
 ) -> httpx.Response:
-    """The response of ``request``, once it is none of the passing failures. A sync holds its slot only while
+    """The response of ``request``, once it isn't a temporary failure. A sync keeps its slot only while
     ``site`` answers.
 
-    Raises ``TransientError`` (``what``, the status, and the server's words if they are to be ``quoted``) when
-    the attempts are used up, and :class:`RateLimited` when the server has said when to come back. The caller
-    judges every other status.
+    Raises ``TransientError`` (``what``, the status, and the server's words if ``quoted``) once the attempts
+    are used up, and :class:`RateLimited` if the server has said when to come back. The caller checks every
+    other status.
     """
     async with waiting_for(site):
         return await _send(request, what, site, retries, quoted)
@@ -78,7 +79,8 @@ async def _send(
 
 
 def _passing(response: httpx.Response) -> bool:
-    """Whether to try again: overload, a gateway's trouble, or a rate limit (GitHub says 403 for that too)."""
+    """Whether to try again: overload, a gateway's trouble, or a rate limit (for which GitHub also answers
+    403)."""
     if response.status_code in _RETRIED:
         return True
     return response.status_code == 403 and (
@@ -89,14 +91,14 @@ def _passing(response: httpx.Response) -> bool:
 
 
 def _is_secondary_limit(response: httpx.Response) -> bool:
-    """GitHub's limit on bursts may come without a header: then a minute is to be waited at least.
+    """GitHub's limit on bursts may come without a header: then wait at least a minute.
     https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api"""
     return response.status_code in (403, 429) and b"secondary rate limit" in response.content[:2000]
 
 
 def asked_pause(response: httpx.Response) -> float | None:
-    """Seconds that ``Retry-After`` (a number or a date) or GitHub's ``X-RateLimit-Reset`` ask for, at most an
-    hour: ``Retry-After: inf`` would keep everybody away for ever."""
+    """Seconds that ``Retry-After`` (a number or a date) or GitHub's ``X-RateLimit-Reset`` asks for, at most
+    an hour: ``Retry-After: inf`` would never end."""
     asked = _asked(response)
     return None if asked is None else min(asked, LONGEST_SECONDS)
 
@@ -122,5 +124,5 @@ def _asked(response: httpx.Response) -> float | None:
 
 
 def _words(response: httpx.Response) -> str:
-    """What the server says about its refusal, shortened: it ends up in logs and job results."""
+    """The server's reason for its refusal, shortened: it ends up in logs and job results."""
     return " ".join(response.text.split())[:200]

@@ -1,1 +1,1 @@
-"""Webhooks of GitHub: a push syncs the bases that it touches, at once."""
+"""GitHub's webhooks: a push syncs the bases that it touches, at once."""

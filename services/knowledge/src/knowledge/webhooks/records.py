@@ -1,4 +1,4 @@
-"""A push, as far as it concerns bases."""
+"""The part of a push that concerns bases."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from knowledge.sources.location import GITHUB
 
 @dataclass(slots=True, frozen=True)
 class Push:
-    """``paths`` that a push touched; ``None`` when they can't be told, so that any may be. ``host`` is
+    """``paths`` that a push touched; ``None`` if they aren't all known, so that any may be. ``host`` is
     GitHub's, or an Enterprise's with its port."""
 
     repository: str

@@ -28,7 +28,7 @@ async def receive_from_github(
     event: EventName = "",
     signature: Annotated[str, Header(alias="X-Hub-Signature-256", max_length=200)] = "",
 ) -> Response:
-    """Take a delivery of GitHub's: ``push`` syncs the bases that it touches, other events change nothing."""
+    """Take a delivery from GitHub: ``push`` syncs the bases that it touches, other events change nothing."""
     secret = resources.settings.github_webhook_secret
     if secret is None:
         raise NotFound("Webhooks are off: GITHUB_WEBHOOK_SECRET is not set", code="webhooks_off")

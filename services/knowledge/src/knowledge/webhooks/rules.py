@@ -1,4 +1,4 @@
-"""Which bases a push concerns, and whether it is GitHub that says so. Pure."""
+"""Which bases a push concerns, and whether GitHub sent it. Pure."""
 
 import hashlib
 import hmac
@@ -11,23 +11,24 @@ from knowledge.sources.selection import below
 from knowledge.webhooks.records import Push
 
 MOST_COMMITS = 2048
-"""GitHub lists no more commits of a push, so a push of that many may have had others.
+"""GitHub lists at most so many commits of a push, so a push with that many may have had more.
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#push"""
 
 _BRANCH, _TAG = "refs/heads/", "refs/tags/"
 
 
 def is_signed(body: bytes, signature: str, secret: str) -> bool:
-    """Whether ``X-Hub-Signature-256`` is the body's. Takes as long for any wrong signature."""
+    """Whether ``X-Hub-Signature-256`` is the body's. Takes equally long for any wrong signature."""
     expected = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     return hmac.compare_digest(expected.encode(), signature.encode())
 
 
 def touched_paths(commits: Sequence[tuple[str, ...]], *, rewritten: bool) -> frozenset[str] | None:
-    """The paths of all commits (each: the paths it names), or ``None`` where they don't tell everything.
+    """The paths of all commits (each: the paths it names), or ``None`` if they are incomplete.
 
-    They don't after a force-push or for a new branch (``rewritten``), for a push of more commits than are
-    listed, and for a commit that names none: a merge may have changed files while it resolved conflicts.
+    They are incomplete after a force-push or for a new branch (``rewritten``), for a push of more commits
+    than are listed, and for a commit that names no path: a merge may have changed files while it resolved
+    conflicts.
     """
     if rewritten or not commits or len(commits) >= MOST_COMMITS or not all(commits):
         return None
@@ -36,7 +37,7 @@ def touched_paths(commits: Sequence[tuple[str, ...]], *, rewritten: bool) -> fro
 
 def concerns(push: Push, source: str) -> bool:
     """Whether the base with this source may have changed: the same repository and branch (or tag), and a
-    touched path below its own, in whole segments."""
+    touched path below its own, by whole segments."""
     try:
         location = parse_source(source)
     except PermanentError:

@@ -1,4 +1,4 @@
-"""Sync what a push touched."""
+"""Syncs what a push touched."""
 
 from uuid import UUID, uuid5
 
@@ -13,13 +13,13 @@ from knowledge.webhooks.rules import concerns
 log = structlog.get_logger()
 
 _DELIVERIES = UUID("8c5bd9d0-6a1b-5a6e-9d0f-3f2f6d9f8a11")
-"""Namespace of the ids of syncs that deliveries ask for."""
+"""Namespace of the ids of syncs that deliveries request."""
 
 
 async def sync_touched(pool: Pool, push: Push, delivery: str) -> list[tuple[str, str]]:
-    """Ask for a sync of every base that the push concerns; (base id, job id) of each.
+    """Request a sync of every base that the push concerns. Returns (base id, job id) for each.
 
-    The same ``delivery`` again asks for nothing more: it names the same syncs.
+    The same ``delivery`` again has no further effect, because it names the same syncs.
     """
     async with transaction(pool) as connection:
         touched = [

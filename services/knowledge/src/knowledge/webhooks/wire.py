@@ -1,4 +1,4 @@
-"""What of GitHub's payloads is read. Everything else is ignored."""
+"""The fields of GitHub's payloads that are read. Everything else is ignored."""
 
 from contextlib import suppress
 from typing import Annotated
@@ -23,7 +23,7 @@ class Repository(_Payload):
     default_branch: str = "main"
 
     def host(self) -> str:
-        """GitHub's own, or an Enterprise's; empty for what is no web address."""
+        """GitHub's own, or an Enterprise's; empty if it isn't a web address."""
         with suppress(PermanentError):
             return urlsplit(canonical_url(self.html_url)).netloc
         return ""
@@ -35,6 +35,7 @@ class PushedCommit(_Payload):
     removed: list[str] = Field(default_factory=list)
 
     def paths(self) -> tuple[str, ...]:
+        """All paths that the commit added, changed or removed."""
         return (*self.added, *self.modified, *self.removed)
 
 
@@ -49,7 +50,7 @@ class PushPayload(_Payload):
     forced: bool = False
 
     def push(self) -> Push:
-        """The push, as far as bases are concerned."""
+        """The push, as far as it concerns bases."""
         commits = [commit.paths() for commit in self.commits]
         paths = touched_paths(commits, rewritten=self.created or self.forced)
         at = self.repository

@@ -1,1 +1,1 @@
-"""Embeddings that are paid for, by model and content."""
+"""Embeddings that were paid for, by model and content."""

@@ -17,7 +17,7 @@ WHERE model = $1 AND content_hash = ANY($2::bytea[]) AND used_at < now() - inter
 
 
 async def update_cache_used(connection: Connection, model: str, hashes: Sequence[bytes]) -> None:
-    """Remember that these embeddings are needed, once a day at most."""
+    """Record that these embeddings are needed, at most once a day."""
     await connection.execute(UPDATE_CACHE_USED, model, hashes)
 
 
@@ -27,7 +27,7 @@ SELECT content_hash FROM knowledge_embedding_cache WHERE model = $1 AND content_
 
 
 async def list_cached_hashes(connection: Connection, model: str, hashes: Sequence[bytes]) -> set[bytes]:
-    """Those of ``hashes`` that have an embedding of ``model``."""
+    """Those ``hashes`` that have an embedding of ``model``."""
     rows = await connection.fetch(LIST_CACHED_HASHES, model, hashes)
     return {row["content_hash"] for row in rows}
 
@@ -39,7 +39,7 @@ WHERE model = $1 AND content_hash = ANY($2::bytea[])
 
 
 async def get_cached(connection: Connection, model: str, hashes: Sequence[bytes]) -> dict[bytes, Any]:
-    """Embeddings by content hash, as pgvector's ``Vector``; ``connection`` has the binary codecs."""
+    """Embeddings by content hash, as pgvector's ``Vector``. ``connection`` has the binary codecs."""
     rows = await connection.fetch(GET_CACHED, model, hashes)
     return {row["content_hash"]: row["embedding"] for row in rows}
 
@@ -54,7 +54,7 @@ ON CONFLICT DO NOTHING
 async def insert_cached(
     connection: Connection, model: str, hashes: Sequence[bytes], vectors: Vectors
 ) -> None:
-    """Keep embeddings for good: they are paid for. ``connection`` has the binary codecs."""
+    """Store embeddings that were paid for. ``connection`` has the binary codecs."""
     await connection.execute(INSERT_CACHED, model, hashes, [Vector(row) for row in vectors])
 
 
@@ -70,7 +70,7 @@ ON CONFLICT DO NOTHING
 
 
 async def insert_cached_from_rows(connection: Connection, model: str, chunk_ids: Sequence[UUID]) -> None:
-    """Put the embeddings of these rows, which ``model`` made, back into a cache that has forgotten them."""
+    """Put the embeddings of these rows, which ``model`` made, back into the cache if it has deleted them."""
     await connection.execute(INSERT_CACHED_FROM_ROWS, model, chunk_ids)
 
 
@@ -78,5 +78,5 @@ DELETE_CACHED = "DELETE FROM knowledge_embedding_cache WHERE used_at < now() - $
 
 
 async def delete_cached(connection: Connection, unused_for: timedelta) -> None:
-    """Forget embeddings that no sync has needed for so long."""
+    """Delete embeddings that no sync has needed for that long."""
     await connection.execute(DELETE_CACHED, unused_for)

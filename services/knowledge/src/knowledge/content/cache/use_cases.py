@@ -1,4 +1,4 @@
-"""Forget embeddings that nobody needs any more."""
+"""Removes embeddings that are no longer needed."""
 
 from datetime import timedelta
 
@@ -7,6 +7,6 @@ from knowledge.content.cache import repository
 
 
 async def forget_embeddings(pool: Pool, unused_for: timedelta) -> None:
-    """Delete those that no sync has needed for so long."""
+    """Delete embeddings that no sync has needed for that long."""
     async with transaction(pool) as connection:
         await repository.delete_cached(connection, unused_for)

@@ -1,1 +1,1 @@
-"""Chunks: the rows that searches go through."""
+"""Chunks: the rows that searches read."""

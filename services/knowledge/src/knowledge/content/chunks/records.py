@@ -7,8 +7,8 @@ from uuid import UUID
 
 @dataclass(slots=True, frozen=True)
 class Chunk:
-    """One row to be. ``id`` is derived from all in the row but its place in the file, ``content_hash`` is
-    SHA-256."""
+    """A row to be written. ``id`` is derived from everything in the row except its place in the file;
+    ``content_hash`` is SHA-256."""
 
     id: UUID
     path: str
@@ -19,5 +19,5 @@ class Chunk:
 
 
 def metadata_of(path: str, index: int, total: int) -> dict[str, Any]:
-    """A row's metadata, as the Node application reads and writes it."""
+    """A row's metadata, in the Node application's form."""
     return {"sourceFile": path, "chunkIndex": index, "totalChunks": total}

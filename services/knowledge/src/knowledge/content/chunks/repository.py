@@ -14,7 +14,7 @@ LIST_CHUNK_IDS = "SELECT id FROM knowledge_embeddings WHERE knowledge_base_id = 
 
 
 async def list_chunk_ids(connection: Connection, base_id: str, version: str) -> set[UUID]:
-    """Ids of the rows in place, whoever wrote them."""
+    """Ids of the stored rows, of any writer."""
     return {row["id"] for row in await connection.fetch(LIST_CHUNK_IDS, base_id, version)}
 
 
@@ -30,7 +30,7 @@ DELETE_CHUNKS = "DELETE FROM knowledge_embeddings WHERE id = ANY($1::uuid[])"
 
 
 async def delete_chunks(connection: Connection, chunk_ids: Iterable[UUID], seconds: float) -> None:
-    """Delete these rows within ``seconds``: each costs milliseconds in the HNSW index."""
+    """Delete these rows within ``seconds``. Each costs milliseconds in the HNSW index."""
     await connection.execute(DELETE_CHUNKS, list(chunk_ids), timeout=seconds)
 
 
@@ -44,7 +44,7 @@ WHERE chunk.id = moved.id AND chunk.metadata IS DISTINCT FROM moved.metadata
 async def update_metadata(
     connection: Connection, metadata: Mapping[UUID, Mapping[str, Any]], seconds: float
 ) -> int:
-    """Give these rows this metadata; the number of those that had other."""
+    """Set these rows' metadata. Returns the number of rows that had other metadata."""
     done = await connection.execute(UPDATE_METADATA, list(metadata), list(metadata.values()), timeout=seconds)
     return int(done.rpartition(" ")[2])
 
@@ -82,7 +82,7 @@ GET_BACKEND = "SELECT pg_backend_pid()"
 
 
 async def get_backend(connection: Connection) -> int:
-    """The process of the server that serves this transaction."""
+    """The process id of the server process that runs this transaction."""
     pid: int = await connection.fetchval(GET_BACKEND)
     return pid
 
@@ -91,8 +91,8 @@ GET_COPIED_ROWS = "SELECT tuples_processed FROM pg_stat_progress_copy WHERE pid 
 
 
 async def get_copied_rows(connection: Connection, backend: int) -> int:
-    """How many rows the COPY that ``backend`` runs has written. Those that it was sent may be thousands more:
-    they wait in the buffers of the connection."""
+    """How many rows the COPY in ``backend`` has written. Thousands more may have been sent: they wait in the
+    connection's buffers."""
     rows: int | None = await connection.fetchval(GET_COPIED_ROWS, backend)
     return rows or 0
 
@@ -101,5 +101,5 @@ DELETE_CHUNKS_OF_BASE = "DELETE FROM knowledge_embeddings WHERE knowledge_base_i
 
 
 async def delete_chunks_of_base(connection: Connection, base_id: str, seconds: float) -> None:
-    """Delete the rows of every version, whoever wrote them."""
+    """Delete the rows of every version, of any writer."""
     await connection.execute(DELETE_CHUNKS_OF_BASE, base_id, timeout=seconds)

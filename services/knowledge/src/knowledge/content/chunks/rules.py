@@ -1,4 +1,4 @@
-"""Cut a file into chunks that are known by what is in them. Pure."""
+"""Cuts a file into chunks that are identified by their content. Pure."""
 
 import hashlib
 from collections import Counter
@@ -13,9 +13,9 @@ from knowledge.content.chunks.records import Chunk
 def chunk_file(base: KnowledgeBase, fingerprint: str, path: str, texts: Sequence[str]) -> list[Chunk]:
     """The chunks of one file.
 
-    Its place among them is no part of a chunk's id: a paragraph at the end of a file changes ``totalChunks``
-    of all, one at its beginning ``chunkIndex`` too, and an UPDATE of these alone leaves the HNSW index be. On
-    pages that are half full (revision 019) it takes 0.1 ms a row where to delete and insert it takes 1.7 to 8
+    A chunk's place in the file isn't part of its id. A paragraph at the end of a file changes ``totalChunks``
+    of all chunks, one at its beginning ``chunkIndex`` too, and an UPDATE of only these leaves the HNSW index
+    unchanged. On half-full pages (revision 019) it takes 0.1 ms a row; deleting and inserting takes 1.7 to 8
     (200 chunks of a file among 5,000, measured).
     """
     chunks = []

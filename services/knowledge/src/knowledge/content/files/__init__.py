@@ -1,1 +1,1 @@
-"""Files: what is known of each, and the rows that it became."""
+"""Files: what is known of each, and the rows made from it."""

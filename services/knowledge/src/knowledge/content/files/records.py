@@ -1,4 +1,4 @@
-"""What is known of a file, and what its content comes to."""
+"""What is known of a file, and what its content yields."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from typing import Literal, TypeAlias
 from uuid import UUID
 
 Outcome: TypeAlias = Literal["indexed", "empty", "unsupported", "failed"]
-"""``unsupported``: the content is no text, and would be refused again. ``failed``: it wasn't fetched."""
+"""``unsupported``: the content isn't text and would be refused again. ``failed``: it wasn't fetched."""
 
 
 @dataclass(slots=True, frozen=True)
 class FileState:
-    """What is known of a file: the content it was last read from and the rows which that became."""
+    """What is known of a file: the content it was last read from, and the rows made from that."""
 
     path: str
     content_sha: str
@@ -21,12 +21,12 @@ class FileState:
 
 
 ContentKey: TypeAlias = tuple[str, str]
-"""A content's hash and the format that it is read as: two files that share it have the same text."""
+"""A content's hash and the format it is read as. Two files that share both have the same text."""
 
 
 @dataclass(slots=True, frozen=True)
 class Content:
-    """What a content comes to, in whatever file it is: its chunks' texts, or why it has none."""
+    """What a content yields, in any file: its chunks' texts, or why it has none."""
 
     outcome: Outcome
     reason: str | None

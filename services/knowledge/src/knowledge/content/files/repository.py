@@ -60,5 +60,5 @@ DELETE FROM knowledge_files WHERE knowledge_base_id = $1 AND version = $2 AND pa
 
 
 async def delete_files(connection: Connection, base_id: str, version: str, paths: Sequence[str]) -> None:
-    """Forget files; their rows are not touched."""
+    """Delete the records of files. Their rows aren't touched."""
     await connection.execute(DELETE_FILES, base_id, version, paths)

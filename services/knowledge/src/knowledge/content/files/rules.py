@@ -1,4 +1,4 @@
-"""What becomes of files, by their content. Pure."""
+"""What files yield, by their content. Pure."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
@@ -24,8 +24,8 @@ def read_files(
     content: bytes,
     max_file_bytes: int = MAX_FILE_BYTES,
 ) -> list[tuple[FileState, list[Chunk]]]:
-    """The state and the chunks of each of ``files``, all of one key, from the content that was fetched for
-    the first. Raises ``FileUnreadable``."""
+    """The state and the chunks of each of ``files``, which all have one key, from the content fetched for the
+    first. Raises ``FileUnreadable``."""
     try:
         text = read_document(files[0].name, content, max_bytes=max_file_bytes)
     except UnsupportedContent as error:
@@ -47,7 +47,7 @@ def files_of(
 
 
 def unsupported_file(file: SourceFile, reason: str) -> FileState:
-    """The state of a file that has no text: no rows, and it isn't read again until it changes."""
+    """The state of a file without text: no rows, and it isn't read again until it changes."""
     return FileState(file.path, file.content_sha, "unsupported", reason, ())
 
 

@@ -1,1 +1,1 @@
-"""Indexes: what the rows of a version were made with."""
+"""Indexes: which model and rules made the rows of a version."""

@@ -1,4 +1,4 @@
-"""What the rows of a version of a base were made with."""
+"""Which model and rules made the rows of a version."""
 
 from dataclasses import dataclass
 

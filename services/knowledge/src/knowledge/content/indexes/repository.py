@@ -1,5 +1,5 @@
-"""SQL of the indexes, and of what the Node application reads of them. Functions take a connection, run one
-statement and never commit."""
+"""SQL of the indexes, and of the index state that the Node application reads. Functions take a connection,
+run one statement and never commit."""
 
 from common.postgres import Connection
 from knowledge.content.indexes.records import Index
@@ -11,7 +11,7 @@ FROM knowledge_indexes WHERE knowledge_base_id = $1 AND version = $2
 
 
 async def get_index(connection: Connection, base_id: str, version: str) -> Index | None:
-    """What a version's rows were made with; ``None`` where no sync of ours made them."""
+    """What a version's rows were made with; ``None`` if no sync of ours made them."""
     row = await connection.fetchrow(GET_INDEX, base_id, version)
     return Index(**dict(row)) if row else None
 
@@ -27,7 +27,7 @@ ON CONFLICT (knowledge_base_id, version) DO UPDATE SET model = excluded.model, s
 
 
 async def upsert_index(connection: Connection, base_id: str, version: str, index: Index) -> None:
-    """Store what a version's rows are made with now."""
+    """Store what a version's rows are now made with."""
     await connection.execute(
         UPSERT_INDEX,
         base_id,
@@ -48,7 +48,7 @@ ON CONFLICT (knowledge_base_id) DO UPDATE SET last_commit_sha = excluded.last_co
 
 
 async def upsert_sync_state(connection: Connection, base_id: str, commit: str) -> None:
-    """What the Node application reads."""
+    """Store the index state that the Node application reads."""
     await connection.execute(UPSERT_SYNC_STATE, base_id, commit)
 
 
@@ -56,5 +56,5 @@ DELETE_SYNC_STATE = "DELETE FROM knowledge_sync_state WHERE knowledge_base_id = 
 
 
 async def delete_sync_state(connection: Connection, base_id: str) -> None:
-    """Forget what the Node application reads of the base."""
+    """Delete the index state that the Node application reads."""
     await connection.execute(DELETE_SYNC_STATE, base_id)

@@ -1,4 +1,4 @@
-"""What tells whether rows in place were made with today's rules, from today's files. Pure."""
+"""Fingerprints: whether stored rows were made with today's rules, from today's files. Pure."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,16 +8,17 @@ from knowledge.bases.records import KnowledgeBase
 from knowledge.documents import MAX_FILE_BYTES, READERS
 
 CHUNKER = "windows-1"
-"""Names the chunker's rules: change it with them, and every base is built anew at its next sync."""
+"""Names the chunker's rules. Change it with them; every base is then rebuilt at its next sync."""
 
 
 def fingerprint_of(base: KnowledgeBase, model: str, max_file_bytes: int = MAX_FILE_BYTES) -> str:
-    """64 hex digits for what turns a file into rows: readers, model, chunker, chunk sizes, largest file."""
+    """64 hex digits over everything that turns a file into rows: readers, model, chunker, chunk sizes,
+    largest file."""
     return _sha256([READERS, CHUNKER, model, base.chunk_size, base.chunk_overlap, max_file_bytes])
 
 
 def definition_of(base: KnowledgeBase) -> str:
-    """64 hex digits for what says which files belong to the base."""
+    """64 hex digits over everything that selects the base's files."""
     return _sha256([base.source, base.extensions, base.include, base.exclude])
 
 

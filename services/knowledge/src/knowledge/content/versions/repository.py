@@ -24,8 +24,8 @@ ORDER BY made.synced_at DESC NULLS LAST, version
 
 
 async def list_versions(connection: Connection, base_id: str) -> list[StoredVersion]:
-    """The versions of a base that are in place, the one synced last first. Takes a step of an index for each
-    version, however many rows it has."""
+    """The stored versions of a base, the one synced last first. Takes one step of an index for each version,
+    however many rows it has."""
     return [StoredVersion(**dict(row)) for row in await connection.fetch(LIST_VERSIONS, base_id)]
 
 
@@ -37,7 +37,7 @@ DELETE FROM knowledge_embeddings WHERE knowledge_base_id = $1 AND version = ANY(
 async def delete_chunks_of_versions(
     connection: Connection, base_id: str, versions: Sequence[str], seconds: float
 ) -> int:
-    """Delete the rows of these versions, whoever wrote them; their number."""
+    """Delete the rows of these versions, of any writer. Returns their number."""
     done: str = await connection.execute(DELETE_CHUNKS_OF_VERSIONS, base_id, versions, timeout=seconds)
     return int(done.rpartition(" ")[2])
 
@@ -46,5 +46,5 @@ DELETE_INDEXES = "DELETE FROM knowledge_indexes WHERE knowledge_base_id = $1 AND
 
 
 async def delete_indexes(connection: Connection, base_id: str, versions: Sequence[str]) -> None:
-    """Forget what these versions were made of, and their files."""
+    """Delete the index and file records of these versions."""
     await connection.execute(DELETE_INDEXES, base_id, versions)

@@ -6,6 +6,6 @@ from knowledge.content.versions.records import StoredVersion
 
 
 def of_other_models(versions: Sequence[StoredVersion], current: str, model: str) -> list[str]:
-    """The versions beside ``current`` whose rows ``model`` hasn't made: it can't search them, and a reader
-    that asks for no version would compare its vectors with theirs."""
+    """The versions other than ``current`` whose rows ``model`` hasn't made. It can't search them, and a
+    reader that requests no version would compare its vectors with theirs."""
     return [other.version for other in versions if other.version != current and other.model != model]

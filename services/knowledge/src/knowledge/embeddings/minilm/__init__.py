@@ -1,7 +1,7 @@
 """all-MiniLM-L6-v2 (int8 ONNX) on this machine's processor: 384 dimensions, zero-padded to 1,536.
 
-WordPiece tokens (at most 256), mean pooling over the attention mask, length 1. One text a run: unbatched is
-fastest on a CPU, and makes a vector independent of what else is embedded.
+WordPiece tokens (at most 256), mean pooling over the attention mask, length 1. Each run embeds one text:
+unbatched runs are fastest on a CPU, and a vector doesn't depend on what else is embedded.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _TOKENIZER = Path(__file__).with_name("tokenizer.json")
 
 
 class MiniLmEmbedder:
-    """Loads the model on first use. Two lanes, so that a person's query does not wait for a sync."""
+    """Loads the model at first use. Has two lanes, so that a person's query doesn't wait for a sync."""
 
     model = "all-MiniLM-L6-v2-onnx-int8"
     batch_size = 16

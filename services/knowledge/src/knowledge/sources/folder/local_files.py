@@ -1,7 +1,7 @@
 """Files of this machine, opened without following a link anywhere on the way.
 
-A path that was checked may be another one when it is opened: whoever may write there can put a link in its
-place. So each folder is opened by its name in the one above it, and what is no folder then is refused.
+A path that was checked may have changed when it is opened: anyone who may write there can replace it with a
+link. So each folder is opened by its name inside the one above, and refused if it isn't a folder then.
 """
 
 import errno
@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
-"""Passed through, not listed: Linux asks for no right to read then."""
+"""For folders that are passed through, not listed: Linux then needs no read permission."""
 
 
 @contextmanager
 def folder_at(path: Path) -> Iterator[int]:
-    """A descriptor of the folder at ``path``, absolute and without links. Raises ``OSError``."""
+    """A descriptor of the folder at ``path``, which is absolute and has no links. Raises ``OSError``."""
     root = os.open(path.anchor, _FOLDER)
     try:
         with folder_below(root, path.parts[1:]) as folder:
@@ -43,7 +43,7 @@ def folder_below(folder: int, parts: Sequence[str]) -> Iterator[int]:
 
 def open_file(folder: int, name: str) -> BinaryIO:
     """The regular file ``name`` in ``folder``. Raises ``OSError`` for a link and anything else."""
-    # A pipe that nobody writes to would be waited for.
+    # Opening a pipe without a writer would block.
     file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
@@ -55,9 +55,8 @@ def open_file(folder: int, name: str) -> BinaryIO:
 
 
 def regular_files(folder: int) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Every regular file below ``folder``: its path's parts, and a descriptor of the folder it is in, open
-    until the next one. Links and hidden folders are passed over. Raises ``OSError`` for a folder that can't
-    be read."""
+    """Every regular file below ``folder``: its path's parts, and a descriptor of its folder, open until the
+    next file. Links and hidden folders are skipped. Raises ``OSError`` for a folder that can't be read."""
     waiting: list[tuple[str, ...]] = [()]
     while waiting:
         parts = waiting.pop()

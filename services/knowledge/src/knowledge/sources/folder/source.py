@@ -13,10 +13,11 @@ from knowledge.sources.selection import Selection, digest_of, git_blob_sha
 
 
 class FolderSource:
-    """Only below ``roots``, symbolic links of its path resolved. Hidden folders, and links inside, are passed
-    over; a link that is put in a place that was checked leads nowhere.
+    """Only inside ``roots``, after the symbolic links of its own path are resolved. Hidden folders, and links
+    inside, are skipped. A link that replaces a checked path isn't followed.
 
-    Only files that ``selection`` takes are hashed: a base of a few documents may lie in a large folder.
+    Only files that ``selection`` takes are hashed, because a base of a few documents may lie in a large
+    folder.
     """
 
     def __init__(
@@ -28,7 +29,7 @@ class FolderSource:
     ) -> None:
         self._path, self._roots, self._selection = path, roots, selection
         self._max_file_bytes = max_file_bytes
-        self._folder = path  # without links, once it is listed
+        self._folder = path  # resolved without links, once it is listed
         self._listed: list[SourceFile] | None = None
 
     async def newest_commit(self) -> str:
@@ -41,7 +42,7 @@ class FolderSource:
         return self._listed or []
 
     async def prepare(self, files: Sequence[SourceFile], commit: str) -> None:
-        """Everything is here already."""
+        """Does nothing: the files are already here."""
 
     async def read(self, file: SourceFile, commit: str) -> bytes:
         try:
@@ -89,7 +90,7 @@ class FolderSource:
             ) from error
 
     def _describe(self, folder: int, name: str, path: str) -> SourceFile:
-        """A file that can't be read is listed with a hash of its own, and fails alone when it is read."""
+        """A file that can't be read is listed with a fixed hash, and fails alone when it is read."""
         try:
             with open_file(folder, name) as opened:
                 size = os.fstat(opened.fileno()).st_size

@@ -1,4 +1,4 @@
-"""What a Git server says first over smart HTTP: its refs. One GET tells whether a branch has moved."""
+"""The first answer of a Git server over smart HTTP: its refs. One GET shows whether a branch has moved."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _REF = re.compile(r"HEAD|refs(?:/(?!\.)[^\x00-\x20\x7f~^:?*\[\\/]+)+")
 
 @dataclass(slots=True, frozen=True)
 class Advertised:
-    """Where the repository is after redirects, and the commit at the head of the wanted branch."""
+    """The repository's URL after redirects, and the commit at the head of the wanted branch."""
 
     url: str
     ref: str
@@ -25,7 +25,7 @@ class Advertised:
 
 
 async def ask(fetcher: Fetcher, at: GitLocation) -> Advertised:
-    """Ask the server of ``at``. Raises ``PermanentError`` where there is no such repository or branch."""
+    """Ask the server of ``at``. Raises ``PermanentError`` if there is no such repository or branch."""
     try:
         answer = await fetcher.get(at.url + _SERVICE, max_bytes=MAX_BYTES)
     except TooLarge as error:
@@ -41,24 +41,22 @@ async def ask(fetcher: Fetcher, at: GitLocation) -> Advertised:
     if answer.headers.get("content-type", "").split(";")[0] != _CONTENT_TYPE or not answer.url.endswith(
         _SERVICE
     ):
-        raise PermanentError(f"{at} is no Git repository over smart HTTP", code="source_refused")
+        raise PermanentError(f"{at} isn't a Git repository over smart HTTP", code="source_refused")
     refs, capabilities = parse_refs(answer.content)
     if "object-format=sha256" in capabilities or not all(map(is_git_hash, refs.values())):
-        raise PermanentError(f"{at} has SHA-256 commits, which don't fit here", code="source_refused")
+        raise PermanentError(f"{at} has SHA-256 commits, which aren't supported", code="source_refused")
     ref = f"refs/heads/{at.branch}" if at.branch else _default_branch(capabilities)
     if ref not in refs or not _REF.fullmatch(ref):
-        raise NotFound(
-            f"{at} has no branch {at.branch or 'of its own to start with'}; what was indexed is kept",
-            code="source_not_found",
-        )
+        missing = f"branch {at.branch}" if at.branch else "default branch"
+        raise NotFound(f"{at} has no {missing}; what was indexed is kept", code="source_not_found")
     return Advertised(answer.url.removesuffix(_SERVICE), ref, refs[ref])
 
 
 def parse_refs(body: bytes) -> tuple[dict[str, str], list[str]]:
-    """Refs (name to commit: 40 hex digits, or SHA-256's 64) and capabilities of an advertisement, protocol
+    """Refs (name to commit: 40 hex digits, or 64 with SHA-256) and capabilities of an advertisement, protocol
     version 0 or 1 (gitprotocol-pack).
 
-    Raises ``TransientError`` for anything cut off or malformed.
+    Raises ``TransientError`` if it is cut off or malformed.
     """
     refs: dict[str, str] = {}
     capabilities: list[str] = []
@@ -75,7 +73,7 @@ def parse_refs(body: bytes) -> tuple[dict[str, str], list[str]]:
             reference, _, listed = line.rstrip(b"\n").partition(b"\x00")
             sha, _, name = reference.decode("utf-8", "surrogateescape").partition(" ")
             if not _SHA1_OR_256.fullmatch(sha):
-                raise ValueError(f"{sha[:80]!r} is no commit")
+                raise ValueError(f"{sha[:80]!r} isn't a commit")
             capabilities = capabilities or listed.decode("utf-8", "replace").split()
             refs[name] = sha
         if length or not refs:  # an empty repository has a line for its capabilities

@@ -1,4 +1,4 @@
-"""Git itself, run for one repository of one sync: without others' settings, bounded in time and space."""
+"""Runs Git for one repository of one sync: without others' settings, limited in time and space."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from knowledge.web.address import origin_of, site_of
 from knowledge.web.fetching import USER_AGENT, Fetcher
 
 OLDEST = (2, 37)
-"""``http.curloptResolve``, which pins the address that was checked, came with Git 2.37."""
+"""``http.curloptResolve``, which pins the checked address, came with Git 2.37."""
 
 TIMEOUT_SECONDS = 900.0
 LOOK_SECONDS = 0.5
@@ -33,7 +33,7 @@ _SETTINGS = {
     "credential.helper": "",
     "fetch.recurseSubmodules": "false",
     "gc.auto": "0",
-    "http.followRedirects": "false",  # they were followed, and judged, before; http-alternates go with this
+    "http.followRedirects": "false",  # followed and checked before; also disables http-alternates
     "http.lowSpeedLimit": "1000",
     "http.lowSpeedTime": "30",
     "http.userAgent": f"git/{USER_AGENT}",
@@ -44,13 +44,13 @@ _SETTINGS = {
 
 
 class GitFailed(TransientError):
-    """A git command failed; the reason holds its last words."""
+    """A git command failed. The reason contains its last output."""
 
     default_code = "git_failed"
 
 
 class Git:
-    """A bare repository in ``folder`` whose ``origin`` is ``url``: its address checked, and pinned."""
+    """A bare repository in ``folder`` whose ``origin`` is ``url``, with a checked and pinned address."""
 
     def __init__(self, folder: Path, url: str, environment: dict[str, str], max_bytes: int) -> None:
         self._folder, self._environment, self._max_bytes = folder, environment, max_bytes
@@ -58,7 +58,7 @@ class Git:
 
     @classmethod
     async def create(cls, folder: Path, url: str, fetcher: Fetcher, max_bytes: int) -> "Git":
-        """Make the repository. Raises ``PermanentError`` without a Git that is new enough."""
+        """Create the repository. Raises ``PermanentError`` without a recent enough Git."""
         git = cls(folder, url, await _environment(folder, url, fetcher), max_bytes)
         await _check_version(git)
         await git.run("init", "-q", "--bare", "--template=", ".")
@@ -66,15 +66,15 @@ class Git:
         return git
 
     async def run(self, *args: str, stdin: bytes = b"", limited: bool = False) -> bytes:
-        """What the command prints. ``limited`` ones are killed when the repository outgrows its limit.
+        """The command's output. A ``limited`` command is killed if the repository outgrows its limit.
 
         Raises :class:`GitFailed`, also after ``TIMEOUT_SECONDS``, and ``PermanentError`` for the limit.
         """
-        # A pipe that a short command has left before we close it is an error to uvloop.
+        # uvloop reports an error if a short command has closed the pipe before we do.
         process = await self.start(*args, talks=bool(stdin))
         talk = asyncio.ensure_future(process.communicate(stdin or None))
         try:
-            # What is limited fetches, from a server that may be silent.
+            # A limited command fetches, from a server that may be silent.
             waits = waiting_for(self._site) if limited else nullcontext()
             async with waits, asyncio.timeout(TIMEOUT_SECONDS):
                 while not talk.done():
@@ -98,8 +98,8 @@ class Git:
     async def start(
         self, *args: str, offline: bool = False, talks: bool = True
     ) -> asyncio.subprocess.Process:
-        """The running command. ``offline``: it may not fetch what the repository lacks; ``talks``: it reads
-        from a pipe."""
+        """The running command. ``offline``: it may not fetch missing objects. ``talks``: it reads from a
+        pipe."""
         environment = {**self._environment, **({"GIT_ALLOW_PROTOCOL": "none"} if offline else {})}
         try:
             return await asyncio.create_subprocess_exec(
@@ -119,7 +119,7 @@ class Git:
             ) from error
 
     def boundary(self) -> set[str]:
-        """The commits whose parents were not fetched; none in a whole history."""
+        """The commits whose parents were not fetched; empty for a complete history."""
         shallow = self._folder / "shallow"
         return set(shallow.read_text().split()) if shallow.exists() else set()
 
@@ -133,7 +133,7 @@ class Git:
 
 
 async def end(process: asyncio.subprocess.Process) -> None:
-    """Make sure that a process and its children are gone."""
+    """Make sure that a process and its children have ended."""
     if process.returncode is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -162,7 +162,8 @@ async def _environment(folder: Path, url: str, fetcher: Fetcher) -> dict[str, st
         "GIT_ALLOW_PROTOCOL": "http:https",
         "GIT_CONFIG_COUNT": str(len(settings)),
     }
-    # In the environment rather than on the command line, where every user of the machine reads the password.
+    # In the environment rather than on the command line, where every user of the machine could read the
+    # password.
     for index, (key, value) in enumerate(settings.items()):
         environment |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}
     return environment

@@ -1,9 +1,9 @@
-"""Any Git remote over HTTP(S): a shallow, blobless fetch, then the contents that are wanted in one more.
+"""Any Git remote over HTTP(S): a shallow, blobless fetch, then one more fetch for the wanted contents.
 
-The commit is the newest that touches the path, found in as little history as it takes: one commit deep first,
-then 64, 1,024, and all. In a shallow history a boundary commit seems to have made everything in it, so a
-commit counts only when it isn't one. The head when it was last looked at is remembered, with the commit that
-was found for it, so an unchanged remote costs one GET.
+The commit is the newest that touches the path, found with as little history as possible: first one commit
+deep, then 64, 1,024, and all. In a shallow history a boundary commit seems to have created everything in it,
+so such a commit doesn't count. The last seen head is remembered together with the commit found for it, so an
+unchanged remote costs one GET.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from knowledge.sources.work_folder import WorkFolder
 from knowledge.web.fetching import Fetcher
 
 DEPTHS = (64, 1024, 2_147_483_647)
-"""2³¹-1 is what Git itself means by a whole history."""
+"""2³¹-1 is Git's own value for a complete history."""
 
 _REGULAR_FILES = ("100644", "100755")
 _FETCH = ("fetch", "-q", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no")
@@ -32,7 +32,7 @@ REMEMBERED = 2_000
 
 @dataclass(slots=True)
 class GitMemory:
-    """For each source: the branch's head when it was last looked at, and the commit that touched the path."""
+    """For each source: the branch's last seen head, and the commit that touched the path."""
 
     _commits: "OrderedDict[GitLocation, tuple[str, str]]" = field(default_factory=OrderedDict)
 
@@ -48,7 +48,8 @@ class GitMemory:
 
 
 class GitSource:
-    """A path of a branch. Use it in ``async with``: what it fetches is in a folder of its own until then."""
+    """A path of a branch. Use it in ``async with``: what it fetches is kept in a separate folder until the
+    exit."""
 
     def __init__(
         self, fetcher: Fetcher, memory: GitMemory, at: GitLocation, *, max_bytes: int, max_file_bytes: int
@@ -82,7 +83,7 @@ class GitSource:
         return commit
 
     async def list_files(self, commit: str) -> Sequence[SourceFile]:
-        """The files of the branch's head, which below the path are those of ``commit``, its newest change."""
+        """The files of the branch's head. Below the path they are those of ``commit``, its newest change."""
         git, head = await self._fetched()
         paths = ["--", self._at.path] if self._at.path else []
         listing = (await git.run("ls-tree", "-r", "-z", "--full-tree", _END, head, *paths)).split(b"\x00")
@@ -104,13 +105,14 @@ class GitSource:
             return
         wanted = "".join(f"{sha}\n" for sha in missing).encode()
         try:
-            # As Git itself fetches what a partial clone lacks: these objects, nothing that hangs on them.
+            # As Git itself fetches what a partial clone lacks: these objects, without the objects they refer
+            # to.
             noop = ("-c", "fetch.negotiationAlgorithm=noop")
             await git.run(
                 *noop, *_FETCH, "--filter=blob:none", "--stdin", "origin", stdin=wanted, limited=True
             )
         except GitFailed:
-            # A server that gives no objects by name gives all of the commit's.
+            # A server that doesn't serve objects by name sends all of the commit's.
             self._git = git = await self._create("whole")
             await self._fetch(git, head, "--depth=1")
         self._sizes = await _blobs(git)
@@ -143,7 +145,7 @@ class GitSource:
         raise NotFound(f"no commit of {self._at} touches its path", code="source_not_found")
 
     async def _fetched(self) -> tuple[Git, str]:
-        """The repository with the head's trees, one commit deep at least."""
+        """The repository with the head's trees, at least one commit deep."""
         if self._advertised is None:
             self._advertised = await ask(self._fetcher, self._at)
         if self._git is None:
@@ -154,13 +156,13 @@ class GitSource:
 
     async def _create(self, name: str) -> Git:
         if self._folder is None or self._advertised is None:
-            raise RuntimeError("the source is used outside of its context")
+            raise RuntimeError("the source is used outside its context")
         folder = self._folder.path / name
         folder.mkdir()
         return await Git.create(folder, self._advertised.url, self._fetcher, self._max_bytes)
 
     async def _fetch(self, git: Git, head: str, *options: str) -> None:
-        """Fetch the very commit that was advertised; by its branch where the server wants a name."""
+        """Fetch the commit that was advertised; by its branch if the server wants a name."""
         try:
             await git.run(*_FETCH, *options, _END, "origin", head, limited=True)
         except GitFailed:
@@ -188,14 +190,14 @@ class GitSource:
 
 
 async def _blobs(git: Git) -> dict[str, int]:
-    """The blobs at hand and their sizes. Asked for in this way, none is fetched."""
+    """The blobs that are present, and their sizes. Asked in this way, Git fetches none."""
     options = ("--batch-all-objects", "--batch-check=%(objecttype) %(objectname) %(objectsize)")
     lines = (await git.run("cat-file", *options, "--unordered")).decode().splitlines()
     return {sha: int(size) for kind, sha, size in map(str.split, lines) if kind == "blob"}
 
 
 def _file(line: bytes) -> SourceFile | None:
-    """Regular files only: a symbolic link or a submodule has no content of its own."""
+    """Regular files only: a symbolic link or a submodule has no content."""
     facts, _, name = line.partition(b"\t")
     mode, _, sha = facts.decode().split()
     return SourceFile(name.decode(errors="surrogateescape"), sha, 0) if mode in _REGULAR_FILES else None

@@ -1,4 +1,4 @@
-"""Where GitHub is, who may see the token, what it answered last, and when it has had enough of us."""
+"""GitHub's addresses, who may see the token, the last answers, and when the rate limit renews."""
 
 import time
 from collections import OrderedDict
@@ -16,14 +16,14 @@ from knowledge.web.fetching import Fetched
 PUBLIC_API = "https://api.github.com"
 PUBLIC_RAW = "https://raw.githubusercontent.com"
 REMEMBERED = 2_000
-"""Answers kept for conditional requests, one a source: a commit's JSON, some kilobytes."""
+"""Answers kept for conditional requests, one for each source: a commit's JSON, some kilobytes."""
 
 Key: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]
 
 
 @dataclass(slots=True, frozen=True)
 class GitHubSite:
-    """One GitHub. ``raw_url`` is empty where contents come from the API, by blob."""
+    """One GitHub. ``raw_url`` is empty if contents come from the API, by blob."""
 
     api_url: str
     raw_url: str
@@ -31,7 +31,7 @@ class GitHubSite:
     token_origins: frozenset[Origin] = frozenset()
 
     def secrets(self, url: str) -> Mapping[str, str]:
-        """The token, for the hosts that the settings name and no other, whoever redirects there."""
+        """The token, only for the hosts that the settings name, even after redirects."""
         if self.token and origin_of(url) in self.token_origins:
             return {"Authorization": f"Bearer {self.token}"}
         return {}
@@ -41,8 +41,8 @@ class GitHubSite:
 class GitHubAccess:
     """The GitHub of the settings: github.com's API or an Enterprise's (``…/api/v3``, ``api.<name>.ghe.com``).
 
-    Sources on github.com go to the API of the settings too, unless that is an Enterprise's: then they are
-    read from github.com, without the token.
+    Sources on github.com use the API of the settings too, unless that is an Enterprise's. Then they are read
+    from github.com, without the token.
     """
 
     api_url: str = PUBLIC_API
@@ -56,7 +56,7 @@ class GitHubAccess:
         return (self.api_url, self.raw_url)
 
     def site_of(self, location: GitHubLocation) -> GitHubSite:
-        """Raises ``Forbidden`` for a host that isn't the one of the settings."""
+        """Raises ``Forbidden`` for a host other than that of the settings."""
         host = _web_host(self.api_url)
         enterprise = host != GITHUB and (
             urlsplit(self.api_url).path.rstrip("/").endswith("/api/v3") or host.endswith(".ghe.com")
@@ -69,7 +69,7 @@ class GitHubAccess:
                 "git+https://<host>/<repository>#<branch>:<path>",
                 code="source_not_allowed",
             )
-        # raw.githubusercontent.com knows nothing of another API's repositories, and must not see its token.
+        # raw.githubusercontent.com knows no other API's repositories, and must not see its token.
         raw = "" if self.api_url != PUBLIC_API and self.raw_url == PUBLIC_RAW else self.raw_url
         origins = frozenset(origin_of(url) for url in (self.api_url, raw) if url)
         return GitHubSite(self.api_url, raw, self.token, origins)
@@ -88,13 +88,13 @@ class GitHubAccess:
             self._answers.popitem(last=False)
 
     def check_limit(self, site: GitHubSite) -> None:
-        """Raises ``RateLimited`` while the site's rate limit is known to be used up: no call is wasted."""
+        """Raises ``RateLimited`` while the site's rate limit is known to be used up, which saves the call."""
         wait = self._limited_until.get(site.api_url, 0) - time.time()
         if wait > 0:
             raise RateLimited("GitHub's rate limit", wait)
 
     def note_limit(self, site: GitHubSite, answer: Fetched) -> None:
-        """Remember when the rate limit that ``answer`` used up is renewed."""
+        """Remember when the rate limit that ``answer`` used up renews."""
         if answer.headers.get("x-ratelimit-remaining") != "0":
             return
         try:
@@ -104,10 +104,10 @@ class GitHubAccess:
         self.limit(site, reset)
 
     def limit(self, site: GitHubSite, until: float) -> None:
-        """Leave the site alone until then (seconds since the epoch), an hour at most."""
+        """Don't call the site until then (seconds since the epoch), for an hour at most."""
         self._limited_until[site.api_url] = min(until, time.time() + LONGEST_SECONDS)
 
 
 def _web_host(api_url: str) -> str:
-    """The host (with a port other than the usual) that people see: ``api.github.com`` → ``github.com``."""
+    """The host (with a non-default port) that people see: ``api.github.com`` → ``github.com``."""
     return urlsplit(canonical_url(api_url)).netloc.removeprefix("api.")

@@ -1,7 +1,7 @@
 """GitHub's REST API: everything is read at one commit, the newest that touches the path.
 
-One recursive listing with blob hashes finds every change, whatever the number of files, renames and
-force-pushes included. A content is accepted only when its blob hash is the listed one.
+One recursive listing with blob hashes finds every change, however many files, including renames and
+force-pushes. A content is accepted only if its blob hash is the listed one.
 """
 
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ _REGULAR_FILES = ("100644", "100755")
 _JSON = "application/vnd.github+json"
 _RAW = "application/vnd.github.raw+json"
 MAX_LISTING_BYTES = 64 * 1024 * 1024
-"""GitHub cuts a listing off at 7 MB and 100,000 entries; Enterprise lets operators raise that."""
+"""GitHub truncates a listing at 7 MB and 100,000 entries; Enterprise lets operators raise that."""
 
 
 class GitHubSource:
-    """A path of a branch of a repository. Raises ``Forbidden`` for another host than the operator's."""
+    """A path of a branch of a repository. Raises ``Forbidden`` for a host other than the operator's."""
 
     def __init__(
         self, fetcher: Fetcher, access: GitHubAccess, location: GitHubLocation, max_file_bytes: int
@@ -56,7 +56,7 @@ class GitHubSource:
         return files
 
     async def prepare(self, files: Sequence[SourceFile], commit: str) -> None:
-        """Each file is a request of its own here."""
+        """Does nothing: here each file is a separate request."""
 
     async def read(self, file: SourceFile, commit: str) -> bytes:
         at, site = self._at, self._site
@@ -77,7 +77,7 @@ class GitHubSource:
         return answer.content
 
     async def _walk(self, tree: str, prefix: str) -> list[SourceFile]:
-        """The files of ``tree``: in one call, or folder by folder where GitHub cuts the answer off."""
+        """The files of ``tree``: in one call, or folder by folder if GitHub truncates the answer."""
         listing = await self._tree(tree, recursive=True)
         if not listing.get("truncated"):
             return _files(listing, prefix)
@@ -98,7 +98,7 @@ class GitHubSource:
     async def _tree(self, tree: str, *, recursive: bool) -> dict[str, Any]:
         listing = await self._api(f"git/trees/{tree}", {"recursive": "1"} if recursive else {})
         if not isinstance(listing, dict) or not isinstance(listing.get("tree"), list):
-            raise TransientError(f"GitHub's tree {tree} of {self._at} is no listing")
+            raise TransientError(f"GitHub's tree {tree} of {self._at} isn't a listing")
         if not all(is_git_hash(entry.get("sha")) for entry in listing["tree"]):
             raise TransientError(f"GitHub's tree {tree} of {self._at} has an entry without a 40-digit sha")
         return listing
@@ -107,8 +107,8 @@ class GitHubSource:
         return f"{self._site.api_url}/repos/{self._at.owner}/{self._at.repository}/{what}"
 
     async def _api(self, what: str, params: dict[str, str], *, conditional: bool = False) -> Any:
-        """The JSON of an answer. ``conditional``: asked with the last answer's ETag; an answer that hasn't
-        changed is free of GitHub's rate limit."""
+        """The JSON of an answer. ``conditional``: sent with the last answer's ETag; an unchanged answer
+        doesn't count towards GitHub's rate limit."""
         url = self._url(what)
         key = (url, tuple(sorted(params.items())))
         known = self._access.remembered(key) if conditional else None
@@ -154,7 +154,7 @@ class GitHubSource:
 
 
 def _files(listing: dict[str, Any], prefix: str) -> list[SourceFile]:
-    """Regular files only: a symbolic link or a submodule has no content of its own."""
+    """Regular files only: a symbolic link or a submodule has no content."""
     return [
         SourceFile(prefix + entry["path"], entry["sha"], int(entry.get("size") or 0))
         for entry in listing["tree"]

@@ -21,7 +21,8 @@ log = structlog.get_logger()
 
 @dataclass(slots=True, frozen=True)
 class Page:
-    """What came of a page. ``problem`` says why there is no text; ``gone``: it isn't to be had at all."""
+    """The result of reading a page. ``problem`` says why there is no text; ``gone``: the page doesn't exist
+    or is forbidden."""
 
     path: str
     url: str
@@ -36,7 +37,7 @@ class Page:
 
 @dataclass(slots=True)
 class PageMemory:
-    """The last state of each page read well, by URL, within ``limit`` pages in all."""
+    """The last state of each page that was read, by URL; ``limit`` pages in all."""
 
     limit: int = 200_000
     _pages: "OrderedDict[str, Page]" = field(default_factory=OrderedDict)
@@ -52,33 +53,33 @@ class PageMemory:
 
 
 def path_of(url: str) -> str:
-    """A page's path in its base: that of the URL with its query, without the slashes at its ends; the home
-    page is ``index``."""
+    """A page's path in its base: that of the URL with its query, without slashes at its ends. The home page
+    is ``index``."""
     parts = urlsplit(url)
     path = unquote(parts.path).strip("/") or "index"
     return f"{path}?{parts.query}" if parts.query else path
 
 
 def host_of(url: str) -> str:
-    """The lower-case host; empty for what is no web address."""
+    """The lower-case host; empty if it isn't a web address."""
     with suppress(TakaroError):
         return origin_of(url)[1]
     return ""
 
 
 def refused(path: str, entry: Entry, reason: str) -> Page:
-    """A page that will not be had: it has no text."""
+    """A page that is refused: it has no text."""
     return Page(path, entry.url, git_blob_sha(f"refused: {reason}".encode()), problem=reason, gone=True)
 
 
 def failed(path: str, entry: Entry, reason: str) -> Page:
-    """A page that could not be had this time."""
+    """A page that could not be fetched this time."""
     log.info("page not read", url=entry.url, reason=reason)
     return Page(path, entry.url, git_blob_sha(b"failed"), problem=reason)
 
 
 def text_of(answer: Fetched, max_bytes: int) -> str:
-    """The text of an answer, by its content type, or by its name where that says nothing.
+    """The text of an answer, by its content type, or by its name if that says nothing.
 
     Raises ``UnsupportedContent`` and ``FileUnreadable``.
     """

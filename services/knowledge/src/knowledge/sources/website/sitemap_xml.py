@@ -18,7 +18,7 @@ MAX_ENTRIES = 50_000
 
 @dataclass(slots=True, frozen=True)
 class Entry:
-    """A page, or a sitemap of an index. ``lastmod`` as it is written; empty when it isn't given."""
+    """A page, or a sitemap of an index. ``lastmod`` is the original text; empty if it isn't given."""
 
     url: str
     lastmod: str = ""
@@ -26,13 +26,15 @@ class Entry:
 
 @dataclass(slots=True, frozen=True)
 class Sitemap:
+    """The entries of a sitemap, which lists pages or, as an index, other sitemaps."""
+
     is_index: bool
     entries: tuple[Entry, ...]
 
 
 def parse_sitemap(content: bytes) -> Sitemap:
-    """Read a sitemap. Raises ``PermanentError`` for what is none, is too large, or has a DTD, and
-    ``TransientError`` for one that was cut off."""
+    """Read a sitemap. Raises ``PermanentError`` if it isn't one, is too large, or has a DTD, and
+    ``TransientError`` if it was cut off."""
     content = _unzipped(content)
     if not content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         return _of_text(content)
@@ -46,18 +48,16 @@ def parse_sitemap(content: bytes) -> Sitemap:
             if _local(element.tag) in ("url", "sitemap"):
                 if entry := _entry(element):
                     entries.append(entry)
-                element.clear()  # what it holds, images and translations too, is done with
+                element.clear()  # frees the entry with its images and translations
             if len(entries) > MAX_ENTRIES:
                 raise PermanentError(
                     f"a sitemap has more than {MAX_ENTRIES:,} entries", code="source_too_large"
                 )
     except (ParseError, DefusedXmlException, ValueError) as error:
-        raise PermanentError(
-            f"the sitemap is no XML that is read here: {error}", code="source_refused"
-        ) from error
+        raise PermanentError(f"the sitemap isn't valid XML: {error}", code="source_refused") from error
     kind = _local(root.tag) if root is not None else ""
     if kind not in ("urlset", "sitemapindex"):
-        raise PermanentError(f"the document is no sitemap but <{kind}>", code="source_refused")
+        raise PermanentError(f"the document isn't a sitemap but <{kind}>", code="source_refused")
     return Sitemap(kind == "sitemapindex", tuple(entries))
 
 
@@ -83,7 +83,7 @@ def _of_text(content: bytes) -> Sitemap:
         or len(lines) > MAX_ENTRIES
         or not all(line.startswith(("http://", "https://")) for line in lines)
     ):
-        raise PermanentError("the document is no sitemap", code="source_refused")
+        raise PermanentError("the document isn't a sitemap", code="source_refused")
     return Sitemap(False, tuple(Entry(line) for line in lines))
 
 

@@ -1,12 +1,12 @@
 """A website, by its sitemap: the pages that it lists on its own host, as text.
 
-There is no commit: it is a digest of the pages' paths and contents. To know it, pages are asked for again at
-each sync, but a page whose ``lastmod`` is as it was isn't, and one with an ``ETag`` or ``Last-Modified`` is
-asked for conditionally. What is remembered for that lives in the process: the first sync after a start reads
-every page.
+There is no commit, so a digest of the pages' paths and contents takes its place. To compute it, each sync
+requests the pages again, except those whose ``lastmod`` hasn't changed. Pages with an ``ETag`` or
+``Last-Modified`` are requested conditionally. What this needs is remembered in the process: the first sync
+after a start reads every page.
 
-A page's content is its text: title, description and main part, so that a new session token or advertisement
-in the HTML is no change.
+A page's content is its text: title, description and main part. So a new session token or advertisement in the
+HTML isn't a change.
 """
 
 import asyncio
@@ -34,14 +34,14 @@ from knowledge.web.fetching import USER_AGENT, Fetched, Fetcher, TooLarge
 MAX_SITEMAPS = 500
 PAGES_AT_ONCE = 4
 MAX_CRAWL_DELAY_SECONDS = 5.0
-"""A site that wishes for longer pauses between two requests gets these."""
+"""The longest pause between two requests that a site's Crawl-delay can impose."""
 
 _GONE = (404, 410)
 _ROBOTS_BYTES = 500 * 1024  # RFC 9309: parse at least this much
 
 
 class WebsiteSource:
-    """The pages of a sitemap. Use it in ``async with``: texts wait in a folder of its own to be read."""
+    """The pages of a sitemap. Use it in ``async with``: texts wait in a separate folder to be read."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class WebsiteSource:
         return [SourceFile(page.path, page.content_sha, page.size, ".txt") for page in self._pages.values()]
 
     async def prepare(self, files: Sequence[SourceFile], commit: str) -> None:
-        """What has changed is here already; the rest is asked for one by one."""
+        """Does nothing: changed pages are here already; the others are requested one by one."""
 
     async def read(self, file: SourceFile, commit: str) -> bytes:
         page = self._pages[file.path]
@@ -113,7 +113,7 @@ class WebsiteSource:
         except TooLarge as error:
             raise PermanentError(f"{url}: {error}", code="source_refused") from error
         if answer.status >= 500:
-            raise TransientError(f"{url}: HTTP {answer.status}: until it is known, nothing may be read")
+            raise TransientError(f"{url}: HTTP {answer.status}: without it no page may be read")
         self._robots = Protego.parse(answer.text if answer.status == 200 else "")
         delay = self._robots.crawl_delay(USER_AGENT)
         if delay:
@@ -126,7 +126,8 @@ class WebsiteSource:
         return self._robots is None or self._robots.can_fetch(url, USER_AGENT)
 
     async def _list_pages(self) -> dict[str, Entry]:
-        """Pages by path: on the sitemap's own host, wanted by the globs. The first of two alike counts."""
+        """Pages by path: on the sitemap's own host, selected by the globs. Of two with one path the first
+        counts."""
         waiting, seen = [self._at.url], set[str]()
         pages: dict[str, Entry] = {}
         host = ""
@@ -170,7 +171,7 @@ class WebsiteSource:
         return answer
 
     async def _look_at(self, path: str, entry: Entry) -> Page:
-        """The page as it is now, by the cheapest way to know."""
+        """The page's current state, in the cheapest way."""
         if not self._allowed(entry.url):
             return refused(path, entry, "robots.txt forbids it")
         known = self._memory.get(entry.url)
@@ -236,12 +237,13 @@ class WebsiteSource:
 
     def _kept(self, sha: str) -> Path:
         if self._folder is None:
-            raise RuntimeError("the source is used outside of its context")
+            raise RuntimeError("the source is used outside its context")
         return self._folder.path / sha
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """At once for whoever reads ``path``: pages of one text have one file, and are fetched side by side."""
+    """Make the text available to the reader of ``path`` at once. Pages with one text share one file and are
+    fetched concurrently."""
     part = path.with_name(f"{path.name}-{uuid4()}")
     part.write_bytes(content)
     os.replace(part, path)
