@@ -167,7 +167,9 @@ def rollback(
     with _exclusive(database_url, settings, report) as connection:
         plan = _plan(connection, chain)
         if expected is not None and (plan is None or plan.revisions != expected.revisions):
-            raise MigrationRefused("the last batch has changed meanwhile: look at it and run this again")
+            raise MigrationRefused(
+                "another program changed the last batch meanwhile: look at it and run this again"
+            )
         if plan is None:
             report("nothing to take back: no batch is left")
             return []

@@ -29,14 +29,16 @@ class ChatSettings(ServiceSettings):
     )
 
     state_max_bytes: int = Field(
-        1_000_000, ge=1_000, description="largest state, and largest metadata, of a conversation, as JSON"
+        1_000_000,
+        ge=1_000,
+        description="largest state, and largest metadata, of a conversation; bytes of JSON",
     )
     message_max_bytes: int = Field(
         4_000_000, ge=1_000, description="largest message: its content, toolCalls and toolResults together"
     )
-    custom_agents_max: int = Field(100, ge=1, description="custom agents of one user, at most")
+    custom_agents_max: int = Field(100, ge=1, description="maximum custom agents of one user")
     custom_agent_max_bytes: int = Field(
-        100_000, ge=1_000, description="largest custom agent, prompt and all, as JSON"
+        100_000, ge=1_000, description="largest custom agent, its prompt included; bytes of JSON"
     )
 
     def catalogue(self) -> Catalogue:
