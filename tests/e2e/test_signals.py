@@ -176,14 +176,16 @@ async def test_the_log_of_a_job_names_the_trace_of_the_request(
 
 
 async def test_a_job_that_waits_for_another_sync_of_its_base_is_no_failure(system: System) -> None:
+    request, lease = Request(), f"knowledge.sync:{BASE}"
     connection = await asyncpg.connect(system.database)
     try:
-        await connection.execute(_OTHER_SYNC, f"knowledge.sync:{BASE}")
+        await connection.execute(_OTHER_SYNC, lease)
+        async with system["knowledge"].client(USER) as knowledge:
+            await knowledge.post(f"/api/knowledge-bases/{BASE}/sync", headers=request.headers)
+        await system.trace(request, "knowledge: process kb-sync")  # it was put back: the other sync runs
+        await connection.execute(_OTHER_SYNC_ENDS, lease)
     finally:
         await connection.close()
-    request = Request()
-    async with system["knowledge"].client(USER) as knowledge:
-        await knowledge.post(f"/api/knowledge-bases/{BASE}/sync", headers=request.headers)
     spans = await system.trace(request, "knowledge: send knowledge.events")
     attempts = [span for span in spans if span["name"] == "process kb-sync"]
     assert len(attempts) > 1
@@ -208,9 +210,10 @@ async def test_the_log_of_a_rejected_command_names_its_trace_span_and_event(
 
 
 _OTHER_SYNC = """
-INSERT INTO leases (name, owner, epoch, expires_at) VALUES ($1, 'tests', 1, now() + interval '0.5 s')
+INSERT INTO leases (name, owner, epoch, expires_at) VALUES ($1, 'tests', 1, now() + interval '1 hour')
 ON CONFLICT (name) DO UPDATE SET owner = 'tests', expires_at = excluded.expires_at
 """
+_OTHER_SYNC_ENDS = "UPDATE leases SET expires_at = '-infinity' WHERE name = $1"
 
 
 def _lines(system: System, name: ServiceName, trace_id: str, event: str) -> list[dict[str, Any]]:
