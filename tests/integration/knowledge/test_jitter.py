@@ -18,7 +18,7 @@ from tests.integration.knowledge.test_worker import working
 from tests.support.knowledge import Jobs
 
 MINUTE_MS = 60_000
-AHEAD_MS = 4_000
+AHEAD_MS = 12_000
 """How far ahead the base's moment is when its job is taken up: another job has time to begin meanwhile."""
 
 
