@@ -77,7 +77,7 @@ class LocalStack:
             self._child.send_signal(number)
         return self.wait(timeout=timeout)
 
-    def wait(self, *, timeout: float = 30) -> int:
+    def wait(self, *, timeout: float = 90) -> int:
         """Wait until the stack's own process ends by itself. Returns its exit code."""
         assert self._child is not None
         return self._child.wait(timeout)

@@ -17,24 +17,24 @@ from tests.integration.knowledge.conftest import Harness
 from tests.integration.knowledge.test_worker import working
 from tests.support.knowledge import Jobs
 
-MINUTE_MS = 60_000
-AHEAD_MS = 12_000
+HOUR_MS = 3_600_000
+AHEAD_MS = 6_000
 """How far ahead the base's moment is when its job is taken up: another job has time to begin meanwhile."""
 
 
 async def test_a_scheduled_job_waits_for_its_moment_while_its_only_worker_syncs_others(
     harness: Harness, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    minute = int(time.time()) * 1000 // MINUTE_MS * MINUTE_MS
+    hour = int(time.time()) * 1000 // HOUR_MS * HOUR_MS
     base_id = "base"
     due: int | None = None
     base = replace(harness.base(base_id), origin="api", owner="ada", public=True)
-    await create_base(harness.pool, replace(base, refresh_schedule="* * * * *"), [])
+    await create_base(harness.pool, replace(base, refresh_schedule="0 * * * *"), [])
     queue = Queue("kb-sync", {"connection": redis})
-    with monkeypatch.context() as earlier:  # the schedule was made in the minute before
-        earlier.setattr("bullmq.job_scheduler.time", SimpleNamespace(time=lambda: minute / 1000 - 1))
+    with monkeypatch.context() as earlier:  # the schedule was made in the hour before
+        earlier.setattr("bullmq.job_scheduler.time", SimpleNamespace(time=lambda: hour / 1000 - 1))
         await reconcile(harness.pool, queue)
-    scheduled = f"repeat:{rules.key_of(base_id)}:{minute}"
+    scheduled = f"repeat:{rules.key_of(base_id)}:{hour}"
     jobs, begun = Jobs(redis), list[str]()
     other: str | None = None
 
@@ -46,7 +46,7 @@ async def test_a_scheduled_job_waits_for_its_moment_while_its_only_worker_syncs_
             other = await jobs.add({"knowledgeBaseId": "other", "version": "latest", "source": source})
             due = int(time.time() * 1000) + AHEAD_MS
         assert due is not None
-        return await run_job(harness.deps, job, jitter_seconds=window_of(base_id, due - minute))
+        return await run_job(harness.deps, job, jitter_seconds=window_of(base_id, due - hour))
 
     async with working(redis_url, handle, concurrency=1):
         outcome = await jobs.finished(scheduled)
@@ -67,7 +67,7 @@ async def test_a_scheduled_job_waits_for_its_moment_while_its_only_worker_syncs_
 
 
 def window_of(base_id: str, delay_ms: int) -> float:
-    """Seconds over which runs are spread, for this base's to begin so long after the minute."""
+    """Seconds over which runs are spread, for this base's to begin so long after the hour."""
     place = rules.jitter_ms(base_id, 2**32 / 1000)
     assert place > 2 * delay_ms
     window_ms = place - delay_ms

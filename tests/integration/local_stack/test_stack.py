@@ -75,7 +75,7 @@ async def test_a_service_that_dies_is_started_again(stack: LocalStack) -> None:
     await eventually(lambda: "chat was killed by SIGKILL; starting it again" in stack.said())
     port = stack.ports["CHAT_PORT"]
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
-        await eventually(lambda: _answers(client), timeout=30)
+        await eventually(lambda: _answers(client), timeout=90)
     assert stack.child("-m chat").pid != before.pid
 
 
@@ -83,7 +83,7 @@ async def test_a_server_that_dies_is_started_again_with_its_data(stack: LocalSta
     with psycopg.connect(_url(stack)) as connection:
         connection.execute("CREATE TABLE survives AS SELECT 1 AS one")
     stack.child("bin/postgres").kill()
-    await eventually(lambda: "postgres is up again" in stack.said(), timeout=30)
+    await eventually(lambda: "postgres is up again" in stack.said(), timeout=90)
     with psycopg.connect(_url(stack)) as connection:
         assert connection.execute("SELECT one FROM survives").fetchone() == (1,)
 
@@ -144,7 +144,7 @@ async def test_it_runs_as_an_ordinary_user(tmp_path: Path) -> None:
 async def test_a_signal_while_it_starts_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     stack = LocalStack(tmp_path)
     stack.launch()
-    await eventually(lambda: "servers are up" in stack.said(), timeout=30)
+    await eventually(lambda: "servers are up" in stack.said(), timeout=90)
     assert stack.end(number) == 0
     assert not stack.left_over()
     assert stack.ports_are_free()
@@ -169,7 +169,7 @@ async def test_a_database_of_yours_is_used_instead_of_an_embedded_one(
     stack = LocalStack(tmp_path)
     stack.extra = {"DATABASE_URL": empty_database, "REDIS_URL": redis_url}
     stack.launch()
-    await eventually(lambda: "migrated in" in stack.said(), timeout=30)
+    await eventually(lambda: "migrated in" in stack.said(), timeout=90)
     assert not stack.end()
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["children.json", "stack.lock"]
     with psycopg.connect(empty_database) as connection:
