@@ -118,4 +118,4 @@ def _trace(stream: str, event: NewEvent) -> Iterator[TraceContext]:
             assert trace is not None  # a span is running
             yield trace
     finally:
-        provider.shutdown()
+        telemetry.shutdown(provider)

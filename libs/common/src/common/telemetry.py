@@ -7,6 +7,7 @@ it nothing is recorded, but ids still travel from request to event, so that the 
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -24,11 +25,16 @@ from structlog.typing import EventDict, WrappedLogger
 from common.query_spans import NameQueries, OnlyInTraces
 from common.trace_context import TraceContext, carrying, context_of, span_context_of
 
+log = structlog.get_logger()
+
+STOP_SECONDS = 1.0
+"""Maximum time that the export of the last spans may delay the end of a process."""
+
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
 def setup(service: str, instance: str, *, log_level: str = "info") -> TracerProvider:
-    """Configure tracing and JSON logs for this process. Shut the provider down before the process ends.
+    """Configure tracing and JSON logs for this process. Call :func:`shutdown` before the process ends.
 
     Call it before anything is instrumented. Attribute names are the stable ones of OpenTelemetry's
     conventions, unless ``OTEL_SEMCONV_STABILITY_OPT_IN`` says otherwise.
@@ -47,6 +53,20 @@ def setup(service: str, instance: str, *, log_level: str = "info") -> TracerProv
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
     return provider
+
+
+def shutdown(provider: TracerProvider) -> None:
+    """Export the last spans. They are lost if the collector doesn't take them within :data:`STOP_SECONDS`.
+
+    The exporter itself would try again for up to 30 s, and can't be interrupted while a collector is silent.
+    """
+    ending = threading.Thread(target=provider.shutdown, name="last spans", daemon=True)
+    ending.start()
+    ending.join(STOP_SECONDS)
+    if ending.is_alive():
+        log.warning("the last spans were not exported: the collector didn't answer", seconds=STOP_SECONDS)
+        # The thread lives until the process ends. Python aborts if it is writing to stdout at that moment.
+        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL + 1)
 
 
 def tracer() -> trace.Tracer:

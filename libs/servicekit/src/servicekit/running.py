@@ -101,4 +101,4 @@ def run(build: Callable[[Any], FastAPI], settings_class: type[ServiceSettings]) 
     try:
         _Server(config, app.state.stopping, settings.shutdown_grace_seconds).run()
     finally:
-        provider.shutdown()
+        telemetry.shutdown(provider)
