@@ -102,17 +102,21 @@ class LocalStack:
         return all(is_free(port) for port in self.ports.values())
 
     def _spawn(self, stdout: int, stderr: int) -> None:
-        self._child = subprocess.Popen(
-            process.guarded(
-                [*self.launcher, sys.executable, "-m", "takaro_local"], death_signal=signal.SIGTERM
-            ),
-            cwd=_ROOT,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,
-        )
+        hang_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup the stack would inherit "ignore"
+        try:
+            self._child = subprocess.Popen(
+                process.guarded(
+                    [*self.launcher, sys.executable, "-m", "takaro_local"], death_signal=signal.SIGTERM
+                ),
+                cwd=_ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+            )
+        finally:
+            signal.signal(signal.SIGHUP, hang_up)
 
     def _is_ready(self) -> bool:
         assert self._child is not None
