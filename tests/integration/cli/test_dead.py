@@ -46,13 +46,48 @@ async def test_filters_choose_and_all_must_fit(graveyard: Redis, takaro: Termina
         (["--reason", "boom"], ["b"]),
         (["--subject", "s1"], ["a"]),
         (["--since", "2023-11-14T22:13:21Z"], ["b", "c"]),
-        (["--since", "10m"], []),
         (["--limit", "2"], ["a", "b"]),
         (["a", "1700000002000-0"], ["a", "c"]),
-        (["--kind", "failed", "--type", "cockpit.*"], []),
     ):
         result = await takaro("dead", "list", "--json", *arguments)
         assert [line["id"] for line in result.lines] == expected, arguments
+
+
+@pytest.mark.parametrize("action", ["list", "replay", "drop"])
+@pytest.mark.parametrize("filters", [["--since", "10m"], ["--kind", "failed", "--type", "cockpit.*"]])
+async def test_nothing_found_is_a_failure_for_scripts(
+    graveyard: Redis, takaro: Terminal, action: str, filters: list[str]
+) -> None:
+    sure = ["--yes"] if action == "drop" else []
+    found = await takaro("dead", action, *filters, *sure, expect=1)
+    assert "no dead letter matches" in found.err
+    for line in (await takaro("dead", action, *filters, *sure, "--json", expect=1)).lines:
+        assert line["letters"] == []
+
+
+async def test_many_letters_are_counted_by_their_reasons(redis: Redis, takaro: Terminal) -> None:
+    for number in range(130):
+        why = f"invalid: conversation 4f8e0c1a-7a52-4f0f-9d2b-{number:012x} not found"
+        await _bury(redis, "chat.commands", f"17000000{number:05}-0", id=f"a{number}", dead_reason=why)
+    await _bury(redis, "chat.commands", "1800000000000-0", id="b", dead_kind="failed", dead_reason="Boom")
+    listed = await takaro("dead", "list")
+    assert "only the oldest 100 of 131" in listed.err
+    for part in ("131 dead letters", "invalid: conversation … not found", "130", "Boom"):
+        assert part in listed.out
+    assert len((await takaro("dead", "list", "--json")).lines) == 100
+    groups = (await takaro("dead", "list", "--by-reason", "--json")).lines
+    assert [(group["count"], group["kind"]) for group in groups] == [(130, "invalid"), (1, "failed")]
+    assert groups[0]["oldest"] < groups[0]["newest"]
+    would = await takaro("dead", "drop", "--all", "--dry-run", "--json")
+    assert would.json["count"] == 131
+
+
+async def test_json_cannot_control_a_terminal(redis: Redis, takaro: Terminal) -> None:
+    await _bury(redis, "chat.commands", "1700000000000-0", dead_reason="\x9b2J\x1b[2J\x7f\u202e")
+    result = await takaro("dead", "list", "--json")
+    assert result.lines[0]["reason"] == "\x9b2J\x1b[2J\x7f\u202e"
+    assert "\\u009b2J" in result.out
+    assert not any(sign in result.out for sign in "\x9b\x1b\x7f\u202e")
 
 
 async def test_what_people_see_names_the_letter_and_why(graveyard: Redis, takaro: Terminal) -> None:

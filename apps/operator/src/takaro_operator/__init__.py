@@ -1,56 +1,81 @@
 """``takaro``: the operators' command line. It prints tables for people, and JSON for scripts (``--json``)."""
 
 from importlib import import_module
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any, NamedTuple
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
+
+
+class Place(NamedTuple):
+    """Where a command is: a module, then ``:`` and its function or Typer app unless that has the command's
+    name. ``help`` is the line that the list of commands shows."""
+
+    module: str
+    help: str
+
 
 COMMANDS = {
-    "migrate": "migrate",
-    "rollback": "migrate",
-    "schema": "migrate:status",
-    "token": "token",
-    "contracts": "contracts",
-    "events": "events:app",
-    "dead": "dead:app",
-    "streams": "streams",
-    "outbox": "outbox",
-    "event": "event",
-    "trace": "trace",
-    "kb": "kb:app",
+    "migrate": Place("migrate", "Apply every missing revision of the schema."),
+    "rollback": Place("migrate", "Take back the last batch of the schema."),
+    "schema": Place("migrate:status", "Show which revisions are applied, and which are missing."),
+    "token": Place("token", "Make a token for USER, signed with JWT_SECRET."),
+    "contracts": Place("contracts", "Write the schemas of all event types to FOLDER."),
+    "events": Place("events:app", "Follow events, and publish them by hand."),
+    "dead": Place("dead:app", "List, show, replay and drop dead letters."),
+    "streams": Place("streams", "Show each stream's length and age, and its groups."),
+    "outbox": Place("outbox", "Show how many facts of each stream wait to be published."),
+    "event": Place("event", "Follow one event, or those of a conversation."),
+    "trace": Place("trace", "Show a trace as a tree of spans."),
+    "kb": Place("kb:app", "List, add, sync, schedule, search and remove knowledge bases."),
 }
-"""By command: its module, then its function or Typer app, unless that has the command's name."""
 
 
 class _Commands(TyperGroup):
-    """Imports only the module of the command that is run, so that each starts fast."""
+    """Imports only the module of the command that is run: each starts fast, and so does ``--help``."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(COMMANDS)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = {name: TyperCommand(name, help=place.help) for name, place in COMMANDS.items()}
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
-        found = getattr(import_module(f"takaro_operator.{module}"), attribute or cmd_name)
-        if not isinstance(found, typer.Typer):
-            command = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
-            command.command(cmd_name)(found)
-            found = command
-        built = typer.main.get_command(found)
-        built.name = cmd_name
-        return built
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found and _load(str(name)), rest
+
+
+def _load(name: str) -> Any:
+    module, _, attribute = COMMANDS[name].module.partition(":")
+    found = getattr(import_module(f"takaro_operator.{module}"), attribute or name)
+    if not isinstance(found, typer.Typer):
+        command = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
+        command.command(name)(found)
+        found = command
+    built = typer.main.get_command(found)
+    built.name = name
+    return built
 
 
 app = typer.Typer(
     name="takaro",
     cls=_Commands,
+    rich_markup_mode=None,  # to import rich takes longer than all the rest of `--help`
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"takaro {version('takaro-operator')}")
+        raise typer.Exit
+
+
 @app.callback()
-def takaro() -> None:
+def takaro(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
     """Operate the data plane of Takaro's agents."""

@@ -12,7 +12,7 @@ from takaro_operator.connections import open_streams
 from takaro_operator.dead_filters import Ids, Stream, with_filters
 from takaro_operator.entries import KNOWN_STREAMS
 from takaro_operator.errors import Failure
-from takaro_operator.letters import count, panel, table, to_full_json, to_json
+from takaro_operator.letters import Group, Groups, count, panel, table, table_of_groups, to_full_json, to_json
 from takaro_operator.output import Json, print_json, say, screen
 from takaro_operator.running import run
 from takaro_operator.settings import OperatorSettings
@@ -32,18 +32,37 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="List the dead letters, 
 
 @app.command("list")
 @with_filters
-def list_(filters: Filters, limit: Limit = 100, as_json: Json = False) -> None:
-    """List dead letters, oldest first; JSON lines with --json."""
+def list_(
+    filters: Filters,
+    limit: Limit = 100,
+    by_reason: Annotated[
+        bool, typer.Option("--by-reason", help="Count them by stream, kind and reason instead.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List dead letters, oldest first; JSON lines with --json. Says how many there are in all, and why."""
 
     async def work(settings: OperatorSettings) -> None:
-        letters = await _collect(settings, filters, limit)
+        groups, letters = Groups(), list[Letter]()
+        async with open_streams(settings) as redis:
+            async for page in dead_letters.find(redis, filters, known=KNOWN_STREAMS):
+                for letter in page:
+                    groups.add(letter)
+                letters += page[: (limit or groups.total) - len(letters)]
+        if not groups.total:
+            raise Failure("no dead letter matches")
+        hidden = groups.total > len(letters)
         if as_json:
-            for letter in letters:
-                print_json(to_json(letter))
-            return
-        _print_table(letters)
-        if len(letters) == limit:
-            say(f"only the first {limit} are shown: --limit shows more")
+            for row in groups.largest_first if by_reason else letters:
+                print_json(row.to_json() if isinstance(row, Group) else to_json(row))
+        elif by_reason:
+            screen().print(table_of_groups(groups))
+        else:
+            screen().print(table(letters))
+            if hidden:
+                screen().print(table_of_groups(groups))
+        if hidden and not by_reason:
+            say(f"only the oldest {len(letters):,} of {groups.total:,} are shown: --limit shows more")
 
     run(work)
 
@@ -84,7 +103,9 @@ def replay(
 
     async def work(settings: OperatorSettings) -> None:
         if dry_run:
-            _report("replay", await _collect(settings, filters, limit), {}, dry_run, as_json)
+            found = await _collect(settings, filters, limit)
+            _report("replay", found, {}, dry_run, as_json)
+            _refuse_none(found)
             return
         letters: list[Letter] = []
         new_ids: dict[str, str] = {}
@@ -95,6 +116,7 @@ def replay(
                     letters += page
             finally:
                 _report("replay", letters, new_ids, dry_run, as_json)
+        _refuse_none(letters)
 
     run(work)
 
@@ -119,14 +141,24 @@ def drop(
     async def work(settings: OperatorSettings) -> None:
         letters = await _collect(settings, filters, limit)
         if letters and not (yes or dry_run):
-            _print_table(letters)
-            typer.confirm(f"Delete {count(letters)} permanently?", abort=True, err=True)
+            groups = Groups()
+            for letter in letters:
+                groups.add(letter)
+            screen(errors=True).print(table_of_groups(groups))
+            say("--dry-run lists each of them")
+            typer.confirm(f"Delete {count(len(letters))} permanently?", abort=True, err=True)
         if not dry_run:
             async with open_streams(settings) as redis:
                 await dead_letters.drop(redis, letters)
         _report("drop", letters, {}, dry_run, as_json)
+        _refuse_none(letters)
 
     run(work)
+
+
+def _refuse_none(letters: list[Letter]) -> None:
+    if not letters:
+        raise Failure("no dead letter matches: `takaro dead list` shows all")
 
 
 def _refuse_everything(filters: Filters, every: bool) -> None:
@@ -150,20 +182,15 @@ def _report(
         rows = [{**to_json(letter), "newEntryId": new_ids.get(letter.entry_id)} for letter in letters]
         print_json({"action": action, "dryRun": dry_run, "count": len(rows), "letters": rows})
         return
+    if not letters:
+        return
     if dry_run:
-        _print_table(letters)
-        say(f"would {action} {count(letters)}; nothing was changed")
+        screen().print(table(letters))
+        say(f"would {action} {count(len(letters))}; nothing was changed")
         return
     done = {"replay": "replayed", "drop": "dropped"}[action]
     streams = Counter(letter.home for letter in letters)
     where = ", ".join(f"{stream} {number}" for stream, number in streams.items())
-    say(f"{done} {count(letters)}" + (f": {where}" if where else ""))
+    say(f"{done} {count(len(letters))}" + (f": {where}" if where else ""))
     if letters and action == "replay":
         say("`takaro dead list --since 1m` shows whether one of them failed again")
-
-
-def _print_table(letters: list[Letter]) -> None:
-    if letters:
-        screen().print(table(letters))
-    else:
-        say("no dead letters match")

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from backbone.redis_streams.letters import Filters
+from takaro_operator.completion import complete_dead_stream, complete_type
+from takaro_operator.entries import SUBJECT
 from takaro_operator.output import parse_moment
 
 Ids = Annotated[
@@ -16,14 +18,25 @@ Ids = Annotated[
         metavar="ID", help="Event ids, entry ids of the dead letters, or entry ids of the original entries."
     ),
 ]
-Stream = Annotated[str | None, typer.Option(help="The stream they come from, such as chat.commands.")]
+Stream = Annotated[
+    str | None,
+    typer.Option(
+        help="The stream they come from, such as chat.commands.", autocompletion=complete_dead_stream
+    ),
+]
 
 
 def make_filters(
     ids: Ids = None,
     stream: Stream = None,
     type_: Annotated[
-        str | None, typer.Option("--type", metavar="GLOB", help="Event types, such as 'chat.message.*'.")
+        str | None,
+        typer.Option(
+            "--type",
+            metavar="GLOB",
+            help="Event types, such as 'chat.message.*'.",
+            autocompletion=complete_type,
+        ),
     ] = None,
     kind: Annotated[
         Literal["invalid", "failed"] | None,
@@ -33,7 +46,7 @@ def make_filters(
         str | None,
         typer.Option(metavar="TEXT", help="Text that the reason contains, in upper or lower case."),
     ] = None,
-    subject: Annotated[str | None, typer.Option(help="The event's subject, exactly.")] = None,
+    subject: Annotated[str | None, typer.Option(help=SUBJECT)] = None,
     since: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="Failed since then: how long ago (10m, 2h, 3d) or an ISO time."),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from backbone.events import Event, MalformedEntry, RawEntry, decode_entry, rfc3339
+from backbone.events import Event, MalformedEntry, RawEntry, decode_entry, is_about, rfc3339
 from backbone.redis_streams.entry_ids import moment_of, order, text
 from contracts import Contract, chat, cockpit, knowledge
 from takaro_operator.output import json_or_text
@@ -22,6 +22,9 @@ FACTS: dict[str, dict[str, type[Contract]]] = {
 
 CONTRACTS = COMMANDS | FACTS
 KNOWN_STREAMS = tuple(CONTRACTS)
+
+SUBJECT = "The event's subject, or an id that its data names, exactly."
+"""What ``--subject`` means."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -46,6 +49,10 @@ class Entry:
     def trace_id(self) -> str | None:
         """The trace id in the event's ``traceparent``, if that is valid."""
         return self.event.trace.trace_id if self.event and self.event.trace else None
+
+    def is_about(self, subject: str) -> bool:
+        """Whether the event's subject is ``subject``, or its data names it."""
+        return self.event is not None and is_about(self.event.subject, self.event.data, subject)
 
     @property
     def order(self) -> tuple[int, int]:

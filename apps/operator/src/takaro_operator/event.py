@@ -1,6 +1,6 @@
 """``takaro event``: one event's whole journey."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated
@@ -21,19 +21,24 @@ from takaro_operator.running import run
 from takaro_operator.settings import OperatorSettings
 
 MAX_FACTS = 50
-"""How many facts are shown to people; --json prints all."""
+"""How many facts, and how many commands about a subject, are shown to people; --json prints all."""
 
 
 def event(
     event_id: Annotated[
-        str, typer.Argument(metavar="ID", help="The event's id, or the id of a stream entry that holds it.")
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="The event's id, the id of a stream entry that holds it, or the id of a conversation, "
+            "session or knowledge base: then all events about it.",
+        ),
     ],
     depth: Annotated[
         int, typer.Option(min=1, help="How many of each stream's newest entries are searched.")
     ] = 100_000,
     as_json: Json = False,
 ) -> None:
-    """Follow one event: trace, outbox, stream entries, deliveries, dead letters, inbox, effects, facts.
+    """Follow one event, or those of a conversation: from its trace and outbox to deliveries and effects.
 
     --json prints one document.
     """
@@ -79,12 +84,11 @@ def _print(found: Journey) -> None:
         "outbox",
         [_dated(fact.time, f"{fact.stream} {fact.type} {fact.event_id} waits") for fact in found.waiting],
     )
-    lines = []
-    for entry in search.in_order(found.found.entries):
-        lines.append(_entry_line(entry))
-        here = [d for d in found.deliveries if (d.stream, d.entry_id) == (entry.stream, entry.entry_id)]
-        lines += [_delivery_line(delivery) for delivery in here] or [Text("  no group reads it", "yellow")]
-    _section("stream", lines)
+    _section("stream", _delivered(found, search.in_order(found.found.entries)))
+    commands = search.in_order(found.found.commands)
+    if commands:
+        more = [Text(f"and {len(commands) - MAX_FACTS} more (--json)")] if len(commands) > MAX_FACTS else []
+        _section("commands", [*_delivered(found, commands[:MAX_FACTS]), *more])
     _section(
         "dead letter",
         [
@@ -93,7 +97,7 @@ def _print(found: Journey) -> None:
                 f"{letter.dead_stream} {letter.entry_id} {letter.note('kind')}: {letter.note('reason')}",
                 "red",
             )
-            for letter in found.found.letters.values()
+            for letter in search.oldest_first(found.found.letters)
         ],
     )
     _section(
@@ -120,6 +124,16 @@ def _print(found: Journey) -> None:
     if len(facts) > MAX_FACTS:
         shown.append(Text(f"and {len(facts) - MAX_FACTS} more (--json)"))
     _section("facts", shown)
+
+
+def _delivered(found: Journey, entries: Sequence[Entry]) -> list[Text]:
+    """Each entry, and below it how far each group is with it."""
+    lines = []
+    for entry in entries:
+        lines.append(_entry_line(entry))
+        here = [d for d in found.deliveries if (d.stream, d.entry_id) == (entry.stream, entry.entry_id)]
+        lines += [_delivery_line(delivery) for delivery in here] or [Text("  no group reads it", "yellow")]
+    return lines
 
 
 def _section(name: str, lines: list[Text]) -> None:

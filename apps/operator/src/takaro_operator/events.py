@@ -18,9 +18,10 @@ from backbone.redis_streams.reading import discover
 from backbone.validation import explain
 from common import codec
 from takaro_operator import sending
+from takaro_operator.completion import complete_dead_stream, complete_stream, complete_type
 from takaro_operator.connections import open_streams
-from takaro_operator.entries import KNOWN_STREAMS, Entry
-from takaro_operator.errors import Refusal
+from takaro_operator.entries import KNOWN_STREAMS, SUBJECT, Entry
+from takaro_operator.errors import Failure, Refusal
 from takaro_operator.output import Json, parse_moment, preview, print_json, printable, screen
 from takaro_operator.running import run
 from takaro_operator.settings import OperatorSettings
@@ -35,12 +36,22 @@ Wanted = Callable[[Entry], bool]
 def tail(
     streams: Annotated[
         list[str] | None,
-        typer.Argument(metavar="STREAM", help="Default: all streams except those of dead letters."),
+        typer.Argument(
+            metavar="STREAM",
+            help="Default: all streams except those of dead letters.",
+            autocompletion=complete_dead_stream,
+        ),
     ] = None,
     type_: Annotated[
-        str, typer.Option("--type", metavar="GLOB", help="Event types, such as 'chat.message.*'.")
+        str,
+        typer.Option(
+            "--type",
+            metavar="GLOB",
+            help="Event types, such as 'chat.message.*'.",
+            autocompletion=complete_type,
+        ),
     ] = "*",
-    subject: Annotated[str | None, typer.Option(help="The event's subject, exactly.")] = None,
+    subject: Annotated[str | None, typer.Option(help=SUBJECT)] = None,
     start: Annotated[
         str | None,
         typer.Option(
@@ -67,7 +78,7 @@ def tail(
     def wanted(entry: Entry) -> bool:
         if entry.event is None:
             return type_ == "*" and subject is None
-        return fnmatchcase(entry.event.type, type_) and subject in (None, entry.event.subject)
+        return fnmatchcase(entry.event.type, type_) and (subject is None or entry.is_about(subject))
 
     async def work(settings: OperatorSettings) -> None:
         since = start or ("NOW" if follow else "BEGINNING")
@@ -78,6 +89,8 @@ def tail(
                 shown += 1
                 if shown == limit:
                     return
+        if not follow and not shown:
+            raise Failure("no event matches")
 
     run(work, until_interrupted=True)
 
@@ -172,8 +185,11 @@ def _local_time(moment: datetime) -> str:
 
 @app.command()
 def publish(
-    stream: Annotated[str, typer.Argument(help="Such as chat.commands.")],
-    type_: Annotated[str, typer.Argument(metavar="TYPE", help="Such as chat.message.append.v1.")],
+    stream: Annotated[str, typer.Argument(help="Such as chat.commands.", autocompletion=complete_stream)],
+    type_: Annotated[
+        str,
+        typer.Argument(metavar="TYPE", help="Such as chat.message.append.v1.", autocompletion=complete_type),
+    ],
     data: Annotated[str, typer.Argument(help="JSON, @FILE, or - for standard input.")],
     event_id: Annotated[
         str | None,

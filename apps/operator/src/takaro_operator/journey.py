@@ -1,4 +1,4 @@
-"""Everything that is known of one event: outbox, streams, deliveries, inbox, effects, facts, trace."""
+"""Everything that is known of one event, or of the events about one subject."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from common.postgres import Connection
 
 
+MAX_DELIVERED = 100
+"""For how many entries the groups are asked how far they are: each takes a few calls."""
+
+
 @dataclass(slots=True, frozen=True)
 class Journey:
     """What was found about the event ``id``."""
@@ -37,7 +41,15 @@ class Journey:
         """Whether anything was found."""
         found = self.found
         return any(
-            (found.entries, found.letters, found.facts, self.waiting, self.outcomes, *self.effects.values())
+            (
+                found.entries,
+                found.letters,
+                found.facts,
+                found.commands,
+                self.waiting,
+                self.outcomes,
+                *self.effects.values(),
+            )
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -50,9 +62,10 @@ class Journey:
             "outbox": [_camel(_values(fact)) for fact in self.waiting],
             "entries": [entry.to_json() for entry in search.in_order(found.entries)],
             "deliveries": [_camel(_values(delivery)) for delivery in self.deliveries],
-            "deadLetters": [letters.to_full_json(letter) for letter in found.letters.values()],
+            "deadLetters": [letters.to_full_json(letter) for letter in search.oldest_first(found.letters)],
             "inbox": [_camel(_values(outcome)) for outcome in self.outcomes],
             "effects": {effect.table: [_camel(row) for row in rows] for effect, rows in self.effects.items()},
+            "commands": [entry.to_json() for entry in search.in_order(found.commands)],
             "facts": [entry.to_json() for entry in search.in_order(found.facts)],
             "searched": {
                 stream: {"entries": count, "all": whole} for stream, (count, whole) in found.searched.items()
@@ -63,7 +76,8 @@ class Journey:
 async def follow(
     connection: "Connection", redis: "Redis", given: str, depth: int, progress: Progress
 ) -> Journey:
-    """Collect what is known of an event. ``given`` is its id, or the id of a stream entry that holds it."""
+    """Collect what is known of an event. ``given`` is its id, the id of a stream entry that holds it, or the
+    id of a conversation, session or base: then of its events."""
     event_id = await search.resolve(redis, given)
     clues = Clues(ids={event_id}, keys=_uuids([event_id]))
     spellings = {event_id, *map(str, clues.keys)}
@@ -72,10 +86,10 @@ async def follow(
     clues.keys |= {outcome.key for outcome in outcomes if outcome.outcome == "handled"}
     clues.traces |= {outcome.trace_id for outcome in outcomes if outcome.trace_id}
     found = await search.search(redis, clues, depth, progress)
-    waiting = await outbox.list_of_events(connection, _uuids(clues.ids), clues.traces)
+    waiting = await outbox.list_of_events(connection, _uuids(clues.ids), clues.traces, clues.ids)
     deliveries = [
         delivery
-        for entry in search.in_order(found.entries)
+        for entry in search.in_order(found.entries | found.commands)[:MAX_DELIVERED]
         for delivery in await list_deliveries(redis, entry.stream, entry.entry_id)
     ]
     effects = await list_effects(connection, clues.keys)

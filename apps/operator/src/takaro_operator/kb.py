@@ -6,7 +6,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from takaro_operator.errors import Refusal
+from takaro_operator.completion import complete_base
+from takaro_operator.errors import Failure, Refusal
 from takaro_operator.kb_watch import follow
 from takaro_operator.knowledge_http import KnowledgeClient
 from takaro_operator.output import Json, make_table, print_json, printable, say, screen
@@ -14,7 +15,7 @@ from takaro_operator.running import run
 from takaro_operator.settings import OperatorSettings
 
 app = typer.Typer(
-    help="Knowledge bases: list, add, sync, schedule, history, search, remove.",
+    help="List, add, sync, schedule, search and remove knowledge bases.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -23,7 +24,9 @@ User = Annotated[
     str | None,
     typer.Option("--user", help="The user id, for services with AUTH_MODE=dev; others take TAKARO_TOKEN."),
 ]
-BaseId = Annotated[str, typer.Argument(metavar="ID", help="The knowledge base.")]
+BaseId = Annotated[
+    str, typer.Argument(metavar="ID", help="The knowledge base.", autocompletion=complete_base)
+]
 Patterns = list[str] | None
 
 BASE_HEADINGS = ("id", "name", "state", "files", "commit", "synced", "schedule", "source", "what went wrong")
@@ -222,9 +225,10 @@ def search(
             hits = await client.call("GET", base_id, "search", q=question, limit=limit, **of_version)
         if as_json:
             print_json({"hits": hits})
-            return
         if not hits:
-            say("nothing found: is the base synced? `takaro kb history` shows its syncs")
+            raise Failure("nothing found: is the base synced? `takaro kb history` shows its syncs")
+        if as_json:
+            return
         for hit in hits:
             where = printable(str(hit["metadata"].get("sourceFile", "")))
             screen().print(Text.assemble((f"{hit['score']:.3f} ", "green"), (where, "bold")))

@@ -1,6 +1,9 @@
 """How dead letters are shown: JSON for scripts, a table or a panel for people."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.panel import Panel
@@ -51,13 +54,80 @@ def to_full_json(letter: Letter) -> dict[str, Any]:
     return {**to_json(letter), "fields": fields}
 
 
-def count(letters: Sequence[Letter]) -> str:
-    return f"{len(letters)} dead letter{'' if len(letters) == 1 else 's'}"
+_OWN_WORDS = re.compile(
+    r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\b\d[\d.,:-]*\b|\b(?=[0-9a-f]*\d)[0-9a-f]{12,}\b"
+)
+"""Ids and numbers, which differ in reasons that are otherwise the same."""
+
+
+@dataclass(slots=True)
+class Group:
+    """Letters of one stream that died for the same reason, but for ids and numbers in it."""
+
+    stream: str
+    kind: str
+    reason: str
+    oldest: datetime
+    newest: datetime
+    count: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "stream": self.stream,
+            "kind": self.kind,
+            "reason": self.reason,
+            "count": self.count,
+            "oldest": rfc3339(self.oldest),
+            "newest": rfc3339(self.newest),
+        }
+
+
+@dataclass(slots=True)
+class Groups:
+    """Counts letters by stream, kind and reason."""
+
+    total: int = 0
+    _groups: dict[tuple[str, str, str], Group] = field(default_factory=dict)
+
+    def add(self, letter: Letter) -> None:
+        key = (letter.home, letter.note("kind"), _OWN_WORDS.sub("…", letter.note("reason")))
+        group = self._groups.setdefault(key, Group(*key, letter.died_at, letter.died_at))
+        group.count += 1
+        group.oldest = min(group.oldest, letter.died_at)
+        group.newest = max(group.newest, letter.died_at)
+        self.total += 1
+
+    @property
+    def largest_first(self) -> list[Group]:
+        return sorted(self._groups.values(), key=lambda group: -group.count)
+
+
+def count(number: int) -> str:
+    return f"{number:,} dead letter{'' if number == 1 else 's'}"
+
+
+def table_of_groups(groups: Groups, most: int = 50) -> Table:
+    """The ``most`` largest groups."""
+    found = groups.largest_first
+    left = f"; the {most} most frequent of {len(found):,} reasons" if len(found) > most else ""
+    made = make_table(
+        f"{count(groups.total)}{left}", "letters", "stream", "kind", "reason", "oldest", "newest"
+    )
+    now = datetime.now(UTC)
+    for group in found[:most]:
+        made.add_row(
+            f"{group.count:,}",
+            Text(printable(group.stream)),
+            Text(printable(group.kind)),
+            Text(preview(group.reason.encode(), 200)),
+            *(f"{age((now - moment).total_seconds())} ago" for moment in (group.oldest, group.newest)),
+        )
+    return made
 
 
 def table(letters: Sequence[Letter]) -> Table:
     made = make_table(
-        count(letters), "dead letter", "stream", "type", "subject", "event id", "died", "kind", "reason"
+        count(len(letters)), "dead letter", "stream", "type", "subject", "event id", "died", "kind", "reason"
     )
     for letter in letters:
         made.add_row(

@@ -59,7 +59,10 @@ def status(
     ] = False,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Show which revisions are applied, in which batch, and which are missing."""
+    """Show which revisions are applied, and which are missing.
+
+    Each with its batch.
+    """
     settings = _settings(database_url)
     with _errors_explained():
         state = run.status(settings.database_url, settings=settings)

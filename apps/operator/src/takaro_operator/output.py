@@ -46,8 +46,9 @@ def complain(line: str) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print one JSON document on one line, unbuffered."""
-    sys.stdout.write(codec.dumps_str(value) + "\n")
+    """Print one JSON document on one line, unbuffered. What could control a terminal is escaped."""
+    text = _UNPRINTABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", codec.dumps_str(value))
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 

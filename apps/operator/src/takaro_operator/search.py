@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from backbone.dead_letters import DEAD
 from backbone.events import RawEntry
-from backbone.redis_streams.entry_ids import text
+from backbone.redis_streams.entry_ids import order, text
 from backbone.redis_streams.letters import Letter
 from backbone.redis_streams.reading import count_entries, discover, pages
 from common import codec
@@ -36,12 +36,17 @@ class Clues:
 
 @dataclass(slots=True)
 class Found:
-    """``entries`` and ``letters`` hold the event, ``facts`` those of its trace or with its id or key."""
+    """``entries`` and ``letters`` hold the event, ``facts`` those of its trace or with its id or key.
+
+    If the id is that of a conversation, session or base, ``commands`` holds those about it, and ``letters``
+    and ``facts`` do too.
+    """
 
     clues: Clues
     entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
     letters: dict[tuple[str, str], Letter] = field(default_factory=dict)
     facts: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    commands: dict[tuple[str, str], Entry] = field(default_factory=dict)
     searched: dict[str, tuple[int, bool]] = field(default_factory=dict)
     """By stream: how many entries were searched, and whether those were all."""
 
@@ -98,7 +103,9 @@ def _promising(clues: Clues, raw: RawEntry) -> bool:
     own_id = fields.get(b"id") or fields.get(b"dead-id") or entry_id.encode()
     if text(own_id) in clues.ids or entry_id in clues.ids:
         return True
-    return text(fields.get(b"traceparent", b"")[3:35]) in clues.traces or _names(clues, fields)
+    if text(fields.get(b"traceparent", b"")[3:35]) in clues.traces:
+        return True
+    return text(fields.get(b"subject", b"")) in clues.ids or _names(clues, fields)
 
 
 def _names(clues: Clues, fields: dict[bytes, bytes]) -> bool:
@@ -115,6 +122,8 @@ def _classify(found: Found, stream: str, raw: RawEntry) -> None:
         if {letter.event_id, letter.entry_id, letter.original_id} & clues.ids:
             found.letters[place] = letter
             _learn(clues, letter.event_id, letter.key, letter.trace_id)
+        elif any(letter.is_about(subject) for subject in clues.ids):
+            found.letters[place] = letter
         return
     entry = Entry.read(stream, raw)
     if entry.event is None:
@@ -123,7 +132,10 @@ def _classify(found: Found, stream: str, raw: RawEntry) -> None:
         found.entries[place] = entry
         found.facts.pop(place, None)
         _learn(clues, entry.event.id, entry.event.key(), entry.trace_id)
-    elif stream not in COMMANDS and (entry.trace_id in clues.traces or _names(clues, entry.fields)):
+    elif stream in COMMANDS:
+        if any(entry.is_about(subject) for subject in clues.ids):
+            found.commands[place] = entry
+    elif entry.trace_id in clues.traces or entry.event.subject in clues.ids or _names(clues, entry.fields):
         found.facts[place] = entry
 
 
@@ -132,6 +144,11 @@ def _learn(clues: Clues, event_id: str, key: UUID, trace_id: str | None) -> None
     clues.keys.add(key)
     if trace_id:
         clues.traces.add(trace_id)
+
+
+def oldest_first(letters: dict[tuple[str, str], Letter]) -> Sequence[Letter]:
+    """In the order in which they were given up."""
+    return sorted(letters.values(), key=lambda letter: order(letter.entry_id))
 
 
 def in_order(entries: dict[tuple[str, str], Entry]) -> Sequence[Entry]:

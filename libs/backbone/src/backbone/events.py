@@ -204,6 +204,20 @@ def encode_entry(
     return fields
 
 
+def is_about(subject: str | None, data: bytes, wanted: str) -> bool:
+    """Whether an event concerns ``wanted``: it is its subject, or a member of its data has it as value. A
+    command usually names its conversation or knowledge base in its data alone."""
+    if subject == wanted:
+        return True
+    if codec.dumps(wanted) not in data and b"\\" not in data:  # most events: nothing is decoded
+        return False
+    try:
+        decoded = codec.loads(data)
+    except ValueError:
+        return False
+    return isinstance(decoded, dict) and wanted in decoded.values()
+
+
 def rfc3339(moment: datetime) -> str:
     """``2026-11-22T12:00:00.000000Z``."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -90,7 +90,7 @@ async def count_by_stream(connection: Connection) -> dict[str, Backlog]:
 LIST_OF_EVENTS = """
 SELECT stream, position, event_id, type, subject, sequence, time, traceparent
 FROM outbox
-WHERE event_id = ANY($1::uuid[]) OR substr(traceparent, 4, 32) = ANY($2::text[])
+WHERE event_id = ANY($1::uuid[]) OR substr(traceparent, 4, 32) = ANY($2::text[]) OR subject = ANY($3::text[])
 ORDER BY stream, position
 """
 
@@ -110,8 +110,11 @@ class WaitingFact:
 
 
 async def list_of_events(
-    connection: Connection, event_ids: Collection[UUID], trace_ids: Collection[str]
+    connection: Connection,
+    event_ids: Collection[UUID],
+    trace_ids: Collection[str],
+    subjects: Collection[str],
 ) -> list[WaitingFact]:
-    """The waiting facts that have one of these ids or belong to one of these traces."""
-    rows = await connection.fetch(LIST_OF_EVENTS, list(event_ids), list(trace_ids))
+    """The waiting facts that have one of these ids or subjects, or belong to one of these traces."""
+    rows = await connection.fetch(LIST_OF_EVENTS, list(event_ids), list(trace_ids), list(subjects))
     return [WaitingFact(**row) for row in rows]

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from redis.asyncio import Redis
 
 from backbone.dead_letters import DEAD, dead_stream
-from backbone.events import Event, MalformedEntry, RawEntry, decode_entry
+from backbone.events import Event, MalformedEntry, RawEntry, decode_entry, is_about
 from backbone.redis_streams.entry_ids import moment_of, text
 from backbone.redis_streams.reading import discover, last_id, pages
 
@@ -76,6 +76,10 @@ class Letter:
         """When the consumer gave the entry up."""
         return moment_of(self.entry_id)
 
+    def is_about(self, subject: str) -> bool:
+        """Whether the original event's subject is ``subject``, or its data names it."""
+        return is_about(self.subject, self.fields.get(b"data", b""), subject)
+
     def note(self, name: str) -> str:
         """The consumer's notes: ``reason``, ``kind``, ``group``, ``failures`` …; each empty if absent."""
         return text(self.fields.get(b"dead-" + name.encode(), b""))
@@ -119,7 +123,7 @@ class Filters:
             and (self.type is None or fnmatchcase(letter.type, self.type))
             and (self.kind is None or letter.note("kind") == self.kind)
             and (self.reason is None or self.reason.casefold() in letter.note("reason").casefold())
-            and (self.subject is None or letter.subject == self.subject)
+            and (self.subject is None or letter.is_about(self.subject))
             and (self.since is None or letter.died_at >= self.since)
         )
 
