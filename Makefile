@@ -50,12 +50,22 @@ demo: $(UV) ## Follow one piece of work through all three services (DOCS=path to
 	@$(RUN) --no-dev python -m takaro_local.demo
 
 .PHONY: migrate
-migrate: $(UV) ## Apply the missing migrations to DATABASE_URL as one batch
-	@$(RUN) --no-dev python -m takaro_local.clients takaro migrate $(ARGS)
+migrate: ## Apply the missing migrations to DATABASE_URL as one batch
+	@./takaro migrate $(ARGS)
 
 .PHONY: rollback
-rollback: $(UV) ## Take the last batch of migrations back (ARGS=--force if that deletes rows)
-	@$(RUN) --no-dev python -m takaro_local.clients takaro rollback $(ARGS)
+rollback: ## Take the last batch of migrations back (ARGS=--force if that deletes rows)
+	@./takaro rollback $(ARGS)
+
+.PHONY: takaro
+takaro: ## Run the operators' command line (ARGS='streams --json'; ./takaro does the same)
+	@./takaro $(ARGS)
+
+# Nothing is removed: the tests' packages may be there too.
+.PHONY: environment
+environment: $(UV)
+	@"$(UV)" sync --frozen --no-dev --inexact --quiet
+	@touch .venv/made
 
 .PHONY: psql
 psql: $(UV) ## Open psql on the local stack (ARGS='-c "SELECT 1"' for one query)
@@ -91,8 +101,8 @@ $(CURDIR)/.local/uv/bin/uv:
 		|| { echo "could not install uv: this needs Python with pip or venv" >&2; exit 1; }
 
 .PHONY: contracts
-contracts: $(UV) ## Publish the event contracts in docs/events; refuse a breaking change
-	@$(RUN) --no-dev takaro contracts $(ARGS)
+contracts: ## Publish the event contracts in docs/events; refuse a breaking change
+	@./takaro contracts $(ARGS)
 
 .PHONY: bench
 bench: $(UV) ## Measure against the Node peer and the bare libraries (ONLY=append,latency,poison,sync,sync_memory,backlog)

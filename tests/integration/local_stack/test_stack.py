@@ -1,11 +1,13 @@
 """``make run``: what it starts, what it says, how it ends."""
 
+import asyncio
 import os
 import shlex
 import shutil
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -49,6 +51,42 @@ async def test_the_documents_host_commands_connect(stack: LocalStack) -> None:
     psql, redis_cli = database_document.host_commands()
     assert _shell(_on_ports(psql, stack), "SELECT count(*) FROM conversations;").split()[2] == "0"
     assert _redis(_on_ports(redis_cli, stack) + " PING", stack) == "PONG"
+
+
+async def test_the_command_line_finds_the_stack_from_any_folder_whatever_its_ports(
+    stack: LocalStack, tmp_path: Path
+) -> None:
+    """Nobody has activated an environment or set a port."""
+    command = Path(__file__).parents[3] / "takaro"
+    told = {"DATABASE_URL", "REDIS_URL", "EVENT_BUS_URL", *stack.ports}
+    environment = {name: value for name, value in os.environ.items() if name not in told}
+    environment["TAKARO_DATA_DIR"] = str(stack.folder / "data")
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    url = f"http://127.0.0.1:{stack.ports['CHAT_PORT']}/api/conversations"
+    async with httpx.AsyncClient(trust_env=False) as client:
+        headers = {"X-User-Id": "ann", "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+        answer = await client.post(url, json={"agentId": "module-writer"}, headers=headers)
+    assert answer.is_success
+
+    async def says(part: str, *arguments: str) -> bool:
+        run = await asyncio.create_subprocess_exec(
+            command,
+            *arguments,
+            cwd=tmp_path,
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        out, _ = await run.communicate()
+        return part in out.decode()
+
+    for part, *arguments in (
+        ("chat.commands", "streams"),
+        ("chat.events", "outbox"),
+        ("project-docs", "kb", "list", "--user", "ann"),
+        ("POST /api/conversations", "trace", trace),
+    ):
+        await eventually(partial(says, part, *arguments), timeout=60)
 
 
 async def test_the_documents_compose_commands_mean_the_same_here(stack: LocalStack) -> None:

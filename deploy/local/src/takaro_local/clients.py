@@ -1,4 +1,4 @@
-"""``python -m takaro_local.clients psql|redis-cli|takaro …``: run a client on the local stack."""
+"""``python -m takaro_local.clients psql|redis-cli …``: run a client on the local stack."""
 
 import os
 import shlex
@@ -7,13 +7,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from takaro_local.addresses import settings_of_clients
 from takaro_local.postgres import DATABASE, PASSWORD, ROLE, binary
 from takaro_local.server import HOST
-from takaro_local.settings import LocalSettings, surroundings
+from takaro_local.settings import LocalSettings
 
 #: For machines without redis-cli and valkey-cli. uv runs it, so it isn't one of our dependencies.
 _IREDIS = "iredis==1.16.1"
-_CLIENTS = ("psql", "redis-cli", "takaro")
+_CLIENTS = ("psql", "redis-cli")
 
 
 def database_url(settings: LocalSettings) -> str:
@@ -29,11 +30,9 @@ def redis_url(settings: LocalSettings) -> str:
 
 
 def command_line(client: str, settings: LocalSettings) -> Sequence[str]:
-    """The command to run: the embedded psql; the machine's Redis client, else iredis; or ``takaro``."""
+    """The command to run: the embedded psql, or the machine's Redis client, else iredis."""
     if client == "psql":
         return [str(binary("psql")), database_url(settings)]
-    if client == "takaro":
-        return ["takaro"]
     if own := shutil.which("redis-cli") or shutil.which("valkey-cli"):
         return [own, "-u", redis_url(settings)]
     return [os.environ.get("UV", "uv"), "tool", "run", "--quiet", _IREDIS, "--url", redis_url(settings)]
@@ -43,7 +42,7 @@ def main(arguments: Sequence[str]) -> None:
     """Replace this process with the client."""
     if not arguments or arguments[0] not in _CLIENTS:
         sys.exit(f"usage: python -m takaro_local.clients {'|'.join(_CLIENTS)} [arguments]")
-    settings = LocalSettings.read(surroundings())
+    settings = LocalSettings.read(settings_of_clients())
     os.environ |= {"DATABASE_URL": database_url(settings), "REDIS_URL": redis_url(settings)}
     command, rest = command_line(arguments[0], settings), arguments[1:]
     if rest and _IREDIS in command:

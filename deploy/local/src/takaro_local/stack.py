@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from takaro_local import ports
+from takaro_local import addresses, ports
 from takaro_local.console import Screen
 from takaro_local.data_dir import Children
 from takaro_local.postgres import DATABASE, PASSWORD, ROLE, PostgresServer
@@ -82,6 +82,7 @@ class Stack:
             self._screen.say(f"ended {len(orphans)} processes that an earlier stack left behind", "yellow")
         if problems := ports.conflicts(self._wanted_ports()):
             raise PortsTakenError("\n".join(problems))
+        addresses.write(self._settings.data_dir, self._addresses)
         await self._start_servers()
         with self._timed("migrated"):
             await asyncio.to_thread(migrate, self.database_url, report=self._screen.say)
@@ -133,6 +134,14 @@ class Stack:
         if self._collector:
             settled["OTEL_EXPORTER_OTLP_ENDPOINT"] = self._collector.url
         return defaults | dict(surroundings) | settled
+
+    @property
+    def _addresses(self) -> dict[str, str]:
+        """What clients need: see :mod:`takaro_local.addresses`."""
+        found = {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
+        if self._collector:
+            found["OTLP_PORT"] = str(self._collector.port)
+        return found | {f"{program.name}_PORT".upper(): str(program.port) for program in self._services}
 
     async def _start_servers(self) -> None:
         with self._timed("servers are up"):
@@ -192,7 +201,7 @@ class Stack:
         if self._collector:
             rows.append(("traces", f"{self._collector.url}/traces"))
         rows.append(("data", f"{self._settings.data_dir}   delete it to start again with no data"))
-        rows.append(("clients", "make psql   make redis-cli"))
+        rows.append(("clients", "./takaro --help   make psql   make redis-cli"))
         return rows
 
     @contextmanager
