@@ -18,8 +18,12 @@ run: $(UV) ## Run everything on this machine: Postgres, Redis, migrations, three
 	@$(RUN) --no-dev python -m takaro_local
 
 .PHONY: test
-test: $(UV) ## Run every test, four files at a time (ARGS='-k name' for some, JOBS=0 for one at a time)
+test: $(UV) ## Run the tests, four files at a time (ARGS='-k name' for some, JOBS=0 for one at a time)
 	@$(RUN) pytest -n $(or $(JOBS),4) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+.PHONY: test-large
+test-large: $(UV) ## Run the tests with large volumes, long histories and long runs
+	@$(RUN) pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder -m large $(ARGS)
 
 .PHONY: test-kafka
 test-kafka: $(UV) ## Run the Kafka tests on Apache Kafka (needs Java 17; downloads the jars from Maven Central to .local/kafka)

@@ -8,6 +8,7 @@ from tests.proof.plan import Plan
 from tests.proof.run import run
 
 
+@pytest.mark.large
 @pytest.mark.timeout(480)
 async def test_nothing_is_lost_doubled_or_out_of_order(tmp_path: Path) -> None:
     plan = Plan(

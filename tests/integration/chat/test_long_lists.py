@@ -98,6 +98,7 @@ def forget_peak(service: Service) -> int:
     return peak_bytes(service)
 
 
+@pytest.mark.large
 async def test_memory_stays_flat_while_messages_are_read(
     chat: Service, alice: httpx.AsyncClient, id: str, service_pool: Pool
 ) -> None:
@@ -179,6 +180,7 @@ async def test_messages_of_a_stranger_are_refused_before_anything_is_sent(
     assert (await mallory.get(f"/api/conversations/{uuid4()}/messages")).status_code == 404
 
 
+@pytest.mark.large
 async def test_memory_stays_flat_while_conversations_are_listed(
     chat: Service, alice: httpx.AsyncClient, service_pool: Pool
 ) -> None:
@@ -200,6 +202,7 @@ async def test_memory_stays_flat_while_conversations_are_listed(
     assert [c["state"]["n"] for c in json.loads(body)["data"]] == list(range(count, 0, -1))
 
 
+@pytest.mark.large
 async def test_memory_stays_flat_while_a_long_conversation_is_deleted(
     chat: Service, alice: httpx.AsyncClient, id: str, service_pool: Pool
 ) -> None:

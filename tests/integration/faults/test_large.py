@@ -14,6 +14,8 @@ from tests.support.probe import COMMANDS, FACTS, Probe
 from tests.support.redis_world import RedisWorld
 from tests.support.wait import eventually
 
+pytestmark = pytest.mark.large
+
 SIZE, COUNT, BUDGET = 100_000, 150, 500_000
 """15 MB wait; half a megabyte may be handled at once."""
 

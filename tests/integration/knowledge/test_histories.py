@@ -14,7 +14,7 @@ from tests.support.faults import KINDS, SHARE, BadDays
 from tests.support.github import Answer, GitRepository
 from tests.support.web import Handler, Request, git_backend, serve
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.large, pytest.mark.timeout(180)]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -15,7 +15,7 @@ from tests.support.knowledge import Jobs, fetch, knowledge_service, state_of
 from tests.support.wait import eventually
 from tests.support.web import Request, git_backend, serve
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.large, pytest.mark.timeout(120)]
 
 ROWS = (
     "SELECT content, metadata::text AS metadata, embedding::text AS embedding FROM knowledge_embeddings "

@@ -12,6 +12,8 @@ from tests.integration.knowledge.conftest import Harness
 from tests.integration.knowledge.histories import seen
 from tests.support.github import GitRepository
 
+pytestmark = pytest.mark.large
+
 ROOT = Path(__file__).resolve().parents[3]
 MOST_STEPS = 12
 DOCUMENTS = ("docs", "*.md")

@@ -91,6 +91,7 @@ async def test_an_unknown_base_is_not_found_and_an_empty_one_is_empty(harness: H
     assert await search(harness.pool, harness.embedder, "empty", "lever", 5, 5000) == []
 
 
+@pytest.mark.large
 async def test_a_middle_sized_base_among_others_is_searched_as_if_alone(harness: Harness) -> None:
     """In a shared index the Node application's search finds 30 % of the true top 10, and too few rows."""
     generator = np.random.default_rng(1)

@@ -64,6 +64,7 @@ async def test_a_renamed_file_leaves_its_old_chunks_behind_and_costs_no_embeddin
     assert harness.embedder.texts == 0, "the content is known already"
 
 
+@pytest.mark.large
 async def test_more_than_300_changed_files_are_all_seen(harness: Harness) -> None:
     for i in range(350):
         harness.repository.write(f"docs/many/{i}.md", f"Page {i}.")
