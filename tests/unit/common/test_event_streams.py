@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from servicekit.auth import Caller
-from servicekit.sse import ServerEvent, event_stream
+from servicekit.sse import EventStream, OpenStreams, ServerEvent
 
 
 async def quiet() -> AsyncIterator[ServerEvent]:
@@ -19,9 +19,11 @@ async def quiet() -> AsyncIterator[ServerEvent]:
 
 async def read(caller: Caller, stopping: asyncio.Event | None = None) -> list[bytes]:
     request: Any = SimpleNamespace(
-        app=SimpleNamespace(state=SimpleNamespace(stopping=stopping or asyncio.Event()))
+        app=SimpleNamespace(
+            state=SimpleNamespace(stopping=stopping or asyncio.Event(), open_streams=OpenStreams(1, 1))
+        )
     )
-    response = event_stream(request, quiet(), caller)
+    response = EventStream(request, quiet(), caller)
     async with asyncio.timeout(20):
         return [bytes(chunk) async for chunk in response.body_iterator]  # type: ignore[arg-type]
 

@@ -36,10 +36,15 @@ def data(value: Any, *, status: int = 200) -> JSONAnswer:
 
 def failure(message: str, status: int, **more: Any) -> JSONAnswer:
     """``{"error": message}`` with optional further fields."""
-    headers = (
-        {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "1"} if status == 503 else None
-    )
-    return JSONAnswer({"error": message, **more}, status_code=status, headers=headers)
+    return JSONAnswer({"error": message, **more}, status_code=status, headers=_HEADERS.get(status))
+
+
+_HEADERS = {
+    401: {"WWW-Authenticate": "Bearer"},
+    408: {"Connection": "close"},
+    429: {"Retry-After": "1"},
+    503: {"Retry-After": "1"},
+}
 
 
 def require_storable(fields: Sequence[tuple[str, str | None]]) -> None:

@@ -101,9 +101,12 @@ def check_user_id(user_id: str) -> None:
 
 
 async def require_caller(request: Request) -> Caller:
-    """FastAPI dependency: the authenticated caller, or a 401."""
-    authenticator: Authenticator = request.app.state.authenticator
-    return await authenticator.caller(request)
+    """FastAPI dependency: the authenticated caller, or a 401. Checked once for each request."""
+    caller: Caller | None = getattr(request.state, "caller", None)
+    if caller is None:
+        authenticator: Authenticator = request.app.state.authenticator
+        caller = request.state.caller = await authenticator.caller(request)
+    return caller
 
 
 CallerParam = Annotated[Caller, Depends(require_caller)]

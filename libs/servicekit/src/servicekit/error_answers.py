@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from common.errors import BUSY, OUTAGES, Invalid, TakaroError, is_transient
 from servicekit.answers import failure
+from servicekit.event_sources import refuse
 
 log = structlog.get_logger()
 
@@ -28,13 +29,13 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-async def _takaro_error(_: Request, error: Exception) -> Response:
+async def _takaro_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, TakaroError)
     if isinstance(error, Invalid) and error.details:
         return failure("Validation failed", 400, details=error.details)
     if error.status >= 500:
         log.warning("request failed", error=error.reason, code=error.code)
-    return failure(error.reason, error.status)
+    return refuse(request.scope, error.reason, error.status)
 
 
 async def _validation_error(_: Request, error: Exception) -> Response:
@@ -57,9 +58,9 @@ async def _http_error(_: Request, error: Exception) -> Response:
     return answer
 
 
-async def _unexpected(_: Request, error: Exception) -> Response:
+async def _unexpected(request: Request, error: Exception) -> Response:
     if is_transient(error):
         log.warning("dependency unavailable", error=repr(error))
-        return failure("The service is temporarily unavailable, try again", 503)
+        return refuse(request.scope, "The service is temporarily unavailable, try again", 503)
     log.error("request failed", exc_info=error)
     return failure("Internal server error", 500)

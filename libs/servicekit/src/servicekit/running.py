@@ -3,11 +3,13 @@
 import asyncio
 import gc
 import os
+import resource
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -19,9 +21,14 @@ from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from pydantic import ValidationError
 
 from common import telemetry
+from servicekit.connections import ConnectionLimits, LimitedConnection
+from servicekit.middlewares.read_on import ReadOn
 from servicekit.settings import ServiceSettings
 
 log = structlog.get_logger()
+
+_OTHER_FILES = 500
+"""Pools, pipes, files that are read, and connections that are about to be refused."""
 
 
 def load_settings(settings_class: type[ServiceSettings]) -> Any:
@@ -77,6 +84,14 @@ def _give_up(grace_seconds: float) -> None:
     os._exit(1)
 
 
+def allow_open_files(wanted: int) -> None:
+    """Raise the process's limit of open files to ``wanted``, as far as the system allows it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
 def run(build: Callable[[Any], FastAPI], settings_class: type[ServiceSettings]) -> None:
     """Run a service until SIGTERM or SIGINT; after its grace period it ends by force, with exit code 1."""
     settings = load_settings(settings_class)
@@ -88,14 +103,23 @@ def run(build: Callable[[Any], FastAPI], settings_class: type[ServiceSettings]) 
     # Imported modules stay until the end: the garbage collector needn't scan them again.
     gc.collect()
     gc.freeze()
+    limits = ConnectionLimits(
+        settings.http_headers_timeout_seconds,
+        settings.http_send_timeout_seconds,
+        settings.http_max_connections,
+    )
+    allow_open_files(settings.http_max_connections + _OTHER_FILES)
     config = uvicorn.Config(
-        app,
+        ReadOn(app),
         host=settings.host,
         port=settings.port,
         loop="uvloop",
+        http=partial(LimitedConnection, limits=limits),  # type: ignore[arg-type]
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=settings.http_keep_alive_seconds,
         timeout_graceful_shutdown=max(1, int(settings.shutdown_grace_seconds / 2)),
     )
     try:

@@ -30,13 +30,15 @@ from servicekit.asyncapi_pages import mount_asyncapi
 from servicekit.auth import Authenticator
 from servicekit.error_answers import install_error_handlers
 from servicekit.health import health_router
-from servicekit.middlewares.guard_body import GuardBody
+from servicekit.middlewares.answer_head import AnswerHead
+from servicekit.middlewares.ignore_trailing_slash import IgnoreTrailingSlash
 from servicekit.middlewares.measure_requests import MeasureRequests
 from servicekit.settings import ServiceSettings
+from servicekit.sse import OpenStreams
 
 log = structlog.get_logger()
 
-_UNTRACED = r"^https?://[^/]+/(health|ready|metrics|docs|openapi\.json|asyncapi(\.json)?)$"
+_UNTRACED = r"^https?://[^/]+/(health|ready|metrics|docs|openapi\.json|asyncapi(\.json)?)/*$"
 """Paths that operators and monitoring request. Full paths: a knowledge base may be called ``docs``."""
 
 
@@ -114,8 +116,17 @@ def create_app(spec: ServiceSpec[R]) -> FastAPI:
                     await stop(*tasks, patience_seconds=settings.shutdown_grace_seconds / 2)
         log.info("stopped")
 
-    app = FastAPI(title=spec.title, version=version(f"takaro-{spec.settings.service}"), lifespan=lifespan)
+    app = FastAPI(
+        title=spec.title,
+        version=version(f"takaro-{spec.settings.service}"),
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
     app.state.stopping = asyncio.Event()
+    app.state.open_streams = OpenStreams(
+        spec.settings.event_streams_max, spec.settings.event_streams_per_user
+    )
+    app.state.body_timeout_seconds = spec.settings.http_body_timeout_seconds
     app.include_router(health_router(checks))
     for router in spec.routers:
         app.include_router(router)
@@ -130,8 +141,9 @@ def create_app(spec: ServiceSpec[R]) -> FastAPI:
     )
     mount_asyncapi(app, spec.settings.service, document)
     install_error_handlers(app)
-    app.add_middleware(GuardBody)
     app.add_middleware(MeasureRequests)
+    app.add_middleware(IgnoreTrailingSlash)
+    app.add_middleware(AnswerHead)
     FastAPIInstrumentor.instrument_app(
         app,
         excluded_urls=_UNTRACED,

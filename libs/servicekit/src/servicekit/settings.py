@@ -14,6 +14,26 @@ class ServiceSettings(BackboneSettings):
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 in a container")
     port: int = Field(0, ge=0, le=65535, description="HTTP port")
 
+    http_headers_timeout_seconds: float = Field(
+        10, gt=0, description="longest time for the head of a request to arrive"
+    )
+    http_body_timeout_seconds: float = Field(
+        30, gt=0, description="longest time for the body of a request to arrive"
+    )
+    http_keep_alive_seconds: float = Field(
+        5, gt=0, description="an idle connection is closed after this time; longer than your proxy's"
+    )
+    http_send_timeout_seconds: float = Field(
+        60, gt=0, description="a client that takes nothing of its answer for so long is disconnected"
+    )
+    http_max_connections: int = Field(
+        1000, gt=0, description="maximum connections of one process; others are told to come back"
+    )
+    event_streams_max: int = Field(500, gt=0, description="maximum open event streams of one process")
+    event_streams_per_user: int = Field(
+        20, gt=0, description="maximum open event streams of one user in one process"
+    )
+
     auth_mode: Literal["jwt", "dev"] = Field(
         "jwt", description="jwt, or dev: trust X-User-Id, on loopback only"
     )

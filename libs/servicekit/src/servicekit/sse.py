@@ -1,19 +1,24 @@
 """Server-sent events that end when the service stops or the client disconnects."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+import structlog
 from fastapi import Request
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from common import codec
+from common.errors import TransientError, is_transient
 from servicekit.auth import Caller
+from servicekit.event_sources import EVENT_STREAM, STREAM_HEADERS, error_event
 
-_HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+log = structlog.get_logger()
 
 
 @dataclass(slots=True, frozen=True)
@@ -41,39 +46,106 @@ async def _wait(event: asyncio.Event, longest_seconds: float | None) -> None:
         await asyncio.wait_for(event.wait(), longest_seconds)
 
 
-def event_stream(
-    request: Request, events: AsyncIterator[ServerEvent], caller: Caller, *, heartbeat_seconds: float = 30
-) -> StreamingResponse:
-    """Send ``events`` as they come, and a ``heartbeat`` when there was none for a while.
+class TooManyStreams(TransientError):
+    """HTTP 429: the caller has as many event streams as one user may have."""
 
-    The stream ends when the caller's credentials expire; a client with new ones reconnects. It also ends when
-    the service stops (``app.state.stopping``); clients reconnect with ``Last-Event-ID``.
-    """
-    stopping: asyncio.Event = request.app.state.stopping
+    status = 429
+    default_code = "too_many_streams"
 
-    async def body() -> AsyncIterator[bytes]:
-        following = asyncio.create_task(_following(events))
-        stop = asyncio.create_task(_wait(stopping, caller.seconds_left()))
+
+class OpenStreams:
+    """The event streams of a process: at most ``most``, and ``most_of_user`` for each user."""
+
+    def __init__(self, most: int, most_of_user: int) -> None:
+        self._most, self._most_of_user = most, most_of_user
+        self._of_users: Counter[str] = Counter()
+
+    @contextmanager
+    def opened(self, user_id: str) -> Iterator[None]:
+        """Count one in. Raises :class:`TooManyStreams`, or :class:`TransientError` for the whole process."""
+        if self._of_users[user_id] >= self._most_of_user:
+            raise TooManyStreams(f"You have {self._most_of_user} event streams open: close one, or try again")
+        if self._of_users.total() >= self._most:
+            raise TransientError("The service has too many event streams, try again")
+        self._of_users[user_id] += 1
         try:
-            while not stop.done():
-                done, _ = await asyncio.wait(
-                    {following, stop}, timeout=heartbeat_seconds, return_when=asyncio.FIRST_COMPLETED
-                )
-                if following in done:
-                    event = following.result()
-                    if event is None:
-                        return
-                    yield event.encode()
-                    following = asyncio.create_task(_following(events))
-                elif not done:
-                    yield ServerEvent("heartbeat", {}).encode()
+            yield
         finally:
-            for task in (following, stop):
-                task.cancel()
-                with suppress(asyncio.CancelledError, Exception):
-                    await task
-            close = getattr(events, "aclose", None)
-            if close is not None:
-                await close()
+            self._of_users[user_id] -= 1
+            if not self._of_users[user_id]:
+                del self._of_users[user_id]
 
-    return StreamingResponse(body(), media_type="text/event-stream", headers=_HEADERS)
+
+class EventStream(StreamingResponse):
+    """Sends ``events`` as they come, and a ``heartbeat`` when there was none for a while.
+
+    The answer begins with the first event: an error before it is answered like any other error, except that
+    an ``EventSource`` is told to come back (:mod:`servicekit.event_sources`). The stream ends when the
+    caller's credentials expire; a client with new ones reconnects. It also ends when the service stops
+    (``app.state.stopping``), and with an ``error`` event in an outage; clients reconnect with
+    ``Last-Event-ID``.
+    """
+
+    media_type = EVENT_STREAM
+
+    def __init__(
+        self,
+        request: Request,
+        events: AsyncIterator[ServerEvent],
+        caller: Caller,
+        *,
+        heartbeat_seconds: float = 30,
+    ) -> None:
+        self._caller = caller
+        self._open_streams: OpenStreams = request.app.state.open_streams
+        frames = _frames(events, caller, request.app.state.stopping, heartbeat_seconds)
+        super().__init__(frames, headers=STREAM_HEADERS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._open_streams.opened(self._caller.user_id):
+            async with aclosing(cast("AsyncGenerator[bytes, None]", self.body_iterator)) as frames:
+                first = await anext(frames, b"")
+                self.body_iterator = _resumed(first, frames)
+                await super().__call__(scope, receive, send)
+
+
+async def _resumed(first: bytes, frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for frame in frames:
+        yield frame
+
+
+async def _frames(
+    events: AsyncIterator[ServerEvent], caller: Caller, stopping: asyncio.Event, heartbeat_seconds: float
+) -> AsyncGenerator[bytes, None]:
+    """The encoded stream. An outage after the first frame is its last event; one before is raised."""
+    begun = False
+    following = asyncio.create_task(_following(events))
+    stop = asyncio.create_task(_wait(stopping, caller.seconds_left()))
+    try:
+        while not stop.done():
+            done, _ = await asyncio.wait(
+                {following, stop}, timeout=heartbeat_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            if following in done:
+                event = following.result()
+                if event is None:
+                    return
+                yield event.encode()
+                following = asyncio.create_task(_following(events))
+            elif not done:
+                yield ServerEvent("heartbeat", {}).encode()
+            begun = True
+    except Exception as error:
+        if not begun or not is_transient(error):
+            raise
+        log.warning("event stream interrupted", error=repr(error))
+        yield error_event("The service is temporarily unavailable, try again", 503)
+    finally:
+        for task in (following, stop):
+            task.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await task
+        close = getattr(events, "aclose", None)
+        if close is not None:
+            await close()

@@ -19,6 +19,7 @@ from chat.conversations.wire import (
 from contracts.storable import JsonObject, Text
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
+from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
 from servicekit.streamed_lists import streamed_data
 
@@ -28,7 +29,7 @@ MAX_LIMIT = 20
 
 def create_router(catalogue: Catalogue, state_max_bytes: int) -> APIRouter:
     """Routes of conversations with the agents of ``catalogue`` and with the caller's custom agents."""
-    router = APIRouter(prefix="/api/conversations", tags=["conversations"])
+    router = create_api_router("/api/conversations", ["conversations"])
 
     @router.get("")
     async def list_conversations(caller: CallerParam, resources: ResourcesParam) -> Response:

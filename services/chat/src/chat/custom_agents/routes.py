@@ -11,6 +11,7 @@ from chat.custom_agents.records import Limits
 from chat.custom_agents.wire import CreateAgent, UpdateAgent, agent_json
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
+from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
 from servicekit.streamed_lists import streamed_data
 
@@ -19,7 +20,7 @@ AgentId = Annotated[UUID, Path(alias="agentId")]
 
 def create_router(limits: Limits) -> APIRouter:
     """Routes of custom agents, within ``limits``."""
-    router = APIRouter(prefix="/api/custom-agents", tags=["custom agents"])
+    router = create_api_router("/api/custom-agents", ["custom agents"])
 
     @router.get("")
     async def list_agents(caller: CallerParam, resources: ResourcesParam) -> Response:

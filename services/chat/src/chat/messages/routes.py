@@ -1,6 +1,5 @@
 """HTTP of messages."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from chat.conversations.wire import ConversationId
@@ -8,10 +7,11 @@ from chat.messages import use_cases
 from chat.messages.wire import PostMessage, message_json
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
+from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
 from servicekit.streamed_lists import streamed_data
 
-router = APIRouter(prefix="/api/conversations/{conversationId}/messages", tags=["messages"])
+router = create_api_router("/api/conversations/{conversationId}/messages", ["messages"])
 
 
 @router.get("")

@@ -1,15 +1,14 @@
 """HTTP of a session's players."""
 
-from fastapi import APIRouter
-
 from cockpit.players import use_cases
 from cockpit.players.wire import SelectPlayerBody, players_json
 from cockpit.sessions.wire import SessionId
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
+from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
 
-router = APIRouter(prefix="/api/cockpit/sessions/{session_id}", tags=["sessions"])
+router = create_api_router("/api/cockpit/sessions/{session_id}", ["sessions"])
 
 
 @router.get("/players")

@@ -1,16 +1,15 @@
 """HTTP of a session's mock game server."""
 
-from fastapi import APIRouter
-
 from cockpit.servers import use_cases
 from cockpit.servers.wire import CommandBody, result_json
 from cockpit.sessions import use_cases as sessions
 from cockpit.sessions.wire import SessionId, status_json
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
+from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
 
-router = APIRouter(prefix="/api/cockpit/sessions/{session_id}/mock-server", tags=["mock server"])
+router = create_api_router("/api/cockpit/sessions/{session_id}/mock-server", ["mock server"])
 
 
 @router.post("/start")

@@ -1,14 +1,13 @@
 """HTTP of sessions."""
 
-from fastapi import APIRouter
-
 from cockpit.sessions import use_cases
 from cockpit.sessions.wire import ConversationId, session_json
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
+from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
 
-router = APIRouter(prefix="/api/cockpit/sessions", tags=["sessions"])
+router = create_api_router("/api/cockpit/sessions", ["sessions"])
 
 
 @router.get("/{conversation_id}")

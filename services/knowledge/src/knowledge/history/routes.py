@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from knowledge.bases.wire import BaseId
@@ -11,10 +11,11 @@ from knowledge.history.wire import sync_json
 from knowledge.resources import ResourcesParam
 from servicekit.answers import data
 from servicekit.auth import CallerParam
+from servicekit.routing import create_api_router
 
 MAX_LIMIT = 100
 
-router = APIRouter(prefix="/api/knowledge-bases", tags=["syncs"])
+router = create_api_router("/api/knowledge-bases", ["syncs"])
 
 
 @router.get("/{kb_id}/syncs")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from knowledge.bases.wire import BaseId
@@ -11,8 +11,9 @@ from knowledge.registry.wire import BaseChange, NewBase, WhatToDelete, definitio
 from knowledge.resources import KnowledgeResources, ResourcesParam
 from servicekit.answers import JSONAnswer, data, require_storable
 from servicekit.auth import CallerParam
+from servicekit.routing import create_api_router
 
-router = APIRouter(prefix="/api/knowledge-bases", tags=["knowledge bases"])
+router = create_api_router("/api/knowledge-bases", ["knowledge bases"])
 
 
 @router.get("")

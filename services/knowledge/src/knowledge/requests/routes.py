@@ -1,6 +1,5 @@
 """HTTP of sync requests."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from knowledge.bases.wire import BaseId
@@ -8,8 +7,9 @@ from knowledge.requests import use_cases
 from knowledge.resources import ResourcesParam
 from servicekit.answers import data
 from servicekit.auth import CallerParam
+from servicekit.routing import create_api_router
 
-router = APIRouter(prefix="/api/knowledge-bases", tags=["knowledge bases"])
+router = create_api_router("/api/knowledge-bases", ["knowledge bases"])
 
 
 @router.post("/{kb_id}/sync")

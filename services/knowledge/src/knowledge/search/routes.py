@@ -11,6 +11,7 @@ from knowledge.search.use_cases import search
 from knowledge.search.wire import hit_json
 from servicekit.answers import data, require_storable
 from servicekit.auth import CallerParam
+from servicekit.routing import create_api_router
 
 MAX_LIMIT = 50
 MAX_QUESTION = 8_000
@@ -18,7 +19,7 @@ MAX_QUESTION = 8_000
 
 def create_router(exact_rows: int) -> APIRouter:
     """``exact_rows``: bases of up to this many chunks are searched exactly."""
-    router = APIRouter(prefix="/api/knowledge-bases", tags=["search"])
+    router = create_api_router("/api/knowledge-bases", ["search"])
 
     @router.get("/{kb_id}/search")
     async def search_knowledge_base(

@@ -3,21 +3,22 @@
 from typing import Annotated
 from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Header, Request
+from fastapi import Header, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
 from common.errors import Invalid, NotAuthenticated, NotFound
 from knowledge.resources import ResourcesParam
-from knowledge.webhooks.rules import is_signed
+from knowledge.webhooks.rules import is_signed, looks_signed
 from knowledge.webhooks.use_cases import sync_touched
 from knowledge.webhooks.wire import PushPayload
 from servicekit.answers import data
+from servicekit.routing import create_api_router
 
 Delivery = Annotated[str, Header(alias="X-GitHub-Delivery", min_length=1, max_length=100)]
 EventName = Annotated[str, Header(alias="X-GitHub-Event", min_length=1, max_length=100)]
 
-router = APIRouter(prefix="/api/knowledge-bases/webhooks", tags=["webhooks"])
+router = create_api_router("/api/knowledge-bases/webhooks", ["webhooks"])
 
 
 @router.post("/github")
@@ -32,11 +33,14 @@ async def receive_from_github(
     secret = resources.settings.github_webhook_secret
     if secret is None:
         raise NotFound("Webhooks are off: GITHUB_WEBHOOK_SECRET is not set", code="webhooks_off")
+    unsigned = NotAuthenticated(
+        "The signature is missing or wrong: is the webhook's secret GITHUB_WEBHOOK_SECRET?"
+    )
+    if not looks_signed(signature):
+        raise unsigned  # without reading the body
     body = await request.body()
     if not is_signed(body, signature, secret.get_secret_value()):
-        raise NotAuthenticated(
-            "The signature is missing or wrong: is the webhook's secret GITHUB_WEBHOOK_SECRET?"
-        )
+        raise unsigned
     if not delivery or not event:
         raise Invalid("X-GitHub-Delivery and X-GitHub-Event are required")
     asked: list[tuple[str, str]] = []

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -14,7 +15,13 @@ MOST_COMMITS = 2048
 """GitHub lists at most so many commits of a push, so a push with that many may have had more.
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#push"""
 
+_SIGNATURE = re.compile("sha256=[0-9a-f]{64}")
 _BRANCH, _TAG = "refs/heads/", "refs/tags/"
+
+
+def looks_signed(signature: str) -> bool:
+    """Whether ``X-Hub-Signature-256`` has the form of a signature."""
+    return bool(_SIGNATURE.fullmatch(signature))
 
 
 def is_signed(body: bytes, signature: str, secret: str) -> bool:

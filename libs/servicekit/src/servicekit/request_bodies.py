@@ -1,0 +1,82 @@
+"""Reads the body of a request, within limits of size and time."""
+
+import asyncio
+
+from fastapi import Request
+from starlette.types import Message
+
+from common import codec
+from common.errors import Invalid, PermanentError, TooLarge
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""The largest JSON body that is read. A message of 50,000 characters is at most 300 kB of escaped JSON."""
+
+
+class BodyTooSlow(PermanentError):
+    """HTTP 408: the body didn't arrive in time."""
+
+    status = 408
+    default_code = "body_too_slow"
+
+
+class RequestBody:
+    """The body of ``request``, read when it is first needed, and then kept.
+
+    Postgres can't store U+0000 in text or jsonb, so JSON that holds it is refused here, before it reaches a
+    statement.
+    """
+
+    def __init__(self, request: Request, max_seconds: float) -> None:
+        self._request, self._max_seconds = request, max_seconds
+        self._body: bytes | None = None
+        self._replayed = False
+
+    async def read(self) -> bytes:
+        """The whole body.
+
+        Raises :class:`TooLarge` over :data:`MAX_BODY_BYTES`, :class:`BodyTooSlow` if it takes longer than
+        ``max_seconds``, and :class:`Invalid` for U+0000 and if the client disconnects before its end.
+        """
+        if self._body is None:
+            declared = self._request.headers.get("content-length", "")
+            if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+                raise _too_large()
+            try:
+                async with asyncio.timeout(self._max_seconds):
+                    self._body = await self._receive_all()
+            except TimeoutError:
+                raise BodyTooSlow(f"The body took longer than {self._max_seconds:g} s") from None
+            if b"\\u0000" in self._body and _holds_nul(self._body):
+                raise Invalid("Validation failed", details={"body": ["U+0000 can't be stored"]})
+        return self._body
+
+    async def receive(self) -> Message:
+        """ASGI's ``receive`` of a request whose body is this one."""
+        if self._replayed:
+            return await self._request.receive()
+        body = await self.read()
+        self._replayed = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def _receive_all(self) -> bytes:
+        body = bytearray()
+        while True:
+            message = await self._request.receive()
+            if message["type"] == "http.disconnect":
+                raise Invalid("The body broke off")  # part of a body must not pass for a whole one
+            body += message.get("body", b"")
+            if len(body) > MAX_BODY_BYTES:
+                raise _too_large()
+            if not message.get("more_body"):
+                return bytes(body)
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"The body is over {MAX_BODY_BYTES} bytes")
+
+
+def _holds_nul(body: bytes) -> bool:
+    try:
+        return codec.has_nul(codec.loads(body))
+    except ValueError:
+        return False  # it isn't JSON: the route answers with the reason

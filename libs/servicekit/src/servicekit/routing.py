@@ -1,0 +1,48 @@
+"""Routes that know their caller before they read a body."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from enum import Enum
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from servicekit.auth import require_caller
+from servicekit.request_bodies import RequestBody
+
+_WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
+
+
+class GuardedRoute(APIRoute):
+    """A route that authenticates first, and then reads the body within the limits of
+    :class:`servicekit.request_bodies.RequestBody`.
+
+    FastAPI by itself reads the body, of any size and for as long as it takes, before it runs dependencies.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        private, declares_body = needs_caller(self.dependant), self.body_field is not None
+
+        async def guard(request: Request) -> Response:
+            if private:
+                await require_caller(request)
+            if request.method in _WITHOUT_BODY:
+                return await handle(request)
+            body = RequestBody(request, request.app.state.body_timeout_seconds)
+            if declares_body:
+                await body.read()  # FastAPI would answer any error in reading with a 400
+            return await handle(Request(request.scope, body.receive))
+
+        return guard
+
+
+def create_api_router(prefix: str, tags: Sequence[str | Enum]) -> APIRouter:
+    """A router of a service's API, with :class:`GuardedRoute` as its routes."""
+    return APIRouter(prefix=prefix, tags=list(tags), route_class=GuardedRoute)
+
+
+def needs_caller(dependant: Dependant) -> bool:
+    """Whether a route, or a dependency of it, depends on the caller."""
+    return dependant.call is require_caller or any(needs_caller(each) for each in dependant.dependencies)
