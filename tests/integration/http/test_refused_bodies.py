@@ -103,3 +103,15 @@ async def test_a_client_that_closes_its_side_gets_its_answer(chat: Service) -> N
             answers.append(await connection.answer())
             assert await connection.rest() == b""
     assert [answer.status for answer in answers] == [200, 200, 200]
+
+
+async def test_what_follows_a_chunked_body_is_dropped(chat: Service) -> None:
+    """Trailers have no limit of their own; nobody here reads them."""
+    body = b'{"agentId": "module-writer"}'
+    trailers = b"".join(b"X-%d: %b\r\n" % (number, b"x" * 1000) for number in range(2000))
+    async with connected(chat) as connection:
+        head = request("POST " + CONVERSATIONS, JSON, "Transfer-Encoding: chunked", user="trailing")
+        await connection.send(head + b"%x\r\n%b\r\n0\r\n" % (len(body), body) + trailers + b"\r\n")
+        assert (await connection.answer()).status == 200
+        await connection.send(request("GET " + CONVERSATIONS, user="trailing"))
+        assert len((await connection.answer()).json["data"]) == 1
