@@ -135,6 +135,7 @@ async def handbook(world: World, folder: Path) -> AsyncIterator[Handbook]:
         )
         yield Handbook(deps, github, embedder)
         await fetcher.close()
+        await deps.sources.readers.close()
 
 
 async def _watch(_: Progress) -> None:

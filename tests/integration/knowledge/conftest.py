@@ -146,3 +146,4 @@ async def harness(database: str, tmp_path: Path) -> AsyncIterator[Harness]:
         )
         yield Harness(pool, deps, github, embedder, http)
         await fetcher.close()
+        await deps.sources.readers.close()

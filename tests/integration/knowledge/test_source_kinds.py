@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from common.errors import Forbidden
+from common.errors import Forbidden, TransientError
+from knowledge.readers.pool import Readers
 from knowledge.sources.opening import Limits
 from knowledge.sync.use_cases import FilesUnreadable
 from tests.integration.knowledge.conftest import Harness, reaching
@@ -144,8 +145,8 @@ async def test_each_file_is_read_by_its_format_and_refused_alone(harness: Harnes
     assert (await harness.sync(base, deps=deps)).type == "skipped", "a permanent refusal isn't a failure"
 
 
-async def test_a_parser_that_gives_up_costs_a_file_nothing(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+async def test_readers_that_do_not_start_cost_a_file_nothing(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = harness.base(extensions=[".md", ".pdf"])
     harness.repository.write("docs/manual.pdf", make_pdf(["Pull the red lever."]))
@@ -153,15 +154,16 @@ async def test_a_parser_that_gives_up_costs_a_file_nothing(
     await harness.sync(base)
     harness.repository.write("docs/manual.pdf", make_pdf(["Pull the blue lever."]))
     harness.repository.commit()
-    crashing = tmp_path / "crashing.py"
-    crashing.write_text("import sys; sys.exit(9)")
-    monkeypatch.setattr("knowledge.documents.pdf._PROGRAM", crashing)
-    with pytest.raises(FilesUnreadable, match="its reader ended with 9"):
-        await harness.sync(base)
+    await harness.deps.sources.readers.close()
+    broken = replace(harness.deps, sources=replace(harness.deps.sources, readers=Readers()))
+    monkeypatch.setattr("knowledge.readers.process._MODULE", "knowledge.no_such_program")
+    with pytest.raises(TransientError, match=r"did not start \(1\)"):
+        await harness.sync(base, deps=broken)
     assert await harness.text_of("docs/manual.pdf") == ["Pull the red lever."]
     monkeypatch.undo()
-    await harness.sync(base)
+    await harness.sync(base, deps=broken)
     assert await harness.text_of("docs/manual.pdf") == ["Pull the blue lever."]
+    await broken.sources.readers.close()
 
 
 async def test_private_addresses_are_refused_before_a_word_is_said(harness: Harness) -> None:

@@ -12,7 +12,7 @@ from knowledge.embeddings import hashing
 from tests.integration.knowledge.conftest import Harness
 
 
-async def test_cutting_and_embedding_leave_the_event_loops_thread(
+async def test_naming_chunks_and_embedding_leave_the_event_loops_thread(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads: dict[str, set[int]] = defaultdict(set)
@@ -24,8 +24,8 @@ async def test_cutting_and_embedding_leave_the_event_loops_thread(
 
         return call
 
-    monkeypatch.setattr(file_rules, "read_files", watched("cut", file_rules.read_files))
+    monkeypatch.setattr(file_rules, "files_of", watched("name", file_rules.files_of))
     monkeypatch.setattr(hashing, "hash_texts", watched("embed", hashing.hash_texts))
     await harness.sync()
-    assert set(threads) == {"cut", "embed"}
+    assert set(threads) == {"name", "embed"}
     assert all(threading.get_ident() not in used for used in threads.values())

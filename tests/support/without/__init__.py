@@ -9,6 +9,7 @@ from tests.support.without.bounds import (
     counting_of_bytes,
     pruning_of_the_inbox,
     read_ahead_limit,
+    reader_processes,
     sweep_of_consumers,
 )
 from tests.support.without.exactly_once import (
@@ -79,6 +80,7 @@ __all__ = [
     "pruning_of_the_inbox",
     "read_ahead_limit",
     "read_fence",
+    "reader_processes",
     "record_of_replays",
     "remaking_at_the_beginning",
     "stop_limits",

@@ -1,6 +1,7 @@
 """What keeps memory, streams and tables from growing."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from backbone import inbox as inboxes
@@ -9,6 +10,7 @@ from backbone.redis_streams import trimming
 from backbone.redis_streams.group import Group
 from backbone.redis_streams.handover import Handover
 from backbone.validation import Item
+from knowledge.readers.pool import Session
 from tests.support.without.patch import Patch, none_of_them
 
 
@@ -50,3 +52,12 @@ def pruning_of_the_inbox(patch: Patch) -> None:
         return 0
 
     patch.setattr(inboxes, "prune", prune)
+
+
+def reader_processes(patch: Patch) -> None:
+    """Files are read in threads of the service itself, without a limit."""
+
+    async def run(_: Session, task: Callable[..., Any], content: bytes, *args: Any, **named: Any) -> Any:
+        return await asyncio.to_thread(task, content, *args, **named)
+
+    patch.setattr(Session, "run", run)

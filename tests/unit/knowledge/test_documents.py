@@ -6,8 +6,7 @@ from io import BytesIO
 import pytest
 from pypdf import PdfReader, PdfWriter
 
-from knowledge.documents import FileUnreadable, UnsupportedContent, decode_text, read_document
-from knowledge.documents.pdf import pdf_to_document
+from knowledge.documents import UnsupportedContent, decode_text, read_document
 from tests.support.pdf import make_pdf
 
 
@@ -136,11 +135,6 @@ def test_pdf_gives_its_text_and_title() -> None:
 def test_a_pdf_without_text_is_refused_with_a_reason(content: bytes, reason: str) -> None:
     with pytest.raises(UnsupportedContent, match=reason):
         read_document("a.pdf", content)
-
-
-def test_a_pdf_that_takes_too_long_is_tried_again_another_time() -> None:
-    with pytest.raises(FileUnreadable, match="not read within"):
-        pdf_to_document(make_pdf(["slow"]), timeout=0.001)
 
 
 def test_an_encrypted_pdf_is_refused() -> None:

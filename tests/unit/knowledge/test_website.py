@@ -11,6 +11,7 @@ import pytest
 
 from common.errors import Forbidden, NotFound, PermanentError, TransientError
 from knowledge.documents import FileUnreadable
+from knowledge.readers.pool import Readers
 from knowledge.sources import FileRefused
 from knowledge.sources.location import SitemapLocation
 from knowledge.sources.selection import Selection, git_blob_sha
@@ -89,9 +90,11 @@ async def opened(
 ) -> AsyncIterator[WebsiteSource]:
     async with httpx.AsyncClient(trust_env=False) as http:
         fetcher = Fetcher(http, Access(frozenset({allowed})), Retries(2, 0.001, 1))
+        readers = Readers()
         async with WebsiteSource(
             fetcher,
             memory or PageMemory(),
+            readers,
             SitemapLocation(site.server.url + sitemap),
             selection or Selection(()),
             max_pages=max_pages,
@@ -100,6 +103,7 @@ async def opened(
         ) as source:
             yield source
         await fetcher.close()
+        await readers.close()
 
 
 async def texts(source: WebsiteSource) -> dict[str, str]:

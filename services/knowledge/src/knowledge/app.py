@@ -19,6 +19,7 @@ from knowledge.history.use_cases import forget_syncs
 from knowledge.queue.dispatcher import Dispatcher
 from knowledge.queue.jobs import run_job
 from knowledge.queue.worker import QueueWorker
+from knowledge.readers.pool import Readers
 from knowledge.registry.registry_file import folders_of, read_registry_file
 from knowledge.registry.routes import router as registry
 from knowledge.registry.seeding import seed
@@ -50,6 +51,7 @@ class Parts(KnowledgeResources):
     declares."""
 
     fetcher: Fetcher
+    readers: Readers
     worker: QueueWorker
     seeded: bool = False
 
@@ -75,6 +77,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             instance=settings.instance_name,
             lease_ttl_seconds=settings.lease_ttl_seconds,
             downloads=settings.sync_downloads,
+            max_chunks=settings.max_chunks_per_base,
         )
         worker = QueueWorker(
             settings.redis_url,
@@ -91,6 +94,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             settings=settings,
             embedder=embedder,
             fetcher=sources.fetcher,
+            readers=sources.readers,
             worker=worker,
         )
 
@@ -103,6 +107,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
         finally:
             await resources.embedder.close()
             await resources.fetcher.close()
+            await resources.readers.close()
 
     async def dispatch_syncs(resources: Parts) -> None:
         await Dispatcher(resources.pool, settings.redis_url, resources.notifications).run()
@@ -186,4 +191,5 @@ def _sources(
         github=github,
         local_roots=roots,
         limits=Limits(settings.source_max_file_bytes, settings.source_max_bytes, settings.sitemap_max_pages),
+        readers=Readers(settings.reader_limits()),
     )

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr, TypeAdapter, ValidationError
 
+from knowledge.readers.limits import ReaderLimits
 from knowledge.web.address import canonical_place
 from servicekit.settings import ServiceSettings
 
@@ -77,6 +78,32 @@ class KnowledgeSettings(ServiceSettings):
         0.5, ge=0, description="longest first pause between them; doubles each time"
     )
 
+    reader_processes: int = Field(
+        2, ge=1, le=32, description="processes that read files, in each knowledge service"
+    )
+    reader_cpu_seconds: int = Field(
+        30, ge=1, le=3600, description="CPU time for one file; a file that takes more is refused"
+    )
+    reader_seconds: float = Field(
+        120, gt=0, description="time by the clock for one file, on a machine that is busy"
+    )
+    reader_memory_bytes: int = Field(
+        1024**3,
+        ge=128 * 1024**2,
+        description="memory of a process that reads files; a file that takes more is refused",
+    )
+    max_text_per_file: int = Field(
+        5_000_000, ge=1000, description="characters of text in one file; a file with more is refused"
+    )
+    max_chunks_per_file: int = Field(
+        10_000, ge=1, description="chunks of one file; a file with more is refused"
+    )
+    max_chunks_per_base: int = Field(
+        200_000,
+        ge=1,
+        description="chunks of one knowledge base; a sync that would make more fails and changes nothing",
+    )
+
     sync_concurrency: int = Field(
         4,
         ge=1,
@@ -124,6 +151,17 @@ class KnowledgeSettings(ServiceSettings):
             return [canonical_place(host) for host in hosts if host]
         except ValueError as error:
             raise ValueError(f"SOURCE_ALLOWED_HOSTS: {error}") from error
+
+    def reader_limits(self) -> ReaderLimits:
+        """What one file may cost."""
+        return ReaderLimits(
+            self.reader_processes,
+            self.reader_cpu_seconds,
+            self.reader_seconds,
+            self.reader_memory_bytes,
+            self.max_text_per_file,
+            self.max_chunks_per_file,
+        )
 
     def local_roots(self) -> list[Path]:
         """The folders of ``LOCAL_SOURCES_ROOT``."""

@@ -45,7 +45,7 @@ async def test_what_can_t_be_a_base_is_refused_with_reasons(
             "A knowledge base with this id already exists",
         )
         bad = await ada.put(f"{BASES}/handbook", json={"chunkOverlap": 1000})
-        assert bad.json()["details"] == {"chunkOverlap": ["must be less than chunkSize"]}
+        assert bad.json()["details"] == {"chunkOverlap": ["must be at most half of chunkSize"]}
         for answer in (
             await ada.put(f"{BASES}/guide", json={"name": "Mine"}),
             await ada.delete(f"{BASES}/guide"),

@@ -8,6 +8,11 @@ Origin: TypeAlias = Literal["settings", "job", "api"]
 State: TypeAlias = Literal["idle", "queued", "syncing", "failed"]
 
 
+def largest_overlap(chunk_size: int) -> int:
+    """Half a chunk: beyond that a text becomes many times itself."""
+    return chunk_size // 2
+
+
 @dataclass(slots=True, frozen=True)
 class KnowledgeBase:
     """What is indexed. Chunk sizes are in characters. A base without an owner is public, and only the

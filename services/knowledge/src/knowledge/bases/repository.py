@@ -7,7 +7,7 @@ import asyncpg
 
 from common.errors import NotFound
 from common.postgres import Connection
-from knowledge.bases.records import BaseView, KnowledgeBase
+from knowledge.bases.records import BaseView, KnowledgeBase, largest_overlap
 
 GET_BASE = """
 SELECT id, name, description, source, version, extensions, include, exclude, chunk_size, chunk_overlap,
@@ -176,4 +176,6 @@ async def lock_registry(connection: Connection) -> None:
 
 def _base(row: asyncpg.Record) -> KnowledgeBase:
     lists = {name: tuple(row[name]) for name in ("extensions", "include", "exclude")}
-    return KnowledgeBase(**{**dict(row), **lists})
+    # A base of an earlier release may have a larger one.
+    overlap = min(row["chunk_overlap"], largest_overlap(row["chunk_size"]))
+    return KnowledgeBase(**{**dict(row), **lists, "chunk_overlap": overlap})

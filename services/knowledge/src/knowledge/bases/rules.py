@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.errors import Forbidden, Invalid, NotFound
-from knowledge.bases.records import KnowledgeBase
+from knowledge.bases.records import KnowledgeBase, largest_overlap
 from knowledge.sources.location import FolderLocation, parse_source
 
 
@@ -46,8 +46,8 @@ def check_definition(base: KnowledgeBase, roots: Sequence[Path]) -> None:
     else:
         if isinstance(location, FolderLocation) and not _is_below(location.path, roots):
             details["source"] = ["a folder of this machine must lie below LOCAL_SOURCES_ROOT"]
-    if base.chunk_overlap >= base.chunk_size:
-        details["chunkOverlap"] = ["must be less than chunkSize"]
+    if base.chunk_overlap > largest_overlap(base.chunk_size):
+        details["chunkOverlap"] = ["must be at most half of chunkSize"]
     if details:
         raise Invalid("Validation failed", details=details)
 

@@ -1,7 +1,7 @@
 """From a file's bytes to the text that is indexed. A file's name decides its format.
 
-What is refused here is refused permanently: the same bytes give the same answer. What may succeed next time
-(a parser that runs out of time) is :class:`FileUnreadable`.
+What is refused here is refused permanently: the same bytes give the same answer. Only the
+readers' processes call this (:mod:`knowledge.readers`), within limits of time and memory.
 """
 
 from collections.abc import Callable
@@ -28,9 +28,11 @@ __all__ = [
     "FileUnreadable",
     "UnsupportedContent",
     "check_size",
+    "check_text",
     "decode_text",
     "format_of",
     "read_document",
+    "storable",
 ]
 
 READERS = "documents-1"
@@ -70,7 +72,7 @@ def read_document(name: str, content: bytes, *, max_bytes: int = MAX_FILE_BYTES)
     indexed as plain text. The text holds no U+0000 and no lone surrogates, and lines end with ``\\n``.
     CPU-bound: don't call it on the event loop.
 
-    Raises :class:`UnsupportedContent` if it has no text, and ``FileUnreadable`` if a parser gave up.
+    Raises :class:`UnsupportedContent` if it has no text, or a parser can't read it.
     """
     check_size(len(content), max_bytes)
     if not content:
@@ -80,14 +82,23 @@ def read_document(name: str, content: bytes, *, max_bytes: int = MAX_FILE_BYTES)
     read = _BY_EXTENSION.get(format_of(name), _plain)
     try:
         document = read(content)
-    except (UnsupportedContent, FileUnreadable):
+    except (UnsupportedContent, FileUnreadable, MemoryError):
         raise
-    except Exception as error:  # a parser's defect concerns this file alone
-        raise FileUnreadable(f"{name}: {type(error).__name__}: {error}"[:300]) from error
-    return _storable(document.to_text())
+    except RecursionError as error:
+        raise UnsupportedContent("the file is nested too deeply") from error
+    except Exception as error:  # a parser's defect is this file's alone, and will be there next time
+        raise UnsupportedContent(f"{type(error).__name__}: {error}"[:300]) from error
+    return storable(document.to_text())
 
 
-def _storable(text: str) -> str:
+def check_text(text: str, most: int) -> str:
+    """``text``. Raises :class:`UnsupportedContent` for more than ``most`` characters."""
+    if len(text) > most:
+        raise UnsupportedContent(f"the file holds more than {most:,} characters of text")
+    return text
+
+
+def storable(text: str) -> str:
     """Postgres stores neither U+0000 nor half of a surrogate pair, and parsers of PDF and HTML can yield
     both."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")

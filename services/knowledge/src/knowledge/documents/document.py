@@ -11,8 +11,8 @@ class UnsupportedContent(ValueError):
 
 
 class FileUnreadable(Exception):
-    """A file could not be fetched as listed, or not be read this time. The message says why. Other files are
-    not affected, and this one is tried again at the next sync."""
+    """A file could not be fetched as listed. The message says why. Other files are not affected, and this one
+    is tried again at the next sync."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -21,6 +21,11 @@ _NO_TEXT_ROLES = frozenset(("navigation", "banner", "contentinfo", "search", "co
 MAX_TAGS = 100_000
 """Pages with more are data, and would take the parser minutes."""
 
+MOST_COLUMNS = 50
+"""Cells that claim more are one column each: a few would fill megabytes with rules."""
+
+_LARGEST_NUMBER = 9  # digits
+
 _XML_PROLOGUE = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 
@@ -56,6 +61,7 @@ def html_to_document(content: bytes, charset: str | None = None) -> Document:
         title = _title(soup)
         description = _description(soup)
         main = _main(soup)
+        _bound_numbers(main)
         text = _CONVERTER.convert_soup(main)
     except RecursionError as error:
         raise UnsupportedContent("the page is nested too deeply") from error
@@ -98,6 +104,18 @@ def _main(soup: BeautifulSoup) -> Tag:
     for tag in body.find_all(["header", "footer"], recursive=False):
         tag.decompose()
     return body
+
+
+def _bound_numbers(main: Tag) -> None:
+    """Take away the numbers that the converter would multiply by, or not get through."""
+    for cell in main.find_all(["td", "th"], colspan=True):
+        columns = str(cell["colspan"])
+        if len(columns) > _LARGEST_NUMBER or (columns.isdigit() and int(columns) > MOST_COLUMNS):
+            del cell["colspan"]
+    for numbered in main.find_all("ol", start=True):
+        start = str(numbered["start"])
+        if len(start) > _LARGEST_NUMBER or not start.isdecimal():
+            del numbered["start"]
 
 
 def _is_no_text(tag: Tag) -> bool:

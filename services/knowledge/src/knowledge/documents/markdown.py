@@ -12,6 +12,9 @@ _FRONT_MATTER = re.compile(
     r"\A\s*(---|\+\+\+)[ \t]*\n(.*?)(?:^|\n)\1[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE
 )
 
+_LONGEST_TOML = 16_000
+"""Characters: ``tomllib`` takes time by the square of a dotted key's length."""
+
 
 def markdown_to_document(text: str) -> Document:
     """The text below the front matter. If what stands between two rules isn't a mapping, it is text."""
@@ -25,6 +28,8 @@ def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
     if match is None:
         return {}, text
     fence, source = match.groups()
+    if fence == "+++" and len(source) > _LONGEST_TOML:
+        return {}, text
     try:
         values = yaml.safe_load(source) if fence == "---" else tomllib.loads(source)
     except (yaml.YAMLError, ValueError, RecursionError):  # YAML's date 2026-02-31: ValueError

@@ -70,6 +70,7 @@ def _strip_esm(text: str) -> str:
 
 def _strip_jsx(text: str) -> str:
     out: list[str] = []
+    braces = _Braces(text)
     i = 0
     while i < len(text):
         match = re.compile(r"[`<{\\]").search(text, i)
@@ -77,13 +78,13 @@ def _strip_jsx(text: str) -> str:
             break
         start = match.start()
         out.append(text[i:start])
-        shown, i = _one(text, start)
+        shown, i = _one(text, start, braces)
         out.append(shown)
     out.append(text[i:])
     return "".join(out)
 
 
-def _one(text: str, start: int) -> tuple[str, int]:
+def _one(text: str, start: int, braces: "_Braces") -> tuple[str, int]:
     """What a reader sees of the construct at ``start``, and where the construct ends."""
     character = text[start]
     if character == "\\":
@@ -96,9 +97,9 @@ def _one(text: str, start: int) -> tuple[str, int]:
         return text[start:end], end
     is_tag = character == "<"
     if is_tag:
-        closed = _end_of_tag(text, start) if _TAG.match(text, start) else None
+        closed = _end_of_tag(text, start, braces) if _TAG.match(text, start) else None
     else:
-        closed = _end_of_braces(text, start)
+        closed = braces.end(start)
     if closed is None:
         return character, start + 1
     if is_tag:
@@ -107,7 +108,7 @@ def _one(text: str, start: int) -> tuple[str, int]:
     return next(filter(None, literal.groups()), "") if literal else "", closed
 
 
-def _end_of_tag(text: str, start: int) -> int | None:
+def _end_of_tag(text: str, start: int, braces: "_Braces") -> int | None:
     i, limit = start + 1, min(len(text), start + _LONGEST)
     while i < limit:
         character = text[i]
@@ -119,7 +120,7 @@ def _end_of_tag(text: str, start: int) -> int | None:
                 return None
             i = closing + 1
         elif character == "{":
-            closed = _end_of_braces(text, i)
+            closed = braces.end(i)
             if closed is None:
                 return None
             i = closed
@@ -130,25 +131,46 @@ def _end_of_tag(text: str, start: int) -> int | None:
     return None
 
 
-def _end_of_braces(text: str, start: int) -> int | None:
-    """The end of ``{…}``, which may contain strings and nested braces; ``None`` if it isn't closed."""
-    if text.startswith("{/*", start):
-        closing = text.find("*/}", start, start + _LONGEST)
-        return closing + 3 if closing >= 0 else None
-    depth = 0
-    i, limit = start, min(len(text), start + _LONGEST)
-    while i < limit:
-        character = text[i]
-        if character in "\"'`":
-            closing = text.find(character, i + 1, limit)
-            newline = text.find("\n", i + 1, limit)
-            within = closing >= 0 and (character == "`" or newline < 0 or closing < newline)
-            i = closing if within else i  # an apostrophe in prose doesn't open a string
-        elif character == "{":
-            depth += 1
-        elif character == "}":
-            depth -= 1
-            if depth == 0:
-                return i + 1
-        i += 1
-    return None
+class _Braces:
+    """Where ``{…}`` end, with strings and nested braces in them.
+
+    What one scan learns of the braces inside is kept: else a row of ``{`` that never close costs a scan of
+    ``_LONGEST`` characters for each of them.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._ends: dict[int, int | None] = {}
+
+    def end(self, start: int) -> int | None:
+        """The end of the one at ``start``; ``None`` when it never closes."""
+        text = self._text
+        if text.startswith("{/*", start):
+            closing = text.find("*/}", start, start + _LONGEST)
+            return closing + 3 if closing >= 0 else None
+        if start not in self._ends:
+            self._scan(start)
+        return self._ends[start]
+
+    def _scan(self, start: int) -> None:
+        text, limit = self._text, min(len(self._text), start + _LONGEST)
+        open_braces: list[int] = []
+        i = start
+        while i < limit:
+            character = text[i]
+            if character in "\"'`":
+                closing = text.find(character, i + 1, limit)
+                newline = text.find("\n", i + 1, limit)
+                within = closing >= 0 and (character == "`" or newline < 0 or closing < newline)
+                i = closing if within else i  # an apostrophe in prose doesn't open a string
+            elif character == "{":
+                open_braces.append(i)
+            elif character == "}":
+                self._ends[open_braces.pop()] = i + 1
+                if not open_braces:
+                    return
+            i += 1
+        # Those in the second half may still close beyond the limit of this scan.
+        for brace in open_braces:
+            if brace == start or brace < start + _LONGEST // 2 or limit == len(text):
+                self._ends.setdefault(brace, None)

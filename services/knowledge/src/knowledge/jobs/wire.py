@@ -10,7 +10,7 @@ from common.errors import Invalid
 from common.trace_context import TraceContext, from_carrier
 from contracts.knowledge import SyncMode
 from contracts.storable import Text
-from knowledge.bases.records import KnowledgeBase
+from knowledge.bases.records import KnowledgeBase, largest_overlap
 from knowledge.bases.wire import EXTENSIONS, Extensions
 from knowledge.sources.location import parse_source
 
@@ -45,7 +45,8 @@ class JobData(BaseModel):
         return self
 
     def base(self) -> KnowledgeBase:
-        """The knowledge base that the job describes."""
+        """The knowledge base that the job describes. An overlap of more than half a chunk, which the Node
+        application allows, is taken for half."""
         return KnowledgeBase(
             id=self.knowledge_base_id,
             name=self.knowledge_base_id,
@@ -56,7 +57,7 @@ class JobData(BaseModel):
             include=(),
             exclude=(),
             chunk_size=self.chunk_size,
-            chunk_overlap=self.chunk_overlap,
+            chunk_overlap=min(self.chunk_overlap, largest_overlap(self.chunk_size)),
             refresh_schedule=None,
             origin="job",
         )

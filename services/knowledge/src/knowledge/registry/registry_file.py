@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from common.errors import Invalid
 from contracts.storable import Text
-from knowledge.bases.records import KnowledgeBase, Origin
+from knowledge.bases.records import KnowledgeBase, Origin, largest_overlap
 from knowledge.bases.wire import (
     CHUNK_OVERLAP,
     CHUNK_SIZE,
@@ -50,8 +50,8 @@ class Definition(BaseModel):
 
     @model_validator(mode="after")
     def _overlap_fits(self) -> "Definition":
-        if self.chunk_overlap >= self.chunk_size:
-            raise ValueError("chunkOverlap must be less than chunkSize")
+        if self.chunk_overlap > largest_overlap(self.chunk_size):
+            raise ValueError("chunkOverlap must be at most half of chunkSize")
         return self
 
     def base(self, origin: Origin) -> KnowledgeBase:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from common.errors import PermanentError
 from knowledge.documents import MAX_FILE_BYTES
+from knowledge.readers.pool import Readers
 from knowledge.sources import Source
 from knowledge.sources.checked_paths import CheckedPaths
 from knowledge.sources.folder.source import FolderSource
@@ -33,7 +34,8 @@ class Limits:
 
 @dataclass(slots=True, frozen=True)
 class Sources:
-    """What sources need from the composition root, and what is remembered between syncs."""
+    """What sources need from the composition root, and what is remembered between syncs; ``readers``
+    read what they fetch."""
 
     fetcher: Fetcher
     github: GitHubAccess
@@ -41,6 +43,7 @@ class Sources:
     limits: Limits = field(default_factory=Limits)
     git_memory: GitMemory = field(default_factory=GitMemory)
     page_memory: PageMemory = field(default_factory=PageMemory)
+    readers: Readers = field(default_factory=Readers)
 
     def admit(self, source: str) -> None:
         """Raises ``SiteSilent`` in a sync that would have to wait behind too many others for ``source``."""
@@ -79,6 +82,7 @@ class Sources:
             async with WebsiteSource(
                 self.fetcher,
                 self.page_memory,
+                self.readers,
                 location,
                 selection,
                 max_pages=limits.pages,

@@ -8,11 +8,11 @@ from typing import TypeAlias
 
 import structlog
 
+from common.errors import PermanentError
 from knowledge.content.chunks.records import Chunk
 from knowledge.content.files import rules
 from knowledge.content.files.records import Content, ContentKey, FileState
-from knowledge.documents import FileUnreadable, UnsupportedContent, check_size
-from knowledge.documents.threads import ReadingThreads
+from knowledge.documents import FileUnreadable, UnsupportedContent, check_size, format_of
 from knowledge.sources import FileRefused, SourceFile
 from knowledge.sync.buying import Bought, Buyer
 from knowledge.sync.progress import Progress
@@ -41,20 +41,39 @@ class Reading:
     later: Later | None = None
 
 
+class TooManyChunks(PermanentError):
+    """The base would have more than it may. Nothing of the sync is applied."""
+
+    default_code = "too_many_chunks"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"the base would have more than {most:,} chunks (MAX_CHUNKS_PER_BASE); include or exclude globs "
+            "can narrow it down; what was indexed is kept"
+        )
+
+
 class Reader:
     """Reads files of one base at one commit."""
 
     def __init__(self, work: Work) -> None:
         self._work, self._base, self._fingerprint = work, work.base, work.wanted.fingerprint
         self._downloads = asyncio.Semaphore(work.deps.downloads)
-        self._threads = ReadingThreads()
+        self._readers = work.deps.sources.readers.session()
         self._later: Later | None = None
+        self._room = 0
 
     async def read(
-        self, files: Sequence[SourceFile], report: Report, at_hand: Mapping[ContentKey, Content]
+        self,
+        files: Sequence[SourceFile],
+        report: Report,
+        at_hand: Mapping[ContentKey, Content],
+        kept_chunks: int = 0,
     ) -> Reading:
         """Read ``files``, each content once, except those ``at_hand``. A file that can't be fetched is a
-        failed file, not an error of the sync."""
+        failed file, not an error of the sync. Raises :class:`TooManyChunks`; ``kept_chunks`` are those of
+        the base's other files."""
+        self._room = self._work.deps.max_chunks - kept_chunks
         reading = Reading(progress=Progress(files_to_read=len(files)))
         progress, in_place = reading.progress, self._work.stored.chunk_ids
         async with (
@@ -89,7 +108,7 @@ class Reader:
 
         async def read_alike(key: ContentKey, files: list[SourceFile]) -> list[Outcome]:
             if content := at_hand.get(key):
-                return await asyncio.to_thread(rules.files_of, self._base, self._fingerprint, files, content)
+                return await self._chunks_of(files, content)
             return await self._read_alike(files)
 
         async def read(start: int) -> list[Outcome]:
@@ -118,12 +137,11 @@ class Reader:
         for number, file in enumerate(files):
             try:
                 check_size(file.size, largest)
+                # Until it is read: what waits for a reader is held in memory.
                 async with self._downloads:
-                    content = await work.source.read(file, work.commit)
+                    content = await self._content_of(file, await work.source.read(file, work.commit))
                 those = [file, *(earlier for earlier, _ in failed), *files[number + 1 :]]
-                return refused + await self._threads.run(
-                    content, rules.read_files, self._base, self._fingerprint, those, content, largest
-                )
+                return refused + await self._chunks_of(those, content)
             except (FileRefused, UnsupportedContent) as error:
                 refused.append((rules.unsupported_file(file, str(error)), []))
             except FileUnreadable as error:
@@ -135,6 +153,30 @@ class Reader:
             known = work.stored.files.get(file.path)
             refused.append((rules.failed_file(file, reason, known, work.stored.chunk_ids), []))
         return refused
+
+    async def _chunks_of(self, files: Sequence[SourceFile], content: Content) -> list[Outcome]:
+        """The chunks of ``files``, which have this content."""
+        self._room -= len(files) * len(content.texts)
+        if self._room < 0:
+            raise TooManyChunks(self._work.deps.max_chunks)
+        return await asyncio.to_thread(rules.files_of, self._base, self._fingerprint, files, content)
+
+    async def _content_of(self, file: SourceFile, content: bytes) -> Content:
+        """What a reader's process makes of ``content``."""
+        base, limits = self._base, self._work.deps.sources.readers.limits
+        try:
+            texts = await self._readers.run(
+                rules.read_texts,
+                content,
+                f"document{format_of(file.name)}",
+                (base.chunk_size, base.chunk_overlap),
+                self._work.max_file_bytes,
+                limits.text,
+                limits.chunks,
+            )
+        except UnsupportedContent as error:
+            return Content("unsupported", str(error), ())
+        return Content("indexed" if texts else "empty", None, texts)
 
 
 def _telling(progress: Progress, files: int, report: Report) -> Bought:

@@ -46,6 +46,12 @@ def files_to_read(listing: Sequence[SourceFile], stored: Stored, *, everything: 
     ]
 
 
+def count_kept_chunks(listing: Sequence[SourceFile], to_read: Sequence[SourceFile], stored: Stored) -> int:
+    """The chunks of the listed files that stay as they are."""
+    read = {file.path for file in to_read}
+    return sum(len(stored.files[file.path].chunk_ids) for file in listing if file.path not in read)
+
+
 def plan_of(
     listing: Sequence[SourceFile], stored: Stored, read: Mapping[str, FileState], chunks: list[Chunk]
 ) -> Plan:

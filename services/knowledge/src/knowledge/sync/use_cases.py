@@ -162,7 +162,8 @@ async def _read(work: Work, listing: Sequence[SourceFile], report: Reporter) -> 
             slots.admit(slots.EMBEDDER)  # before anything is downloaded for it
         fetched = [file for file in wanted if file.size <= work.max_file_bytes]
         await work.source.prepare(fetched, work.commit)
-        return await Reader(work).read(to_read, report, at_hand)
+        kept = rules.count_kept_chunks(listing, to_read, work.stored)
+        return await Reader(work).read(to_read, report, at_hand, kept)
 
 
 async def _start(pool: Pool, lease: Lease, run: SyncRun) -> None:

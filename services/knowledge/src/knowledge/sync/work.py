@@ -14,7 +14,7 @@ from knowledge.sync.records import SyncRun
 
 @dataclass(slots=True, frozen=True)
 class SyncDeps:
-    """What a sync needs from the composition root."""
+    """What a sync needs from the composition root. ``max_chunks``: of a base."""
 
     pool: Pool
     embedder: Embedder
@@ -22,6 +22,7 @@ class SyncDeps:
     instance: str
     lease_ttl_seconds: float
     downloads: int
+    max_chunks: int = 200_000
 
 
 @dataclass(slots=True, frozen=True)

@@ -17,20 +17,26 @@ _LEAST_FILL = 0.6
 """A chunk ends at a boundary only if it is at least this full then; otherwise small chunks multiply."""
 
 
-def chunk_text(text: str, *, size: int = 1000, overlap: int = 200) -> list[str]:
+class TooManyChunks(ValueError):
+    """A text gives more chunks than it may."""
+
+
+def chunk_text(text: str, *, size: int = 1000, overlap: int = 200, most: int | None = None) -> list[str]:
     """Split ``text`` into chunks of at most ``size`` characters; neighbours share at most ``overlap``.
 
     Promises: every character that isn't white space is in a chunk; no chunk lies inside its neighbour; a text
     of up to ``size`` characters is one chunk; white space alone yields none. The same text always yields the
     same chunks.
 
-    Raises ``ValueError`` unless ``size`` > ``overlap`` ≥ 0.
+    Raises ``ValueError`` unless ``size`` > ``overlap`` ≥ 0, and :class:`TooManyChunks` beyond ``most``.
     """
     if not 0 <= overlap < size:
         raise ValueError(f"the overlap must be from 0 to less than the chunk size, not {overlap} of {size}")
     chunks: list[str] = []
     start = 0
     while start < len(text):
+        if most is not None and len(chunks) >= most:
+            raise TooManyChunks(f"more than {most:,} chunks")
         if len(text) - start <= size:
             chunks.append(text[start:])
             break

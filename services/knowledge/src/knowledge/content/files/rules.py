@@ -4,11 +4,11 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from knowledge.bases.records import KnowledgeBase
-from knowledge.content.chunks.chunker import chunk_text
+from knowledge.content.chunks.chunker import TooManyChunks, chunk_text
 from knowledge.content.chunks.records import Chunk
 from knowledge.content.chunks.rules import chunk_file
 from knowledge.content.files.records import Content, ContentKey, FileState
-from knowledge.documents import MAX_FILE_BYTES, UnsupportedContent, format_of, read_document
+from knowledge.documents import UnsupportedContent, check_text, format_of, read_document
 from knowledge.sources import SourceFile
 
 
@@ -17,21 +17,19 @@ def content_key(file: SourceFile) -> ContentKey:
     return file.content_sha, format_of(file.name)
 
 
-def read_files(
-    base: KnowledgeBase,
-    fingerprint: str,
-    files: Sequence[SourceFile],
-    content: bytes,
-    max_file_bytes: int = MAX_FILE_BYTES,
-) -> list[tuple[FileState, list[Chunk]]]:
-    """The state and the chunks of each of ``files``, which all have one key, from the content fetched for the
-    first. Raises ``FileUnreadable``."""
+def read_texts(
+    content: bytes, name: str, sizes: tuple[int, int], max_bytes: int, max_text: int, max_chunks: int
+) -> list[str]:
+    """The chunks' texts of a file called ``name``; ``sizes`` are those of a chunk and of the overlap.
+
+    Raises ``UnsupportedContent``. For a reader's process: it takes time.
+    """
+    text = check_text(read_document(name, content, max_bytes=max_bytes), max_text)
+    size, overlap = sizes
     try:
-        text = read_document(files[0].name, content, max_bytes=max_file_bytes)
-    except UnsupportedContent as error:
-        return files_of(base, fingerprint, files, Content("unsupported", str(error), ()))
-    texts = chunk_text(text, size=base.chunk_size, overlap=base.chunk_overlap)
-    return files_of(base, fingerprint, files, Content("indexed" if texts else "empty", None, texts))
+        return chunk_text(text, size=size, overlap=overlap, most=max_chunks)
+    except TooManyChunks as error:
+        raise UnsupportedContent(f"the file has {error}") from error
 
 
 def files_of(

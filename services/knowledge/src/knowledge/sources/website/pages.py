@@ -3,18 +3,14 @@
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 import structlog
 
 from common.errors import TakaroError
-from knowledge.documents import UnsupportedContent, read_document
-from knowledge.documents.html import html_to_document
 from knowledge.sources.selection import git_blob_sha
 from knowledge.sources.website.sitemap_xml import Entry
 from knowledge.web.address import origin_of
-from knowledge.web.fetching import Fetched
 
 log = structlog.get_logger()
 
@@ -76,24 +72,3 @@ def failed(path: str, entry: Entry, reason: str) -> Page:
     """A page that could not be fetched this time."""
     log.info("page not read", url=entry.url, reason=reason)
     return Page(path, entry.url, git_blob_sha(b"failed"), problem=reason)
-
-
-def text_of(answer: Fetched, max_bytes: int) -> str:
-    """The text of an answer, by its content type, or by its name if that says nothing.
-
-    Raises ``UnsupportedContent`` and ``FileUnreadable``.
-    """
-    kind, _, parameters = answer.headers.get("content-type", "").partition(";")
-    kind = kind.strip().lower()
-    if kind in ("text/html", "application/xhtml+xml"):
-        charset = parameters.partition("charset=")[2].split(";")[0].strip(" \"'")
-        return html_to_document(answer.content, charset or None).to_text().replace("\x00", "")
-    names = {"application/pdf": "a.pdf", "text/markdown": "a.md", "text/plain": "a.txt"}
-    name = PurePosixPath(urlsplit(answer.url).path).name
-    if kind in names:
-        name = names[kind]
-    elif (
-        kind and not kind.startswith("text/") and kind not in ("application/octet-stream", "application/json")
-    ):
-        raise UnsupportedContent(f"the page is {kind}")
-    return read_document(name, answer.content, max_bytes=max_bytes)

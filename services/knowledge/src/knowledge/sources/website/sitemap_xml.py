@@ -1,8 +1,10 @@
 """Sitemaps (sitemaps.org, protocol 0.9): XML, gzipped XML, or a text file of addresses. Pure."""
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
@@ -32,6 +34,17 @@ class Sitemap:
     entries: tuple[Entry, ...]
 
 
+def sitemap_json(content: bytes) -> dict[str, Any]:
+    """:func:`parse_sitemap` for a reader's process; :func:`sitemap_of` takes it back."""
+    sitemap = parse_sitemap(content)
+    return {"index": sitemap.is_index, "entries": [(entry.url, entry.lastmod) for entry in sitemap.entries]}
+
+
+def sitemap_of(value: Mapping[str, Any]) -> Sitemap:
+    """What :func:`sitemap_json` made of a document."""
+    return Sitemap(value["index"], tuple(Entry(url, lastmod) for url, lastmod in value["entries"]))
+
+
 def parse_sitemap(content: bytes) -> Sitemap:
     """Read a sitemap. Raises ``PermanentError`` if it isn't one, is too large, or has a DTD, and
     ``TransientError`` if it was cut off."""
@@ -40,15 +53,18 @@ def parse_sitemap(content: bytes) -> Sitemap:
         return _of_text(content)
     entries: list[Entry] = []
     root: Element | None = None
+    depth = 0
     try:
         for event, element in iterparse(BytesIO(content), events=("start", "end"), forbid_dtd=True):
             if event == "start":
                 root = element if root is None else root
+                depth += 1
                 continue
-            if _local(element.tag) in ("url", "sitemap"):
-                if entry := _entry(element):
-                    entries.append(entry)
-                element.clear()  # frees the entry with its images and translations
+            depth -= 1
+            if _local(element.tag) in ("url", "sitemap") and (entry := _entry(element)):
+                entries.append(entry)
+            if depth == 1 and root is not None:
+                root.clear()  # what was in it, images and translations too, is done with
             if len(entries) > MAX_ENTRIES:
                 raise PermanentError(
                     f"a sitemap has more than {MAX_ENTRIES:,} entries", code="source_too_large"

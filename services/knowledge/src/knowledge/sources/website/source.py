@@ -15,16 +15,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
-from protego import Protego
-
 from common.errors import Forbidden, NotFound, PermanentError, TakaroError, TransientError
 from knowledge.documents import FileUnreadable, UnsupportedContent
-from knowledge.documents.threads import ReadingThreads
+from knowledge.documents.page import read_page
+from knowledge.documents.robots import ask_robots
+from knowledge.readers.pool import Readers
 from knowledge.sources import FileRefused, SourceFile
 from knowledge.sources.location import SitemapLocation
 from knowledge.sources.selection import Selection, digest_of, git_blob_sha
-from knowledge.sources.website.pages import Page, PageMemory, failed, host_of, path_of, refused, text_of
-from knowledge.sources.website.sitemap_xml import MAX_BYTES, Entry, parse_sitemap
+from knowledge.sources.website.pages import Page, PageMemory, failed, host_of, path_of, refused
+from knowledge.sources.website.sitemap_xml import MAX_BYTES, Entry, Sitemap, sitemap_json, sitemap_of
 from knowledge.sources.work_folder import WorkFolder
 from knowledge.waiting.later import Later
 from knowledge.waiting.slots import waiting_for
@@ -47,6 +47,7 @@ class WebsiteSource:
         self,
         fetcher: Fetcher,
         memory: PageMemory,
+        readers: Readers,
         at: SitemapLocation,
         selection: Selection,
         *,
@@ -59,9 +60,10 @@ class WebsiteSource:
         self._folder: WorkFolder | None = None
         self._pages: dict[str, Page] = {}
         self._kept_bytes = 0
-        self._robots: Protego | None = None
+        self._robots = b""
+        self._forbidden: frozenset[str] = frozenset()
         self._turns = asyncio.Semaphore(PAGES_AT_ONCE)
-        self._threads = ReadingThreads()
+        self._readers, self._most_text = readers.session(), readers.limits.text
         self._pause = 0.0
         self._later: Later | None = None
 
@@ -76,6 +78,8 @@ class WebsiteSource:
     async def newest_commit(self) -> str:
         await self._read_robots()
         entries = await self._list_pages()
+        _, forbidden = await self._ask_robots([entry.url for entry in entries.values()])
+        self._forbidden = frozenset(forbidden)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._look_at(path, entry)) for path, entry in entries.items()]
@@ -114,43 +118,45 @@ class WebsiteSource:
             raise PermanentError(f"{url}: {error}", code="source_refused") from error
         if answer.status >= 500:
             raise TransientError(f"{url}: HTTP {answer.status}: without it no page may be read")
-        self._robots = Protego.parse(answer.text if answer.status == 200 else "")
-        delay = self._robots.crawl_delay(USER_AGENT)
+        self._robots = answer.content if answer.status == 200 else b""
+        delay, forbidden = await self._ask_robots([self._at.url])
         if delay:
-            self._pause = min(float(delay), MAX_CRAWL_DELAY_SECONDS)
+            self._pause = min(delay, MAX_CRAWL_DELAY_SECONDS)
             self._turns = asyncio.Semaphore(1)
-        if not self._allowed(self._at.url):
+        if forbidden:
             raise Forbidden(f"{url} does not let us read {self._at}", code="source_refused")
 
-    def _allowed(self, url: str) -> bool:
-        return self._robots is None or self._robots.can_fetch(url, USER_AGENT)
+    async def _ask_robots(self, urls: Sequence[str]) -> tuple[float | None, Sequence[str]]:
+        """The pause that robots.txt asks for, and those of ``urls`` that it forbids."""
+        if not self._robots or not urls:
+            return None, ()
+        try:
+            said = await self._readers.run(ask_robots, self._robots, USER_AGENT, urls)
+        except UnsupportedContent as error:
+            raise PermanentError(f"{self._at}: robots.txt: {error}", code="source_refused") from error
+        return said["delay"], said["forbidden"]
 
     async def _list_pages(self) -> dict[str, Entry]:
         """Pages by path: on the sitemap's own host, selected by the globs. Of two with one path the first
         counts."""
-        waiting, seen = [self._at.url], set[str]()
+        sitemaps = [self._at.url]
         pages: dict[str, Entry] = {}
         host = ""
-        while waiting:
-            url = waiting.pop(0)
-            if url in seen:
-                continue
-            seen.add(url)
-            if len(seen) > MAX_SITEMAPS:
+        for url in sitemaps:  # it grows meanwhile
+            if len(sitemaps) > MAX_SITEMAPS:
                 raise PermanentError(
                     f"{self._at} names more than {MAX_SITEMAPS} sitemaps", code="source_too_large"
                 )
             answer = await self._get_sitemap(url)
             host = host or host_of(answer.url)
-            sitemap = parse_sitemap(answer.content)
-            here = [entry for entry in sitemap.entries if host_of(entry.url) == host]
+            sitemap = await self._read_sitemap(url, answer.content)
+            found = await asyncio.to_thread(self._found, sitemap, host)
             if sitemap.is_index:
-                waiting += [entry.url for entry in here]
+                known = set(sitemaps)
+                sitemaps += [url for url in found if url not in known]
                 continue
-            for entry in here:
-                path = path_of(entry.url)
-                if self._selection.takes(path):
-                    pages.setdefault(path, entry)
+            for path, entry in found.items():
+                pages.setdefault(path, entry)
             if len(pages) > self._max_pages:
                 raise PermanentError(
                     f"{self._at} lists more than {self._max_pages:,} pages (SITEMAP_MAX_PAGES); "
@@ -158,6 +164,24 @@ class WebsiteSource:
                     code="source_too_large",
                 )
         return pages
+
+    def _found(self, sitemap: Sitemap, host: str) -> dict[str, Entry]:
+        """Its entries on ``host``: of an index by their addresses, else the wanted ones by their paths."""
+        here = [entry for entry in sitemap.entries if host_of(entry.url) == host]
+        if sitemap.is_index:
+            return {entry.url: entry for entry in here}
+        found: dict[str, Entry] = {}
+        for entry in here:
+            path = path_of(entry.url)
+            if self._selection.takes(path):
+                found.setdefault(path, entry)
+        return found
+
+    async def _read_sitemap(self, url: str, content: bytes) -> Sitemap:
+        try:
+            return sitemap_of(await self._readers.run(sitemap_json, content))
+        except UnsupportedContent as error:
+            raise PermanentError(f"{url}: the sitemap: {error}", code="source_refused") from error
 
     async def _get_sitemap(self, url: str) -> Fetched:
         try:
@@ -172,7 +196,7 @@ class WebsiteSource:
 
     async def _look_at(self, path: str, entry: Entry) -> Page:
         """The page's current state, in the cheapest way."""
-        if not self._allowed(entry.url):
+        if entry.url in self._forbidden:
             return refused(path, entry, "robots.txt forbids it")
         known = self._memory.get(entry.url)
         if known and entry.lastmod and known.lastmod == entry.lastmod:
@@ -209,7 +233,10 @@ class WebsiteSource:
         if answer.status != 200:
             return failed(path, entry, f"GET {entry.url}: HTTP {answer.status}")
         try:
-            text = await self._threads.run(answer.content, text_of, answer, self._max_file_bytes)
+            content_type = answer.headers.get("content-type", "")
+            text = await self._readers.run(
+                read_page, answer.content, answer.url, content_type, self._max_file_bytes, self._most_text
+            )
         except UnsupportedContent as error:
             return refused(path, entry, str(error))
         except FileUnreadable as error:
