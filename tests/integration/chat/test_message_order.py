@@ -141,13 +141,16 @@ async def test_a_writer_waits_for_the_one_before_it(pool: Pool, conversation: Ne
     assert await read(pool, conversation_id) == ["first", "second"]
 
 
+AFTER_THE_WAIT, BEFORE_IT = "greatest(clock_timestamp(), ", "coalesce(statement_timestamp(), "
+
+
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [
         (repository.INSERT_MESSAGES, ["1", "2", "3"]),
-        (repository.INSERT_MESSAGES.replace("FOR NO KEY UPDATE", ""), ["1", "3", "2"]),
+        (repository.INSERT_MESSAGES.replace(AFTER_THE_WAIT, BEFORE_IT), ["1", "3", "2"]),
     ],
-    ids=["locked", "without the lock"],
+    ids=["after the wait", "at the beginning of the statement"],
 )
 async def test_messages_stand_in_the_order_of_their_facts_by_the_row_lock(
     pool: Pool,

@@ -26,6 +26,7 @@ from tests.support.without.facts import (
     poll,
 )
 from tests.support.without.failures import (
+    another_try,
     counting_of_failures,
     isolation,
     memory_of_letters,
@@ -54,6 +55,7 @@ __all__ = [
     "Patch",
     "acknowledgement_after_commit",
     "ages_by_the_clock",
+    "another_try",
     "asking_the_groups",
     "counting_of_bytes",
     "counting_of_failures",

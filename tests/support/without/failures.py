@@ -8,6 +8,7 @@ from backbone.dead_letters import DeadLetter
 from backbone.parking import Parking
 from backbone.processor import Processor
 from backbone.validation import Item
+from common import postgres
 from tests.support.without.patch import Patch
 
 
@@ -19,6 +20,11 @@ def isolation(patch: Patch) -> None:
             await self._fail(item, item.order_key, error)
 
     patch.setattr(Processor, "_isolate", all_fail)
+
+
+def another_try(patch: Patch) -> None:
+    """A transaction that met a deadlock fails."""
+    patch.setattr(postgres, "ATTEMPTS", 1)
 
 
 def parking(patch: Patch) -> None:

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from common.postgres import Connection, prepare_connection
+from common.postgres import SESSION_SETTINGS, Connection, prepare_connection
 from takaro_operator.errors import Failure, Refusal
 from takaro_operator.settings import OperatorSettings
 
@@ -41,7 +41,7 @@ async def open_database(settings: OperatorSettings) -> AsyncIterator[Connection]
             settings.database_url,
             timeout=5,
             command_timeout=30,
-            server_settings={"application_name": "takaro-cli", "timezone": "UTC"},
+            server_settings={"application_name": "takaro-cli", "timezone": "UTC", **SESSION_SETTINGS},
         )
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise Failure(

@@ -52,6 +52,8 @@ def connect(database_url: str, settings: MigrationSettings) -> Iterator[Raw]:
     except psycopg.OperationalError as error:
         raise MigrationFailed(f"no connection to the database: {str(error).strip()}") from error
     with contextlib.closing(connection):
+        # Whatever the default of the server, the database or the role is.
+        connection.execute(_SET, ["default_transaction_isolation", "read committed"])
         set_timeouts(connection, settings)
         # Ends a long statement whose client was killed. Not every platform that Postgres runs on has it.
         with contextlib.suppress(psycopg.Error):

@@ -19,6 +19,9 @@ from takaro_schema.settings import MigrationSettings
 _OP = threading.Lock()
 
 
+_IN_USE = (errors.LockNotAvailable, errors.DeadlockDetected)
+
+
 def run_step(
     connection: sqlalchemy.Connection,
     revision: Revision,
@@ -32,7 +35,7 @@ def run_step(
     """Run ``before``, the step and ``record`` in one transaction; returns the seconds it took.
 
     If a table lock isn't granted in time, it tries again after a pause: waiting longer would hold up every
-    statement that queues behind it for the same table.
+    statement that queues behind it for the same table. After a deadlock it tries again too.
 
     Raises:
         MigrationFailed: the database refused a statement. The revision was rolled back.
@@ -52,7 +55,7 @@ def run_step(
         except (DBAPIError, errors.Error) as error:
             connection.rollback()
             cause = error.orig if isinstance(error, DBAPIError) else error
-            if isinstance(cause, errors.LockNotAvailable) and attempt < settings.lock_attempts:
+            if isinstance(cause, _IN_USE) and attempt < settings.lock_attempts:
                 pause = settings.lock_timeout_seconds
                 report(f"{revision.name}: a table is in use, trying again in {pause:g} s")
                 time.sleep(pause)
@@ -83,7 +86,7 @@ def _run(
 
 def _explain(revision: Revision, cause: BaseException | None) -> str:
     reason = str(cause).strip()
-    if isinstance(cause, errors.LockNotAvailable):
+    if isinstance(cause, _IN_USE):
         reason = f"a table it changes stayed in use by others ({reason})"
     elif isinstance(cause, errors.QueryCanceled):
         reason = f"a statement ran longer than MIGRATION_STATEMENT_TIMEOUT_SECONDS ({reason})"

@@ -11,7 +11,7 @@ from backbone.handlers import Command, Rejection, Router
 from backbone.leases import Fence
 from backbone.outbox import Fact
 from backbone.validation import Item
-from common.postgres import Connection, Pool, transaction
+from common.postgres import Connection, Pool, transaction, tried_again
 from contracts import CommandRejected
 
 _REUSED = Rejection("id_reused", "another event with this id and other content was handled before")
@@ -23,6 +23,7 @@ class BatchTransaction:
     def __init__(self, pool: Pool, router: Router, facts_stream: str) -> None:
         self._pool, self._router, self._facts_stream = pool, router, facts_stream
 
+    @tried_again
     async def apply(self, items: Sequence[Item], lease: Fence | None) -> dict[int, Rejection]:
         """Handle ``items`` in one transaction. Returns the rejections by position.
 
@@ -32,6 +33,9 @@ class BatchTransaction:
         async with transaction(self._pool) as connection:
             if lease is not None:
                 await lease.hold(connection)
+            if self._router.lock is not None:
+                commands = [item.command for item in items if item.command is not None]
+                await self._router.lock(connection, commands)
             rejected = {i: item.rejection for i, item in enumerate(items) if item.rejection is not None}
             others: set[int] = set()
             fresh = await self._fresh(connection, items, rejected, others)

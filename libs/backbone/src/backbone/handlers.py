@@ -59,6 +59,7 @@ class Rejection:
 
 
 BatchHandler: TypeAlias = Callable[[Connection, Sequence[Command[M]]], Awaitable[Sequence[Rejection | None]]]
+Lock: TypeAlias = Callable[[Connection, Sequence[Command[Any]]], Awaitable[None]]
 EachHandler: TypeAlias = Callable[[Connection, Command[M]], Awaitable[None]]
 
 
@@ -79,9 +80,14 @@ class Router:
     facts, where events of unknown types are meant for other services and are passed over.
     """
 
-    def __init__(self, service: str, *, rejected: type[CommandRejected] | None = None) -> None:
+    def __init__(
+        self, service: str, *, rejected: type[CommandRejected] | None = None, lock: Lock | None = None
+    ) -> None:
+        """``lock`` locks the rows that a batch of commands changes, in the one order of docs/reliability.md,
+        before anything else is locked. Handlers lock what is locked then."""
         self.service = service
         self.rejected = rejected
+        self.lock = lock
         self.routes: dict[str, Route] = {}
 
     def on(

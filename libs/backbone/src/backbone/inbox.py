@@ -17,10 +17,12 @@ from common.postgres import Connection
 
 CLAIM = """
 INSERT INTO inbox (consumer, key, event_id, source, type, digest, trace_id)
-SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[])
+SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[]) AS new (key)
+ORDER BY new.key
 ON CONFLICT DO NOTHING
 RETURNING key
 """
+"""In the order of the keys, like all that locks records here."""
 
 LIST_KNOWN = """
 SELECT key, digest, outcome, code, reason FROM inbox WHERE consumer = $1 AND key = ANY($2::uuid[])
@@ -29,7 +31,8 @@ SELECT key, digest, outcome, code, reason FROM inbox WHERE consumer = $1 AND key
 RECORD_REJECTED = """
 INSERT INTO inbox AS known (consumer, outcome, key, event_id, source, type, digest, trace_id, code, reason)
 SELECT $1, 'rejected', * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[],
-                                     $8::text[], $9::text[])
+                                     $8::text[], $9::text[]) AS new (key)
+ORDER BY new.key
 ON CONFLICT (consumer, key) DO UPDATE
 SET outcome = 'rejected', code = excluded.code, reason = excluded.reason, handled_at = now()
 WHERE known.outcome <> 'rejected'
@@ -38,25 +41,34 @@ RETURNING key
 
 RECORD_REPLAYS = """
 INSERT INTO inbox (consumer, key, event_id, source, type, digest, trace_id, outcome)
-SELECT $1, *, 'replayed' FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[])
+SELECT $1, *, 'replayed'
+FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[]) AS new (key)
+ORDER BY new.key
 ON CONFLICT DO NOTHING
 RETURNING key
 """
 
 FORGET_REJECTED = """
-DELETE FROM inbox WHERE consumer = $1 AND key = ANY($2::uuid[]) AND outcome = 'rejected'
+WITH locked AS MATERIALIZED (
+    SELECT key FROM inbox WHERE consumer = $1 AND key = ANY($2::uuid[]) AND outcome = 'rejected'
+    ORDER BY key FOR UPDATE
+)
+DELETE FROM inbox USING locked WHERE inbox.consumer = $1 AND inbox.key = locked.key
 """
 
 REMEMBER = """
 INSERT INTO inbox (consumer, key, event_id, source, type, digest)
-SELECT $1, key, key::text, $2, $3, '' FROM unnest($4::uuid[]) AS key
+SELECT $1, new.key, new.key::text, $2, $3, '' FROM unnest($4::uuid[]) AS new (key)
+ORDER BY new.key
 ON CONFLICT DO NOTHING
 """
 
 PRUNE = """
 DELETE FROM inbox WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM inbox WHERE handled_at < now() - make_interval(secs => $1) LIMIT $2))
+    SELECT ctid FROM inbox WHERE handled_at < now() - make_interval(secs => $1) LIMIT $2
+    FOR UPDATE SKIP LOCKED))
 """
+"""Every service prunes: one passes over what another has locked."""
 
 
 Record: TypeAlias = tuple[UUID, Event]

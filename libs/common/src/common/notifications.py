@@ -12,7 +12,7 @@ import asyncpg
 import structlog
 
 from common.errors import is_transient
-from common.postgres import Connection
+from common.postgres import SESSION_SETTINGS, Connection
 from common.settings import StoreSettings
 
 log = structlog.get_logger()
@@ -59,7 +59,7 @@ class Notifications:
             await asyncio.sleep(0.5)
 
     async def _listen(self) -> None:
-        settings = {"application_name": self._application}
+        settings = {"application_name": self._application, **SESSION_SETTINGS}
         connection = await asyncpg.connect(
             self._url, timeout=5, command_timeout=ANSWER_SECONDS, server_settings=settings
         )

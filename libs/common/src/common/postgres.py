@@ -1,13 +1,20 @@
-"""Postgres: the pool, its codecs and its time limits."""
+"""Postgres: the pool, its codecs, its time limits, and transactions that are tried again.
+
+Everybody takes locks in one order, which docs/reliability.md gives.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar
 
 import asyncpg
+import structlog
+from prometheus_client import Counter
 
-from common import codec
+from common import backoff, codec
+from common.errors import TransientError
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -19,6 +26,29 @@ if TYPE_CHECKING:
 else:
     Connection: TypeAlias = Any
     Pool: TypeAlias = asyncpg.Pool
+
+log = structlog.get_logger()
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CONFLICTS = Counter(
+    "takaro_transaction_conflicts_total", "Transactions rolled back by a deadlock or a serialization failure"
+)
+
+SESSION_SETTINGS = {"default_transaction_isolation": "read committed"}
+"""What each connection says when it is opened, so that no default of a server, a database or a role applies.
+Our statements rely on READ COMMITTED, in transactions and alone."""
+
+ATTEMPTS = 8
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.005, 0.5
+
+
+class Overtaken(TransientError):
+    """What a transaction was decided on changed before it was locked: it is tried again."""
+
+
+_PASSING = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, Overtaken)
 
 
 async def prepare_connection(connection: Connection) -> None:
@@ -48,6 +78,7 @@ async def create_pool(settings: "StoreSettings", *, lock_timeout_seconds: float 
         server_settings={
             "application_name": f"takaro-{settings.service}",
             "timezone": "UTC",
+            **SESSION_SETTINGS,
             "statement_timeout": _milliseconds(settings.statement_timeout_seconds),
             "lock_timeout": _milliseconds(lock_timeout_seconds or settings.lock_timeout_seconds),
             "idle_in_transaction_session_timeout": _milliseconds(idle_in_transaction),
@@ -67,13 +98,39 @@ def _milliseconds(seconds: float) -> str:
     return str(max(1, round(seconds * 1000)))
 
 
+def tried_again(unit: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Run ``unit`` again from its beginning after a deadlock, a serialization failure or :class:`Overtaken`.
+
+    ``unit`` opens one :func:`transaction`, which was rolled back by then. Outside the transaction it must
+    have no effect before the commit. Raises the error after :data:`ATTEMPTS` attempts.
+    """
+
+    @functools.wraps(unit)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return await unit(*args, **kwargs)
+            except _PASSING as error:
+                CONFLICTS.inc()
+                log.info("transaction tried again", unit=getattr(unit, "__qualname__", ""), error=repr(error))
+            await asyncio.sleep(
+                backoff.pause(attempt, first=FIRST_PAUSE_SECONDS, longest=LONGEST_PAUSE_SECONDS)
+            )
+        return await unit(*args, **kwargs)
+
+    return run
+
+
 @asynccontextmanager
 async def transaction(
-    pool: Pool, *, isolation: Literal["repeatable_read"] | None = None, readonly: bool = False
+    pool: Pool,
+    *,
+    isolation: Literal["read_committed", "repeatable_read"] = "read_committed",
+    readonly: bool = False,
 ) -> AsyncIterator[Connection]:
     """A connection inside one transaction: committed at the end, rolled back on an error.
 
-    Without ``isolation`` it is READ COMMITTED.
+    A function that opens one is :func:`tried_again`.
 
     A cancellation is raised as one even if the connection is gone. Otherwise the error of the failed rollback
     would hide it, and a caller that retries during an outage would never stop. A server that is read-only was

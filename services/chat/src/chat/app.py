@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from backbone.handlers import Router
 from chat.conversations import commands as conversation_commands
+from chat.conversations.handlers import lock
 from chat.conversations.routes import create_router as create_conversations_router
 from chat.custom_agents.records import Limits
 from chat.custom_agents.routes import create_router as create_agents_router
@@ -38,7 +39,7 @@ def build(settings: ChatSettings) -> FastAPI:
 
 def create_command_router(settings: ChatSettings) -> Router:
     """Everything that chat takes from ``chat.commands``."""
-    router = Router("chat", rejected=contracts.ChatCommandRejected)
+    router = Router("chat", rejected=contracts.ChatCommandRejected, lock=lock)
     conversation_commands.register_commands(router, settings.catalogue(), settings.state_max_bytes)
     message_commands.register_commands(router, settings.message_max_bytes)
     return router

@@ -7,6 +7,7 @@ from cockpit.events.routes import router as events
 from cockpit.players import commands as player_commands
 from cockpit.players.routes import router as players
 from cockpit.servers import commands as server_commands
+from cockpit.servers.handlers import lock, lock_deleted
 from cockpit.servers.routes import router as servers
 from cockpit.servers.simulation import drive
 from cockpit.sessions.routes import router as sessions
@@ -43,7 +44,7 @@ def build(settings: CockpitSettings) -> FastAPI:
 
 def create_command_router() -> Router:
     """Everything that cockpit takes from ``cockpit.commands``."""
-    router = Router("cockpit", rejected=cockpit.CockpitCommandRejected)
+    router = Router("cockpit", rejected=cockpit.CockpitCommandRejected, lock=lock)
     server_commands.register_commands(router)
     player_commands.register_commands(router)
     return router
@@ -51,6 +52,6 @@ def create_command_router() -> Router:
 
 def create_chat_facts_router() -> Router:
     """Everything that cockpit takes from ``chat.events``."""
-    router = Router("cockpit")
+    router = Router("cockpit", lock=lock_deleted)
     server_commands.register_chat_facts(router)
     return router

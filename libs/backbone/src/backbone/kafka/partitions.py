@@ -23,7 +23,7 @@ from backbone.kafka.binding import entry_of, place_of, record_of_entry
 from backbone.kafka.fencing import PartitionFence
 from backbone.kafka.producer import KafkaPublisher
 from backbone.kafka.reread import Rereader
-from common.postgres import Pool, transaction
+from common.postgres import Pool, transaction, tried_again
 
 log = structlog.get_logger()
 
@@ -152,6 +152,7 @@ class Partitions:
             return await self._burials.new(letters)
         return letters
 
+    @tried_again
     async def _record_failed(self, letters: Sequence[DeadLetter]) -> None:
         events = [decode_entry(self.stream, *letter.entry) for letter in letters]
         async with transaction(self._pool) as connection:

@@ -1,6 +1,7 @@
 """Handlers of the commands about conversations."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from backbone.handlers import BatchHandler, Command, Rejection
 from chat.agents.rules import Catalogue
@@ -9,7 +10,19 @@ from chat.conversations.records import NewConversation, StatePatch, TitleChange
 from chat.conversations.rules import check_size
 from common.errors import PermanentError
 from common.postgres import Connection
-from contracts.chat import CreateConversation, DeleteConversation, PatchState, SetTitle
+from contracts.chat import AppendMessage, CreateConversation, DeleteConversation, PatchState, SetTitle
+
+
+async def lock(connection: Connection, commands: Sequence[Command[Any]]) -> None:
+    """Lock all conversations of a batch at once, in the order of their ids, before any handler runs.
+
+    Appending alone needs no statement for it: its own one does the same.
+    """
+    if all(isinstance(command.data, AppendMessage) for command in commands):
+        return
+    ids = [c.data.conversation_id for c in commands if not isinstance(c.data, CreateConversation)]
+    deletes = any(isinstance(command.data, DeleteConversation) for command in commands)
+    await use_cases.lock_conversations(connection, ids, deletes=deletes)
 
 
 def creator(catalogue: Catalogue, state_max_bytes: int) -> BatchHandler[CreateConversation]:

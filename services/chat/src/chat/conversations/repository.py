@@ -56,6 +56,7 @@ FROM (
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
                 $8::text[]) AS t(id, agent_id, agent_version, user_id, title, provider, metadata, state)
 ) AS new
+ORDER BY id
 ON CONFLICT (id) DO NOTHING
 RETURNING id, created_at
 """
@@ -105,6 +106,22 @@ async def lock_conversations(connection: Connection, ids: Sequence[UUID]) -> dic
     """Lock conversations in the order of their ids, so that two batches can't deadlock."""
     rows = await connection.fetch(LOCK_CONVERSATIONS, ids)
     return {row["id"]: LockedConversation(*row) for row in rows}
+
+
+LOCK_FOR_DELETION = "SELECT id FROM conversations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
+
+
+async def lock_for_deletion(connection: Connection, ids: Sequence[UUID]) -> None:
+    """Lock conversations as their deletion does, in the order of their ids."""
+    await connection.execute(LOCK_FOR_DELETION, ids)
+
+
+LOCK_FOR_CHANGE = "SELECT id FROM conversations WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
+
+
+async def lock_for_change(connection: Connection, ids: Sequence[UUID]) -> None:
+    """Lock conversations as a change does, in the order of their ids."""
+    await connection.execute(LOCK_FOR_CHANGE, ids)
 
 
 UPDATE_STATES = """
@@ -168,17 +185,14 @@ async def list_message_ids(
 
 
 DELETE_CONVERSATIONS = """
-WITH locked AS MATERIALIZED (
-    SELECT id FROM conversations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
-)
-DELETE FROM conversations AS c USING locked WHERE c.id = locked.id
-RETURNING c.id, c.user_id, c.event_sequence + 1 AS sequence
+DELETE FROM conversations WHERE id = ANY($1::uuid[]) RETURNING id, user_id, event_sequence + 1 AS sequence
 """
 
 
 async def delete_conversations(
     connection: Connection, ids: Sequence[UUID]
 ) -> dict[UUID, DeletedConversation]:
-    """Delete conversations with their messages and cockpit sessions. Returns those that existed, by id."""
+    """Delete locked conversations with their messages and cockpit sessions. Returns those that existed, by
+    id."""
     rows = await connection.fetch(DELETE_CONVERSATIONS, ids)
     return {row["id"]: DeletedConversation(*row) for row in rows}

@@ -24,7 +24,7 @@ from chat.conversations.records import (
 from chat.conversations.rules import apply_patch
 from chat.custom_agents.repository import list_owned_ids
 from common.errors import Conflict, Forbidden, NotFound, PermanentError, TooLarge
-from common.postgres import Connection, Pool, transaction
+from common.postgres import Connection, Pool, transaction, tried_again
 from common.trace_context import TraceContext
 from contracts.chat import AppendMessage
 
@@ -49,6 +49,18 @@ async def check_owner(connection: Connection, user_id: str, conversation_id: UUI
         raise Forbidden
 
 
+async def lock_conversations(connection: Connection, ids: Sequence[UUID], *, deletes: bool) -> None:
+    """Lock conversations in the order of their ids: those of a batch, before anything else is locked.
+
+    ``deletes``: as a deletion does, because one that locked them less strongly before would wait for others
+    while it holds them.
+    """
+    if deletes:
+        await repository.lock_for_deletion(connection, ids)
+    elif ids:
+        await repository.lock_for_change(connection, ids)
+
+
 async def get_conversation(pool: Pool, user_id: str, conversation_id: UUID) -> Conversation:
     """One of the user's conversations. Raises as :func:`check_owner`."""
     async with pool.acquire() as connection:
@@ -60,6 +72,7 @@ async def get_conversation(pool: Pool, user_id: str, conversation_id: UUID) -> C
     return conversation
 
 
+@tried_again
 async def create_conversation(
     pool: Pool, catalogue: Catalogue, user_id: str, agent: str, version: str | None
 ) -> Conversation:
@@ -125,6 +138,7 @@ async def get_state(pool: Pool, user_id: str, conversation_id: UUID) -> State:
     return State(found.state, found.state_version)
 
 
+@tried_again
 async def patch_state(pool: Pool, user_id: str, patch: StatePatch, max_bytes: int) -> State:
     """Merge a patch into a state of at most ``max_bytes``.
 
@@ -180,6 +194,7 @@ async def patch_states(
     return outcomes
 
 
+@tried_again
 async def set_title(pool: Pool, user_id: str, change: TitleChange) -> Conversation:
     """Name one of the user's conversations. Raises as :func:`check_owner`."""
     async with transaction(pool) as connection:
@@ -213,6 +228,7 @@ async def set_titles(connection: Connection, changes: Sequence[TitleChange]) -> 
     return [None if change.conversation_id in locked else not_found() for change in changes]
 
 
+@tried_again
 async def delete_conversation(pool: Pool, user_id: str, conversation_id: UUID) -> None:
     """Delete one of the user's conversations with its messages and session. Raises as :func:`check_owner`."""
     async with transaction(pool) as connection:
@@ -234,7 +250,7 @@ async def delete_conversations(
     it.
     """
     doomed = [conversation_id for conversation_id, _ in ids]
-    await repository.lock_conversations(connection, doomed)
+    await repository.lock_for_deletion(connection, doomed)
     await _remember_messages(connection, doomed)
     gone = await repository.delete_conversations(connection, doomed)
     if gone:

@@ -10,7 +10,7 @@ from chat.custom_agents import facts, repository
 from chat.custom_agents.records import AgentValues, CustomAgent, Limits
 from chat.custom_agents.rules import check_size, too_many
 from common.errors import Conflict, Forbidden, NotFound
-from common.postgres import Pool, transaction
+from common.postgres import Pool, transaction, tried_again
 
 
 def _name_taken() -> Conflict:
@@ -37,6 +37,7 @@ async def get_agent(pool: Pool, user_id: str, agent_id: UUID) -> CustomAgent:
         return _owned(await repository.get_agent(connection, agent_id), user_id)
 
 
+@tried_again
 async def create_agent(pool: Pool, user_id: str, values: AgentValues, limits: Limits) -> CustomAgent:
     """Create an agent.
 
@@ -54,6 +55,7 @@ async def create_agent(pool: Pool, user_id: str, values: AgentValues, limits: Li
         return agent
 
 
+@tried_again
 async def update_agent(
     pool: Pool, user_id: str, agent_id: UUID, change: Callable[[AgentValues], AgentValues], limits: Limits
 ) -> CustomAgent:
@@ -74,6 +76,7 @@ async def update_agent(
         raise _name_taken() from error
 
 
+@tried_again
 async def delete_agent(pool: Pool, user_id: str, agent_id: UUID) -> None:
     """Delete one of the user's agents; its conversations stay. Raises as :func:`get_agent`."""
     async with transaction(pool) as connection:

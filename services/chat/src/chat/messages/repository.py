@@ -7,7 +7,7 @@ from uuid import UUID
 from chat.messages.records import Message, NewMessage, Placed, Position
 from common import codec
 from common.packed_ids import PackedIds
-from common.postgres import Connection
+from common.postgres import Connection, Overtaken
 
 # In the order (created_at, id), with legacy messages without a time last. The expressions keep the planner
 # from walking messages_created_at_index, which has everybody's messages, to find one conversation's.
@@ -92,68 +92,75 @@ async def list_messages(connection: Connection, ids: Sequence[UUID], max_bytes: 
 
 
 # One round trip for any number of messages and conversations:
-#   locked    locks the conversations' rows in the order of their ids, and tells the trigger that this
-#             transaction assigns created_at itself (the WHERE in `started` makes sure that this runs);
-#   started   reads the clock after the lock, so that each message is later than all before it. `max(… + 0)`:
-#             a bare max() lets the planner search messages_created_at_index backwards for one conversation;
-#   inserted  skips ids that exist, in this batch or from before;
-#   counted   counts only what was inserted, so that the sequence has no gaps.
+#   appended  leaves out ids that exist, so that every count below is right; a subquery, because a join may
+#             read the whole table;
+#   counted   is the one part that waits for the conversations' rows, and nothing returns to them. A statement
+#             that locks a row first and changes it afterwards looks for the version that it saw before it
+#             waited, and waits there for those who wait for it. The clock is read when the wait is over, so
+#             each message is later than all before it. It also tells the trigger that this transaction
+#             assigns created_at itself. `max(… + 0)`: a bare max() lets the planner search
+#             messages_created_at_index backwards for one conversation;
+#   inserted  skips an id that another transaction has stored meanwhile: then `counted` counted too many.
 INSERT_MESSAGES = """
-WITH appended AS (
+WITH appended AS MATERIALIZED (
     SELECT *
     FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::int[],
                 $9::text[]) WITH ORDINALITY
          AS t(id, conversation_id, role, content, tool_calls, tool_results, token_count, latency_ms, model,
               place)
-), locked AS MATERIALIZED (
-    SELECT id, last_message_at, (SELECT set_config('takaro.message_order', 'caller', true)) AS message_order
-    FROM conversations
-    WHERE id = ANY($2::uuid[]) AND ($10::text IS NULL OR user_id = $10)
-    ORDER BY id
-    FOR NO KEY UPDATE
-), started AS MATERIALIZED (
-    SELECT id, greatest(clock_timestamp(), coalesce(
-        last_message_at,
-        (SELECT max(m.created_at + interval '0') FROM messages AS m WHERE m.conversation_id = locked.id)
-    )) AS at
-    FROM locked
-    WHERE message_order = 'caller'
+    WHERE (SELECT 1 FROM messages AS m WHERE m.id = t.id) IS NULL
+), counted AS (
+    UPDATE conversations AS c
+    SET event_sequence = c.event_sequence + a.messages,
+        (last_message_at, updated_at) = (
+            SELECT last, last
+            FROM (SELECT a.messages * interval '1 microsecond' + greatest(clock_timestamp(), coalesce(
+                c.last_message_at,
+                (SELECT max(m.created_at + interval '0') FROM messages AS m WHERE m.conversation_id = c.id)
+            )) AS last) AS clock
+        )
+    FROM (SELECT conversation_id, count(*) AS messages FROM appended GROUP BY conversation_id) AS a
+    WHERE c.id = a.conversation_id AND ($10::text IS NULL OR c.user_id = $10)
+      AND (SELECT set_config('takaro.message_order', 'caller', true)) = 'caller'
+    RETURNING c.id, a.messages, c.event_sequence - a.messages AS sequence,
+              c.last_message_at - a.messages * interval '1 microsecond' AS at
 ), inserted AS (
     INSERT INTO messages (id, conversation_id, role, content, tool_calls, tool_results, token_count,
                           latency_ms, model, created_at)
     SELECT a.id, a.conversation_id, a.role, a.content, a.tool_calls::jsonb, a.tool_results::jsonb,
-           a.token_count, a.latency_ms, a.model, s.at + a.place * interval '1 microsecond'
-    FROM appended AS a JOIN started AS s ON s.id = a.conversation_id
+           a.token_count, a.latency_ms, a.model,
+           c.at + row_number() OVER (PARTITION BY c.id ORDER BY a.place) * interval '1 microsecond'
+    FROM appended AS a JOIN counted AS c ON c.id = a.conversation_id
     ORDER BY a.place
     ON CONFLICT (id) DO NOTHING
     RETURNING id, conversation_id, created_at
-), counted AS (
-    UPDATE conversations AS c
-    SET event_sequence = c.event_sequence + i.facts, last_message_at = i.last, updated_at = i.last
-    FROM (
-        SELECT conversation_id, count(*) AS facts, max(created_at) AS last
-        FROM inserted
-        GROUP BY conversation_id
-    ) AS i
-    WHERE c.id = i.conversation_id
-    RETURNING c.id, c.event_sequence - i.facts AS sequence
 )
 SELECT i.id, i.conversation_id, i.created_at,
-       c.sequence + row_number() OVER (PARTITION BY c.id ORDER BY i.created_at) AS sequence
-FROM inserted AS i JOIN counted AS c ON c.id = i.conversation_id
+       c.sequence + row_number() OVER (PARTITION BY c.id ORDER BY i.created_at) AS sequence,
+       (SELECT sum(messages) FROM counted) AS counted
+FROM counted AS c LEFT JOIN inserted AS i ON i.conversation_id = c.id
 """
 
 
 async def insert_messages(
     connection: Connection, messages: Sequence[NewMessage], owner: str | None = None
 ) -> dict[tuple[UUID, UUID], Placed]:
-    """Append messages in the given order. Returns what was inserted, by (id, conversation id).
+    """Append messages in the given order, no two with the same id. Returns what was inserted, by
+    (id, conversation id).
 
     Left out are messages whose id exists, whose conversation doesn't, or whose conversation isn't
-    ``owner``'s, if given. The conversations stay locked.
+    ``owner``'s, if given. The conversations stay locked. Raises :class:`Overtaken` if another transaction
+    stored one of the ids meanwhile.
     """
     rows = await connection.fetch(INSERT_MESSAGES, *_columns(messages), owner)
-    return {(row["id"], row["conversation_id"]): Placed(row["created_at"], row["sequence"]) for row in rows}
+    placed = {
+        (row["id"], row["conversation_id"]): Placed(row["created_at"], row["sequence"])
+        for row in rows
+        if row["id"] is not None
+    }
+    if rows and rows[0]["counted"] != len(placed):
+        raise Overtaken("another transaction stored one of these messages meanwhile")
+    return placed
 
 
 COMPARE_MESSAGES = """

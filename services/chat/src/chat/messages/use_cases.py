@@ -1,5 +1,6 @@
 """Appending and reading messages."""
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from uuid import UUID, uuid4
 
@@ -9,7 +10,7 @@ from chat.messages import repository
 from chat.messages.facts import appended
 from chat.messages.records import Message, NewMessage, Placed, Position
 from common.errors import Conflict, PermanentError
-from common.postgres import Connection, Pool, transaction
+from common.postgres import Connection, Pool, transaction, tried_again
 
 PAGE_MESSAGES = 500
 PAGE_BYTES = 1_000_000
@@ -51,6 +52,7 @@ async def list_messages(
                 raise Conflict("Messages were deleted while they were read", code="messages_gone")
 
 
+@tried_again
 async def append_user_message(pool: Pool, user_id: str, conversation_id: UUID, content: str) -> Message:
     """Store a user's message, with its fact. Raises as :func:`check_owner`."""
     message = NewMessage(uuid4(), conversation_id, "user", content)
@@ -74,12 +76,14 @@ async def append_messages(
     exist, or isn't ``owner``'s, if given (:class:`NotFound`), or the id belongs to another message
     (:class:`Conflict`, ``id_reused``).
     """
-    inserted = await repository.insert_messages(connection, messages, owner)
+    inserted: dict[tuple[UUID, UUID], Placed] = {}
+    for part in _without_repeats(messages):
+        inserted |= await repository.insert_messages(connection, part, owner)
     outcomes: list[Placed | PermanentError | None] = []
     facts: list[outbox.Fact] = []
     open_places: list[int] = []
     for place, message in enumerate(messages):
-        # pop: of two with one id in the same batch, the first was inserted
+        # pop: of two with one id in the same batch, only one was inserted
         placed = inserted.pop((message.id, message.conversation_id), None)
         outcomes.append(placed)
         if placed is None:
@@ -92,6 +96,20 @@ async def append_messages(
             outcomes[place] = _not_inserted(known.get(i))
     await outbox.append(connection, facts)
     return outcomes
+
+
+def _without_repeats(messages: Sequence[NewMessage]) -> list[Sequence[NewMessage]]:
+    """The messages in parts, almost always one, so that no id is twice in a part."""
+    if len({message.id for message in messages}) == len(messages):
+        return [messages]
+    parts: list[list[NewMessage]] = []
+    times: Counter[UUID] = Counter()
+    for message in messages:
+        if times[message.id] == len(parts):
+            parts.append([])
+        parts[times[message.id]].append(message)
+        times[message.id] += 1
+    return list(parts)
 
 
 def _not_inserted(same: bool | None) -> PermanentError | None:

@@ -1,15 +1,17 @@
 """Follows a session's events: past ones, then each new one, for any number of readers on any replica."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 from backbone.names import GAME_EVENTS_CHANNEL
 from cockpit.events import repository
+from cockpit.events.records import SessionEvent
 from cockpit.events.wire import connected, server_event
 from cockpit.sessions import repository as sessions
+from cockpit.sessions.records import ServerStatus
 from cockpit.sessions.use_cases import status_of
 from common.notifications import Notifications
-from common.postgres import Pool, transaction
+from common.postgres import Pool, transaction, tried_again
 from servicekit.sse import ServerEvent
 
 REPLAYED = 50
@@ -32,15 +34,10 @@ async def follow(
     under a lock that is held until the commit.
     """
     async with notifications.subscribe(GAME_EVENTS_CHANNEL, str(session_id)) as subscription:
-        async with transaction(pool, isolation="repeatable_read") as connection:
-            session = await sessions.get_session(connection, session_id)
-            if session is None:
-                return
-            status = await status_of(connection, session)
-            last = await repository.get_last_id(connection, session_id)
-            past = (
-                await repository.list_last_events(connection, session_id, REPLAYED) if after is None else ()
-            )
+        beginning = await _begin(pool, session_id, REPLAYED if after is None else 0)
+        if beginning is None:
+            return
+        status, last, past = beginning
         yield connected(session_id, status)
         for event in past:
             yield server_event(event)
@@ -58,3 +55,19 @@ async def follow(
             if not exists:
                 return
             await subscription.wait(_POLL_SECONDS)
+
+
+@tried_again
+async def _begin(
+    pool: Pool, session_id: UUID, replayed: int
+) -> tuple[ServerStatus, int, Sequence[SessionEvent]] | None:
+    """One moment of a session: its server's status, the id of its last event, and its last ``replayed`` game
+    events. ``None`` if it doesn't exist."""
+    async with transaction(pool, isolation="repeatable_read") as connection:
+        session = await sessions.get_session(connection, session_id)
+        if session is None:
+            return None
+        status = await status_of(connection, session)
+        last = await repository.get_last_id(connection, session_id)
+        past = await repository.list_last_events(connection, session_id, replayed) if replayed else ()
+        return status, last, past

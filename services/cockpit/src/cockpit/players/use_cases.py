@@ -7,13 +7,13 @@ from uuid import UUID
 
 from cockpit.game.records import Player
 from cockpit.servers.facts import Changes
-from cockpit.servers.use_cases import lock_server
+from cockpit.servers.use_cases import lock_game
 from cockpit.sessions import repository as sessions
 from cockpit.sessions.facts import player_selected
 from cockpit.sessions.records import Session
-from cockpit.sessions.use_cases import own_session, players_of, session_not_found
+from cockpit.sessions.use_cases import own_session, players_of
 from common.errors import NotFound
-from common.postgres import Connection, Pool, transaction
+from common.postgres import Connection, Pool, transaction, tried_again
 
 
 async def list_players(pool: Pool, user_id: str, session_id: UUID) -> tuple[Session, tuple[Player, ...]]:
@@ -24,6 +24,7 @@ async def list_players(pool: Pool, user_id: str, session_id: UUID) -> tuple[Sess
         return session, await players_of(connection, session)
 
 
+@tried_again
 async def select_player(pool: Pool, user_id: str, session_id: UUID, player_id: str | None) -> str | None:
     """:func:`select_player_in` one of the user's sessions. Raises as that and :func:`own_session`."""
     async with transaction(pool) as connection:
@@ -37,17 +38,14 @@ async def select_player_in(connection: Connection, session: Session, player_id: 
     Players are the same whether the server runs or not. Raises :class:`NotFound` for an unknown player, and
     if the session no longer exists.
     """
-    server = await lock_server(connection, session.user_id)
-    if not await sessions.lock_session(connection, session.id):
-        raise session_not_found()
+    server, current = await lock_game(connection, session)
     chosen = None
     if player_id is not None:
         matches = (one.id for one in server.state.players if player_id in (one.id, one.game_id))
         chosen = next(matches, None)
         if chosen is None:
             raise NotFound("Player not found", code="player_not_found")
-    current = await sessions.get_session(connection, session.id)
-    if current is None or current.selected_player_id == chosen:
+    if current.selected_player_id == chosen:
         return chosen
     await sessions.update_selected_player(connection, session.id, chosen)
     changes = Changes(server)

@@ -1,6 +1,7 @@
 """Handlers of the commands and facts that concern mock game servers; the same use cases as over HTTP."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from backbone.handlers import Command, Rejection
 from cockpit.servers import use_cases
@@ -8,6 +9,18 @@ from cockpit.sessions.use_cases import session_of
 from common.postgres import Connection
 from contracts.chat import ConversationDeleted
 from contracts.cockpit import ExecuteCommand, StartServer, StopServer
+
+
+async def lock(connection: Connection, commands: Sequence[Command[Any]]) -> None:
+    """Lock the games of a batch of commands at once, before any handler runs."""
+    conversations = sorted({command.data.conversation_id for command in commands})
+    await use_cases.lock_batch(connection, conversations, sorted({c.data.user_id for c in commands}))
+
+
+async def lock_deleted(connection: Connection, facts: Sequence[Command[ConversationDeleted]]) -> None:
+    """Lock the servers that ran in deleted conversations at once, before any handler runs."""
+    if facts:
+        await use_cases.lock_servers_of(connection, [fact.data.conversation_id for fact in facts])
 
 
 async def start(connection: Connection, command: Command[StartServer]) -> None:

@@ -20,6 +20,27 @@ async def lock_server(connection: Connection, user_id: str) -> GameServer | None
     return GameServer(**{**row, "state": snapshot.load(row["state"])}) if row else None
 
 
+LOCK_SERVERS = """
+SELECT user_id FROM cockpit_game_servers WHERE user_id = ANY($1::text[]) ORDER BY user_id FOR NO KEY UPDATE
+"""
+
+
+async def lock_servers(connection: Connection, user_ids: Sequence[str]) -> None:
+    """Lock these users' game servers in the order of the users' ids."""
+    await connection.execute(LOCK_SERVERS, user_ids)
+
+
+LOCK_SERVERS_OF = """
+SELECT user_id FROM cockpit_game_servers WHERE conversation_id = ANY($1::uuid[]) ORDER BY user_id
+FOR NO KEY UPDATE
+"""
+
+
+async def lock_servers_of(connection: Connection, conversation_ids: Sequence[UUID]) -> None:
+    """Lock the game servers that run in these conversations, in the order of the users' ids."""
+    await connection.execute(LOCK_SERVERS_OF, conversation_ids)
+
+
 INSERT_SERVER = """
 INSERT INTO cockpit_game_servers (user_id, game_server_id, state) VALUES ($1, $2, $3)
 ON CONFLICT (user_id) DO NOTHING

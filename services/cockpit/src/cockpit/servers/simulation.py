@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TypeAlias
 
 import structlog
 from prometheus_client import Counter
@@ -18,7 +19,7 @@ from cockpit.servers import repository
 from cockpit.servers.use_cases import simulate, stop_orphaned_server
 from cockpit.settings import CockpitSettings
 from common.errors import is_transient
-from common.postgres import Connection, Pool, transaction
+from common.postgres import Connection, Pool, transaction, tried_again
 from servicekit.service import Resources
 
 log = structlog.get_logger()
@@ -31,6 +32,8 @@ _LONGEST_PAUSE = 0.5
 _SWEEP_EVERY = 5.0
 """Seconds between searches for orphans. The fact of a deletion is faster; this finds the Node application's
 deletions, which publish none."""
+
+Change: TypeAlias = Callable[[Connection, str], Awaitable[bool]]
 
 
 async def drive(resources: Resources, settings: CockpitSettings) -> None:
@@ -62,14 +65,10 @@ async def _drive(pool: Pool, lease: Lease, interval: timedelta) -> None:
         await asyncio.sleep(_LONGEST_PAUSE if pause is None else min(max(pause, 0.02), _LONGEST_PAUSE))
 
 
-async def advance(
-    pool: Pool, lease: Lease, user_id: str, change: Callable[[Connection, str], Awaitable[bool]]
-) -> bool:
+async def advance(pool: Pool, lease: Lease, user_id: str, change: Change) -> bool:
     """One change in a fenced transaction. One server's broken state doesn't stop the others."""
     try:
-        async with transaction(pool) as connection:
-            await lease.hold(connection)
-            return await change(connection, user_id)
+        return await _change(pool, lease, user_id, change)
     except LeaseLost:
         raise
     except Exception as error:
@@ -77,3 +76,10 @@ async def advance(
             raise
         log.exception("mock server step failed", user_id=user_id)
         return False
+
+
+@tried_again
+async def _change(pool: Pool, lease: Lease, user_id: str, change: Change) -> bool:
+    async with transaction(pool) as connection:
+        await lease.hold(connection)
+        return await change(connection, user_id)

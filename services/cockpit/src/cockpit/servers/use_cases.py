@@ -1,11 +1,11 @@
 """Starting, stopping and commanding a user's mock game server.
 
-Functions that take a pool own the transaction; those that take a connection work in their caller's. The
-user's game server row is locked first, then sessions. The game decides what happens
-(``cockpit.game.machine``), and :class:`Changes` writes it down.
+Functions that take a pool own the transaction; those that take a connection work in their caller's.
+Conversations are locked first, then the user's game server, then the session (:func:`lock_game`). The game
+decides what happens (``cockpit.game.machine``), and :class:`Changes` writes it down.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from datetime import timedelta
 from uuid import UUID
 
@@ -20,17 +20,49 @@ from cockpit.sessions.facts import player_selected
 from cockpit.sessions.records import ServerStatus, Session
 from cockpit.sessions.use_cases import lock_session, own_session
 from common.errors import Conflict
-from common.postgres import Connection, Pool, transaction
+from common.postgres import Connection, Overtaken, Pool, transaction, tried_again
 from common.trace_context import TraceContext, continuing
 
 COMMAND_EXECUTED = "command-executed"
 
 
-async def lock_server(connection: Connection, user_id: str) -> GameServer:
-    """The user's game server, locked until the commit; a new one with five players if there was none.
+async def lock_batch(
+    connection: Connection, conversation_ids: Sequence[UUID], user_ids: Sequence[str]
+) -> None:
+    """Lock what :func:`lock_game` locks for each of these, at once and in the same order."""
+    await sessions.lock_conversations(connection, conversation_ids, user_ids)
+    await repository.lock_servers(connection, user_ids)
 
-    This lock comes first in every change, so that it serialises all changes of a user's sessions.
+
+async def lock_servers_of(connection: Connection, conversation_ids: Sequence[UUID]) -> None:
+    """Lock the servers that ran in deleted conversations: those of a batch, before anything else."""
+    await repository.lock_servers_of(connection, conversation_ids)
+
+
+async def lock_game(connection: Connection, session: Session) -> tuple[GameServer, Session]:
+    """The user's game server and the session's current row, locked until the commit.
+
+    The conversations of this session, and of the one that the server runs in, come first. A session's row
+    refers to its conversation, which Postgres locks too when the row changes twice in a transaction. The
+    server's row serialises all changes of a user's sessions. Raises :class:`NotFound` if the session no
+    longer exists, and :class:`Overtaken` if the server has moved meanwhile.
     """
+    locked = await sessions.lock_conversations(connection, [session.conversation_id], [session.user_id])
+    server = await _lock_server(connection, session.user_id)
+    await _check_locked(connection, server, locked)
+    return server, await lock_session(connection, session)
+
+
+async def _check_locked(connection: Connection, server: GameServer, conversation_ids: Set[UUID]) -> None:
+    """Raise :class:`Overtaken` if the server runs in a session whose conversation isn't locked."""
+    if server.session_id is None or server.conversation_id in conversation_ids:
+        return
+    if await sessions.get_session(connection, server.session_id) is not None:
+        raise Overtaken("the game server moved to another session meanwhile")
+
+
+async def _lock_server(connection: Connection, user_id: str) -> GameServer:
+    """The user's game server, locked until the commit; a new one with five players if there was none."""
     server = await repository.lock_server(connection, user_id)
     if server is None:
         await repository.insert_server(connection, user_id)
@@ -39,6 +71,7 @@ async def lock_server(connection: Connection, user_id: str) -> GameServer:
     return server
 
 
+@tried_again
 async def start_server(pool: Pool, user_id: str, session_id: UUID) -> ServerStatus:
     """:func:`start_server_in` one of the user's sessions. Raises as that and :func:`own_session`."""
     async with transaction(pool) as connection:
@@ -51,8 +84,7 @@ async def start_server_in(connection: Connection, session: Session) -> ServerSta
     Does nothing if it runs here. If none of the five players is selected, selects the first one. Raises
     :class:`NotFound` if the session no longer exists.
     """
-    server = await lock_server(connection, session.user_id)
-    session = await lock_session(connection, session)
+    server, session = await lock_game(connection, session)
     if server.runs_in(session.id):
         return running_status(server)
     changes = Changes(server)
@@ -74,6 +106,7 @@ async def start_server_in(connection: Connection, session: Session) -> ServerSta
     return running_status(server)
 
 
+@tried_again
 async def stop_server(pool: Pool, user_id: str, session_id: UUID) -> ServerStatus:
     """:func:`stop_server_in` one of the user's sessions. Raises as that and :func:`own_session`."""
     async with transaction(pool) as connection:
@@ -85,8 +118,7 @@ async def stop_server_in(connection: Connection, session: Session) -> ServerStat
 
     Raises :class:`NotFound` if the session no longer exists.
     """
-    server = await lock_server(connection, session.user_id)
-    session = await lock_session(connection, session)
+    server, session = await lock_game(connection, session)
     if server.runs_in(session.id):
         changes = Changes(server)
         outcome = apply(server.state, Stop(), server.now)
@@ -104,6 +136,7 @@ async def stop_server_in(connection: Connection, session: Session) -> ServerStat
     return ServerStatus("stopped", None, 0)
 
 
+@tried_again
 async def execute_command(pool: Pool, user_id: str, session_id: UUID, line: str) -> CommandResult:
     """:func:`execute_command_in` one of the user's sessions. Raises as that and :func:`own_session`."""
     async with transaction(pool) as connection:
@@ -116,8 +149,7 @@ async def execute_command_in(connection: Connection, session: Session, line: str
 
     Raises :class:`Conflict` if no server runs in the session, :class:`NotFound` if it no longer exists.
     """
-    server = await lock_server(connection, session.user_id)
-    session = await lock_session(connection, session)
+    server, session = await lock_game(connection, session)
     if not server.runs_in(session.id):
         raise Conflict("Mock server not running", code="server_not_running")
     outcome = apply(server.state, Console(line), server.now)
@@ -138,7 +170,9 @@ async def execute_command_in(connection: Connection, session: Session, line: str
 
 async def simulate(connection: Connection, user_id: str, interval: timedelta) -> bool:
     """Take the step of the user's simulation that is due. False if none is."""
-    server = await lock_server(connection, user_id)
+    locked = await sessions.lock_conversations(connection, [], [user_id])
+    server = await _lock_server(connection, user_id)
+    await _check_locked(connection, server, locked)
     if server.next_tick_at is None or server.next_tick_at > server.now:
         return False
     if server.session_id is None or server.conversation_id is None:
@@ -173,8 +207,8 @@ async def stop_servers_of(connection: Connection, traces: Mapping[UUID, TraceCon
 
 async def stop_orphaned_server(connection: Connection, user_id: str) -> bool:
     """Stop the user's server if its session was deleted with its conversation. Returns whether it did."""
-    server = await lock_server(connection, user_id)
-    if server.session_id is None or await sessions.lock_session(connection, server.session_id):
+    server = await _lock_server(connection, user_id)
+    if server.session_id is None or await sessions.get_session(connection, server.session_id):
         return False
     return await _stop_orphan(connection, server)
 

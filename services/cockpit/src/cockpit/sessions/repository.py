@@ -1,5 +1,6 @@
 """SQL of sessions. Each function runs its one statement on the caller's transaction."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import asyncpg
@@ -43,12 +44,24 @@ async def get_session_of(connection: Connection, conversation_id: UUID) -> Found
     return Found(row["owner"], _session(row) if row["id"] else None)
 
 
-LOCK_CONVERSATION = "SELECT user_id FROM conversations WHERE id = $1 FOR KEY SHARE"
+LOCK_CONVERSATIONS = """
+SELECT id FROM conversations
+WHERE id = ANY($1::uuid[] || ARRAY(
+    SELECT conversation_id FROM cockpit_game_servers
+    WHERE user_id = ANY($2::text[]) AND conversation_id IS NOT NULL
+))
+ORDER BY id
+FOR KEY SHARE
+"""
 
 
-async def lock_conversation(connection: Connection, conversation_id: UUID) -> bool:
-    """Keep the conversation from being deleted until the commit. False if it no longer exists."""
-    return await connection.fetchrow(LOCK_CONVERSATION, conversation_id) is not None
+async def lock_conversations(
+    connection: Connection, conversation_ids: Sequence[UUID], user_ids: Sequence[str] = ()
+) -> set[UUID]:
+    """Keep these conversations, and those that these users' servers run in, from being deleted until the
+    commit. Returns those that exist."""
+    rows = await connection.fetch(LOCK_CONVERSATIONS, conversation_ids, user_ids)
+    return {row["id"] for row in rows}
 
 
 INSERT_SESSION = """

@@ -10,7 +10,7 @@ from cockpit.game.records import Player
 from cockpit.sessions import repository
 from cockpit.sessions.records import ServerStatus, Session
 from common.errors import Forbidden, NotFound
-from common.postgres import Connection, Pool, transaction
+from common.postgres import Connection, Pool, transaction, tried_again
 
 
 def session_not_found() -> NotFound:
@@ -18,6 +18,7 @@ def session_not_found() -> NotFound:
     return NotFound("Session not found", code="session_not_found")
 
 
+@tried_again
 async def get_or_create_session(pool: Pool, user_id: str, conversation_id: UUID) -> Session:
     """The session of one of the user's conversations. Raises as :func:`session_of`."""
     async with transaction(pool) as connection:
@@ -33,7 +34,7 @@ async def session_of(connection: Connection, user_id: str, conversation_id: UUID
     if session:
         return session
     # Nobody can delete the conversation until the commit; one that was deleted meanwhile is noticed here.
-    if not await repository.lock_conversation(connection, conversation_id):
+    if not await repository.lock_conversations(connection, [conversation_id]):
         raise _no_conversation()
     await repository.insert_session(connection, conversation_id, user_id)
     session = await _find(connection, user_id, conversation_id)

@@ -5,7 +5,7 @@ from datetime import datetime
 from backbone import names, sequences
 from common.errors import NotFound
 from common.notifications import notify
-from common.postgres import Connection, Pool, transaction
+from common.postgres import Connection, Pool, transaction, tried_again
 from knowledge.bases import facts, repository
 from knowledge.bases.records import KnowledgeBase
 from knowledge.schedules import repository as schedules
@@ -26,6 +26,7 @@ async def register(connection: Connection, base: KnowledgeBase) -> bool:
     return True
 
 
+@tried_again
 async def register_from_job(
     pool: Pool, wanted: KnowledgeBase, *, added_at: datetime | None = None, known_only: bool = False
 ) -> KnowledgeBase:

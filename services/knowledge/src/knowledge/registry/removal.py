@@ -9,9 +9,10 @@ import asyncpg
 import structlog
 
 from backbone import leases, names, sequences
+from backbone.leases import Lease
 from common.errors import Conflict, NotFound, TransientError
 from common.notifications import notify
-from common.postgres import Pool, transaction
+from common.postgres import Pool, transaction, tried_again
 from knowledge.bases import facts, repository
 from knowledge.bases.records import KnowledgeBase
 from knowledge.content import repository as content_repository
@@ -27,6 +28,7 @@ log = structlog.get_logger()
 TRANSACTION_SECONDS = 600.0
 
 
+@tried_again
 async def remove(pool: Pool, base_id: str, check: Callable[[KnowledgeBase | None], object]) -> None:
     """Delete the base in one transaction, unless ``check`` of its row raises.
 
@@ -75,23 +77,29 @@ async def remove_version(
         check(await repository.get_base(connection, base_id))
     async with hold_base(pool, base_id, f"removal/{uuid4()}", ttl_seconds) as held:
         await held.stop_renewing()
-        async with transaction(pool) as connection:
-            await content_repository.set_statement_timeout(connection, TRANSACTION_SECONDS)
-            await content_repository.lock_base(connection, base_id)
-            await held.lease.hold(connection)
-            await repository.lock_registry(connection)
-            base = await repository.get_base(connection, base_id)
-            check(base)
-            target = await get_target(connection, base_id, "")
-            if base is None or target is None:
-                return
-            if version in (base.version, target.version):
-                raise Conflict(f"{version!r} is the version that searches find", code="version_in_use")
-            if version not in {
-                stored.version for stored in await versions.list_versions(connection, base_id)
-            }:
-                raise NotFound(f"This knowledge base has no version {version!r}", code="version_not_found")
-            await versions.delete_chunks_of_versions(connection, base_id, [version], TRANSACTION_SECONDS)
-            await versions.delete_indexes(connection, base_id, [version])
-            await facts.append(connection, base_id, facts.updated(base, removed_version=version))
-    log.info("version of a knowledge base deleted", knowledge_base=base_id, version=version)
+        if await _remove_version(pool, base_id, version, check, held.lease):
+            log.info("version of a knowledge base deleted", knowledge_base=base_id, version=version)
+
+
+@tried_again
+async def _remove_version(
+    pool: Pool, base_id: str, version: str, check: Callable[[KnowledgeBase | None], object], lease: Lease
+) -> bool:
+    async with transaction(pool) as connection:
+        await content_repository.set_statement_timeout(connection, TRANSACTION_SECONDS)
+        await content_repository.lock_base(connection, base_id)
+        await lease.hold(connection)
+        await repository.lock_registry(connection)
+        base = await repository.get_base(connection, base_id)
+        check(base)
+        target = await get_target(connection, base_id, "")
+        if base is None or target is None:
+            return False
+        if version in (base.version, target.version):
+            raise Conflict(f"{version!r} is the version that searches find", code="version_in_use")
+        if version not in {stored.version for stored in await versions.list_versions(connection, base_id)}:
+            raise NotFound(f"This knowledge base has no version {version!r}", code="version_not_found")
+        await versions.delete_chunks_of_versions(connection, base_id, [version], TRANSACTION_SECONDS)
+        await versions.delete_indexes(connection, base_id, [version])
+        await facts.append(connection, base_id, facts.updated(base, removed_version=version))
+    return True

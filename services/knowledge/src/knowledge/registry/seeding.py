@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from common.postgres import Pool, transaction
+from common.postgres import Pool, transaction, tried_again
 from knowledge.bases import repository
 from knowledge.bases.records import KnowledgeBase
 from knowledge.bases.rules import content_differs
@@ -24,6 +24,11 @@ async def seed(pool: Pool, bases: Sequence[KnowledgeBase], *, sync: bool = True)
     """
     for base in bases:
         await _take_back(pool, base)
+    await _register_all(pool, bases, sync=sync)
+
+
+@tried_again
+async def _register_all(pool: Pool, bases: Sequence[KnowledgeBase], *, sync: bool) -> None:
     async with transaction(pool) as connection:
         await repository.lock_registry(connection)
         stale = []

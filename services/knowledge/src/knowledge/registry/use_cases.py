@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import Conflict
-from common.postgres import Pool, transaction
+from common.postgres import Pool, transaction, tried_again
 from knowledge.bases import repository, rules
 from knowledge.bases.records import BaseView, KnowledgeBase
 from knowledge.bases.use_cases import get_visible_base
@@ -49,6 +49,7 @@ async def list_agents(pool: Pool, base_id: str, user_id: str) -> Sequence[Any]:
         return await repository.list_agents(connection, base_id, user_id)
 
 
+@tried_again
 async def create_base(pool: Pool, base: KnowledgeBase, roots: Sequence[Path]) -> None:
     """Register a user's base and request its first sync. Raises ``Invalid``, or ``Conflict`` if any base has
     this id, even one that the user can't see."""
@@ -61,6 +62,7 @@ async def create_base(pool: Pool, base: KnowledgeBase, roots: Sequence[Path]) ->
         await requests.request_sync(connection, base.id, reason="registry", requested_by=base.owner)
 
 
+@tried_again
 async def change_base(
     pool: Pool,
     base_id: str,

@@ -6,7 +6,7 @@ from backbone import names
 from common import trace_context
 from common.errors import NotFound
 from common.notifications import notify
-from common.postgres import Connection, Pool, transaction
+from common.postgres import Connection, Pool, transaction, tried_again
 from common.trace_context import TraceContext
 from contracts.knowledge import SyncMode
 from knowledge.bases.repository import get_base
@@ -38,6 +38,7 @@ async def request_sync(
     return job_id
 
 
+@tried_again
 async def request_sync_of_visible(pool: Pool, base_id: str, user_id: str) -> str:
     """Request a sync of a base that the user can see. Returns its job's id. Raises ``NotFound`` and
     ``Forbidden``."""

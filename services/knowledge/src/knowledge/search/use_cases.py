@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import structlog
 
 from common.errors import Conflict, Forbidden, NotFound, TakaroError, TransientError
-from common.postgres import Connection, Pool, transaction
+from common.postgres import Connection, Pool, transaction, tried_again
 from knowledge.embeddings import Embedder
 from knowledge.search import repository
 from knowledge.search.records import Hit, Target
@@ -34,16 +34,27 @@ async def search(
     async with pool.acquire() as asking:
         await _find_target(asking, embedder.model, base_id, user_id, version)
     vector = await _embed(embedder, question)
-    async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
-        target = await _find_target(connection, embedder.model, base_id, user_id, version)
-        if target.chunk_count > exact_rows:
-            await repository.set_hnsw(connection)
-            hits = await repository.search_by_index(connection, vector, base_id, target.version, limit)
-            if len(hits) == min(limit, target.chunk_count):
-                return hits
-            # The scan gave up among other bases' rows (hnsw.max_scan_tuples); comparing all rows always finds
-            # enough.
-        return await repository.search_exactly(connection, vector, base_id, target.version, limit)
+
+    @tried_again  # without embedding the question again
+    async def compare() -> Sequence[Hit]:
+        async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
+            target = await _find_target(connection, embedder.model, base_id, user_id, version)
+            return await _nearest(connection, target, vector, base_id, limit, exact_rows)
+
+    return await compare()
+
+
+async def _nearest(
+    connection: Connection, target: Target, vector: list[float], base_id: str, limit: int, exact_rows: int
+) -> Sequence[Hit]:
+    if target.chunk_count > exact_rows:
+        await repository.set_hnsw(connection)
+        hits = await repository.search_by_index(connection, vector, base_id, target.version, limit)
+        if len(hits) == min(limit, target.chunk_count):
+            return hits
+        # The scan gave up among other bases' rows (hnsw.max_scan_tuples); comparing all rows always finds
+        # enough.
+    return await repository.search_exactly(connection, vector, base_id, target.version, limit)
 
 
 async def _embed(embedder: Embedder, question: str) -> list[float]:

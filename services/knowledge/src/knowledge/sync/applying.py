@@ -6,8 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from backbone.leases import Lease
-from common.postgres import Connection, Pool, transaction
+from common.postgres import Connection, Pool, transaction, tried_again
 from knowledge.bases import facts as base_facts
+from knowledge.bases import repository as bases
 from knowledge.bases.records import KnowledgeBase
 from knowledge.content import repository as content_repository
 from knowledge.content.binary_codecs import register_binary
@@ -43,6 +44,7 @@ class Change:
     result: SyncResult
 
 
+@tried_again
 async def apply(
     pool: Pool, lease: Lease, sync_id: UUID, change: Change, report: Reporter, progress: Progress
 ) -> SyncResult:
@@ -85,16 +87,19 @@ async def apply(
     return result
 
 
+@tried_again
 async def finish_unchanged(
     pool: Pool, lease: Lease, sync_id: UUID, base: KnowledgeBase, result: SyncResult
 ) -> None:
     """Record a sync that had nothing to write, or that another program did. Raises ``LeaseLost``."""
     async with transaction(pool) as connection:
         await lease.hold(connection)
+        sequence = await bases.update_sequence(connection, base.id)
         await repository.update_finished(connection, sync_id, result=history_of(result), error=None)
-        await base_facts.append(connection, base.id, facts.completed(sync_id, base, result))
+        await base_facts.append(connection, base.id, facts.completed(sync_id, base, result), sequence)
 
 
+@tried_again
 async def finish_failed(
     pool: Pool,
     lease: Lease,
@@ -106,10 +111,12 @@ async def finish_failed(
     """Record a sync that changed nothing; ``files`` say which it could not read. Raises ``LeaseLost``."""
     async with transaction(pool) as connection:
         await lease.hold(connection)
+        sequence = await bases.update_sequence(connection, base_id)
         await repository.update_finished(connection, sync_id, result=None, error=reason, files=files)
-        await base_facts.append(connection, base_id, facts.failed(sync_id, base_id, reason))
+        await base_facts.append(connection, base_id, facts.failed(sync_id, base_id, reason), sequence)
 
 
+@tried_again
 async def put_back(pool: Pool, lease: Lease, sync_id: UUID, reason: str) -> None:
     """Record that a sync waits, for ``reason``, to run again. Raises ``LeaseLost``."""
     async with transaction(pool) as connection:
@@ -168,11 +175,12 @@ async def _record_outcome(
     files = report_of(change.plan, change.stored.files)
     record = history_of(result)
     reason = failure_of(change.plan) if failures else None
+    sequence = await bases.update_sequence(connection, base.id)
     await repository.update_finished(
         connection, sync_id, result=record, error=reason, files=files, progress=progress.to_json()
     )
     if reason is None:
-        await base_facts.append(connection, base.id, facts.completed(sync_id, base, result))
+        await base_facts.append(connection, base.id, facts.completed(sync_id, base, result), sequence)
         return
     paths = [file.path for file in failures[:MOST_PATHS]]
-    await base_facts.append(connection, base.id, facts.failed(sync_id, base.id, reason, paths))
+    await base_facts.append(connection, base.id, facts.failed(sync_id, base.id, reason, paths), sequence)

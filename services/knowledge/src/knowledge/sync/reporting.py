@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 import structlog
 
 from backbone.leases import STOP_SECONDS, Lease
 from common.errors import is_transient
-from common.postgres import Pool, transaction
+from common.postgres import Pool, transaction, tried_again
 from common.supervision import stop
 from knowledge.bases import facts as base_facts
 from knowledge.bases import repository as bases
@@ -43,14 +44,17 @@ class Reporter:
             if phase == progress.phase and now - moment < INTERVAL_SECONDS:
                 return
         self._last = progress.phase, now
-        told = progress.to_json()
+        await self._record(progress.to_json())
+        await self._watch(progress)
+
+    @tried_again
+    async def _record(self, told: dict[str, Any]) -> None:
         fact = facts.progressed(self._sync_id, self._base_id, told)
         async with transaction(self._pool) as connection:
             await self._lease.hold(connection)
             sequence = await bases.update_sequence(connection, self._base_id)
             await repository.update_progress(connection, self._sync_id, told)
             await base_facts.append(connection, self._base_id, fact, sequence)
-        await self._watch(progress)
 
     @asynccontextmanager
     async def meanwhile(self, progress: Progress, backend: int) -> AsyncIterator[None]:

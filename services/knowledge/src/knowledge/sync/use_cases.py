@@ -9,7 +9,7 @@ import structlog
 from backbone.leases import Held, Lease, LeaseLost
 from common import trace_context
 from common.errors import NotFound, TakaroError, TransientError
-from common.postgres import Pool, transaction
+from common.postgres import Pool, transaction, tried_again
 from common.telemetry import tracer
 from knowledge.bases import facts as base_facts
 from knowledge.bases import repository as bases
@@ -166,6 +166,7 @@ async def _read(work: Work, listing: Sequence[SourceFile], report: Reporter) -> 
         return await Reader(work).read(to_read, report, at_hand, kept)
 
 
+@tried_again
 async def _start(pool: Pool, lease: Lease, run: SyncRun) -> None:
     async with transaction(pool) as connection:
         await lease.hold(connection)

@@ -4,7 +4,7 @@ from uuid import UUID, uuid5
 
 import structlog
 
-from common.postgres import Pool, transaction
+from common.postgres import Pool, transaction, tried_again
 from knowledge.bases import repository as bases
 from knowledge.requests import use_cases as requests
 from knowledge.webhooks.records import Push
@@ -16,6 +16,7 @@ _DELIVERIES = UUID("8c5bd9d0-6a1b-5a6e-9d0f-3f2f6d9f8a11")
 """Namespace of the ids of syncs that deliveries request."""
 
 
+@tried_again
 async def sync_touched(pool: Pool, push: Push, delivery: str) -> list[tuple[str, str]]:
     """Request a sync of every base that the push concerns. Returns (base id, job id) for each.
 

@@ -10,9 +10,15 @@ from pgvector import Vector
 from common.postgres import Connection
 from knowledge.embeddings import Vectors
 
+# Syncs share embeddings: all lock them in the order of their hashes.
 UPDATE_CACHE_USED = """
-UPDATE knowledge_embedding_cache SET used_at = now()
-WHERE model = $1 AND content_hash = ANY($2::bytea[]) AND used_at < now() - interval '1 day'
+WITH locked AS MATERIALIZED (
+    SELECT content_hash FROM knowledge_embedding_cache
+    WHERE model = $1 AND content_hash = ANY($2::bytea[]) AND used_at < now() - interval '1 day'
+    ORDER BY content_hash FOR NO KEY UPDATE
+)
+UPDATE knowledge_embedding_cache AS known SET used_at = now()
+FROM locked WHERE known.model = $1 AND known.content_hash = locked.content_hash
 """
 
 
@@ -47,6 +53,7 @@ async def get_cached(connection: Connection, model: str, hashes: Sequence[bytes]
 INSERT_CACHED = """
 INSERT INTO knowledge_embedding_cache (model, content_hash, embedding)
 SELECT $1, content_hash, embedding FROM unnest($2::bytea[], $3::vector[]) AS paid (content_hash, embedding)
+ORDER BY content_hash
 ON CONFLICT DO NOTHING
 """
 
@@ -65,6 +72,7 @@ FROM knowledge_embeddings AS chunk
 WHERE chunk.id = ANY($2::uuid[])
   AND NOT EXISTS (SELECT FROM knowledge_embedding_cache AS known
                   WHERE known.model = $1 AND known.content_hash = sha256(convert_to(chunk.content, 'UTF8')))
+ORDER BY 2
 ON CONFLICT DO NOTHING
 """
 
@@ -74,7 +82,14 @@ async def insert_cached_from_rows(connection: Connection, model: str, chunk_ids:
     await connection.execute(INSERT_CACHED_FROM_ROWS, model, chunk_ids)
 
 
-DELETE_CACHED = "DELETE FROM knowledge_embedding_cache WHERE used_at < now() - $1::interval"
+DELETE_CACHED = """
+WITH unused AS MATERIALIZED (
+    SELECT model, content_hash FROM knowledge_embedding_cache WHERE used_at < now() - $1::interval
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM knowledge_embedding_cache AS known USING unused
+WHERE known.model = unused.model AND known.content_hash = unused.content_hash
+"""
 
 
 async def delete_cached(connection: Connection, unused_for: timedelta) -> None:
