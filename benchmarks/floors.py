@@ -37,9 +37,12 @@ if TYPE_CHECKING:
 COUNT, BATCH, ROUNDS = 20_000, 100, 5
 STREAM, SCRATCH = "bench.commands", "bench.floor"
 
+FLOOR_FROM = 1_000_000_000
+"""Sequences that ours don't give: the floor writes to the same conversations."""
+
 INSERT_MESSAGES = """
-INSERT INTO messages (id, conversation_id, role, content)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])
+INSERT INTO messages (id, conversation_id, role, content, sequence)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[])
 """
 INSERT_OUTBOX = """
 INSERT INTO outbox (stream, event_id, type, source, subject, sequence, data)
@@ -141,13 +144,14 @@ class Parts:
                 self.conversations[i % len(self.conversations)] for i in range(start, start + BATCH)
             ]
             async with connection.transaction():
-                await connection.execute("SELECT set_config('takaro.message_order', 'caller', true)")
+                await connection.execute("SELECT set_config('takaro.message_order', 'numbered', true)")
                 await connection.execute(
                     INSERT_MESSAGES,
                     [uuid4() for _ in range(BATCH)],
                     conversations,
                     ["user"] * BATCH,
                     [TEXT] * BATCH,
+                    [FLOOR_FROM + i for i in range(start, start + BATCH)],
                 )
                 rows = await connection.fetch(
                     INSERT_OUTBOX,

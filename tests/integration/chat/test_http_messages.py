@@ -30,6 +30,7 @@ async def test_a_message_is_stored_and_read_back(alice: httpx.AsyncClient, conve
         "tokenCount": None,
         "latencyMs": None,
         "createdAt": message["createdAt"],
+        "sequence": 1,
     }
     assert (await alice.get(path)).json() == {"data": [message]}
 

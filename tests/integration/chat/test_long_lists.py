@@ -19,8 +19,8 @@ MESSAGES = 20_000
 ROOM_BYTES = 40_000_000
 
 FILL = """
-INSERT INTO messages (conversation_id, role, content, created_at)
-SELECT $1, 'user', n || repeat('x', $3), '2026-01-01'::timestamptz + n * interval '1 ms'
+INSERT INTO messages (conversation_id, role, content, created_at, sequence)
+SELECT $1, 'user', n || repeat('x', $3), '2026-01-01'::timestamptz + n * interval '1 ms', n
 FROM generate_series(1, $2) AS n
 """
 
@@ -51,8 +51,11 @@ async def id(alice: httpx.AsyncClient) -> str:
 async def fill(pool: Pool, id: str, count: int, size: int = 1_000) -> None:
     """Give the conversation messages that count up from 1."""
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT set_config('takaro.message_order', 'caller', true)")
+        await connection.execute("SELECT set_config('takaro.message_order', 'numbered', true)")
         await connection.execute(FILL, UUID(id), count, size)
+        await connection.execute(
+            "UPDATE conversations SET message_sequence = $2 WHERE id = $1", UUID(id), count
+        )
 
 
 class SlowReader:

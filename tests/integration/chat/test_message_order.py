@@ -8,9 +8,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from chat.messages import repository
 from chat.messages.records import NewMessage, Placed
-from chat.messages.repository import list_message_ids, list_messages
+from chat.messages.repository import list_messages
 from chat.messages.use_cases import append_messages, append_user_message
 from common.postgres import Pool, transaction
 from tests.integration.chat.conftest import NewConversation, facts, node_message
@@ -32,8 +31,7 @@ async def append(pool: Pool, conversation_id: UUID, *contents: str) -> list[Plac
 
 async def read(pool: Pool, conversation_id: UUID) -> list[str]:
     async with pool.acquire() as connection:
-        ids = await list_message_ids(connection, conversation_id, 10_000)
-        messages = await list_messages(connection, ids.part(0, len(ids)), 10_000_000)
+        messages = await list_messages(connection, conversation_id, 0, 10_000, 10_000, 10_000_000)
         return [message.content for message in messages]
 
 
@@ -77,14 +75,14 @@ async def test_node_inserts_of_one_statement_keep_their_order(
     assert await read(pool, conversation_id) == [str(i) for i in range(50)]
 
 
-async def test_without_the_trigger_node_inserts_of_one_transaction_collide(
+async def test_without_the_trigger_a_node_insert_has_no_place_and_is_refused(
     pool: Pool, conversation: NewConversation
 ) -> None:
     conversation_id = await conversation()
     await pool.execute("ALTER TABLE messages DISABLE TRIGGER messages_order")
-    async with transaction(pool) as connection:
-        rows = [await node_message(connection, conversation_id, str(i)) for i in range(3)]
-    assert len({row["created_at"] for row in rows}) == 1
+    async with pool.acquire() as connection:
+        with pytest.raises(asyncpg.CheckViolationError):
+            await node_message(connection, conversation_id, "lost")
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -141,26 +139,8 @@ async def test_a_writer_waits_for_the_one_before_it(pool: Pool, conversation: Ne
     assert await read(pool, conversation_id) == ["first", "second"]
 
 
-AFTER_THE_WAIT, BEFORE_IT = "greatest(clock_timestamp(), ", "coalesce(statement_timestamp(), "
-
-
-@pytest.mark.parametrize(
-    ("statement", "expected"),
-    [
-        (repository.INSERT_MESSAGES, ["1", "2", "3"]),
-        (repository.INSERT_MESSAGES.replace(AFTER_THE_WAIT, BEFORE_IT), ["1", "3", "2"]),
-    ],
-    ids=["after the wait", "at the beginning of the statement"],
-)
-async def test_messages_stand_in_the_order_of_their_facts_by_the_row_lock(
-    pool: Pool,
-    conversation: NewConversation,
-    monkeypatch: pytest.MonkeyPatch,
-    statement: str,
-    expected: list[str],
-) -> None:
+async def test_messages_stand_in_the_order_of_their_facts(pool: Pool, conversation: NewConversation) -> None:
     """The second writer begins between two messages of the first, and its facts are published last."""
-    monkeypatch.setattr(repository, "INSERT_MESSAGES", statement)
     conversation_id = await conversation()
     async with transaction(pool) as first:
         await append_messages(first, [NewMessage(uuid4(), conversation_id, "user", "1")])
@@ -168,8 +148,11 @@ async def test_messages_stand_in_the_order_of_their_facts_by_the_row_lock(
         await eventually(lambda: _somebody_waits(pool))
         await append_messages(first, [NewMessage(uuid4(), conversation_id, "user", "2")])
     await waiting
-    assert [data["content"] for _, _, data in await facts(pool, conversation_id)] == ["1", "2", "3"]
-    assert await read(pool, conversation_id) == expected
+    told = [(data["content"], data["sequence"]) for _, _, data in await facts(pool, conversation_id)]
+    assert told == [("1", 1), ("2", 2), ("3", 3)]
+    assert await read(pool, conversation_id) == ["1", "2", "3"]
+    times = await pool.fetch("SELECT content FROM messages ORDER BY created_at")
+    assert [row["content"] for row in times] == ["1", "2", "3"]
 
 
 async def _somebody_waits(pool: Pool) -> bool:
@@ -213,19 +196,6 @@ async def test_messages_from_before_the_migration_are_followed_too(
         await node_message(connection, second, "new")
     assert await read(pool, first) == ["old", "new"]
     assert await read(pool, second) == ["old", "new"]
-
-
-async def test_equal_times_from_before_keep_their_order_after_an_unrelated_update(
-    pool: Pool, conversation: NewConversation
-) -> None:
-    """Without a tiebreaker an UPDATE moves a row and flips the order, as in the Node application."""
-    conversation_id = await conversation()
-    at = datetime(2026, 1, 1, tzinfo=UTC)
-    await pool.executemany(IMPORTED_MESSAGE, [(conversation_id, str(i), at) for i in range(10)])
-    before = await read(pool, conversation_id)
-    await pool.execute("UPDATE messages SET token_count = 1 WHERE content IN ('0', '3', '7')")
-    await pool.execute("VACUUM messages")
-    assert await read(pool, conversation_id) == before
 
 
 async def test_a_message_for_no_conversation_is_refused_by_the_foreign_key(pool: Pool) -> None:

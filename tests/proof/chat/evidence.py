@@ -16,7 +16,7 @@ COMMANDS, DEAD = "chat.commands", "chat.commands.dead"
 
 # The order that readers see, as the promise names it.
 _LIST_ROWS = (
-    "SELECT id, conversation_id, content, created_at FROM messages ORDER BY conversation_id, created_at, id"
+    "SELECT id, conversation_id, content, created_at FROM messages ORDER BY conversation_id, sequence"
 )
 _LIST_SEQUENCES = "SELECT id, event_sequence FROM conversations"
 

@@ -23,7 +23,7 @@ def test_times_are_written_as_javascript_does() -> None:
 
 
 def test_a_message_shows_tool_calls_as_tool_executions_and_omits_what_is_null() -> None:
-    message = Message(ID, ID, "assistant", "hi", '[{"id": "t"}]', None, 3, None, None, AT)
+    message = Message(ID, ID, "assistant", "hi", '[{"id": "t"}]', None, 3, None, None, AT, 7)
     assert codec.loads(codec.dumps(message_json(message))) == {
         "id": str(ID),
         "conversationId": str(ID),
@@ -33,6 +33,7 @@ def test_a_message_shows_tool_calls_as_tool_executions_and_omits_what_is_null() 
         "tokenCount": 3,
         "latencyMs": None,
         "createdAt": "2026-11-22T12:00:00.123Z",
+        "sequence": 7,
     }
 
 

@@ -24,7 +24,7 @@ def create_index_concurrently(name: str, definition: str, *, unique: bool = Fals
     Drops the INVALID index of that name that a killed run left behind; drops its own when it fails.
     """
     create = f"CREATE {'UNIQUE ' if unique else ''}INDEX CONCURRENTLY IF NOT EXISTS {name} ON {definition}"
-    with _outside_transactions() as offline:
+    with outside_transactions() as offline:
         if offline:
             op.execute(create)
             return
@@ -39,7 +39,7 @@ def create_index_concurrently(name: str, definition: str, *, unique: bool = Fals
 
 def drop_index_concurrently(name: str) -> None:
     """``DROP INDEX CONCURRENTLY name``; does nothing if there is no such index."""
-    with _outside_transactions():
+    with outside_transactions():
         op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
 
 
@@ -49,12 +49,16 @@ def _drop_invalid(name: str) -> None:
 
 
 @contextlib.contextmanager
-def _outside_transactions() -> Iterator[bool]:
-    """Autocommit, with time limits for a build that blocks nobody. Yields whether SQL is only rendered."""
+def outside_transactions(*, wait_for_locks: bool = True) -> Iterator[bool]:
+    """Autocommit, with time limits for long work that blocks nobody. Yields whether SQL is only rendered.
+
+    ``wait_for_locks``: without a limit, as the build of an index must. Otherwise the usual limit stays.
+    """
     context = op.get_context()
     settings: MigrationSettings = context.opts.get("migration_settings") or MigrationSettings()
     with context.autocommit_block():
-        _limit(lock_seconds=0, statement_seconds=settings.index_timeout_seconds)
+        lock_seconds = 0 if wait_for_locks else settings.lock_timeout_seconds
+        _limit(lock_seconds=lock_seconds, statement_seconds=settings.index_timeout_seconds)
         try:
             yield context.as_sql
         finally:

@@ -147,7 +147,7 @@ class ConversationDeleted(Contract):
 
 
 class MessageAppended(Contract):
-    """A message as stored. ``createdAt`` gives its place among the conversation's messages."""
+    """A message as stored. ``sequence`` is its place among the conversation's messages: 1, 2, 3 …"""
 
     type: ClassVar[str] = "chat.message.appended.v1"
 
@@ -161,6 +161,7 @@ class MessageAppended(Contract):
     latency_ms: int | None = None
     model: str | None = None
     created_at: datetime
+    sequence: int | None = None
 
 
 class AgentCreated(Contract):

@@ -18,12 +18,13 @@ def appended(message: NewMessage, placed: Placed) -> Fact:
         role=message.role,
         content=message.content,
         created_at=placed.created_at,
+        sequence=placed.sequence,
         **optional,
     )
     return Fact(
         contracts.FACTS_STREAM,
         str(message.conversation_id),
-        placed.sequence,
+        placed.fact_sequence,
         data,
         trace=message.trace,
     )

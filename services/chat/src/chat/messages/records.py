@@ -26,24 +26,17 @@ class NewMessage:
 
 @dataclass(slots=True)
 class Placed:
-    """The position of an appended message in its conversation, and the sequence of its fact."""
+    """The place of an appended message in its conversation, and that of its fact among all facts."""
 
     created_at: datetime
     sequence: int
-
-
-@dataclass(slots=True, frozen=True)
-class Position:
-    """A position in the order of a conversation's messages; none if ``id`` is None."""
-
-    created_at: datetime | None
-    id: UUID | None
+    fact_sequence: int
 
 
 @dataclass(slots=True)
 class Message:
-    """A stored message. ``tool_calls`` and ``tool_results`` stay encoded JSON, because they are only passed
-    on."""
+    """A stored message. ``sequence`` is its place in the conversation: 1, 2, 3 … ``tool_calls`` and
+    ``tool_results`` stay encoded JSON, because they are only passed on."""
 
     id: UUID
     conversation_id: UUID
@@ -55,3 +48,4 @@ class Message:
     latency_ms: int | None
     model: str | None
     created_at: datetime | None
+    sequence: int

@@ -4,57 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from chat.messages.records import Message, NewMessage, Placed, Position
+from chat.messages.records import Message, NewMessage, Placed
 from common import codec
-from common.packed_ids import PackedIds
 from common.postgres import Connection, Overtaken
 
-# In the order (created_at, id), with legacy messages without a time last. The expressions keep the planner
-# from walking messages_created_at_index, which has everybody's messages, to find one conversation's.
-LIST_MESSAGE_IDS = """
-SELECT coalesce(string_agg(uuid_send(id), '' ORDER BY undated, at, id), '') AS ids
-FROM (
-    SELECT id, created_at IS NULL AS undated, coalesce(created_at, '-infinity') AS at
-    FROM messages
-    WHERE conversation_id = $1
-      AND ($3::uuid IS NULL OR (created_at IS NULL, coalesce(created_at, '-infinity'), id)
-                             > ($2::timestamptz IS NULL, coalesce($2, '-infinity'), $3))
-      AND ($5::uuid IS NULL OR (created_at IS NULL, coalesce(created_at, '-infinity'), id)
-                            <= ($4::timestamptz IS NULL, coalesce($4, '-infinity'), $5))
-    ORDER BY undated, at, id
-    LIMIT $6
-) AS wanted
+GET_LAST_SEQUENCE = """
+SELECT sequence FROM messages WHERE conversation_id = $1 ORDER BY sequence DESC LIMIT 1
 """
 
 
-async def list_message_ids(
-    connection: Connection,
-    conversation_id: UUID,
-    limit: int,
-    after: Position | None = None,
-    until: Position | None = None,
-) -> PackedIds:
-    """The ids of a conversation's messages in order: the first ``limit`` after ``after``, up to ``until``."""
-    after, until = after or Position(None, None), until or Position(None, None)
-    packed = await connection.fetchval(
-        LIST_MESSAGE_IDS, conversation_id, after.created_at, after.id, until.created_at, until.id, limit
-    )
-    return PackedIds(packed)
-
-
-GET_LAST_POSITION = """
-SELECT created_at, id
-FROM messages
-WHERE conversation_id = $1
-ORDER BY created_at IS NULL DESC, coalesce(created_at, '-infinity') DESC, id DESC
-LIMIT 1
-"""
-
-
-async def get_last_position(connection: Connection, conversation_id: UUID) -> Position | None:
-    """The position of a conversation's last message."""
-    row = await connection.fetchrow(GET_LAST_POSITION, conversation_id)
-    return Position(*row) if row else None
+async def get_last_sequence(connection: Connection, conversation_id: UUID) -> int:
+    """The sequence of a conversation's last message; 0 if it has none."""
+    return await connection.fetchval(GET_LAST_SEQUENCE, conversation_id) or 0
 
 
 # One message a step, so that messages that don't fit any more are neither read nor converted to text.
@@ -63,7 +24,7 @@ WITH RECURSIVE page AS (
     SELECT 0 AS place, 0::bigint AS bytes, NULL::uuid AS id, NULL::uuid AS conversation_id,
            NULL::text AS role, NULL::text AS content, NULL::text AS tool_calls, NULL::text AS tool_results,
            NULL::int AS token_count, NULL::int AS latency_ms, NULL::text AS model,
-           NULL::timestamptz AS created_at
+           NULL::timestamptz AS created_at, $2::bigint AS sequence
     UNION ALL
     SELECT page.place + 1,
            page.bytes + octet_length(m.content) + coalesce(octet_length(m.tool_calls), 0)
@@ -71,24 +32,29 @@ WITH RECURSIVE page AS (
            m.*
     FROM page CROSS JOIN LATERAL (
         SELECT id, conversation_id, role::text, content, tool_calls::text AS tool_calls,
-               tool_results::text AS tool_results, token_count, latency_ms, model::text, created_at
+               tool_results::text AS tool_results, token_count, latency_ms, model::text, created_at, sequence
         FROM messages
-        WHERE id = ($1::uuid[])[page.place + 1]
-        OFFSET 0
+        WHERE conversation_id = $1 AND sequence > page.sequence AND sequence <= $3
+        ORDER BY sequence
+        LIMIT 1
     ) AS m
-    WHERE page.bytes < $2
+    WHERE page.place < $4 AND page.bytes < $5
 )
 SELECT id, conversation_id, role, content, tool_calls, tool_results, token_count, latency_ms, model,
-       created_at
+       created_at, sequence
 FROM page
 WHERE place > 0
 ORDER BY place
 """
 
 
-async def list_messages(connection: Connection, ids: Sequence[UUID], max_bytes: int) -> list[Message]:
-    """The messages with these ids, in this order, until ``max_bytes`` are reached or one doesn't exist."""
-    return [Message(*row) for row in await connection.fetch(LIST_MESSAGES, ids, max_bytes)]
+async def list_messages(
+    connection: Connection, conversation_id: UUID, after: int, until: int, limit: int, max_bytes: int
+) -> list[Message]:
+    """A conversation's messages in order, with a sequence over ``after`` and up to ``until``: the first
+    ``limit``, until ``max_bytes`` are reached."""
+    rows = await connection.fetch(LIST_MESSAGES, conversation_id, after, until, limit, max_bytes)
+    return [Message(*row) for row in rows]
 
 
 # One round trip for any number of messages and conversations:
@@ -98,7 +64,7 @@ async def list_messages(connection: Connection, ids: Sequence[UUID], max_bytes: 
 #             that locks a row first and changes it afterwards looks for the version that it saw before it
 #             waited, and waits there for those who wait for it. The clock is read when the wait is over, so
 #             each message is later than all before it. It also tells the trigger that this transaction
-#             assigns created_at itself. `max(… + 0)`: a bare max() lets the planner search
+#             places its messages itself. `max(… + 0)`: a bare max() lets the planner search
 #             messages_created_at_index backwards for one conversation;
 #   inserted  skips an id that another transaction has stored meanwhile: then `counted` counted too many.
 INSERT_MESSAGES = """
@@ -112,6 +78,7 @@ WITH appended AS MATERIALIZED (
 ), counted AS (
     UPDATE conversations AS c
     SET event_sequence = c.event_sequence + a.messages,
+        message_sequence = c.message_sequence + a.messages,
         (last_message_at, updated_at) = (
             SELECT last, last
             FROM (SELECT a.messages * interval '1 microsecond' + greatest(clock_timestamp(), coalesce(
@@ -121,22 +88,24 @@ WITH appended AS MATERIALIZED (
         )
     FROM (SELECT conversation_id, count(*) AS messages FROM appended GROUP BY conversation_id) AS a
     WHERE c.id = a.conversation_id AND ($10::text IS NULL OR c.user_id = $10)
-      AND (SELECT set_config('takaro.message_order', 'caller', true)) = 'caller'
-    RETURNING c.id, a.messages, c.event_sequence - a.messages AS sequence,
+      AND (SELECT set_config('takaro.message_order', 'numbered', true)) = 'numbered'
+    RETURNING c.id, a.messages, c.event_sequence - a.messages AS facts,
+              c.message_sequence - a.messages AS sequence,
               c.last_message_at - a.messages * interval '1 microsecond' AS at
 ), inserted AS (
     INSERT INTO messages (id, conversation_id, role, content, tool_calls, tool_results, token_count,
-                          latency_ms, model, created_at)
+                          latency_ms, model, created_at, sequence)
     SELECT a.id, a.conversation_id, a.role, a.content, a.tool_calls::jsonb, a.tool_results::jsonb,
            a.token_count, a.latency_ms, a.model,
-           c.at + row_number() OVER (PARTITION BY c.id ORDER BY a.place) * interval '1 microsecond'
+           c.at + row_number() OVER by_place * interval '1 microsecond',
+           c.sequence + row_number() OVER by_place
     FROM appended AS a JOIN counted AS c ON c.id = a.conversation_id
+    WINDOW by_place AS (PARTITION BY c.id ORDER BY a.place)
     ORDER BY a.place
     ON CONFLICT (id) DO NOTHING
-    RETURNING id, conversation_id, created_at
+    RETURNING id, conversation_id, created_at, sequence
 )
-SELECT i.id, i.conversation_id, i.created_at,
-       c.sequence + row_number() OVER (PARTITION BY c.id ORDER BY i.created_at) AS sequence,
+SELECT i.id, i.conversation_id, i.created_at, i.sequence, c.facts + i.sequence - c.sequence AS fact_sequence,
        (SELECT sum(messages) FROM counted) AS counted
 FROM counted AS c LEFT JOIN inserted AS i ON i.conversation_id = c.id
 """
@@ -154,7 +123,7 @@ async def insert_messages(
     """
     rows = await connection.fetch(INSERT_MESSAGES, *_columns(messages), owner)
     placed = {
-        (row["id"], row["conversation_id"]): Placed(row["created_at"], row["sequence"])
+        (row["id"], row["conversation_id"]): Placed(row["created_at"], row["sequence"], row["fact_sequence"])
         for row in rows
         if row["id"] is not None
     }

@@ -8,48 +8,37 @@ from backbone import outbox
 from chat.conversations.use_cases import check_owner, not_found
 from chat.messages import repository
 from chat.messages.facts import appended
-from chat.messages.records import Message, NewMessage, Placed, Position
+from chat.messages.records import Message, NewMessage, Placed
 from common.errors import Conflict, PermanentError
 from common.postgres import Connection, Pool, transaction, tried_again
 
 PAGE_MESSAGES = 500
 PAGE_BYTES = 1_000_000
 """A page ends with the message that reaches this size."""
-WINDOW_MESSAGES = 50_000
-"""Messages whose positions are read at once. This reads all of a conversation's keys, and no content."""
 
 
 async def list_messages(
-    pool: Pool, user_id: str, conversation_id: UUID, *, window: int = WINDOW_MESSAGES
+    pool: Pool, user_id: str, conversation_id: UUID
 ) -> AsyncGenerator[list[Message], None]:
     """A conversation's messages at the time of the request, oldest first, in pages.
 
     Each page is a short statement. No connection is held between pages, however slow the reader is. Raises as
-    :func:`check_owner` before the first page, and :class:`Conflict` if messages are deleted before their page
-    is read.
+    :func:`check_owner` before the first page, and :class:`Conflict` if the rest of the messages is deleted
+    before its page is read.
     """
     async with pool.acquire() as connection:
         await check_owner(connection, user_id, conversation_id)
-        ids = await repository.list_message_ids(connection, conversation_id, window)
-        until = (
-            await repository.get_last_position(connection, conversation_id) if len(ids) == window else None
-        )
-    while True:
-        place = 0
-        while place < len(ids):
-            async with pool.acquire() as connection:
-                page = await repository.list_messages(connection, ids.part(place, PAGE_MESSAGES), PAGE_BYTES)
-            if not page:
-                raise Conflict("Messages were deleted while they were read", code="messages_gone")
-            place += len(page)
-            last = Position(page[-1].created_at, page[-1].id)
-            yield page
-        if until is None or last == until:
-            return
+        until = await repository.get_last_sequence(connection, conversation_id)
+    last = 0
+    while last < until:
         async with pool.acquire() as connection:
-            ids = await repository.list_message_ids(connection, conversation_id, window, last, until)
-            if not len(ids):
-                raise Conflict("Messages were deleted while they were read", code="messages_gone")
+            page = await repository.list_messages(
+                connection, conversation_id, last, until, PAGE_MESSAGES, PAGE_BYTES
+            )
+        if not page:
+            raise Conflict("Messages were deleted while they were read", code="messages_gone")
+        last = page[-1].sequence
+        yield page
 
 
 @tried_again
@@ -63,7 +52,17 @@ async def append_user_message(pool: Pool, user_id: str, conversation_id: UUID, c
             raise outcome
     assert outcome is not None, "a new id can't have been stored before"
     return Message(
-        message.id, conversation_id, "user", content, None, None, None, None, None, outcome.created_at
+        message.id,
+        conversation_id,
+        "user",
+        content,
+        None,
+        None,
+        None,
+        None,
+        None,
+        outcome.created_at,
+        outcome.sequence,
     )
 
 

@@ -30,6 +30,7 @@ def message_json(message: Message) -> dict[str, Any]:
         "tokenCount": message.token_count,
         "latencyMs": message.latency_ms,
         "createdAt": json_time(message.created_at),
+        "sequence": message.sequence,
     }
     if message.model is not None:
         answer["model"] = message.model
