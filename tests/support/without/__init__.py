@@ -7,6 +7,7 @@ Each function is named for the mechanism that it takes out, and replaces exactly
 from tests.support.without.bounds import (
     asking_the_groups,
     counting_of_bytes,
+    notes_of_silence,
     pruning_of_the_inbox,
     read_ahead_limit,
     reader_processes,
@@ -71,6 +72,7 @@ __all__ = [
     "leaving_out_what_was_trimmed",
     "memory_of_letters",
     "natural_keys",
+    "notes_of_silence",
     "notifications",
     "numbering_by_redis",
     "offsets_that_wait",

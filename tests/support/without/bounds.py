@@ -6,7 +6,8 @@ from typing import Any
 
 from backbone import inbox as inboxes
 from backbone import window
-from backbone.redis_streams import trimming
+from backbone.redis_streams import silence, trimming
+from backbone.redis_streams.entry_ids import age_of
 from backbone.redis_streams.group import Group
 from backbone.redis_streams.handover import Handover
 from backbone.validation import Item
@@ -35,9 +36,19 @@ def asking_the_groups(patch: Patch) -> None:
 
     async def needs_nothing(_: Any, __: str, info: Any) -> trimming.Need:
         name = info["name"]
-        return trimming.Need(name.decode() if isinstance(name, bytes) else name, None, 0.0)
+        return trimming.Need(name.decode() if isinstance(name, bytes) else name, None)
 
     patch.setattr(trimming, "_need", needs_nothing)
+
+
+def notes_of_silence(patch: Patch) -> None:
+    """A group is as silent as its consumers are idle, or as its oldest entry is old."""
+
+    def judge(need: silence.Need, _: object, now: float, __: float) -> silence.Silence:
+        idle = age_of(need.oldest or "0") if need.idle_seconds is None else need.idle_seconds
+        return silence.Silence(need.position, now - idle, now - idle, now)
+
+    patch.setattr(silence, "_silence", judge)
 
 
 def sweep_of_consumers(patch: Patch) -> None:

@@ -1,14 +1,15 @@
 """Trimming: a stream keeps what any group still needs, and everything younger than its retention.
 
 It trims by ``MINID``, below the oldest entry that a group has not acknowledged; ``MAXLEN`` would ignore
-pending entries. On a stream of facts, a group that was silent for the whole retention is deleted. An alert
-precedes this for the second half of that time. A command stream keeps everything its owner hasn't
-acknowledged, however long that takes, and everything while the owner has no group there (it was lost, or not
-yet created).
+pending entries. On a stream of facts, a group that was silent for the whole retention is deleted: there was
+something to read and nobody asked. Its alert begins after half of that time, and lasts for the other half
+before the group goes. A command stream keeps everything its owner hasn't acknowledged, however long that
+takes, and everything while the owner has no group there (it was lost, or not yet created).
 """
 
 import time
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection
 from typing import Any
 
 import structlog
@@ -16,21 +17,26 @@ from prometheus_client import Gauge
 from redis.asyncio import Redis
 
 from backbone.lag import LAG, PENDING
-from backbone.redis_streams.entry_ids import age_of, order, text
+from backbone.redis_streams import silence
+from backbone.redis_streams.entry_ids import order, text
+from backbone.redis_streams.silence import Need, Silence
 
 log = structlog.get_logger()
 
-SILENT = Gauge("takaro_stream_group_silent_seconds", "Time since a lagging group read", ["stream", "group"])
+SILENT = Gauge(
+    "takaro_stream_group_silent_seconds",
+    "Time since a group had something to read and nobody asked",
+    ["stream", "group"],
+)
+REMOVED_IN = Gauge(
+    "takaro_stream_group_removed_in_seconds",
+    "Time until a silent group is deleted; only while its alert lasts",
+    ["stream", "group"],
+)
 LENGTH = Gauge("takaro_stream_length", "Entries in the stream", ["stream"])
 
-
-@dataclass(slots=True, frozen=True)
-class Need:
-    """The oldest entry that a group still needs (``None``: none), and the time since which it is silent."""
-
-    group: str
-    oldest: str | None
-    silent_seconds: float
+_reported: dict[str, set[str]] = defaultdict(set)
+"""The groups of each stream that have series, so that those of a deleted group end."""
 
 
 async def trim(redis: Redis, stream: str, *, retention_seconds: float, owner: str | None) -> int:
@@ -40,29 +46,69 @@ async def trim(redis: Redis, stream: str, *, retention_seconds: float, owner: st
     for longer than the retention are deleted.
     """
     if not await redis.exists(stream):
+        await silence.forget(redis, stream)
+        _end_series(stream, keep=())
         return 0
     groups: Any = await redis.xinfo_groups(stream)
-    horizon = f"{int((time.time() - retention_seconds) * 1000)}-0"
-    limits = [horizon]
+    names = [text(info["name"]) for info in groups]
+    limits = [f"{int((time.time() - retention_seconds) * 1000)}-0"]
     LENGTH.labels(stream).set(await redis.xlen(stream))
-    if owner is not None and owner not in (text(info["name"]) for info in groups):
+    _end_series(stream, keep=names)
+    if owner is not None and owner not in names:
         return 0
-    for info in groups:
-        need = await _need(redis, stream, info)
-        SILENT.labels(stream, need.group).set(need.silent_seconds if need.oldest else 0)
-        LAG.labels(stream, need.group).set(info["lag"] or 0)
-        PENDING.labels(stream, need.group).set(info["pending"])
-        if need.oldest is None:
+    needs = [await _need(redis, stream, info) for info in groups]
+    silences = await silence.observe(redis, stream, needs, alert_seconds=retention_seconds / 2)
+    for info, need in zip(groups, needs, strict=True):
+        quiet = silences.get(need.group)
+        _report(stream, need.group, info, quiet)
+        if need.oldest is None or quiet is None:
             continue
-        if owner is None and need.silent_seconds > retention_seconds:
-            log.error("silent group dropped", stream=stream, group=need.group, silent=need.silent_seconds)
-            await redis.xgroup_destroy(stream, need.group)
+        if owner is None and await _is_dropped(redis, stream, need.group, quiet, retention_seconds):
             continue
-        if owner is None and need.silent_seconds > retention_seconds / 2:
-            log.warning("group is silent", stream=stream, group=need.group, silent=need.silent_seconds)
         limits.append(need.oldest)
     removed: int = await redis.xtrim(stream, minid=min(limits, key=order), approximate=True)
     return removed
+
+
+async def _is_dropped(redis: Redis, stream: str, group: str, quiet: Silence, retention_seconds: float) -> bool:
+    """Delete a group that is silent for longer than the retention, once its alert has lasted half of that."""
+    if quiet.announced is None:
+        return False
+    left = max(retention_seconds - quiet.seconds, retention_seconds / 2 - quiet.announced_seconds)
+    if left >= 0:
+        REMOVED_IN.labels(stream, group).set(left)
+        if quiet.is_new:
+            log.warning(
+                "group is silent and will be deleted",
+                stream=stream,
+                group=group,
+                silent_seconds=round(quiet.seconds),
+                deleted_in_seconds=round(left),
+                what_to_do="start its consumer, or XGROUP DESTROY the group if nobody uses it",
+            )
+        return False
+    log.error("silent group deleted", stream=stream, group=group, silent_seconds=round(quiet.seconds))
+    await redis.xgroup_destroy(stream, group)
+    await silence.forget(redis, stream, group)
+    _end_series(stream, keep=_reported[stream] - {group})
+    return True
+
+
+def _report(stream: str, group: str, info: dict[str, Any], quiet: Silence | None) -> None:
+    _reported[stream].add(group)
+    SILENT.labels(stream, group).set(quiet.seconds if quiet else 0)
+    LAG.labels(stream, group).set(info["lag"] or 0)
+    PENDING.labels(stream, group).set(info["pending"])
+    if quiet is None or quiet.announced is None:
+        REMOVED_IN.remove(stream, group)
+
+
+def _end_series(stream: str, keep: Collection[str]) -> None:
+    """A group that no longer exists is neither silent nor behind."""
+    for group in _reported[stream] - set(keep):
+        for gauge in (SILENT, REMOVED_IN, LAG, PENDING):
+            gauge.remove(stream, group)
+        _reported[stream].discard(group)
 
 
 async def _need(redis: Redis, stream: str, info: dict[str, Any]) -> Need:
@@ -70,15 +116,15 @@ async def _need(redis: Redis, stream: str, info: dict[str, Any]) -> Need:
     oldest: str | None = None
     if info["pending"]:
         summary: Any = await redis.xpending(stream, name)
-        oldest = text(summary["min"])
+        oldest = text(summary["min"]) if summary["min"] is not None else None
     last = text(info["last-delivered-id"])
-    unread: Any = await redis.xrange(stream, min=f"({last}", count=1)
-    if oldest is None and unread:
-        oldest = text(unread[0][0])
+    position = f"{last} {info['pending']} {oldest}"
     if oldest is None:
-        # Everything is read and acknowledged: delivered entries may be removed, later ones are needed.
-        return Need(name, None, 0.0)
+        unread: Any = await redis.xrange(stream, min=f"({last}", count=1)
+        if not unread:
+            # Everything is read and acknowledged: delivered entries may be removed, later ones are needed.
+            return Need(name, None)
+        oldest = text(unread[0][0])
     consumers: Any = await redis.xinfo_consumers(stream, name)
     idle = [row["idle"] / 1000 for row in consumers]
-    silent = min(idle) if idle else max(0.0, age_of(oldest))
-    return Need(name, oldest, silent)
+    return Need(name, oldest, position, min(idle) if idle else None)
