@@ -21,7 +21,9 @@ async def test_records_of_any_size_arrive_in_order_under_the_ids_that_were_told(
     ids = await publisher.send("sizes", records)
     await publisher.stop()
     places = [TopicPartition("sizes", p) for p in range(PARTITIONS)]
-    reader = AIOKafkaConsumer(bootstrap_servers=world.servers, auto_offset_reset="earliest")
+    reader = AIOKafkaConsumer(
+        bootstrap_servers=world.servers, auto_offset_reset="earliest", isolation_level="read_committed"
+    )
     await reader.start()
     found: list[Any] = []
     try:

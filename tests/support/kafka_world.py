@@ -45,7 +45,11 @@ class KafkaWorld(World):
         await self._open(self.producer, "stop")
         self._tails = {}
         for topic in (FACTS, DEAD):
-            tail = AIOKafkaConsumer(bootstrap_servers=self.servers, auto_offset_reset="earliest")
+            tail = AIOKafkaConsumer(
+                bootstrap_servers=self.servers,
+                auto_offset_reset="earliest",
+                isolation_level="read_committed",
+            )
             await self._open(tail, "stop")
             tail.assign([TopicPartition(topic, p) for p in range(PARTITIONS)])
             self._tails[topic] = tail
@@ -134,6 +138,7 @@ class KafkaWorld(World):
             client_id=member,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            isolation_level="read_committed",
             session_timeout_ms=consumer.SESSION_MILLISECONDS,
             heartbeat_interval_ms=consumer.HEARTBEAT_MILLISECONDS,
         )

@@ -41,7 +41,10 @@ async def test_chat_and_cockpit_speak_through_kafka(
                 await producer.send_and_wait("chat.commands", value, conversation.encode(), headers=headers)
         facts: list[Any] = []
         async with AIOKafkaConsumer(
-            "chat.events", bootstrap_servers=servers, auto_offset_reset="earliest"
+            "chat.events",
+            bootstrap_servers=servers,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
         ) as reader:
 
             async def all_facts() -> bool:

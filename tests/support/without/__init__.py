@@ -46,6 +46,7 @@ from tests.support.without.order import (
     healing_of_groups,
     leaving_out_what_was_trimmed,
     offsets_that_wait,
+    read_committed,
     read_fence,
     watched_connections,
 )
@@ -83,6 +84,7 @@ __all__ = [
     "poll",
     "pruning_of_the_inbox",
     "read_ahead_limit",
+    "read_committed",
     "read_fence",
     "reader_processes",
     "record_of_replays",

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from faststream.redis.subscriber.usecases import stream_subscriber
 from redis.exceptions import ResponseError
 
@@ -58,6 +60,16 @@ def watched_connections(patch: Patch) -> None:
     """
     patch.setattr(stream_subscriber, "CONSUME_ERROR_BACKOFF_SECONDS", 0.05)
     patch.setattr(reader, "_watched", lambda base, _: base)
+
+
+def read_committed(patch: Patch) -> None:
+    """Kafka's consumers read the records of aborted and of open transactions."""
+    init = AIOKafkaConsumer.__init__
+
+    def uncommitted(self: Any, *topics: str, **settings: Any) -> None:
+        init(self, *topics, **settings | {"isolation_level": "read_uncommitted"})
+
+    patch.setattr(AIOKafkaConsumer, "__init__", uncommitted)
 
 
 def offsets_that_wait(patch: Patch) -> None:

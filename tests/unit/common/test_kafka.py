@@ -1,5 +1,7 @@
 """Kafka without a broker: addresses, and which part of a batch in flight is kept in a rebalance."""
 
+import ast
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -9,6 +11,8 @@ from faststream.kafka.security import parse_security
 from backbone.kafka.address import KafkaAddress
 from backbone.kafka.partitions import Partitions
 from servicekit.settings import ServiceSettings
+
+ROOT = Path(__file__).parents[3]
 
 
 class Settings(ServiceSettings):
@@ -111,3 +115,36 @@ def test_credentials_are_read_and_never_shown() -> None:
 def test_a_wrong_address_is_refused_at_the_start(url: str) -> None:
     with pytest.raises(ValueError, match="EVENT_BUS_URL"):
         Settings(event_bus_url=url, auth_mode="dev")
+
+
+def _consumers(path: Path) -> list[ast.Call]:
+    """The calls that make a consumer: aiokafka's, and FastStream's subscriber in ``TopicReader``."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    return [
+        call
+        for call in calls
+        if getattr(call.func, "id", getattr(call.func, "attr", "")) == "AIOKafkaConsumer"
+        or (getattr(call.func, "attr", "") == "subscriber" and _given(call, "group_id"))
+    ]
+
+
+def _given(call: ast.Call, name: str) -> ast.expr | None:
+    return next((keyword.value for keyword in call.keywords if keyword.arg == name), None)
+
+
+def test_whoever_reads_records_reads_those_of_committed_transactions_only() -> None:
+    files = [
+        path
+        for folder in ("libs", "apps", "services", "tests", "benchmarks", "deploy")
+        for path in (ROOT / folder).rglob("*.py")
+        if "node_modules" not in path.parts and "Kafka" in path.read_text()
+    ]
+    consumers = [(path, call) for path in files for call in _consumers(path)]
+    assert len(consumers) >= 5
+    others = [
+        f"{path}:{call.lineno}"
+        for path, call in consumers
+        if not isinstance(level := _given(call, "isolation_level"), ast.Constant)
+        or level.value != "read_committed"
+    ]
+    assert others == []

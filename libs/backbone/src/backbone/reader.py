@@ -124,6 +124,8 @@ class StreamReader:
 class TopicReader:
     """A :class:`Reader` of one Kafka topic, as a member of ``group``.
 
+    Records of an aborted transaction are left out; those of an open one come when it commits.
+
     ``settings`` are aiokafka's, under FastStream's names; ``listener`` is aiokafka's rebalance listener.
     """
 
@@ -167,6 +169,7 @@ class TopicReader:
             batch=True,
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
+            isolation_level="read_committed",
             listener=listener,
             parser=as_it_is,
             decoder=records_of,

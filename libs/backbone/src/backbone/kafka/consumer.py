@@ -266,7 +266,7 @@ class TopicConsumer:
             return
         await partitions.commit()
         labels = (self._topic, self._settings.service)
-        LAG.labels(*labels).set(partitions.lag())
+        LAG.labels(*labels).set(await partitions.lag())
         PENDING.labels(*labels).set(sum(len(progress.open) for progress in partitions.progress.values()))
         places = [TopicPartition(self._topic, p) for p in partitions.progress]
         try:

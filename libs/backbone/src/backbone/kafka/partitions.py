@@ -28,6 +28,7 @@ from common.postgres import Pool, transaction, tried_again
 log = structlog.get_logger()
 
 COMMIT_SECONDS = 3.0
+POSITION_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -164,11 +165,17 @@ class Partitions:
                 [Rejection(FAILED, letter.reason) for letter in letters],
             )
 
-    def lag(self) -> int:
-        """Number of records that aren't done, as far as the broker has reported."""
+    async def lag(self) -> int:
+        """Number of records that aren't done, as far as the broker has reported.
+
+        The last offsets may be marks of transactions, or records of aborted ones. The consumer's position is
+        behind those, and ``next`` isn't. Records of an open transaction count: they hold up the partition.
+        """
         total = 0
         for partition, progress in self.progress.items():
-            with suppress(KafkaError):
-                end = self._consumer.highwater(TopicPartition(self.stream, partition))
-                total += max(0, (end or progress.next) - progress.next) + len(progress.open)
+            place = TopicPartition(self.stream, partition)
+            with suppress(KafkaError, TimeoutError):
+                position = await asyncio.wait_for(self._consumer.position(place), POSITION_SECONDS)
+                end = self._consumer.highwater(place) or 0
+                total += max(0, end - max(progress.next, position)) + len(progress.open)
         return total

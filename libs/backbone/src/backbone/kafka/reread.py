@@ -69,6 +69,7 @@ class Rereader:
                 client_id="takaro",
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
+                isolation_level="read_committed",
                 max_partition_fetch_bytes=FETCH_BYTES,
                 request_timeout_ms=5_000,
             )

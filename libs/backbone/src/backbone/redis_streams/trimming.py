@@ -70,8 +70,10 @@ async def trim(redis: Redis, stream: str, *, retention_seconds: float, owner: st
     return removed
 
 
-async def _is_dropped(redis: Redis, stream: str, group: str, quiet: Silence, retention_seconds: float) -> bool:
-    """Delete a group that is silent for longer than the retention, once its alert has lasted half of that."""
+async def _is_dropped(
+    redis: Redis, stream: str, group: str, quiet: Silence, retention_seconds: float
+) -> bool:
+    """Delete a group that was silent for the retention, once its alert has lasted for half of that."""
     if quiet.announced is None:
         return False
     left = max(retention_seconds - quiet.seconds, retention_seconds / 2 - quiet.announced_seconds)
