@@ -37,7 +37,7 @@ async def read_all(redis: Redis, group: str) -> None:
 
 
 async def idle(redis: Redis, group: str) -> float:
-    [consumer] = await redis.xinfo_consumers(FACTS, group)  # type: ignore[misc]
+    [consumer] = await redis.xinfo_consumers(FACTS, group)
     return float(consumer["idle"]) / 1000
 
 
@@ -131,7 +131,7 @@ async def test_the_alert_comes_before_the_removal_and_ends_with_it(redis: Redis)
     await sweep(redis)
     seconds, _ = await redis.time()
     long_ago = f"{seconds - HOUR} 0 0-0 0 None"
-    await redis.hset(f"{FACTS}:silence", "mine", long_ago)  # type: ignore[misc]
+    await redis.hset(f"{FACTS}:silence", "mine", long_ago)
     with capture_logs() as logs:
         await sweep(redis)
         assert await groups(redis) == ["mine"]
@@ -157,7 +157,7 @@ async def test_a_stream_that_is_created_again_has_new_groups(redis: Redis) -> No
     await redis.xgroup_create(FACTS, "mine", id="0")
     await sweep(redis)
     seconds, _ = await redis.time()
-    await redis.hset(f"{FACTS}:silence", "mine", f"{seconds - HOUR} {seconds - HOUR} 0-0 0 None")  # type: ignore[misc]
+    await redis.hset(f"{FACTS}:silence", "mine", f"{seconds - HOUR} {seconds - HOUR} 0-0 0 None")
     await redis.delete(FACTS)
     await sweep(redis)
     await fact(redis)

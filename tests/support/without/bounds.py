@@ -10,6 +10,7 @@ from backbone.redis_streams import silence, trimming
 from backbone.redis_streams.entry_ids import age_of
 from backbone.redis_streams.group import Group
 from backbone.redis_streams.handover import Handover
+from backbone.redis_streams.silence import Need
 from backbone.validation import Item
 from knowledge.readers.pool import Session
 from tests.support.without.patch import Patch, none_of_them
@@ -34,9 +35,9 @@ def counting_of_bytes(patch: Patch) -> None:
 def asking_the_groups(patch: Patch) -> None:
     """Trimming assumes that no group needs anything."""
 
-    async def needs_nothing(_: Any, __: str, info: Any) -> trimming.Need:
+    async def needs_nothing(_: Any, __: str, info: Any) -> Need:
         name = info["name"]
-        return trimming.Need(name.decode() if isinstance(name, bytes) else name, None)
+        return Need(name.decode() if isinstance(name, bytes) else name, None)
 
     patch.setattr(trimming, "_need", needs_nothing)
 
@@ -44,7 +45,7 @@ def asking_the_groups(patch: Patch) -> None:
 def notes_of_silence(patch: Patch) -> None:
     """A group is as silent as its consumers are idle, or as its oldest entry is old."""
 
-    def judge(need: silence.Need, _: object, now: float, __: float) -> silence.Silence:
+    def judge(need: Need, _: object, now: float, __: float) -> silence.Silence:
         idle = age_of(need.oldest or "0") if need.idle_seconds is None else need.idle_seconds
         return silence.Silence(need.position, now - idle, now - idle, now)
 
