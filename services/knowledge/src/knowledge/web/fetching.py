@@ -4,7 +4,6 @@ import asyncio
 import base64
 import json
 import time
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,12 +23,12 @@ from knowledge.web.guarded_network import (
 )
 from knowledge.web.public_addresses import is_public
 from knowledge.web.retries import Retries, send
+from knowledge.web.unpacking import ContentEncoding, CutOff, Damaged, TooLong
 
 USER_AGENT = "takaro-knowledge"
 MAX_REDIRECTS = 5
 DEADLINE_SECONDS = 120.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 
 
 class TooLarge(Exception):
@@ -195,18 +194,21 @@ async def _bounded(
     except httpx.InvalidURL as error:
         raise Invalid(f"{url!r} isn't a URL: {error}", code="invalid_source") from error
     response = await client.send(request, stream=True, follow_redirects=False)
-    # Decompressed here, because httpx accepts a truncated gzip as complete.
-    packed = response.headers.get("content-encoding", "").strip().lower() in _PACKED
-    unzip = zlib.decompressobj(wbits=47) if packed else None
     try:
+        # Unpacked here, because httpx accepts a truncated gzip, and one member of several, as complete.
+        encoding = ContentEncoding(response.headers.get("content-encoding", ""), max_bytes)
         body = bytearray()
         async for part in response.aiter_raw():
-            body += unzip.decompress(part, max_bytes + 1) if unzip else part
+            body += encoding.feed(part)
             if len(body) > max_bytes:
-                raise TooLarge(f"GET {url}: the answer is larger than {max_bytes:,} bytes")
-        if unzip and response.num_bytes_downloaded and not unzip.eof:
-            raise httpx.RemoteProtocolError("the answer is cut off")
-    except zlib.error as error:
+                raise TooLong
+        if response.num_bytes_downloaded:
+            encoding.finish()
+    except TooLong as error:
+        raise TooLarge(f"GET {url}: the answer is larger than {max_bytes:,} bytes") from error
+    except CutOff as error:
+        raise httpx.RemoteProtocolError(f"the answer is cut off: {error}") from error
+    except Damaged as error:
         raise httpx.RemoteProtocolError(f"the answer is damaged: {error}") from error
     finally:
         await response.aclose()
