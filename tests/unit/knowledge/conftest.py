@@ -1,4 +1,4 @@
-"""A Git repository, and a server that serves it."""
+"""A Git repository with a server that serves it, and a website."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.github import GitRepository
 from tests.support.web import WebServer, git_backend, serve
+from tests.support.website import Site
 
 
 @pytest.fixture
@@ -25,3 +26,12 @@ def repository(tmp_path: Path) -> GitRepository:
 async def server(repository: GitRepository) -> AsyncIterator[WebServer]:
     async with serve(git_backend(repository.path.parent)) as server:
         yield server
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    site = Site({"/": "home", "/guide/start": "start here", "/guide/levers/": "pull"})
+    async with serve(site.handle) as server:
+        site.server = server
+        yield site
+    await site.readers.close()

@@ -1,8 +1,8 @@
 """Sources: where a base's files come from. A source lists its files with content hashes, and reads single
 files."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -21,6 +21,26 @@ class SourceFile:
     def name(self) -> str:
         """The name that decides the format."""
         return f"document{self.format}" if self.format else self.path
+
+
+@dataclass(slots=True, frozen=True)
+class Known:
+    """What a base already has. Files at ``paths`` have rows. A file isn't read while its content has the hash
+    that ``contents`` gives for its path. ``fresh``: nothing that a process remembers is believed."""
+
+    paths: Collection[str] = frozenset()
+    contents: Mapping[str, str] = field(default_factory=dict)
+    fresh: bool = False
+
+
+NOTHING_KNOWN = Known()
+
+
+@dataclass(slots=True, frozen=True)
+class Findings:
+    """What a source has shown of itself, besides its files. ``notices``: what its people should know."""
+
+    notices: tuple[str, ...] = ()
 
 
 class FileRefused(Exception):
@@ -49,4 +69,8 @@ class Source(Protocol):
 
         Raises ``FileUnreadable``, and ``FileRefused`` for a file that has no text.
         """
+        ...
+
+    def findings(self) -> Findings:
+        """What has been found so far; all of it once the files are listed."""
         ...

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from knowledge.sources import FileRefused, Source, SourceFile
+from knowledge.sources import FileRefused, Findings, Source, SourceFile
 from knowledge.sources.selection import Selection, git_blob_sha
 
 MAX_PATH_BYTES = 1_400
@@ -68,6 +68,9 @@ class CheckedPaths:
 
     async def prepare(self, files: Sequence[SourceFile], commit: str) -> None:
         await self.source.prepare([file for file in files if file.path not in self._refused], commit)
+
+    def findings(self) -> Findings:
+        return self.source.findings()
 
     async def read(self, file: SourceFile, commit: str) -> bytes:
         if file.path in self._refused:

@@ -8,7 +8,7 @@ from pathlib import Path
 from common.errors import PermanentError
 from knowledge.documents import MAX_FILE_BYTES
 from knowledge.readers.pool import Readers
-from knowledge.sources import Source
+from knowledge.sources import NOTHING_KNOWN, Known, Source
 from knowledge.sources.checked_paths import CheckedPaths
 from knowledge.sources.folder.source import FolderSource
 from knowledge.sources.git.source import GitMemory, GitSource
@@ -55,20 +55,25 @@ class Sources:
                 admit(site_of(location.url))
 
     @asynccontextmanager
-    async def open(self, source: str, selection: Selection) -> AsyncIterator[Source]:
+    async def open(
+        self, source: str, selection: Selection, known: Known = NOTHING_KNOWN
+    ) -> AsyncIterator[Source]:
         """Open the source that ``source`` names; what it fetches is deleted at the exit. It lists what
-        ``selection`` takes, under names that can be stored.
+        ``selection`` takes, under names that can be stored; ``known`` is what its reader has of it.
 
         Raises ``PermanentError`` for one that isn't valid or may not be read.
         """
-        async with self._opened(parse_source(source), selection) as found:
-            yield CheckedPaths(found, selection)
+        location = parse_source(source)
+        async with self._opened(location, selection, known) as found:
+            # A website selects by its addresses, which aren't always the paths.
+            chosen = isinstance(location, SitemapLocation)
+            yield CheckedPaths(found, Selection(()) if chosen else selection)
 
     @asynccontextmanager
-    async def _opened(self, location: Location, selection: Selection) -> AsyncIterator[Source]:
+    async def _opened(self, location: Location, selection: Selection, known: Known) -> AsyncIterator[Source]:
         limits = self.limits
         if isinstance(location, GitHubLocation):
-            yield GitHubSource(self.fetcher, self.github, location, limits.file_bytes)
+            yield GitHubSource(self.fetcher, self.github, location, limits.file_bytes, known)
         elif isinstance(location, GitLocation):
             async with GitSource(
                 self.fetcher,
@@ -88,6 +93,7 @@ class Sources:
                 max_pages=limits.pages,
                 max_file_bytes=limits.file_bytes,
                 max_bytes=limits.total_bytes,
+                known=known,
             ) as website:
                 yield website
         else:

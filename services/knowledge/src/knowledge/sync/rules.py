@@ -15,7 +15,7 @@ from knowledge.content.indexes.records import Index
 from knowledge.content.indexes.rules import definition_of, fingerprint_of
 from knowledge.content.records import Stored
 from knowledge.content.versions.rules import of_other_models
-from knowledge.sources import SourceFile
+from knowledge.sources import Known, SourceFile
 from knowledge.sources.location import SITEMAP_SCHEMES
 from knowledge.sources.selection import Selection
 from knowledge.sync.records import Plan
@@ -23,8 +23,7 @@ from knowledge.sync.records import Plan
 
 def selection_of(base: KnowledgeBase) -> Selection:
     """Which files ``base`` takes. A website's pages have no extensions, so only globs select them."""
-    website = base.source.startswith(SITEMAP_SCHEMES)
-    return Selection(() if website else base.extensions, base.include, base.exclude)
+    return Selection(() if reads_pages(base) else base.extensions, base.include, base.exclude)
 
 
 def wanted_index(base: KnowledgeBase, model: str, max_file_bytes: int, commit: str) -> Index:
@@ -32,18 +31,31 @@ def wanted_index(base: KnowledgeBase, model: str, max_file_bytes: int, commit: s
     return Index(model, fingerprint_of(base, model, max_file_bytes), definition_of(base), commit, 0)
 
 
+def reads_pages(base: KnowledgeBase) -> bool:
+    """Whether the base's source is a website."""
+    return base.source.startswith(SITEMAP_SCHEMES)
+
+
+def known_of(stored: Stored, *, everything: bool, fresh: bool) -> Known:
+    """What a source need not read, and what is stored of it."""
+    contents = {} if everything else contents_in_place(stored)
+    return Known(frozenset(stored.files), contents, fresh)
+
+
+def contents_in_place(stored: Stored) -> dict[str, str]:
+    """The hash of each file's content, by path, if all rows made from it are there."""
+    return {
+        path: state.content_sha
+        for path, state in stored.files.items()
+        if state.outcome != "failed" and all(chunk_id in stored.chunk_ids for chunk_id in state.chunk_ids)
+    }
+
+
 def files_to_read(listing: Sequence[SourceFile], stored: Stored, *, everything: bool) -> list[SourceFile]:
     """The files whose content is needed to know their rows: new, changed, failed before, or with rows that
     another program has deleted."""
-    return [
-        file
-        for file in listing
-        if everything
-        or (state := stored.files.get(file.path)) is None
-        or state.content_sha != file.content_sha
-        or state.outcome == "failed"
-        or any(chunk_id not in stored.chunk_ids for chunk_id in state.chunk_ids)
-    ]
+    contents = {} if everything else contents_in_place(stored)
+    return [file for file in listing if contents.get(file.path) != file.content_sha]
 
 
 def count_kept_chunks(listing: Sequence[SourceFile], to_read: Sequence[SourceFile], stored: Stored) -> int:

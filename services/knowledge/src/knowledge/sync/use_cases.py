@@ -15,9 +15,10 @@ from knowledge.bases import facts as base_facts
 from knowledge.bases import repository as bases
 from knowledge.bases.records import KnowledgeBase
 from knowledge.content.files.rules import content_key
+from knowledge.content.indexes.rules import fingerprint_of
 from knowledge.content.lease import hold_base
 from knowledge.content.use_cases import get_stored
-from knowledge.sources import SourceFile
+from knowledge.sources import Known, SourceFile
 from knowledge.sync import applying, facts, metrics, repository, rules
 from knowledge.sync.reading import Reader, Reading
 from knowledge.sync.records import SyncResult, SyncRun
@@ -100,7 +101,8 @@ async def _check_exists(pool: Pool, base: KnowledgeBase, error: LeaseLost) -> No
 
 
 async def _sync(deps: SyncDeps, run: SyncRun, held: Held, watch: Watch) -> SyncResult:
-    async with deps.sources.open(run.base.source, rules.selection_of(run.base)) as source:
+    known = await _known(deps, run)
+    async with deps.sources.open(run.base.source, rules.selection_of(run.base), known) as source:
         with tracer().start_as_current_span("knowledge.list_source"):
             commit = await source.newest_commit()
         limits, model = deps.sources.limits, deps.embedder.model
@@ -111,6 +113,17 @@ async def _sync(deps: SyncDeps, run: SyncRun, held: Held, watch: Watch) -> SyncR
             await applying.finish_unchanged(deps.pool, held.lease, run.id, run.base, result)
             return result
         return await _bring_up_to_date(work, held, watch)
+
+
+async def _known(deps: SyncDeps, run: SyncRun) -> Known:
+    """What the source is told of the base. Only a website decides by it which texts it keeps."""
+    fresh = run.mode == "full"
+    if not rules.reads_pages(run.base):
+        return Known(fresh=fresh)
+    stored = await get_stored(deps.pool, run.base)
+    fingerprint = fingerprint_of(run.base, deps.embedder.model, deps.sources.limits.file_bytes)
+    everything = fresh or not stored.is_made_with(fingerprint)
+    return rules.known_of(stored, everything=everything, fresh=fresh)
 
 
 async def _bring_up_to_date(work: Work, held: Held, watch: Watch) -> SyncResult:

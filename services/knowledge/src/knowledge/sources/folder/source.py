@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from common.errors import Forbidden, NotFound
 from knowledge.documents import MAX_FILE_BYTES, FileUnreadable
-from knowledge.sources import SourceFile
+from knowledge.sources import Findings, SourceFile
 from knowledge.sources.folder.local_files import folder_at, folder_below, open_file, regular_files
 from knowledge.sources.selection import Selection, digest_of, git_blob_sha
 
@@ -43,6 +43,9 @@ class FolderSource:
 
     async def prepare(self, files: Sequence[SourceFile], commit: str) -> None:
         """Does nothing: the files are already here."""
+
+    def findings(self) -> Findings:
+        return Findings()
 
     async def read(self, file: SourceFile, commit: str) -> bytes:
         try:

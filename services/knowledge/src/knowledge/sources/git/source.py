@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from common.errors import NotFound, TransientError
 from knowledge.documents import FileUnreadable
-from knowledge.sources import FileRefused, SourceFile
+from knowledge.sources import FileRefused, Findings, SourceFile
 from knowledge.sources.git.advertisement import Advertised, ask
 from knowledge.sources.git.program import Git, GitFailed, end
 from knowledge.sources.location import GitLocation
@@ -116,6 +116,9 @@ class GitSource:
             self._git = git = await self._create("whole")
             await self._fetch(git, head, "--depth=1")
         self._sizes = await _blobs(git)
+
+    def findings(self) -> Findings:
+        return Findings()
 
     async def read(self, file: SourceFile, commit: str) -> bytes:
         size = self._sizes.get(file.content_sha)

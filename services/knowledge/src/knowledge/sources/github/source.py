@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from common.errors import NotFound, PermanentError, TakaroError, TransientError
 from knowledge.documents import FileUnreadable
-from knowledge.sources import FileRefused, SourceFile
+from knowledge.sources import NOTHING_KNOWN, FileRefused, Findings, Known, SourceFile
 from knowledge.sources.github.access import GitHubAccess, GitHubSite
 from knowledge.sources.location import GitHubLocation
 from knowledge.sources.selection import below, git_blob_sha, is_git_hash
@@ -28,11 +28,16 @@ class GitHubSource:
     """A path of a branch of a repository. Raises ``Forbidden`` for a host other than the operator's."""
 
     def __init__(
-        self, fetcher: Fetcher, access: GitHubAccess, location: GitHubLocation, max_file_bytes: int
+        self,
+        fetcher: Fetcher,
+        access: GitHubAccess,
+        location: GitHubLocation,
+        max_file_bytes: int,
+        known: Known = NOTHING_KNOWN,
     ) -> None:
         self._fetcher, self._access, self._at = fetcher, access, location
         self._site: GitHubSite = access.site_of(location)
-        self._max_file_bytes = max_file_bytes
+        self._max_file_bytes, self._known = max_file_bytes, known
 
     async def newest_commit(self) -> str:
         params = {"sha": self._at.branch, "per_page": "1"}
@@ -57,6 +62,9 @@ class GitHubSource:
 
     async def prepare(self, files: Sequence[SourceFile], commit: str) -> None:
         """Does nothing: here each file is a separate request."""
+
+    def findings(self) -> Findings:
+        return Findings()
 
     async def read(self, file: SourceFile, commit: str) -> bytes:
         at, site = self._at, self._site
@@ -111,7 +119,7 @@ class GitHubSource:
         doesn't count towards GitHub's rate limit."""
         url = self._url(what)
         key = (url, tuple(sorted(params.items())))
-        known = self._access.remembered(key) if conditional else None
+        known = self._access.remembered(key) if conditional and not self._known.fresh else None
         headers = {"If-None-Match": known[0]} if known else {}
         try:
             answer = await self._get(url, params, headers=headers, max_bytes=MAX_LISTING_BYTES)

@@ -1,16 +1,12 @@
-"""Pages of a website: what is known of one, its path in a base, and the text of an answer."""
+"""Pages of a website: what is known of one."""
 
 from collections import OrderedDict
-from contextlib import suppress
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
 
 import structlog
 
-from common.errors import TakaroError
 from knowledge.sources.selection import git_blob_sha
 from knowledge.sources.website.sitemap_xml import Entry
-from knowledge.web.address import origin_of
 
 log = structlog.get_logger()
 
@@ -18,7 +14,7 @@ log = structlog.get_logger()
 @dataclass(slots=True, frozen=True)
 class Page:
     """The result of reading a page. ``problem`` says why there is no text; ``gone``: the page doesn't exist
-    or is forbidden."""
+    or is forbidden. ``read_at``: when it was last read, in seconds since the epoch."""
 
     path: str
     url: str
@@ -27,6 +23,7 @@ class Page:
     lastmod: str = ""
     etag: str = ""
     last_modified: str = ""
+    read_at: float = 0.0
     problem: str = ""
     gone: bool = False
 
@@ -46,21 +43,6 @@ class PageMemory:
         self._pages.move_to_end(page.url)
         while len(self._pages) > self.limit:
             self._pages.popitem(last=False)
-
-
-def path_of(url: str) -> str:
-    """A page's path in its base: that of the URL with its query, without slashes at its ends. The home page
-    is ``index``."""
-    parts = urlsplit(url)
-    path = unquote(parts.path).strip("/") or "index"
-    return f"{path}?{parts.query}" if parts.query else path
-
-
-def host_of(url: str) -> str:
-    """The lower-case host; empty if it isn't a web address."""
-    with suppress(TakaroError):
-        return origin_of(url)[1]
-    return ""
 
 
 def refused(path: str, entry: Entry, reason: str) -> Page:
