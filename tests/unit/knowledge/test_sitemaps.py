@@ -31,7 +31,7 @@ ENTRIES = (Entry("https://a.example/é", "2026-11-28"),)
         ('\n<?xml version="1.0" encoding="ISO-8859-1"?>' + XML).encode("latin-1"),
         ("<?xml version='1.0' encoding='gb18030'?>" + XML).encode("gb18030"),
         XML.replace("\n", "\r").encode(),
-        gzip.compress(("\n" + XML).encode("utf-16")),
+        gzip.compress(("\n" + XML).encode("utf-16"), mtime=0),
     ],
 )
 def test_a_sitemap_is_read_in_its_encoding_and_after_blank_lines(content: bytes) -> None:

@@ -12,7 +12,20 @@ from knowledge.web.address import canonical_netloc
 _SEGMENT = re.compile(r"[A-Za-z0-9._-]+")
 _BRANCH = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\-][^\x00-\x20\x7f~^:?*\[\\]*")
 _SCHEMES = ("http", "https")
+_GIST = re.compile(r"[0-9a-f]{5,40}")
+_SSH = re.compile(
+    r"(?:(?:git\+)?ssh://(?:git@)?(?P<ssh_host>[A-Za-z0-9.-]+)(?::22)?/|git@(?P<scp_host>[A-Za-z0-9.-]+):)"
+    r"(?P<path>[A-Za-z0-9._/-]+)"
+)
+_NO_OWNERS = frozenset(
+    ("orgs", "users", "topics", "sponsors", "apps", "marketplace", "settings", "collections", "features")
+)
+"""First segments of GitHub's own pages; nobody can have these names."""
+
 GITHUB = "github.com"
+GITHUB_CLOUD = ".ghe.com"
+"""Hosts of GitHub Enterprise Cloud with data residency: ``<name>.ghe.com``."""
+
 SITEMAP_SCHEMES = ("sitemap+https://", "sitemap+http://")
 
 
@@ -72,7 +85,9 @@ def parse_source(source: str) -> Location:
     """Read a source:
 
     - ``https://github.com/<owner>/<repo>[/tree|blob/<branch>[/<path>]]``, and the longer form on the host of
-      a GitHub Enterprise (a slash in the branch's name is ``%2F``);
+      a GitHub Enterprise (a slash in the branch's name is ``%2F``); also ``git@github.com:<owner>/<repo>``;
+    - ``https://github.com/<owner>/<repo>/wiki`` or ``<repo>.wiki.git``, ``https://gist.github.com/<id>``: Git
+      remotes, which the API doesn't know;
     - ``git+https://<host>/<any path>[#<branch>[:<path>]]``, also without ``git+`` if it ends in ``.git``;
     - ``sitemap+https://<host>/<path>``;
     - ``file:///<path>`` or ``/<path>``.
@@ -83,6 +98,8 @@ def parse_source(source: str) -> Location:
     """
     if source.startswith("/"):
         return FolderLocation(Path(source))
+    if by_ssh := _of_ssh(source):
+        return by_ssh
     try:
         parts = urlsplit(source)
         kind, _, scheme = parts.scheme.rpartition("+")
@@ -113,16 +130,23 @@ def parse_source(source: str) -> Location:
 def _of_http(source: str, kind: str, parts: SplitResult) -> Location | None:
     if kind == "sitemap":
         return SitemapLocation(urlunsplit(parts._replace(fragment="")))
+    if parts.netloc == f"www.{GITHUB}":
+        parts = parts._replace(netloc=GITHUB)
     if kind == "git":
         return _git(source, parts)
     segments = [segment for segment in parts.path.split("/") if segment]
-    if parts.hostname in (GITHUB, f"www.{GITHUB}"):
-        return _github(source, segments, GITHUB)
+    is_remote = bool(segments) and segments[-1].endswith(".git")
+    if parts.netloc == f"gist.{GITHUB}":
+        return _gist(source, segments, parts)
+    if parts.netloc == GITHUB or parts.netloc.endswith(GITHUB_CLOUD):
+        if wiki := _wiki(segments):
+            return _git(source, parts._replace(path=wiki))
+        if is_remote and parts.fragment:
+            return _git(source, parts)
+        return _github(source, segments, parts.netloc)
     if len(segments) >= 4 and segments[2] in ("tree", "blob"):
         return _github(source, segments, parts.netloc)
-    if parts.path.rstrip("/").endswith(".git"):
-        return _git(source, parts)
-    return None
+    return _git(source, parts) if is_remote else None
 
 
 def _github(source: str, segments: list[str], host: str) -> GitHubLocation:
@@ -130,10 +154,45 @@ def _github(source: str, segments: list[str], host: str) -> GitHubLocation:
         owner, repository = segments[0], segments[1].removesuffix(".git")
         named = [unquote(segment) for segment in segments[3:]]
         dots = any(segment in (".", "..") for segment in [owner, repository, *named])
-        if _SEGMENT.fullmatch(owner) and _SEGMENT.fullmatch(repository) and not dots:
+        is_name = _SEGMENT.fullmatch(owner) and _SEGMENT.fullmatch(repository)
+        if is_name and not dots and owner.lower() not in _NO_OWNERS:
             branch = named[0] if named else "main"
             return GitHubLocation(owner, repository, branch, "/".join(named[1:]), host)
     raise Invalid(f"source {source!r} names no GitHub repository, branch and path", code="invalid_source")
+
+
+def _wiki(segments: list[str]) -> str:
+    """The path of the wiki's Git remote, if it is one: the API knows no wikis. No repository's name may end
+    in ``.wiki``."""
+    if len(segments) == 3 and segments[2] == "wiki":
+        return f"/{segments[0]}/{segments[1].removesuffix('.git')}.wiki.git"
+    if len(segments) == 2 and segments[1].removesuffix(".git").endswith(".wiki"):
+        return f"/{segments[0]}/{segments[1].removesuffix('.git')}.git"
+    return ""
+
+
+def _gist(source: str, segments: list[str], parts: SplitResult) -> GitLocation:
+    """A gist is a Git remote, by its id alone: ``/<owner>/<id>`` and ``/<id>.git`` are the same."""
+    gist = segments[-1].removesuffix(".git") if len(segments) in (1, 2) else ""
+    if not _GIST.fullmatch(gist):
+        raise Invalid(f"source {source!r} names no gist", code="invalid_source")
+    return _git(source, parts._replace(path=f"/{gist}.git", query=""))
+
+
+def _of_ssh(source: str) -> GitHubLocation | None:
+    """A repository on GitHub by its address for SSH, which names the same as the one for HTTPS. Raises
+    ``Invalid`` for one on another host."""
+    found = _SSH.fullmatch(source)
+    if not found:
+        return None
+    host, path = (found["ssh_host"] or found["scp_host"]).lower(), found["path"].strip("/")
+    segments = path.split("/")
+    if host == GITHUB and not _wiki(segments):
+        return _github(source, segments, GITHUB)
+    raise Invalid(
+        f"source {source!r}: nothing is read over SSH; is it git+https://{host}/{path}#<branch>:<path>?",
+        code="invalid_source",
+    )
 
 
 def _git(source: str, parts: SplitResult) -> GitLocation:
