@@ -78,7 +78,9 @@ Fault = Callable[[str], Answer | None]
 @dataclass
 class FakeGitHub:
     """Serves ``repository`` as ``acme/handbook``, below ``prefix``. ``calls`` counts by kind: commits, trees,
-    blobs, raw; ``not_modified`` those answered 304, which cost nothing of a rate limit."""
+    blobs, raw; ``not_modified`` those answered 304, which cost nothing of a rate limit. Once it has another
+    ``name``, the API redirects to the repository's ``number``, as GitHub does; contents have that name.
+    """
 
     repository: GitRepository
     url: str = ""
@@ -86,6 +88,8 @@ class FakeGitHub:
     truncate_trees: bool = False
     token: str | None = None
     prefix: str = ""
+    number: int = 7
+    name: str = "acme/handbook"
     not_modified: int = 0
     calls: Counter[str] = field(default_factory=Counter)
 
@@ -107,7 +111,14 @@ class FakeGitHub:
             return instead
         if self.token and authorization != f"Bearer {self.token}":
             return Answer(401, b'{"message": "Bad credentials"}')
+        if self.name != "acme/handbook" and path.startswith("/repos/acme/handbook"):
+            to = target.replace("/repos/acme/handbook", f"/repositories/{self.number}", 1)
+            return Answer(301, b"", {"Location": self.url + to})
+        path = path.replace(f"/repositories/{self.number}", "/repos/acme/handbook", 1)
+        path = path.replace(f"/raw/{self.name}/", "/raw/acme/handbook/") if not self._is_old(path) else ""
         try:
+            if path == "/repos/acme/handbook":
+                return _json({"id": self.number, "full_name": self.name})
             if path == "/repos/acme/handbook/commits":
                 return self._commits(query)
             if path.startswith("/repos/acme/handbook/git/trees/"):
@@ -122,6 +133,9 @@ class FakeGitHub:
         except subprocess.CalledProcessError:
             pass
         return Answer(404, b'{"message": "Not Found"}')
+
+    def _is_old(self, path: str) -> bool:
+        return path.startswith("/raw/acme/handbook/") and self.name != "acme/handbook"
 
     def _commits(self, query: dict[str, list[str]]) -> Answer:
         self.calls["commits"] += 1

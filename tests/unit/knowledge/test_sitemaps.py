@@ -108,7 +108,7 @@ async def test_what_follows_a_packed_sitemap_is_told(site: Site) -> None:
     site.pages["/a.xml.gz"] = Answer(200, gzip.compress(site.sitemap()) + b"0" * 12)
     async with opened(site, sitemap="/a.xml.gz") as source:
         assert set(await texts(source)) == {"index", "guide/start", "guide/levers"}
-        [notice] = source.findings().notices
+        [notice] = (await source.findings()).notices
     assert notice.endswith("/a.xml.gz: 12 bytes after its gzip were left out")
 
 

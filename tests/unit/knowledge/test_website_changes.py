@@ -24,7 +24,7 @@ async def sync(
     """Look at the pages as a sync of a base that has ``before``, and read those that it lacks. Returns what
     the base has then, and the pages that were requested."""
     site.asked()
-    known = Known(before.paths, {} if fresh else before.contents, fresh)
+    known = Known(before.paths, {} if fresh else before.contents, fresh=fresh)
     async with opened(site, memory=memory, known=known) as source:
         commit = await source.newest_commit()
         files = await source.list_files(commit)
@@ -95,7 +95,7 @@ async def test_a_full_sync_believes_no_etag_and_no_cache(site: Site) -> None:
     site.pages["/"] = "home again"
     assert (await sync(site, memory, known))[0] == known, "as the server says"
     site.server.requests.clear()
-    async with opened(site, memory=memory, known=Known(known.paths, {}, True)) as source:
+    async with opened(site, memory=memory, known=Known(known.paths, fresh=True)) as source:
         assert (await texts(source))["index"] == "# t\n\nhome again"
     pages = [request for request in site.server.requests if request.path in site.pages]
     assert [request.headers.get("cache-control") for request in pages] == ["no-cache"] * 3

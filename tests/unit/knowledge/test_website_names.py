@@ -100,7 +100,7 @@ async def test_globs_choose_pages_and_other_hosts_are_left_out_and_told(site: Si
     site.pages["/sitemap.xml"] = Answer(200, site.sitemap().replace(b"</urlset>", elsewhere))
     async with opened(site, selection=Selection((), ("guide/**",), ("**/levers",))) as source:
         assert set(await texts(source)) == {"guide/start"}
-        assert source.findings().notices == (
+        assert (await source.findings()).notices == (
             "2 addresses of the sitemap are left out: they are not on its host 127.0.0.1, but on "
             "127.0.0.2 (1), no web address (1)",
         )
@@ -108,7 +108,7 @@ async def test_globs_choose_pages_and_other_hosts_are_left_out_and_told(site: Si
     del site.pages["/sitemap.xml"]
     async with opened(site) as source:
         await source.newest_commit()
-        assert source.findings().notices == ()
+        assert (await source.findings()).notices == ()
 
 
 async def test_a_page_that_fails_keeps_the_path_that_an_earlier_release_gave_it(site: Site) -> None:

@@ -61,6 +61,9 @@ def list_bases(user: User = None, as_json: Json = False) -> None:
                 base.get("lastError"),
             )
         screen().print(table)
+        for base in bases:
+            for notice in base.get("notices", []):
+                say(f"{base['id']}: {notice}")
 
     run(work)
 

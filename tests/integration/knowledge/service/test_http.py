@@ -23,6 +23,7 @@ async def test_a_declared_base_is_synced_at_start_and_shown(client: httpx.AsyncC
         "documentCount": 2,
         "state": "idle",
         "lastError": None,
+        "notices": [],
         "refreshSchedule": "0 * * * *",
         "source": docs.as_uri(),
         "extensions": [".md", ".txt"],

@@ -1,5 +1,6 @@
 """A knowledge base inside the service, and how lists show it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -41,7 +42,8 @@ class KnowledgeBase:
 @dataclass(slots=True, frozen=True)
 class BaseView:
     """A base as ``GET /api/knowledge-bases`` shows it. ``document_count`` counts source files; ``state`` is
-    that of its syncs; ``last_error`` is the error of the latest finished sync, if it failed."""
+    that of its syncs; ``last_error`` is the error of the latest finished sync, if it failed.
+    ``notices`` are what its people should know about its source."""
 
     id: str
     name: str
@@ -54,3 +56,4 @@ class BaseView:
     source: str
     state: State
     last_error: str | None
+    notices: Sequence[str]

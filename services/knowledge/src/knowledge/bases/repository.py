@@ -8,6 +8,7 @@ import asyncpg
 from common.errors import NotFound
 from common.postgres import Connection
 from knowledge.bases.records import BaseView, KnowledgeBase, largest_overlap
+from knowledge.sources import Repository
 
 GET_BASE = """
 SELECT id, name, description, source, version, extensions, include, exclude, chunk_size, chunk_overlap,
@@ -97,7 +98,8 @@ SELECT base.id, base.name, base.description, base.version, base.refresh_schedule
        (SELECT count(DISTINCT chunk.metadata ->> 'sourceFile') FROM knowledge_embeddings AS chunk
         WHERE chunk.knowledge_base_id = base.id AND chunk.version = base.version) AS document_count,
        coalesce(pending.state, CASE WHEN ended.status = 'failed' THEN 'failed' ELSE 'idle' END) AS state,
-       ended.error AS last_error
+       ended.error AS last_error,
+       coalesce(found.result -> 'notices', '[]'::jsonb) AS notices
 FROM knowledge_bases AS base
 LEFT JOIN knowledge_sync_state AS state ON state.knowledge_base_id = base.id
 LEFT JOIN LATERAL (
@@ -111,6 +113,11 @@ LEFT JOIN LATERAL (
     WHERE sync.knowledge_base_id = base.id AND sync.status IN ('completed', 'failed')
     ORDER BY sync.created_at DESC LIMIT 1
 ) AS ended ON true
+LEFT JOIN LATERAL (
+    SELECT sync.result FROM knowledge_syncs AS sync
+    WHERE sync.knowledge_base_id = base.id AND sync.result ? 'notices'
+    ORDER BY sync.created_at DESC LIMIT 1
+) AS found ON found.result ->> 'source' = base.source
 WHERE ($2::text IS NULL OR base.id = $2) AND (base.public OR base.owner = $1)
 ORDER BY base.id
 """
@@ -143,12 +150,33 @@ async def list_scheduled(connection: Connection) -> Sequence[KnowledgeBase]:
     return [_base(row) for row in await connection.fetch(LIST_SCHEDULED)]
 
 
-LIST_SOURCES = "SELECT id, source FROM knowledge_bases ORDER BY id"
+LIST_SOURCES = """
+SELECT base.id, base.source, found.result -> 'repository' AS repository
+FROM knowledge_bases AS base
+LEFT JOIN LATERAL (
+    SELECT sync.result FROM knowledge_syncs AS sync
+    WHERE sync.knowledge_base_id = base.id AND sync.result ? 'repository'
+    ORDER BY sync.created_at DESC LIMIT 1
+) AS found ON found.result ->> 'source' = base.source
+ORDER BY base.id
+"""
 
 
-async def list_sources(connection: Connection) -> Sequence[tuple[str, str]]:
-    """Id and source of every base."""
-    return [(row["id"], row["source"]) for row in await connection.fetch(LIST_SOURCES)]
+async def list_sources(connection: Connection) -> Sequence[tuple[str, str, Repository | None]]:
+    """Id and source of every base, and the repository that was last found there."""
+    rows = await connection.fetch(LIST_SOURCES)
+    return [(row["id"], row["source"], _repository(row["repository"])) for row in rows]
+
+
+GET_REPOSITORY = """
+SELECT CASE WHEN result ->> 'source' = $2 THEN result -> 'repository' END AS repository
+FROM knowledge_syncs WHERE knowledge_base_id = $1 AND result ? 'repository' ORDER BY created_at DESC LIMIT 1
+"""
+
+
+async def get_repository(connection: Connection, base_id: str, source: str) -> Repository | None:
+    """The repository that the base's last sync found at ``source``."""
+    return _repository(await connection.fetchval(GET_REPOSITORY, base_id, source))
 
 
 LIST_NEVER_SYNCED = """
@@ -172,6 +200,10 @@ LOCK_REGISTRY = "SELECT pg_advisory_xact_lock(hashtextextended('knowledge.regist
 async def lock_registry(connection: Connection) -> None:
     """Serialises processes that start at the same time: they seed the registry one after the other."""
     await connection.execute(LOCK_REGISTRY)
+
+
+def _repository(value: Any) -> Repository | None:
+    return Repository(value["name"], value["id"]) if value else None
 
 
 def _base(row: asyncpg.Record) -> KnowledgeBase:

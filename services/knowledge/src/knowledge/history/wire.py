@@ -22,6 +22,7 @@ def sync_json(sync: SyncRecord) -> dict[str, Any]:
         "mode": sync.mode,
         "trigger": sync.reason,
         "type": result.get("type"),
+        "notices": result.get("notices", []),
         "commit": result.get("sha"),
         **{name: result.get(name, 0) if done else None for name in counts},
         "versionsRemoved": result.get("versionsRemoved", []),

@@ -103,7 +103,7 @@ def folders_of(bases: list[KnowledgeBase]) -> list[Path]:
 
 
 def _absolute(definition: Definition, file: Path) -> Definition:
-    if "://" in definition.source:
+    if "://" in definition.source or definition.source.startswith("git@"):
         return definition
     folder = (file.resolve().parent / definition.source).resolve()
     return definition.model_copy(update={"source": folder.as_uri()})

@@ -24,12 +24,23 @@ class SourceFile:
 
 
 @dataclass(slots=True, frozen=True)
+class Repository:
+    """A repository as its server calls it now: ``<host>/<path>``, without ``.git``. ``id``: GitHub's number,
+    which renaming and moving don't change; ``None`` if it isn't known."""
+
+    name: str
+    id: int | None = None
+
+
+@dataclass(slots=True, frozen=True)
 class Known:
     """What a base already has. Files at ``paths`` have rows. A file isn't read while its content has the hash
-    that ``contents`` gives for its path. ``fresh``: nothing that a process remembers is believed."""
+    that ``contents`` gives for its path. ``repository`` is the one that was last read. ``fresh``: nothing
+    that a process remembers is believed."""
 
     paths: Collection[str] = frozenset()
     contents: Mapping[str, str] = field(default_factory=dict)
+    repository: Repository | None = None
     fresh: bool = False
 
 
@@ -38,9 +49,11 @@ NOTHING_KNOWN = Known()
 
 @dataclass(slots=True, frozen=True)
 class Findings:
-    """What a source has shown of itself, besides its files. ``notices``: what its people should know."""
+    """What a source has shown of itself, besides its files. ``notices``: what its people should know.
+    ``repository``: the one that is read, if it is one."""
 
     notices: tuple[str, ...] = ()
+    repository: Repository | None = None
 
 
 class FileRefused(Exception):
@@ -71,6 +84,6 @@ class Source(Protocol):
         """
         ...
 
-    def findings(self) -> Findings:
-        """What has been found so far; all of it once the files are listed."""
+    async def findings(self) -> Findings:
+        """What was found when the newest commit was asked for."""
         ...

@@ -69,8 +69,8 @@ class CheckedPaths:
     async def prepare(self, files: Sequence[SourceFile], commit: str) -> None:
         await self.source.prepare([file for file in files if file.path not in self._refused], commit)
 
-    def findings(self) -> Findings:
-        return self.source.findings()
+    async def findings(self) -> Findings:
+        return await self.source.findings()
 
     async def read(self, file: SourceFile, commit: str) -> bytes:
         if file.path in self._refused:

@@ -1,6 +1,7 @@
 """Parses the text of a base's ``source``. Pure."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -159,6 +160,23 @@ def _github(source: str, segments: list[str], host: str) -> GitHubLocation:
             branch = named[0] if named else "main"
             return GitHubLocation(owner, repository, branch, "/".join(named[1:]), host)
     raise Invalid(f"source {source!r} names no GitHub repository, branch and path", code="invalid_source")
+
+
+def is_repository_name(name: str) -> bool:
+    """Whether ``name`` is ``<owner>/<repository>``."""
+    owner, _, repository = name.partition("/")
+    return all(_SEGMENT.fullmatch(part) and part not in (".", "..") for part in (owner, repository))
+
+
+def on_github(location: GitLocation, hosts: Collection[str]) -> GitHubLocation | None:
+    """The same repository for GitHub's API, if the remote is on one of GitHub's ``hosts``, and no wiki."""
+    parts = urlsplit(location.url)
+    segments = parts.path.strip("/").removesuffix(".git").split("/")
+    if parts.netloc not in hosts or len(segments) != 2 or _wiki(segments):
+        return None
+    if not is_repository_name("/".join(segments)):
+        return None
+    return GitHubLocation(segments[0], segments[1], location.branch or "main", location.path, parts.netloc)
 
 
 def _wiki(segments: list[str]) -> str:

@@ -14,7 +14,14 @@ from knowledge.sources.folder.source import FolderSource
 from knowledge.sources.git.source import GitMemory, GitSource
 from knowledge.sources.github.access import GitHubAccess
 from knowledge.sources.github.source import GitHubSource
-from knowledge.sources.location import GitHubLocation, GitLocation, Location, SitemapLocation, parse_source
+from knowledge.sources.location import (
+    GitHubLocation,
+    GitLocation,
+    Location,
+    SitemapLocation,
+    on_github,
+    parse_source,
+)
 from knowledge.sources.selection import Selection
 from knowledge.sources.website.pages import PageMemory
 from knowledge.sources.website.source import WebsiteSource
@@ -75,12 +82,15 @@ class Sources:
         if isinstance(location, GitHubLocation):
             yield GitHubSource(self.fetcher, self.github, location, limits.file_bytes, known)
         elif isinstance(location, GitLocation):
+            same = on_github(location, self.github.hosts())
             async with GitSource(
                 self.fetcher,
                 self.git_memory,
                 location,
                 max_bytes=limits.total_bytes,
                 max_file_bytes=limits.file_bytes,
+                known=known,
+                on_github=GitHubSource(self.fetcher, self.github, same, 0, known) if same else None,
             ) as remote:
                 yield remote
         elif isinstance(location, SitemapLocation):

@@ -25,7 +25,7 @@ from knowledge.sync.progress import Progress
 from knowledge.sync.records import Plan, SyncResult
 from knowledge.sync.report import report_of
 from knowledge.sync.reporting import Reporter
-from knowledge.sync.wire import history_of
+from knowledge.sync.wire import findings_json, history_of
 
 TRANSACTION_SECONDS = 3600.0
 MOST_PATHS = 100
@@ -95,7 +95,7 @@ async def finish_unchanged(
     async with transaction(pool) as connection:
         await lease.hold(connection)
         sequence = await bases.update_sequence(connection, base.id)
-        await repository.update_finished(connection, sync_id, result=history_of(result), error=None)
+        await repository.update_finished(connection, sync_id, result=_record_of(base, result), error=None)
         await base_facts.append(connection, base.id, facts.completed(sync_id, base, result), sequence)
 
 
@@ -132,6 +132,10 @@ def failure_of(plan: Plan) -> str:
         f"{len(failures)} of {len(plan.files)} files could not be read; their old content is kept and the "
         f"commit is not advanced. First: {first.path}: {first.reason}"
     )
+
+
+def _record_of(base: KnowledgeBase, result: SyncResult) -> dict[str, object]:
+    return history_of(result) | findings_json(base.source, result.findings)
 
 
 async def _record_state(connection: Connection, change: Change, count: int) -> None:
@@ -173,7 +177,7 @@ async def _record_outcome(
 ) -> None:
     base, failures = change.base, change.plan.failures()
     files = report_of(change.plan, change.stored.files)
-    record = history_of(result)
+    record = _record_of(base, result)
     reason = failure_of(change.plan) if failures else None
     sequence = await bases.update_sequence(connection, base.id)
     await repository.update_finished(

@@ -8,6 +8,7 @@ from knowledge.bases.records import KnowledgeBase
 from knowledge.content.chunks.records import Chunk
 from knowledge.content.files.records import FileState
 from knowledge.requests.records import Reason
+from knowledge.sources import Findings
 
 
 @dataclass(slots=True, frozen=True)
@@ -43,7 +44,7 @@ class Plan:
 @dataclass(slots=True, frozen=True)
 class SyncResult:
     """What a sync did. The counts are files, and chunks written, deleted, or moved within their file;
-    ``versions_removed`` were made by another model."""
+    ``versions_removed`` were made by another model. ``findings`` are its source's, if this sync asked it."""
 
     type: SyncType
     sha: str
@@ -54,3 +55,4 @@ class SyncResult:
     chunks_removed: int = 0
     chunks_moved: int = 0
     versions_removed: tuple[str, ...] = ()
+    findings: Findings | None = field(default=None, compare=False)

@@ -39,7 +39,7 @@ def reads_pages(base: KnowledgeBase) -> bool:
 def known_of(stored: Stored, *, everything: bool, fresh: bool) -> Known:
     """What a source need not read, and what is stored of it."""
     contents = {} if everything else contents_in_place(stored)
-    return Known(frozenset(stored.files), contents, fresh)
+    return Known(frozenset(stored.files), contents, fresh=fresh)
 
 
 def contents_in_place(stored: Stored) -> dict[str, str]:

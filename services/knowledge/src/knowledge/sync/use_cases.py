@@ -18,7 +18,7 @@ from knowledge.content.files.rules import content_key
 from knowledge.content.indexes.rules import fingerprint_of
 from knowledge.content.lease import hold_base
 from knowledge.content.use_cases import get_stored
-from knowledge.sources import Known, SourceFile
+from knowledge.sources import Findings, Known, SourceFile
 from knowledge.sync import applying, facts, metrics, repository, rules
 from knowledge.sync.reading import Reader, Reading
 from knowledge.sync.records import SyncResult, SyncRun
@@ -105,28 +105,31 @@ async def _sync(deps: SyncDeps, run: SyncRun, held: Held, watch: Watch) -> SyncR
     async with deps.sources.open(run.base.source, rules.selection_of(run.base), known) as source:
         with tracer().start_as_current_span("knowledge.list_source"):
             commit = await source.newest_commit()
+            findings = await source.findings()
         limits, model = deps.sources.limits, deps.embedder.model
         wanted = rules.wanted_index(run.base, model, limits.file_bytes, commit)
         work = Work(deps, run, source, commit, wanted, await get_stored(deps.pool, run.base))
         if run.mode != "full" and rules.is_current(work.stored, wanted):
-            result = SyncResult("skipped", commit)
+            result = SyncResult("skipped", commit, findings=findings)
             await applying.finish_unchanged(deps.pool, held.lease, run.id, run.base, result)
             return result
-        return await _bring_up_to_date(work, held, watch)
+        return await _bring_up_to_date(work, findings, held, watch)
 
 
 async def _known(deps: SyncDeps, run: SyncRun) -> Known:
     """What the source is told of the base. Only a website decides by it which texts it keeps."""
     fresh = run.mode == "full"
     if not rules.reads_pages(run.base):
-        return Known(fresh=fresh)
+        async with deps.pool.acquire() as connection:
+            repository = await bases.get_repository(connection, run.base.id, run.base.source)
+        return Known(repository=repository, fresh=fresh)
     stored = await get_stored(deps.pool, run.base)
     fingerprint = fingerprint_of(run.base, deps.embedder.model, deps.sources.limits.file_bytes)
     everything = fresh or not stored.is_made_with(fingerprint)
     return rules.known_of(stored, everything=everything, fresh=fresh)
 
 
-async def _bring_up_to_date(work: Work, held: Held, watch: Watch) -> SyncResult:
+async def _bring_up_to_date(work: Work, findings: Findings, held: Held, watch: Watch) -> SyncResult:
     pool, run, stored = work.deps.pool, work.run, work.stored
     report = Reporter(pool, held.lease, run.id, run.base.id, watch)
     with tracer().start_as_current_span("knowledge.list_source"):
@@ -152,6 +155,7 @@ async def _bring_up_to_date(work: Work, held: Held, watch: Watch) -> SyncResult:
             plan.added,
             plan.modified,
             plan.removed,
+            findings=findings,
         ),
     )
     await held.stop_renewing()

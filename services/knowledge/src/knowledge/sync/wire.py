@@ -3,6 +3,7 @@
 from typing import Any, get_args
 
 from contracts.knowledge import SyncType
+from knowledge.sources import Findings
 from knowledge.sync.records import SyncResult
 
 _COUNTS = {"added": "added", "modified": "modified", "removed": "removed", "chunks_created": "chunksCreated"}
@@ -27,6 +28,15 @@ def job_result_of(result: SyncResult) -> dict[str, object]:
     if result.type != "skipped":
         shown |= {name: getattr(result, field) for field, name in _COUNTS.items()}
     return shown
+
+
+def findings_json(source: str, findings: Findings | None) -> dict[str, object]:
+    """What the history keeps of a ``source``; the registry and webhooks look there for it."""
+    if findings is None:
+        return {}
+    found = findings.repository
+    repository = {"name": found.name, "id": found.id} if found else None
+    return {"source": source, "notices": findings.notices, "repository": repository}
 
 
 def history_of(result: SyncResult) -> dict[str, object]:

@@ -44,12 +44,18 @@ async def receive_from_github(
     if not delivery or not event:
         raise Invalid("X-GitHub-Delivery and X-GitHub-Event are required")
     asked: list[tuple[str, str]] = []
+    reason = None if event == "push" else "only pushes sync bases"
     if event == "push":
         payload = _parse(body, request.headers.get("content-type", ""))
-        if not payload.deleted:
-            asked = await sync_touched(resources.pool, payload.push(), delivery)
+        push = payload.push()
+        if payload.deleted:
+            reason = f"{push.ref} was deleted"
+        else:
+            asked = await sync_touched(resources.pool, push, delivery)
+            if not asked:
+                reason = f"no base reads what was pushed to {push.ref} of {push.host}/{push.repository}"
     syncs = [{"knowledgeBaseId": base_id, "jobId": job_id} for base_id, job_id in asked]
-    return data({"event": event, "syncs": syncs})
+    return data({"event": event, "syncs": syncs, "reason": reason})
 
 
 def _parse(body: bytes, content_type: str) -> PushPayload:

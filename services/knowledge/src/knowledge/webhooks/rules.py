@@ -4,10 +4,11 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from common.errors import PermanentError
+from knowledge.sources import Repository
 from knowledge.sources.location import GitHubLocation, GitLocation, parse_source
+from knowledge.sources.moves import place_of
 from knowledge.sources.selection import below
 from knowledge.webhooks.records import Push
 
@@ -42,23 +43,26 @@ def touched_paths(commits: Sequence[tuple[str, ...]], *, rewritten: bool) -> fro
     return frozenset(path for commit in commits for path in commit)
 
 
-def concerns(push: Push, source: str) -> bool:
+def concerns(push: Push, source: str, found: Repository | None = None) -> bool:
     """Whether the base with this source may have changed: the same repository and branch (or tag), and a
-    touched path below its own, by whole segments."""
+    touched path below its own, by whole segments. ``found`` is the repository that was last read there: it is
+    the same if GitHub's number is, or the name, after it was renamed."""
     try:
         location = parse_source(source)
     except PermanentError:
         return False
     if isinstance(location, GitHubLocation):
-        named = (location.host, f"{location.owner}/{location.repository}")
+        named = f"{location.host}/{location.owner}/{location.repository}"
         branch = location.branch
     elif isinstance(location, GitLocation):
-        parts = urlsplit(location.url)
-        named = (parts.netloc, parts.path.strip("/").removesuffix(".git"))
+        named = place_of(location.url)
         branch = location.branch or push.default_branch
     else:
         return False
-    if (named[0], named[1].casefold()) != (push.host, push.repository.casefold()):
+    names = {named.casefold(), found.name.casefold() if found else ""}
+    is_same = found is not None and found.id is not None and found.id == push.repository_id
+    is_same = is_same and named.startswith(f"{push.host}/")  # each host has numbers of its own
+    if not is_same and f"{push.host}/{push.repository}".casefold() not in names:
         return False
     if push.ref not in (_BRANCH + branch, _TAG + branch):
         return False

@@ -24,7 +24,9 @@ async def sync_touched(pool: Pool, push: Push, delivery: str) -> list[tuple[str,
     """
     async with transaction(pool) as connection:
         touched = [
-            base_id for base_id, source in await bases.list_sources(connection) if concerns(push, source)
+            base_id
+            for base_id, source, found in await bases.list_sources(connection)
+            if concerns(push, source, found)
         ]
         asked = [
             (

@@ -19,6 +19,7 @@ class _Payload(BaseModel):
 
 class Repository(_Payload):
     full_name: Annotated[str, Field(min_length=3)]
+    id: int | None = None
     html_url: str = f"https://{GITHUB}"
     default_branch: str = "main"
 
@@ -54,4 +55,4 @@ class PushPayload(_Payload):
         commits = [commit.paths() for commit in self.commits]
         paths = touched_paths(commits, rewritten=self.created or self.forced)
         at = self.repository
-        return Push(at.full_name, self.ref, paths, at.host(), at.default_branch)
+        return Push(at.full_name, self.ref, paths, at.host(), at.default_branch, at.id)

@@ -44,7 +44,7 @@ class FolderSource:
     async def prepare(self, files: Sequence[SourceFile], commit: str) -> None:
         """Does nothing: the files are already here."""
 
-    def findings(self) -> Findings:
+    async def findings(self) -> Findings:
         return Findings()
 
     async def read(self, file: SourceFile, commit: str) -> bytes:

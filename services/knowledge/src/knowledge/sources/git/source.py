@@ -9,14 +9,17 @@ unchanged remote costs one GET.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from common.errors import NotFound, TransientError
+from common.errors import NotFound, TakaroError, TransientError
 from knowledge.documents import FileUnreadable
-from knowledge.sources import FileRefused, Findings, SourceFile
+from knowledge.sources import NOTHING_KNOWN, FileRefused, Findings, Known, Repository, SourceFile
 from knowledge.sources.git.advertisement import Advertised, ask
 from knowledge.sources.git.program import Git, GitFailed, end
 from knowledge.sources.location import GitLocation
+from knowledge.sources.moves import findings_of, place_of
 from knowledge.sources.selection import below
 from knowledge.sources.work_folder import WorkFolder
 from knowledge.web.fetching import Fetcher
@@ -47,15 +50,31 @@ class GitMemory:
             self._commits.popitem(last=False)
 
 
+class Identified(Protocol):
+    """A repository that can say what it is."""
+
+    async def identify(self) -> Repository | None: ...
+
+
 class GitSource:
     """A path of a branch. Use it in ``async with``: what it fetches is kept in a separate folder until the
     exit."""
 
     def __init__(
-        self, fetcher: Fetcher, memory: GitMemory, at: GitLocation, *, max_bytes: int, max_file_bytes: int
+        self,
+        fetcher: Fetcher,
+        memory: GitMemory,
+        at: GitLocation,
+        *,
+        max_bytes: int,
+        max_file_bytes: int,
+        known: Known = NOTHING_KNOWN,
+        on_github: Identified | None = None,
     ) -> None:
+        """``on_github`` is the same repository at GitHub's API, if it is there."""
         self._fetcher, self._memory, self._at = fetcher, memory, at
         self._max_bytes, self._max_file_bytes = max_bytes, max_file_bytes
+        self._known, self._on_github = known, on_github
         self._folder: WorkFolder | None = None
         self._advertised: Advertised | None = None
         self._git: Git | None = None
@@ -117,8 +136,17 @@ class GitSource:
             await self._fetch(git, head, "--depth=1")
         self._sizes = await _blobs(git)
 
-    def findings(self) -> Findings:
-        return Findings()
+    async def findings(self) -> Findings:
+        """Where the repository is now. ``on_github`` is asked for its number if that isn't known yet, if it
+        has moved, and by a full sync."""
+        before, now = place_of(self._at.url), place_of((await self._ask()).url)
+        known, found = self._known.repository, Repository(now)
+        if known and known.name.casefold() == now.casefold() and not self._known.fresh:
+            found = known
+        if self._on_github and found.id is None:
+            with suppress(TakaroError):  # the files are what matters
+                found = await self._on_github.identify() or found
+        return findings_of(before, found, known)
 
     async def read(self, file: SourceFile, commit: str) -> bytes:
         size = self._sizes.get(file.content_sha)
@@ -149,13 +177,17 @@ class GitSource:
 
     async def _fetched(self) -> tuple[Git, str]:
         """The repository with the head's trees, at least one commit deep."""
-        if self._advertised is None:
-            self._advertised = await ask(self._fetcher, self._at)
+        advertised = await self._ask()
         if self._git is None:
             git = await self._create("blobless")
-            await self._fetch(git, self._advertised.head, "--depth=1", "--filter=blob:none")
+            await self._fetch(git, advertised.head, "--depth=1", "--filter=blob:none")
             self._git = git
-        return self._git, self._advertised.head
+        return self._git, advertised.head
+
+    async def _ask(self) -> Advertised:
+        if self._advertised is None:
+            self._advertised = await ask(self._fetcher, self._at)
+        return self._advertised
 
     async def _create(self, name: str) -> Git:
         if self._folder is None or self._advertised is None:

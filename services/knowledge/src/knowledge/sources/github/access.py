@@ -55,6 +55,10 @@ class GitHubAccess:
         """The operator's own addresses, which may be private."""
         return (self.api_url, self.raw_url)
 
+    def hosts(self) -> frozenset[str]:
+        """The hosts whose repositories can be asked for."""
+        return frozenset((GITHUB, _web_host(self.api_url)))
+
     def site_of(self, location: GitHubLocation) -> GitHubSite:
         """Raises ``Forbidden`` for a host other than that of the settings."""
         host = _web_host(self.api_url)

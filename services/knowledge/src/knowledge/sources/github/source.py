@@ -6,16 +6,21 @@ force-pushes. A content is accepted only if its blob hash is the listed one.
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
+
+import structlog
 
 from common.errors import NotFound, PermanentError, TakaroError, TransientError
 from knowledge.documents import FileUnreadable
-from knowledge.sources import NOTHING_KNOWN, FileRefused, Findings, Known, SourceFile
+from knowledge.sources import NOTHING_KNOWN, FileRefused, Findings, Known, Repository, SourceFile
 from knowledge.sources.github.access import GitHubAccess, GitHubSite
-from knowledge.sources.location import GitHubLocation
+from knowledge.sources.location import GitHubLocation, is_repository_name
+from knowledge.sources.moves import findings_of
 from knowledge.sources.selection import below, git_blob_sha, is_git_hash
 from knowledge.waiting.later import RateLimited
 from knowledge.web.fetching import Fetched, Fetcher, TooLarge
+
+log = structlog.get_logger()
 
 _REGULAR_FILES = ("100644", "100755")
 _JSON = "application/vnd.github+json"
@@ -38,6 +43,8 @@ class GitHubSource:
         self._fetcher, self._access, self._at = fetcher, access, location
         self._site: GitHubSite = access.site_of(location)
         self._max_file_bytes, self._known = max_file_bytes, known
+        self._name = f"{location.owner}/{location.repository}"
+        self._moved = False
 
     async def newest_commit(self) -> str:
         params = {"sha": self._at.branch, "per_page": "1"}
@@ -63,13 +70,32 @@ class GitHubSource:
     async def prepare(self, files: Sequence[SourceFile], commit: str) -> None:
         """Does nothing: here each file is a separate request."""
 
-    def findings(self) -> Findings:
-        return Findings()
+    async def findings(self) -> Findings:
+        """GitHub is asked for the repository if it isn't known yet, if it has moved, and by a full sync."""
+        known, named = self._known.repository, f"{self._at.host}/{self._name}"
+        is_known = known is not None and known.id and known.name.casefold() == named.casefold()
+        if is_known and not self._moved and not self._known.fresh:
+            return Findings(repository=known)
+        try:
+            found = await self.identify()
+        except TakaroError as error:  # the files are what matters
+            log.info("repository not identified", source=str(self._at), reason=error.reason)
+            found = None
+        return findings_of(named, found, known)
+
+    async def identify(self) -> Repository | None:
+        """The repository, after GitHub's redirects; what else is read of it is read by its present name."""
+        value = await self._api("", {}, conditional=True)
+        number, name = (value.get("id"), value.get("full_name")) if isinstance(value, dict) else (None, None)
+        if not isinstance(number, int) or not isinstance(name, str) or not is_repository_name(name):
+            return None
+        self._name = name
+        return Repository(f"{self._at.host}/{name}", number)
 
     async def read(self, file: SourceFile, commit: str) -> bytes:
-        at, site = self._at, self._site
+        site = self._site
         if site.raw_url:
-            url = f"{site.raw_url}/{at.owner}/{at.repository}/{commit}/{quote(file.path)}"
+            url = f"{site.raw_url}/{self._name}/{commit}/{quote(file.path)}"
         else:
             url = self._url(f"git/blobs/{file.content_sha}")
         try:
@@ -112,7 +138,7 @@ class GitHubSource:
         return listing
 
     def _url(self, what: str) -> str:
-        return f"{self._site.api_url}/repos/{self._at.owner}/{self._at.repository}/{what}"
+        return f"{self._site.api_url}/repos/{self._at.owner}/{self._at.repository}/{what}".rstrip("/")
 
     async def _api(self, what: str, params: dict[str, str], *, conditional: bool = False) -> Any:
         """The JSON of an answer. ``conditional``: sent with the last answer's ETag; an unchanged answer
@@ -125,6 +151,7 @@ class GitHubSource:
             answer = await self._get(url, params, headers=headers, max_bytes=MAX_LISTING_BYTES)
         except TooLarge as error:
             raise PermanentError(str(error), code="source_too_large") from error
+        self._moved = self._moved or urlsplit(answer.url).path != urlsplit(url).path
         if answer.status == 304 and known:
             return known[1]
         if answer.status == 404:

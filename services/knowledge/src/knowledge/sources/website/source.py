@@ -98,7 +98,7 @@ class WebsiteSource:
     async def prepare(self, files: Sequence[SourceFile], commit: str) -> None:
         """Does nothing: whatever will be read is here already."""
 
-    def findings(self) -> Findings:
+    async def findings(self) -> Findings:
         return Findings(tuple(self._listing.notices()))
 
     async def read(self, file: SourceFile, commit: str) -> bytes:
