@@ -58,8 +58,9 @@ async def list_messages(
 
 
 # One round trip for any number of messages and conversations:
-#   appended  leaves out ids that exist, so that every count below is right; a subquery, because a join may
-#             read the whole table;
+#   appended  leaves out ids that exist, so that every count below is right. A subquery, because a join may
+#             read the whole table; not `IS NULL`, which the planner takes to be true of hardly any row, and
+#             then compares each row with each in the joins below;
 #   counted   is the one part that waits for the conversations' rows, and nothing returns to them. A statement
 #             that locks a row first and changes it afterwards looks for the version that it saw before it
 #             waited, and waits there for those who wait for it. The clock is read when the wait is over, so
@@ -74,7 +75,7 @@ WITH appended AS MATERIALIZED (
                 $9::text[]) WITH ORDINALITY
          AS t(id, conversation_id, role, content, tool_calls, tool_results, token_count, latency_ms, model,
               place)
-    WHERE (SELECT 1 FROM messages AS m WHERE m.id = t.id) IS NULL
+    WHERE coalesce((SELECT false FROM messages AS m WHERE m.id = t.id), true)
 ), counted AS (
     UPDATE conversations AS c
     SET event_sequence = c.event_sequence + a.messages,
