@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from common.errors import TransientError
-from knowledge.sync.reading import FILES_AT_ONCE
+from knowledge.sync.reading import CONTENTS_AT_ONCE
 from tests.integration.knowledge.conftest import Harness
 
 PAGES = 150
@@ -41,7 +41,7 @@ async def test_files_are_read_while_others_are_embedded(harness: Harness) -> Non
 
     async def embed(texts: Any, *, urgent: bool = False) -> Any:
         async with asyncio.timeout(10):
-            while harness.github.calls["raw"] < 2 * FILES_AT_ONCE:  # noqa: ASYNC110 - counted by another thread
+            while harness.github.calls["raw"] < CONTENTS_AT_ONCE:  # noqa: ASYNC110 - counted by another thread
                 await asyncio.sleep(0.005)
         return await real(texts, urgent=urgent)
 

@@ -222,11 +222,14 @@ def test_progress_tells_rate_and_time_left() -> None:
     progress = Progress(files_to_read=10)
     assert progress.seconds_left() is None
     progress.phase_began -= 10
+    progress.add_read(8, 4)
+    progress.add_read(2, 0)
     progress.add_embedded(["x" * 8, "y" * 9])
     assert (progress.chunks_embedded, progress.tokens, progress.rate()) == (2, 2 + 3, 0.2)
-    progress.underway = 4
+    assert progress.to_json()["filesRead"] == 4, "half of the chunks of eight files"
     assert progress.seconds_left() == pytest.approx(15, abs=0.5)
-    progress.files_read, progress.underway = 10, 0
+    progress.add_embedded(["z", "z"])
+    assert progress.to_json()["filesRead"] == 10
     assert progress.seconds_left() == 0
     progress.begin_writing(200)
     assert (progress.done, progress.seconds_left()) == (False, None), "the longest part is yet to come"

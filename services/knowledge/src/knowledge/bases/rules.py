@@ -46,6 +46,8 @@ def check_definition(base: KnowledgeBase, roots: Sequence[Path]) -> None:
     else:
         if isinstance(location, FolderLocation) and not _is_below(location.path, roots):
             details["source"] = ["a folder of this machine must lie below LOCAL_SOURCES_ROOT"]
+            if not roots:
+                details["source"] += ["it isn't set: the service's operator names the folders there"]
     if base.chunk_overlap > largest_overlap(base.chunk_size):
         details["chunkOverlap"] = ["must be at most half of chunkSize"]
     if details:

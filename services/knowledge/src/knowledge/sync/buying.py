@@ -15,8 +15,8 @@ from knowledge.content.cache import repository as cache_repository
 from knowledge.content.chunks.records import Chunk
 from knowledge.embeddings import Embedder
 
-Bought = Callable[[Sequence[str], int], Awaitable[None]]
-"""Called for each batch, with its texts and the number of texts in flight or still to be bought."""
+Bought = Callable[[Sequence[str]], None]
+"""Called with the texts of each batch, as soon as their embeddings are stored."""
 
 
 class Buyer:
@@ -26,8 +26,8 @@ class Buyer:
     failed. Only a cancellation doesn't wait.
     """
 
-    def __init__(self, pool: Pool, embedder: Embedder) -> None:
-        self._pool, self._embedder = pool, embedder
+    def __init__(self, pool: Pool, embedder: Embedder, bought: Bought) -> None:
+        self._pool, self._embedder, self._bought = pool, embedder, bought
         self._wanted: dict[bytes, str] = {}
         self._under_way: dict[asyncio.Task[None], dict[bytes, str]] = {}
 
@@ -42,28 +42,33 @@ class Buyer:
                 task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
-    async def want(self, chunks: Sequence[Chunk]) -> None:
-        """Add the texts of ``chunks`` whose embeddings are neither in the cache nor in flight."""
+    async def want(self, chunks: Sequence[Chunk]) -> int:
+        """Add the texts of ``chunks`` whose embeddings are neither in the cache nor in flight. Returns their
+        number."""
         texts = {chunk.content_hash: chunk.content for chunk in chunks}
         if not texts:
-            return
+            return 0
         async with self._pool.acquire() as connection:
             await cache_repository.update_cache_used(connection, self._embedder.model, list(texts))
             known = await cache_repository.list_cached_hashes(connection, self._embedder.model, list(texts))
         known.update(*self._under_way.values())
+        before = len(self._wanted)
         self._wanted.update((key, text) for key, text in texts.items() if key not in known)
+        return len(self._wanted) - before
 
-    async def buy(self, told: Bought, *, rest: bool) -> None:
+    async def buy(self, report: Callable[[], Awaitable[None]], *, rest: bool) -> None:
         """Embed full batches of the wanted texts; with ``rest`` embed all of them and wait for the answers.
 
-        Raises what the embedder raised for a batch, of this call or of an earlier one.
+        Calls ``report`` between them. Raises what the embedder raised for a batch, of this call or of an
+        earlier one.
         """
         size, concurrency = self._embedder.batch_size, self._embedder.concurrency
         while True:
             for task in [task for task in self._under_way if task.done()]:
-                batch = self._under_way.pop(task)
+                del self._under_way[task]
                 task.result()
-                await told(list(batch.values()), self._to_come(rest))
+                if self._under_way or self._wanted:
+                    await report()
             to_start = len(self._wanted) >= size or (rest and self._wanted)
             if to_start and len(self._under_way) < concurrency:
                 batch = dict(islice(self._wanted.items(), size))
@@ -75,12 +80,9 @@ class Buyer:
             else:
                 return
 
-    def _to_come(self, rest: bool) -> int:
-        size, wanted = self._embedder.batch_size, len(self._wanted)
-        return sum(map(len, self._under_way.values())) + (wanted if rest else wanted // size * size)
-
     async def _buy_one(self, batch: dict[bytes, str]) -> None:
         vectors = await self._embedder.embed(list(batch.values()))
         async with self._pool.acquire() as connection:
             await register_binary(connection)
             await cache_repository.insert_cached(connection, self._embedder.model, list(batch), vectors)
+        self._bought(list(batch.values()))

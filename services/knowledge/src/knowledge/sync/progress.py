@@ -1,6 +1,7 @@
 """A sync's progress."""
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,14 +13,13 @@ from knowledge.embeddings import estimate_tokens
 @dataclass(slots=True)
 class Progress:
     """Counts so far. First files are read and their chunks embedded; then rows are written, as fast as the
-    index takes them. ``underway`` is the share of files that are read and partly embedded; ``rows_under_way``
-    are rows that the current COPY has written."""
+    index takes them. ``files_read`` are those whose chunks are embedded; ``rows_under_way`` are rows that the
+    current COPY has written."""
 
     files_read: int = 0
     files_to_read: int = 0
     chunks_embedded: int = 0
     tokens: int = 0
-    underway: float = 0
     rows_written: int = 0
     rows_under_way: int = 0
     rows_to_write: int = 0
@@ -27,6 +27,10 @@ class Progress:
     phase_began: float = field(default_factory=time.monotonic)
     rows_seen: float = 0
     """When the number of rows last grew: Postgres writes and counts them by the thousand."""
+    _ahead: deque[tuple[int, int]] = field(default_factory=deque)
+    """Files and chunks that will be done together, each as the total by then."""
+    _behind: int = 0
+    """Chunks of the files that are done."""
 
     @property
     def done(self) -> bool:
@@ -37,6 +41,13 @@ class Progress:
         """Count these embedded texts."""
         self.chunks_embedded += len(texts)
         self.tokens += estimate_tokens(texts)
+        self._count_files()
+
+    def add_read(self, files: int, texts: int) -> None:
+        """Count ``files`` that are read, once ``texts`` more are embedded."""
+        before, embedded = self._ahead[-1] if self._ahead else (self.files_read, self._behind)
+        self._ahead.append((before + files, embedded + texts))
+        self._count_files()
 
     def begin_writing(self, rows: int) -> None:
         """Everything is read; ``rows`` must be written."""
@@ -53,6 +64,10 @@ class Progress:
         """The current COPY has written ``rows`` so far."""
         if rows != self.rows_under_way:
             self.rows_under_way, self.rows_seen = rows, time.monotonic()
+
+    def counts(self) -> tuple[object, ...]:
+        """What has been done: the same for as long as nothing is."""
+        return self.phase, self.files_read, self.chunks_embedded, self._written()
 
     def rate(self) -> float:
         """Chunks a second since the phase began: embedded, then written."""
@@ -79,7 +94,7 @@ class Progress:
         """The JSON in jobs, facts and HTTP."""
         return {
             "phase": self.phase,
-            "filesRead": self.files_read,
+            "filesRead": int(self._read()),
             "filesToRead": self.files_to_read,
             "chunksEmbedded": self.chunks_embedded,
             "tokens": self.tokens,
@@ -90,7 +105,19 @@ class Progress:
         }
 
     def _finished(self) -> float:
-        return self._written() if self.phase == "writing" else self.files_read + self.underway
+        return self._written() if self.phase == "writing" else self._read()
+
+    def _count_files(self) -> None:
+        while self._ahead and self._ahead[0][1] <= self.chunks_embedded:
+            self.files_read, self._behind = self._ahead.popleft()
+
+    def _read(self) -> float:
+        """Files, the next ones by the share of their chunks that is embedded."""
+        if not self._ahead:
+            return self.files_read
+        files, chunks = self._ahead[0]
+        share = (self.chunks_embedded - self._behind) / (chunks - self._behind)
+        return self.files_read + (files - self.files_read) * share
 
     def _written(self) -> int:
         return self.rows_written + self.rows_under_way

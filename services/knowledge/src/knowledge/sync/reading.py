@@ -1,9 +1,12 @@
 """Reads the files of a sync and embeds their chunks, before the transaction that shows them."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 from typing import TypeAlias
 
 import structlog
@@ -14,16 +17,18 @@ from knowledge.content.files import rules
 from knowledge.content.files.records import Content, ContentKey, FileState
 from knowledge.documents import FileUnreadable, UnsupportedContent, check_size, format_of
 from knowledge.sources import FileRefused, SourceFile
-from knowledge.sync.buying import Bought, Buyer
+from knowledge.sync.buying import Buyer
 from knowledge.sync.progress import Progress
 from knowledge.sync.work import Work
 from knowledge.waiting.later import Later
 
 log = structlog.get_logger()
 
-FILES_AT_ONCE = 32
-"""Contents that are read together, while the chunks of as many others are embedded."""
+CONTENTS_AT_ONCE = 64
+"""Contents that are held at once, from the request until their chunks have been passed to the embedder."""
 
+PART_SECONDS = 0.25
+"""Files that are ready wait at most this long for others, which share their statements."""
 
 Report = Callable[[Progress], Awaitable[None]]
 Outcome: TypeAlias = tuple[FileState, list[Chunk]]
@@ -35,9 +40,9 @@ class Reading:
     """The outcome of the files: their states, and the chunks that have no row yet. ``later``: when the failed
     ones can be requested again, if known."""
 
+    progress: Progress
     files: dict[str, FileState] = field(default_factory=dict)
     chunks: list[Chunk] = field(default_factory=list)
-    progress: Progress = field(default_factory=Progress)
     later: Later | None = None
 
 
@@ -66,6 +71,7 @@ class Reader:
     async def read(
         self,
         files: Sequence[SourceFile],
+        progress: Progress,
         report: Report,
         at_hand: Mapping[ContentKey, Content],
         kept_chunks: int = 0,
@@ -74,10 +80,10 @@ class Reader:
         failed file, not an error of the sync. Raises :class:`TooManyChunks`; ``kept_chunks`` are those of
         the base's other files."""
         self._room = self._work.deps.max_chunks - kept_chunks
-        reading = Reading(progress=Progress(files_to_read=len(files)))
-        progress, in_place = reading.progress, self._work.stored.chunk_ids
+        reading = Reading(progress=progress)
+        in_place = self._work.stored.chunk_ids
         async with (
-            Buyer(self._work.deps.pool, self._work.deps.embedder) as buyer,
+            Buyer(self._work.deps.pool, self._work.deps.embedder, progress.add_embedded) as buyer,
             aclosing(self._parts(files, at_hand)) as parts,
         ):
             async for outcomes in parts:
@@ -85,12 +91,10 @@ class Reader:
                 for state, chunks in outcomes:
                     reading.files[state.path] = state
                     fresh += [chunk for chunk in chunks if chunk.id not in in_place]
-                await buyer.want(fresh)
+                progress.add_read(len(outcomes), await buyer.want(fresh))
                 last = len(reading.files) == len(files)
-                await buyer.buy(_telling(progress, len(outcomes), report), rest=last)
+                await buyer.buy(partial(report, progress), rest=last)
                 reading.chunks += fresh
-                progress.files_read += len(outcomes)
-                progress.underway = 0
                 if last:
                     progress.begin_writing(len(reading.chunks))
                 await report(progress)
@@ -100,34 +104,38 @@ class Reader:
     async def _parts(
         self, files: Sequence[SourceFile], at_hand: Mapping[ContentKey, Content]
     ) -> AsyncGenerator[list[Outcome], None]:
-        """The outcome of the files, part by part; the next part is read meanwhile."""
+        """The outcome of the files in their order: those that are ready. Others are read meanwhile."""
         alike: dict[ContentKey, list[SourceFile]] = {}
         for file in files:
             alike.setdefault(rules.content_key(file), []).append(file)
-        contents = list(alike.items())
 
         async def read_alike(key: ContentKey, files: list[SourceFile]) -> list[Outcome]:
             if content := at_hand.get(key):
                 return await self._chunks_of(files, content)
             return await self._read_alike(files)
 
-        async def read(start: int) -> list[Outcome]:
-            part = contents[start : start + FILES_AT_ONCE]
-            outcomes = await asyncio.gather(*(read_alike(key, files) for key, files in part))
-            return [outcome for of_one in outcomes for outcome in of_one]
+        upcoming = iter(alike.items())
+        ahead: deque[asyncio.Task[list[Outcome]]] = deque()
 
-        upcoming: asyncio.Task[list[Outcome]] | None = None
+        def read_ahead(in_hand: int = 0) -> None:
+            for key, those in islice(upcoming, CONTENTS_AT_ONCE - in_hand - len(ahead)):
+                ahead.append(asyncio.create_task(read_alike(key, those)))
+
         try:
-            for start in range(0, len(contents), FILES_AT_ONCE):
-                outcomes = await (upcoming or read(start))
-                following = start + FILES_AT_ONCE
-                upcoming = asyncio.create_task(read(following)) if following < len(contents) else None
-                yield outcomes
+            read_ahead()
+            while ahead:
+                await asyncio.wait(ahead, timeout=PART_SECONDS)
+                await asyncio.wait([ahead[0]])
+                ready: list[list[Outcome]] = []
+                while ahead and ahead[0].done():
+                    ready.append(ahead.popleft().result())
+                read_ahead(len(ready))
+                yield [outcome for of_one in ready for outcome in of_one]
+                read_ahead()
         finally:
-            if upcoming is not None:
-                upcoming.cancel()
-                with suppress(Exception, asyncio.CancelledError):
-                    await upcoming
+            for task in ahead:
+                task.cancel()
+            await asyncio.gather(*ahead, return_exceptions=True)
 
     async def _read_alike(self, files: Sequence[SourceFile]) -> list[Outcome]:
         """The outcome of files with one content. If the first can't be fetched, the next is requested."""
@@ -177,18 +185,3 @@ class Reader:
         except UnsupportedContent as error:
             return Content("unsupported", str(error), ())
         return Content("indexed" if texts else "empty", None, texts)
-
-
-def _telling(progress: Progress, files: int, report: Report) -> Bought:
-    """Count what is bought for ``files`` more files, and report it while more follows."""
-    already = 0
-
-    async def told(texts: Sequence[str], more: int) -> None:
-        nonlocal already
-        already += len(texts)
-        progress.add_embedded(texts)
-        if more:
-            progress.underway = files * already / (already + more)
-            await report(progress)
-
-    return told

@@ -34,18 +34,21 @@ class Reporter:
         self._pool, self._lease, self._watch = pool, lease, watch
         self._sync_id, self._base_id = sync_id, base_id
         self._last: tuple[str, float] | None = None
+        self._counts: object = None
+        self._turn = asyncio.Lock()
 
     async def __call__(self, progress: Progress) -> None:
         """Report ``progress``, if it is time. Raises ``LeaseLost`` if another sync has taken over or the base
         was deleted, so that nothing more is paid for."""
-        now = time.monotonic()
-        if self._last is not None and not progress.done:
-            phase, moment = self._last
-            if phase == progress.phase and now - moment < INTERVAL_SECONDS:
-                return
-        self._last = progress.phase, now
-        await self._record(progress.to_json())
-        await self._watch(progress)
+        async with self._turn:
+            now = time.monotonic()
+            if self._last is not None and not progress.done:
+                phase, moment = self._last
+                if phase == progress.phase and now - moment < INTERVAL_SECONDS:
+                    return
+            self._last, self._counts = (progress.phase, now), progress.counts()
+            await self._record(progress.to_json())
+            await self._watch(progress)
 
     @tried_again
     async def _record(self, told: dict[str, Any]) -> None:
@@ -57,9 +60,10 @@ class Reporter:
             await base_facts.append(connection, self._base_id, fact, sequence)
 
     @asynccontextmanager
-    async def meanwhile(self, progress: Progress, backend: int) -> AsyncIterator[None]:
-        """Report ``progress`` repeatedly while the body's transaction runs in ``backend``. That transaction
-        must not have locked the rows of the base, its sync or its facts. A report that fails is skipped."""
+    async def meanwhile(self, progress: Progress, backend: int | None = None) -> AsyncIterator[None]:
+        """Report ``progress`` repeatedly while the body runs: when its counts have changed, or, if the body's
+        transaction writes rows in ``backend``, at every interval. That transaction must not have locked the
+        rows of the base, its sync or its facts. A report that fails is skipped."""
         task = asyncio.create_task(self._repeat(progress, backend))
         try:
             yield
@@ -67,11 +71,14 @@ class Reporter:
             await stop(task, patience_seconds=STOP_SECONDS)
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _repeat(self, progress: Progress, backend: int) -> None:
+    async def _repeat(self, progress: Progress, backend: int | None) -> None:
         while True:
             await asyncio.sleep(INTERVAL_SECONDS)
             try:
-                await self._look(progress, backend)
+                if backend is not None:
+                    await self._look(progress, backend)
+                elif progress.counts() == self._counts:
+                    continue
                 await self(progress)
             except Exception as error:
                 log.warning("progress not reported", knowledge_base=self._base_id, error=repr(error))

@@ -20,6 +20,7 @@ from knowledge.content.lease import hold_base
 from knowledge.content.use_cases import get_stored
 from knowledge.sources import Findings, Known, SourceFile
 from knowledge.sync import applying, facts, metrics, repository, rules
+from knowledge.sync.progress import Progress
 from knowledge.sync.reading import Reader, Reading
 from knowledge.sync.records import SyncResult, SyncRun
 from knowledge.sync.report import report_of
@@ -171,6 +172,7 @@ async def _bring_up_to_date(work: Work, findings: Findings, held: Held, watch: W
 async def _read(work: Work, listing: Sequence[SourceFile], report: Reporter) -> Reading:
     """Read and embed what the stored rows don't provide."""
     to_read = rules.files_to_read(listing, work.stored, everything=work.everything)
+    progress = Progress(files_to_read=len(to_read))
     with tracer().start_as_current_span("knowledge.read_and_embed") as span:
         span.set_attribute("knowledge.files", len(to_read))
         at_hand = await read_from_rows(work, to_read) if work.may_use_rows else {}
@@ -180,7 +182,8 @@ async def _read(work: Work, listing: Sequence[SourceFile], report: Reporter) -> 
         fetched = [file for file in wanted if file.size <= work.max_file_bytes]
         await work.source.prepare(fetched, work.commit)
         kept = rules.count_kept_chunks(listing, to_read, work.stored)
-        return await Reader(work).read(to_read, report, at_hand, kept)
+        async with report.meanwhile(progress):
+            return await Reader(work).read(to_read, progress, report, at_hand, kept)
 
 
 @tried_again
