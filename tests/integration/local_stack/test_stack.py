@@ -47,6 +47,29 @@ async def test_the_services_are_ready(stack: LocalStack) -> None:
             assert str(port) in stack.said()
 
 
+async def test_folders_of_the_machine_can_be_added_where_the_stack_allows_it(
+    stack: LocalStack, tmp_path: Path
+) -> None:
+    url = f"http://127.0.0.1:{stack.ports['KNOWLEDGE_PORT']}/api/knowledge-bases"
+    docs, own = Path(__file__).parents[3] / "docs", stack.folder / "data" / "sources" / "manual"
+    own.mkdir()
+    (own / "levers.md").write_text("Pull the red lever.")
+    async with httpx.AsyncClient(trust_env=False, headers={"X-User-Id": "ann"}) as client:
+        for name, folder in (("docs", docs), ("manual", own)):
+            body = {"id": f"folder-{name}", "name": name, "source": folder.as_uri(), "extensions": [".md"]}
+            answer = await client.post(url, json=body)
+            assert answer.status_code == 201, answer.text
+        answer = await client.post(url, json={"id": "other", "name": "other", "source": tmp_path.as_uri()})
+        assert answer.status_code == 400
+        assert "LOCAL_SOURCES_ROOT" in answer.text
+
+        async def synced() -> bool:
+            base = (await client.get(f"{url}/folder-manual")).json()["data"]
+            return (base["state"], base["documentCount"]) == ("idle", 1)
+
+        await eventually(synced, timeout=60)
+
+
 async def test_the_documents_host_commands_connect(stack: LocalStack) -> None:
     psql, redis_cli = database_document.host_commands()
     assert _shell(_on_ports(psql, stack), "SELECT count(*) FROM conversations;").split()[2] == "0"

@@ -17,6 +17,7 @@ from takaro_local.valkey_server import RedisServer
 from takaro_schema.run import migrate
 
 _KNOWLEDGE_BASES = Path(__file__).parents[2] / "knowledge-bases.yaml"
+_DOCS = Path(__file__).parents[4] / "docs"
 SERVICES = ("chat", "knowledge", "cockpit")
 _SERVER_RETRY_SECONDS = 0.5
 _SERVER_POLL_SECONDS = 0.1
@@ -37,6 +38,7 @@ class Stack:
         """``surroundings`` is the environment of the services, to which the stack adds its own settings."""
         self._settings = settings
         self._screen = screen
+        self._sources = settings.data_dir.resolve() / "sources"
         self._children = Children(settings.data_dir)
         self._postgres = (
             None
@@ -82,6 +84,7 @@ class Stack:
             self._screen.say(f"ended {len(orphans)} processes that an earlier stack left behind", "yellow")
         if problems := ports.conflicts(self._wanted_ports()):
             raise PortsTakenError("\n".join(problems))
+        self._sources.mkdir(parents=True, exist_ok=True)
         addresses.write(self._settings.data_dir, self._addresses)
         await self._start_servers()
         with self._timed("migrated"):
@@ -129,6 +132,8 @@ class Stack:
         }
         if _KNOWLEDGE_BASES.exists():  # a checkout, not an installed package
             defaults["KNOWLEDGE_BASES_FILE"] = str(_KNOWLEDGE_BASES)
+        roots = [self._sources, *([_DOCS] if _DOCS.is_dir() else [])]
+        defaults["LOCAL_SOURCES_ROOT"] = ":".join(map(str, roots))
         settled = {"HOST": HOST, "DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
         settled |= {f"{name}_PORT".upper(): str(getattr(self._settings, f"{name}_port")) for name in SERVICES}
         if self._collector:
