@@ -1,5 +1,7 @@
 """What every service answers to its operators and to readers of its documentation."""
 
+import re
+
 import pytest
 
 from tests.e2e.conftest import NAMES, System
@@ -59,7 +61,7 @@ async def test_http_is_documented(system: System, name: ServiceName) -> None:
     assert document["info"]["title"] == f"Takaro {name}"
     assert ROUTES[name] in document["paths"]
     assert "text/html" in page.headers["content-type"]
-    assert "/openapi.json" in page.text
+    assert "openapi.json" in page.text
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -73,7 +75,46 @@ async def test_events_are_documented(system: System, name: ServiceName) -> None:
     assert taken in answer.text
     assert told in answer.text
     assert "text/html" in page.headers["content-type"]
-    assert told in page.text
+    assert "asyncapi.json" in page.text
+
+
+@pytest.mark.parametrize("page", ["docs", "asyncapi"])
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_page_loads_everything_from_its_service(system: System, name: ServiceName, page: str) -> None:
+    """Without the internet, and below a path of a proxy: addresses are relative."""
+    async with system[name].client() as client:
+        shown = (await client.get(f"/{page}")).raise_for_status().text
+        assert "http" not in shown.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
+        loaded = re.findall(r"""(?:src|href)="([^"]+)\"""", shown)
+        assert len(loaded) >= 3, "an icon, a script, a style"
+        for address in loaded:
+            if not address.startswith("data:"):
+                assert not address.startswith("/")
+                assert (await client.get(f"/{address}")).raise_for_status().content
+        assert (await client.get(f"/{_DOCUMENTS[page]}")).raise_for_status().json()
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_document_says_who_asks_and_how_each_answer_looks(
+    system: System, name: ServiceName
+) -> None:
+    async with system[name].client() as client:
+        document = (await client.get("/openapi.json")).json()
+    schemes = document["components"]["securitySchemes"]
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert "422" not in operation["responses"], path
+            for status, answer in operation["responses"].items():
+                [(kind, content)] = answer["content"].items()
+                assert content["schema"], (path, status)
+                assert kind in ("application/json", "text/plain", "text/event-stream")
+            if path.startswith("/api/") and "webhooks" not in path:
+                [[scheme]] = operation["security"]
+                assert scheme in schemes
+                assert "401" in operation["responses"]
+
+
+_DOCUMENTS = {"docs": "openapi.json", "asyncapi": "asyncapi.json"}
 
 
 def _addresses(channels: dict[str, dict[str, str]]) -> set[str]:

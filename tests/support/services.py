@@ -17,6 +17,7 @@ from typing import Any, Literal, Self
 import httpx
 
 from takaro_local import process
+from tests.support.declared import Declared
 from tests.support.forks import Child, Fork
 from tests.support.servers import free_port
 from tests.support.wait import eventually
@@ -64,6 +65,7 @@ class Service:
             **(environment or {}),
         }
         self._child: Child | None = None
+        self._declared = Declared(self.url)
 
     @property
     def pid(self) -> int:
@@ -133,7 +135,13 @@ class Service:
     def client(self, user: str = "user-1", *, timeout: float = 10) -> httpx.AsyncClient:
         """An HTTP client of the service whose caller is ``user``; close it (``async with``)."""
         headers = {"X-User-Id": user}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=timeout, trust_env=False)
+        return httpx.AsyncClient(
+            base_url=self.url,
+            headers=headers,
+            timeout=timeout,
+            trust_env=False,
+            event_hooks={"response": [self._declared.check]},
+        )
 
     async def _is_ready(self, client: httpx.AsyncClient) -> bool:
         if self.exit_code is not None:

@@ -43,7 +43,7 @@ async def test_the_writing_of_rows_is_told_while_readers_see_none_of_them(
     async def shown() -> dict[str, Any]:
         async with harness.pool.acquire() as connection:
             records = await history_repository.list_syncs(connection, base.id, 9)
-        return sync_json(records[0]) if records else {"progress": None}
+        return dict(sync_json(records[0])) if records else {"progress": None}
 
     async def writing() -> dict[str, Any] | None:
         sync = await shown()

@@ -197,7 +197,7 @@ async def test_the_history_tells_what_became_of_each_file(harness: Harness) -> N
         await harness.sync()
     async with harness.pool.acquire() as connection:
         [record] = await history_repository.list_syncs(connection, "handbook", 9)
-    shown = sync_json(record)
+    shown: Any = sync_json(record)
     assert (shown["state"], shown["trigger"]) == ("failed", "job")
     assert "docs/deep/levers.md" in shown["error"]
     outcomes = {file["path"]: (file["outcome"], file["change"]) for file in shown["files"]}

@@ -26,19 +26,22 @@ from common.redis_clients import open_redis
 from common.supervision import stop, supervise
 from contracts import Contract
 from contracts.asyncapi import asyncapi_document
-from servicekit.asyncapi_pages import mount_asyncapi
 from servicekit.auth import Authenticator
 from servicekit.error_answers import install_error_handlers
 from servicekit.health import health_router
 from servicekit.middlewares.answer_head import AnswerHead
 from servicekit.middlewares.ignore_trailing_slash import IgnoreTrailingSlash
 from servicekit.middlewares.measure_requests import MeasureRequests
+from servicekit.openapi import describe
+from servicekit.pages import mount_pages
 from servicekit.settings import ServiceSettings
 from servicekit.sse import OpenStreams
 
 log = structlog.get_logger()
 
-_UNTRACED = r"^https?://[^/]+/(health|ready|metrics|docs|openapi\.json|asyncapi(\.json)?)/*$"
+_UNTRACED = (
+    r"^https?://[^/]+/(health|ready|metrics|openapi\.json|asyncapi\.json|(docs|asyncapi)(/assets/.*)?)/?$"
+)
 """Paths that operators and monitoring request. Full paths: a knowledge base may be called ``docs``."""
 
 
@@ -121,6 +124,8 @@ def create_app(spec: ServiceSpec[R]) -> FastAPI:
         version=version(f"takaro-{spec.settings.service}"),
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,  # see mount_pages
+        redoc_url=None,
     )
     app.state.stopping = asyncio.Event()
     app.state.open_streams = OpenStreams(
@@ -139,7 +144,8 @@ def create_app(spec: ServiceSpec[R]) -> FastAPI:
         },
         sends={spec.facts_stream: spec.facts},
     )
-    mount_asyncapi(app, spec.settings.service, document)
+    mount_pages(app, spec.settings.service, document)
+    describe(app, spec.settings.auth_mode)
     install_error_handlers(app)
     app.add_middleware(MeasureRequests)
     app.add_middleware(IgnoreTrailingSlash)

@@ -1,6 +1,6 @@
 """Long lists as answers, sent page by page as they are read, with one page in memory."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 async def streamed_data(
-    pages: AsyncGenerator[Sequence[T], None], to_json: Callable[[T], dict[str, Any]]
+    pages: AsyncGenerator[Sequence[T], None], to_json: Callable[[T], Mapping[str, Any]]
 ) -> Response:
     """``{"data": […]}`` with ``to_json`` of each item of ``pages``.
 
@@ -32,7 +32,7 @@ async def streamed_data(
 async def _chunks(
     begun: list[Sequence[T]],
     pages: AsyncGenerator[Sequence[T], None],
-    to_json: Callable[[T], dict[str, Any]],
+    to_json: Callable[[T], Mapping[str, Any]],
 ) -> AsyncIterator[bytes]:
     yield b'{"data":['
     separator = b""
@@ -45,5 +45,5 @@ async def _chunks(
     yield b"]}"
 
 
-def _items(page: Sequence[T], to_json: Callable[[T], dict[str, Any]]) -> bytes:
+def _items(page: Sequence[T], to_json: Callable[[T], Mapping[str, Any]]) -> bytes:
     return codec.dumps([to_json(item) for item in page])[1:-1]

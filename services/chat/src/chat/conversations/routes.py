@@ -10,34 +10,40 @@ from chat.conversations import listing, use_cases
 from chat.conversations.records import State, StatePatch, TitleChange
 from chat.conversations.rules import entity_tag, versions_matching
 from chat.conversations.wire import (
+    NOT_FOUND,
     ConversationId,
+    ConversationJson,
     CreateConversation,
     SetTitle,
+    StateJson,
     conversation_json,
     state_json,
 )
 from contracts.storable import JsonObject, Text
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
+from servicekit.forms import SuccessJson
+from servicekit.openapi import answering, answering_bare
 from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
 from servicekit.streamed_lists import streamed_data
 
 DEFAULT_LIMIT = 5
 MAX_LIMIT = 20
+CHANGED = {409: "The state has another version."}
 
 
 def create_router(catalogue: Catalogue, state_max_bytes: int) -> APIRouter:
     """Routes of conversations with the agents of ``catalogue`` and with the caller's custom agents."""
     router = create_api_router("/api/conversations", ["conversations"])
 
-    @router.get("")
+    @router.get("", **answering(list[ConversationJson]))
     async def list_conversations(caller: CallerParam, resources: ResourcesParam) -> Response:
         """All of the caller's conversations, newest first, with states of up to 16 KB."""
         pages = listing.list_conversations(resources.pool, caller.user_id)
         return await streamed_data(pages, conversation_json)
 
-    @router.post("")
+    @router.post("", **answering(ConversationJson, errors={404: "There is no such agent."}))
     async def create_conversation(
         body: CreateConversation, caller: CallerParam, resources: ResourcesParam
     ) -> JSONAnswer:
@@ -48,7 +54,7 @@ def create_router(catalogue: Catalogue, state_max_bytes: int) -> APIRouter:
         return data(conversation_json(conversation))
 
     # Declared before /{conversationId}. A `path`, since a compound id holds a slash, percent-encoded or not.
-    @router.get("/by-agent/{agentId:path}")
+    @router.get("/by-agent/{agentId:path}", **answering(list[ConversationJson]))
     async def list_by_agent(
         agent_id: Annotated[Text, Path(alias="agentId")],
         caller: CallerParam,
@@ -61,7 +67,7 @@ def create_router(catalogue: Catalogue, state_max_bytes: int) -> APIRouter:
         )
         return data([conversation_json(c) for c in conversations])
 
-    @router.get("/{conversationId}")
+    @router.get("/{conversationId}", **answering(ConversationJson, errors=NOT_FOUND))
     async def get_conversation(
         conversation_id: ConversationId, caller: CallerParam, resources: ResourcesParam
     ) -> JSONAnswer:
@@ -69,7 +75,7 @@ def create_router(catalogue: Catalogue, state_max_bytes: int) -> APIRouter:
         conversation = await use_cases.get_conversation(resources.pool, caller.user_id, conversation_id)
         return data(conversation_json(conversation))
 
-    @router.patch("/{conversationId}")
+    @router.patch("/{conversationId}", **answering(ConversationJson, errors=NOT_FOUND))
     async def set_title(
         conversation_id: ConversationId, body: SetTitle, caller: CallerParam, resources: ResourcesParam
     ) -> JSONAnswer:
@@ -78,7 +84,7 @@ def create_router(catalogue: Catalogue, state_max_bytes: int) -> APIRouter:
         conversation = await use_cases.set_title(resources.pool, caller.user_id, change)
         return data(conversation_json(conversation))
 
-    @router.delete("/{conversationId}")
+    @router.delete("/{conversationId}", **answering_bare(SuccessJson, errors=NOT_FOUND))
     async def delete_conversation(
         conversation_id: ConversationId, caller: CallerParam, resources: ResourcesParam
     ) -> JSONAnswer:
@@ -86,14 +92,17 @@ def create_router(catalogue: Catalogue, state_max_bytes: int) -> APIRouter:
         await use_cases.delete_conversation(resources.pool, caller.user_id, conversation_id)
         return JSONAnswer({"success": True})
 
-    @router.get("/{conversationId}/state")
+    @router.get("/{conversationId}/state", **answering(StateJson, errors=NOT_FOUND))
     async def get_state(
         conversation_id: ConversationId, caller: CallerParam, resources: ResourcesParam
     ) -> JSONAnswer:
         """State and version; the version is the ``ETag`` too."""
         return _answer(await use_cases.get_state(resources.pool, caller.user_id, conversation_id))
 
-    @router.patch("/{conversationId}/state")
+    @router.patch(
+        "/{conversationId}/state",
+        **answering(StateJson, errors=NOT_FOUND | CHANGED),
+    )
     async def patch_state(
         conversation_id: ConversationId,
         patch: Annotated[JsonObject, Body(media_type="application/merge-patch+json")],

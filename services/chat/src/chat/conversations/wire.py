@@ -1,18 +1,21 @@
 """Conversations on the wire."""
 
-from typing import Annotated, Any
+from typing import Annotated, Literal, NotRequired
 from uuid import UUID
 
 from fastapi import Path
 from orjson import Fragment
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from chat.conversations.records import Conversation, State
 from common.json_time import json_time
 from contracts.chat import AgentName, AgentVersion, Title
 from servicekit.answers import Body
+from servicekit.forms import JsonObjectOrNull, Time, Uuid
 
 ConversationId = Annotated[UUID, Path(alias="conversationId")]
+NOT_FOUND = {403: "It is another user's conversation.", 404: "There is no such conversation."}
 
 
 class CreateConversation(Body):
@@ -28,9 +31,33 @@ class SetTitle(Body):
     title: Title | None
 
 
-def conversation_json(conversation: Conversation) -> dict[str, Any]:
+class ConversationJson(TypedDict):
+    """A conversation. A list leaves out ``state`` and ``metadata`` of over 16 KB and says so."""
+
+    id: Uuid
+    agentId: Annotated[str, Field(examples=["module-writer"])]
+    agentVersion: Annotated[str, Field(examples=["grok-fast"])]
+    userId: str | None
+    title: str | None
+    provider: str | None
+    metadata: NotRequired[JsonObjectOrNull]
+    state: NotRequired[JsonObjectOrNull]
+    createdAt: Time | None
+    updatedAt: Time | None
+    metadataOmitted: NotRequired[Literal[True]]
+    stateOmitted: NotRequired[Literal[True]]
+
+
+class StateJson(TypedDict):
+    """A conversation's state. ``version`` grows by one with each change; it is the ``ETag`` too."""
+
+    state: JsonObjectOrNull
+    version: int
+
+
+def conversation_json(conversation: Conversation) -> ConversationJson:
     """A conversation as clients know it. What a list leaves out is absent and marked as omitted."""
-    answer: dict[str, Any] = {
+    answer: ConversationJson = {
         "id": str(conversation.id),
         "agentId": conversation.agent_id,
         "agentVersion": conversation.agent_version,
@@ -42,17 +69,16 @@ def conversation_json(conversation: Conversation) -> dict[str, Any]:
         "createdAt": json_time(conversation.created_at),
         "updatedAt": json_time(conversation.updated_at),
     }
-    for name, omitted in (
-        ("metadata", conversation.metadata_omitted),
-        ("state", conversation.state_omitted),
-    ):
-        if omitted:
-            del answer[name]
-            answer[f"{name}Omitted"] = True
+    if conversation.metadata_omitted:
+        del answer["metadata"]
+        answer["metadataOmitted"] = True
+    if conversation.state_omitted:
+        del answer["state"]
+        answer["stateOmitted"] = True
     return answer
 
 
-def state_json(state: State) -> dict[str, Any]:
+def state_json(state: State) -> StateJson:
     """A state with its version."""
     return {
         "state": state.state if state.encoded is None else Fragment(state.encoded),

@@ -8,37 +8,41 @@ from starlette.responses import Response
 
 from chat.custom_agents import use_cases
 from chat.custom_agents.records import Limits
-from chat.custom_agents.wire import CreateAgent, UpdateAgent, agent_json
+from chat.custom_agents.wire import CreateAgent, CustomAgentJson, UpdateAgent, agent_json
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
+from servicekit.forms import SuccessJson
+from servicekit.openapi import answering, answering_bare
 from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
 from servicekit.streamed_lists import streamed_data
 
 AgentId = Annotated[UUID, Path(alias="agentId")]
+CONFLICT = {409: "The caller has an agent of that name, or too many."}
+NOT_FOUND = {403: "It is another user's agent.", 404: "There is no such agent."}
 
 
 def create_router(limits: Limits) -> APIRouter:
     """Routes of custom agents, within ``limits``."""
     router = create_api_router("/api/custom-agents", ["custom agents"])
 
-    @router.get("")
+    @router.get("", **answering(list[CustomAgentJson]))
     async def list_agents(caller: CallerParam, resources: ResourcesParam) -> Response:
         """All of the caller's custom agents, newest first."""
         return await streamed_data(use_cases.list_agents(resources.pool, caller.user_id), agent_json)
 
-    @router.post("", status_code=201)
+    @router.post("", **answering(CustomAgentJson, status=201, errors=CONFLICT))
     async def create_agent(body: CreateAgent, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
         """Create an agent; conversations name it ``custom:<id>``."""
         agent = await use_cases.create_agent(resources.pool, caller.user_id, body.values(), limits)
         return data(agent_json(agent), status=201)
 
-    @router.get("/{agentId}")
+    @router.get("/{agentId}", **answering(CustomAgentJson, errors=NOT_FOUND))
     async def get_agent(agent_id: AgentId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
         """One of the caller's custom agents."""
         return data(agent_json(await use_cases.get_agent(resources.pool, caller.user_id, agent_id)))
 
-    @router.put("/{agentId}")
+    @router.put("/{agentId}", **answering(CustomAgentJson, errors=NOT_FOUND | CONFLICT))
     async def update_agent(
         agent_id: AgentId, body: UpdateAgent, caller: CallerParam, resources: ResourcesParam
     ) -> JSONAnswer:
@@ -46,7 +50,7 @@ def create_router(limits: Limits) -> APIRouter:
         agent = await use_cases.update_agent(resources.pool, caller.user_id, agent_id, body.apply, limits)
         return data(agent_json(agent))
 
-    @router.delete("/{agentId}")
+    @router.delete("/{agentId}", **answering_bare(SuccessJson, errors=NOT_FOUND))
     async def delete_agent(agent_id: AgentId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
         """Delete an agent; the conversations with it stay."""
         await use_cases.delete_agent(resources.pool, caller.user_id, agent_id)

@@ -1,14 +1,16 @@
 """Custom agents on the wire."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import FailFast, Field, StringConstraints
+from typing_extensions import TypedDict
 
 from chat.custom_agents.records import AgentValues, CustomAgent
 from common.json_time import json_time
 from contracts.chat import ModelName
 from contracts.storable import Text
 from servicekit.answers import Body
+from servicekit.forms import Time, Uuid
 
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 Prompt = Annotated[Text, StringConstraints(min_length=1)]
@@ -58,7 +60,24 @@ class UpdateAgent(Body):
         )
 
 
-def agent_json(agent: CustomAgent) -> dict[str, Any]:
+class CustomAgentJson(TypedDict):
+    """A custom agent. Conversations name it ``custom:<id>``."""
+
+    id: Uuid
+    userId: str
+    name: str
+    description: str | None
+    systemPrompt: str
+    tools: list[str]
+    knowledgeBases: list[str]
+    model: str
+    temperature: float | None
+    maxTokens: int | None
+    createdAt: Time | None
+    updatedAt: Time | None
+
+
+def agent_json(agent: CustomAgent) -> CustomAgentJson:
     """A custom agent as clients know it; ``temperature`` is a number."""
     values = agent.values
     return {

@@ -2,11 +2,12 @@
 
 from starlette.responses import Response
 
-from chat.conversations.wire import ConversationId
+from chat.conversations.wire import NOT_FOUND, ConversationId
 from chat.messages import use_cases
-from chat.messages.wire import PostMessage, message_json
+from chat.messages.wire import MessageJson, PostMessage, message_json
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
+from servicekit.openapi import answering
 from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
 from servicekit.streamed_lists import streamed_data
@@ -14,7 +15,7 @@ from servicekit.streamed_lists import streamed_data
 router = create_api_router("/api/conversations/{conversationId}/messages", ["messages"])
 
 
-@router.get("")
+@router.get("", **answering(list[MessageJson], errors=NOT_FOUND))
 async def list_messages(
     conversation_id: ConversationId, caller: CallerParam, resources: ResourcesParam
 ) -> Response:
@@ -23,7 +24,7 @@ async def list_messages(
     return await streamed_data(pages, message_json)
 
 
-@router.post("")
+@router.post("", **answering(MessageJson, errors=NOT_FOUND))
 async def post_message(
     conversation_id: ConversationId, body: PostMessage, caller: CallerParam, resources: ResourcesParam
 ) -> JSONAnswer:

@@ -1,15 +1,17 @@
 """Messages on the wire."""
 
-from typing import Annotated, Any
+from typing import Annotated, NotRequired
 
 from orjson import Fragment
 from pydantic import Field, StringConstraints
+from typing_extensions import TypedDict
 
 from chat.messages.records import Message
 from common.json_time import json_time
 from contracts.chat import MAX_USER_CONTENT
 from contracts.storable import Text
 from servicekit.answers import Body
+from servicekit.forms import AnyJson, Time, Uuid
 
 
 class PostMessage(Body):
@@ -20,9 +22,25 @@ class PostMessage(Body):
     )
 
 
-def message_json(message: Message) -> dict[str, Any]:
+class MessageJson(TypedDict):
+    """A message. ``toolExecutions`` and ``toolResults`` are what its agent stored with it."""
+
+    id: Uuid
+    conversationId: Uuid
+    role: Annotated[str, Field(examples=["user", "assistant"])]
+    content: str
+    tokenCount: int | None
+    latencyMs: int | None
+    createdAt: Time | None
+    sequence: Annotated[int, Field(description="The place in the conversation: 1, 2, 3 …")]
+    model: NotRequired[str]
+    toolExecutions: NotRequired[AnyJson]
+    toolResults: NotRequired[AnyJson]
+
+
+def message_json(message: Message) -> MessageJson:
     """A message as clients know it: ``toolExecutions`` is the column ``tool_calls``, absent when NULL."""
-    answer: dict[str, Any] = {
+    answer: MessageJson = {
         "id": str(message.id),
         "conversationId": str(message.conversation_id),
         "role": message.role,

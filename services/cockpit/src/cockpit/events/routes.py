@@ -7,16 +7,30 @@ from fastapi import Header, Request
 from cockpit.events.use_cases import follow
 from cockpit.events.wire import parse_event_id
 from cockpit.sessions.use_cases import get_session
-from cockpit.sessions.wire import SessionId
+from cockpit.sessions.wire import NOT_FOUND, SessionId
 from servicekit.auth import CallerParam
+from servicekit.openapi import answering_text
 from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
 from servicekit.sse import EventStream
 
+EXAMPLE = """\
+event: connected
+data: {"sessionId":"4f8e0c1a-7a52-4f0f-9d2b-3f1f8a3a9c55","status":"stopped","playerCount":0}
+
+id: 17
+event: event
+data: {"eventName":"player-connected","createdAt":"2026-11-28T12:00:00.000Z","meta":{}}
+"""
+
 router = create_api_router("/api/cockpit/sessions", ["events"])
 
 
-@router.get("/{session_id}/events", response_class=EventStream, status_code=200)
+@router.get(
+    "/{session_id}/events",
+    response_class=EventStream,
+    **answering_text("text/event-stream", "Events as they happen.", EXAMPLE, errors=NOT_FOUND),
+)
 async def get_events(
     request: Request,
     session_id: SessionId,

@@ -1,9 +1,10 @@
 """Players on the wire."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import StringConstraints
+from typing_extensions import TypedDict
 
 from cockpit.game.records import Player
 from contracts.cockpit import PlayerId
@@ -16,7 +17,29 @@ class SelectPlayerBody(Body):
     player_id: Annotated[PlayerId, StringConstraints(min_length=1)] | None
 
 
-def players_json(players: Iterable[Player], selected_player_id: str | None) -> dict[str, Any]:
+class PlayerJson(TypedDict):
+    """A player of a session. ``gameId`` is the id that the game knows."""
+
+    id: str
+    name: str
+    gameId: str
+    online: bool
+
+
+class PlayersJson(TypedDict):
+    """The players of a session's running server."""
+
+    players: list[PlayerJson]
+    selectedPlayerId: str | None
+
+
+class SelectedPlayerJson(TypedDict):
+    """Which player is selected now."""
+
+    selectedPlayerId: str | None
+
+
+def players_json(players: Iterable[Player], selected_player_id: str | None) -> PlayersJson:
     """The players of a session, and which of them is selected."""
     return {
         "players": [

@@ -1,36 +1,37 @@
 """HTTP of a session's mock game server."""
 
 from cockpit.servers import use_cases
-from cockpit.servers.wire import CommandBody, result_json
+from cockpit.servers.wire import CommandBody, CommandResultJson, result_json
 from cockpit.sessions import use_cases as sessions
-from cockpit.sessions.wire import SessionId, status_json
+from cockpit.sessions.wire import NOT_FOUND, ServerStatusJson, SessionId, status_json
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
+from servicekit.openapi import answering
 from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
 
 router = create_api_router("/api/cockpit/sessions/{session_id}/mock-server", ["mock server"])
 
 
-@router.post("/start")
+@router.post("/start", **answering(ServerStatusJson, errors=NOT_FOUND))
 async def start(session_id: SessionId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
     """Start the caller's server in this session, or move it here."""
     return data(status_json(await use_cases.start_server(resources.pool, caller.user_id, session_id)))
 
 
-@router.post("/stop")
+@router.post("/stop", **answering(ServerStatusJson, errors=NOT_FOUND))
 async def stop(session_id: SessionId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
     """Stop the server of this session. Does nothing if none runs."""
     return data(status_json(await use_cases.stop_server(resources.pool, caller.user_id, session_id)))
 
 
-@router.get("/status")
+@router.get("/status", **answering(ServerStatusJson, errors=NOT_FOUND))
 async def get_status(session_id: SessionId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
     """Whether the server runs, its id, and how many players are online."""
     return data(status_json(await sessions.get_status(resources.pool, caller.user_id, session_id)))
 
 
-@router.post("/command")
+@router.post("/command", **answering(CommandResultJson, errors=NOT_FOUND | {409: "The server doesn't run."}))
 async def command(
     session_id: SessionId, body: CommandBody, caller: CallerParam, resources: ResourcesParam
 ) -> JSONAnswer:

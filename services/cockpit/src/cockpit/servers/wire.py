@@ -1,6 +1,6 @@
 """Mock game servers on the wire."""
 
-from typing import Any
+from typing_extensions import TypedDict
 
 from cockpit.game.records import CommandResult
 from contracts.cockpit import ConsoleLine
@@ -13,6 +13,13 @@ class CommandBody(Body):
     command: ConsoleLine
 
 
-def result_json(result: CommandResult) -> dict[str, Any]:
+class CommandResultJson(TypedDict):
+    """What the console answered. ``success`` is false if it refused the line."""
+
+    result: str
+    success: bool
+
+
+def result_json(result: CommandResult) -> CommandResultJson:
     """The console's output, and whether it carried the line out."""
     return {"result": result.raw_result, "success": result.success}

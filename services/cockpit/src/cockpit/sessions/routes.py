@@ -1,16 +1,17 @@
 """HTTP of sessions."""
 
 from cockpit.sessions import use_cases
-from cockpit.sessions.wire import ConversationId, session_json
+from cockpit.sessions.wire import NO_CONVERSATION, ConversationId, SessionJson, session_json
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
+from servicekit.openapi import answering
 from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
 
 router = create_api_router("/api/cockpit/sessions", ["sessions"])
 
 
-@router.get("/{conversation_id}")
+@router.get("/{conversation_id}", **answering(SessionJson, errors=NO_CONVERSATION))
 async def get_session(
     conversation_id: ConversationId, caller: CallerParam, resources: ResourcesParam
 ) -> JSONAnswer:

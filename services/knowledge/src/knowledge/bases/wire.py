@@ -28,6 +28,7 @@ Schedule = Annotated[Text, StringConstraints(max_length=255), AfterValidator(che
 EXTENSIONS: tuple[str, ...] = (".md", ".txt")
 CHUNK_SIZE, CHUNK_OVERLAP = 1000, 200
 
+NOT_FOUND = {403: "It is another user's private base.", 404: "There is no such base."}
 BaseId = Annotated[str, Path(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]
 
 OF_VERSION = "One of the base's versions (`versions` of the base)."

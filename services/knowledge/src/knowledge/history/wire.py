@@ -1,20 +1,79 @@
 """JSON of the history of syncs."""
 
-from typing import Any
+from typing import Any, Literal
+from uuid import UUID
+
+from typing_extensions import TypedDict
 
 from common.json_time import json_time
+from contracts.knowledge import SyncMode
 from knowledge.history.records import SyncRecord
+from knowledge.requests.records import Reason
+from servicekit.forms import Time
 
 
-def sync_json(sync: SyncRecord) -> dict[str, Any]:
+class SyncedFileJson(TypedDict):
+    """What a sync did with a file. ``reason``: why it has no content."""
+
+    path: str
+    change: Literal["added", "modified", "removed"] | None
+    outcome: str
+    reason: str | None
+
+
+class ProgressJson(TypedDict):
+    """How far a sync is. ``rate``: chunks or rows a second in this phase, ``secondsLeft`` of it."""
+
+    phase: str
+    filesRead: int
+    filesToRead: int
+    chunksEmbedded: int
+    tokens: int
+    rowsWritten: int
+    rowsToWrite: int
+    rate: float
+    secondsLeft: float | None
+
+
+class SyncJson(TypedDict):
+    """A sync of a base. ``commit`` and the counts are ``null`` until there is a result."""
+
+    id: UUID
+    jobId: str
+    state: str
+    mode: SyncMode
+    trigger: Reason
+    type: str | None
+    commit: str | None
+    added: int | None
+    modified: int | None
+    removed: int | None
+    chunksCreated: int | None
+    chunksRemoved: int | None
+    chunksMoved: int | None
+    versionsRemoved: list[str]
+    error: str | None
+    files: list[SyncedFileJson]
+    filesOmitted: int
+    notices: list[str]
+    progress: ProgressJson | None
+    createdAt: Time
+    startedAt: Time | None
+    finishedAt: Time | None
+
+
+def sync_json(sync: SyncRecord) -> SyncJson:
     """A sync as the history shows it.
 
     ``commit`` and the counts are ``null`` until there is a result. ``files`` are those that changed or have
     no content, ``filesOmitted`` the number left out.
     """
     result, files = sync.result or {}, sync.files or {}
-    counts = ("added", "modified", "removed", "chunksCreated", "chunksRemoved", "chunksMoved")
-    done = sync.result is not None
+
+    def count(name: str) -> int | None:
+        return None if sync.result is None else result.get(name, 0)
+
+    progress: Any = sync.progress
     return {
         "id": sync.id,
         "jobId": sync.job_id,
@@ -24,12 +83,17 @@ def sync_json(sync: SyncRecord) -> dict[str, Any]:
         "type": result.get("type"),
         "notices": result.get("notices", []),
         "commit": result.get("sha"),
-        **{name: result.get(name, 0) if done else None for name in counts},
+        "added": count("added"),
+        "modified": count("modified"),
+        "removed": count("removed"),
+        "chunksCreated": count("chunksCreated"),
+        "chunksRemoved": count("chunksRemoved"),
+        "chunksMoved": count("chunksMoved"),
         "versionsRemoved": result.get("versionsRemoved", []),
         "error": sync.error,
         "files": files.get("files", []),
         "filesOmitted": files.get("omitted", 0),
-        "progress": sync.progress,
+        "progress": progress,
         "createdAt": json_time(sync.created_at),
         "startedAt": json_time(sync.started_at),
         "finishedAt": json_time(sync.finished_at),

@@ -1,29 +1,46 @@
 """HTTP of the registry: the Node application's routes, and those for users' own bases."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query
 from starlette.responses import Response
 
-from knowledge.bases.wire import BaseId
+from knowledge.bases.wire import NOT_FOUND, BaseId
 from knowledge.registry import use_cases
-from knowledge.registry.wire import BaseChange, NewBase, WhatToDelete, definition_json, view_json
+from knowledge.registry.wire import (
+    BaseChange,
+    BaseViewJson,
+    KnowledgeBaseJson,
+    NewBase,
+    WhatToDelete,
+    base_json,
+    view_json,
+)
 from knowledge.resources import KnowledgeResources, ResourcesParam
 from servicekit.answers import JSONAnswer, data, require_storable
 from servicekit.auth import CallerParam
+from servicekit.forms import SuccessJson
+from servicekit.openapi import answering, answering_bare
 from servicekit.routing import create_api_router
+
+TAKEN = {409: "The id is taken."}
+IN_USE = {409: "Searches use this version."}
+NOT_YOURS = {403: "The base is public, and not the caller's to change."}
 
 router = create_api_router("/api/knowledge-bases", ["knowledge bases"])
 
 
-@router.get("")
+@router.get("", **answering(list[BaseViewJson]))
 async def list_knowledge_bases(caller: CallerParam, resources: ResourcesParam) -> Response:
     """The public bases, and the caller's own."""
     views = await use_cases.list_bases(resources.pool, caller.user_id)
     return data([view_json(view) for view in views])
 
 
-@router.post("")
+@router.post(
+    "",
+    **answering(KnowledgeBaseJson, status=201, errors=TAKEN),
+)
 async def create_knowledge_base(body: NewBase, caller: CallerParam, resources: ResourcesParam) -> Response:
     """Register a base of the caller's. Its first sync is requested when this answers."""
     roots = resources.settings.local_roots()
@@ -31,12 +48,12 @@ async def create_knowledge_base(body: NewBase, caller: CallerParam, resources: R
     return data(await _shown(resources, body.id, caller.user_id), status=201)
 
 
-@router.get("/{kb_id}")
+@router.get("/{kb_id}", **answering(KnowledgeBaseJson, errors=NOT_FOUND))
 async def get_knowledge_base(kb_id: BaseId, caller: CallerParam, resources: ResourcesParam) -> Response:
     return data(await _shown(resources, kb_id, caller.user_id))
 
 
-@router.put("/{kb_id}")
+@router.put("/{kb_id}", **answering(KnowledgeBaseJson, errors=NOT_FOUND | NOT_YOURS))
 async def change_knowledge_base(
     kb_id: BaseId, body: BaseChange, caller: CallerParam, resources: ResourcesParam
 ) -> Response:
@@ -46,7 +63,10 @@ async def change_knowledge_base(
     return data(await _shown(resources, kb_id, caller.user_id))
 
 
-@router.delete("/{kb_id}")
+@router.delete(
+    "/{kb_id}",
+    **answering_bare(SuccessJson, errors=NOT_FOUND | NOT_YOURS | IN_USE),
+)
 async def delete_knowledge_base(
     kb_id: BaseId, caller: CallerParam, resources: ResourcesParam, what: Annotated[WhatToDelete, Query()]
 ) -> Response:
@@ -61,13 +81,12 @@ async def delete_knowledge_base(
     return JSONAnswer({"success": True})
 
 
-@router.get("/{kb_id}/agents")
+@router.get("/{kb_id}/agents", **answering(list[str], errors=NOT_FOUND))
 async def list_agents(kb_id: BaseId, caller: CallerParam, resources: ResourcesParam) -> Response:
     """Ids of the caller's custom agents that use the base."""
     return data(await use_cases.list_agents(resources.pool, kb_id, caller.user_id))
 
 
-async def _shown(resources: KnowledgeResources, base_id: str, user_id: str) -> dict[str, Any]:
-    """A base as the list shows it, its whole definition, and its versions that have content."""
+async def _shown(resources: KnowledgeResources, base_id: str, user_id: str) -> KnowledgeBaseJson:
     shown = await use_cases.get_base(resources.pool, base_id, user_id)
-    return view_json(shown.view) | definition_json(shown.base) | {"versions": shown.versions}
+    return base_json(shown.view, shown.base, shown.versions)

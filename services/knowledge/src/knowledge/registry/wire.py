@@ -1,14 +1,15 @@
 """JSON of ``/api/knowledge-bases``: what its routes take and answer."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from pydantic.alias_generators import to_camel
+from typing_extensions import TypedDict
 
 from common.json_time import json_time
 from contracts.storable import Text
-from knowledge.bases.records import BaseView, KnowledgeBase
+from knowledge.bases.records import BaseView, KnowledgeBase, Origin, State
 from knowledge.bases.wire import (
     CHUNK_OVERLAP,
     CHUNK_SIZE,
@@ -24,6 +25,7 @@ from knowledge.bases.wire import (
     Version,
 )
 from servicekit.answers import Body
+from servicekit.forms import Time
 
 NewId = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 """Characters that are valid in a URL, in a Redis key and in a job's id without escaping."""
@@ -82,16 +84,59 @@ class WhatToDelete(BaseModel):
     version: str | None = Field(None, min_length=1, max_length=50, description=OF_VERSION)
 
 
-def view_json(view: BaseView) -> dict[str, Any]:
+class BaseViewJson(TypedDict):
+    """A knowledge base as lists show it. ``documentCount`` counts source files; ``lastError`` is that of the
+    latest finished sync, if it failed; ``notices`` are what its people should know about its source."""
+
+    id: str
+    name: str
+    description: str
+    version: str
+    documentCount: int
+    lastCommitSha: str | None
+    lastSyncedAt: Time | None
+    refreshSchedule: str | None
+    source: str
+    state: State
+    lastError: str | None
+    notices: Sequence[str]
+
+
+class KnowledgeBaseJson(BaseViewJson):
+    """A knowledge base with its whole definition, and the ``versions`` that have content."""
+
+    extensions: Sequence[str]
+    include: Sequence[str]
+    exclude: Sequence[str]
+    chunkSize: int
+    chunkOverlap: int
+    public: bool
+    origin: Origin
+    versions: Sequence[str]
+
+
+def view_json(view: BaseView) -> BaseViewJson:
     """A base as lists show it."""
-    return {to_camel(name): getattr(view, name) for name in view.__slots__} | {
-        "lastSyncedAt": json_time(view.last_synced_at)
+    return {
+        "id": view.id,
+        "name": view.name,
+        "description": view.description,
+        "version": view.version,
+        "documentCount": view.document_count,
+        "lastCommitSha": view.last_commit_sha,
+        "lastSyncedAt": json_time(view.last_synced_at),
+        "refreshSchedule": view.refresh_schedule,
+        "source": view.source,
+        "state": view.state,
+        "lastError": view.last_error,
+        "notices": view.notices,
     }
 
 
-def definition_json(base: KnowledgeBase) -> dict[str, Any]:
-    """What :func:`view_json` leaves out: the selection of files, the chunk sizes, the visibility."""
+def base_json(view: BaseView, base: KnowledgeBase, versions: Sequence[str]) -> KnowledgeBaseJson:
+    """A base as lists show it, and its selection of files, chunk sizes, visibility and versions."""
     return {
+        **view_json(view),
         "extensions": base.extensions,
         "include": base.include,
         "exclude": base.exclude,
@@ -99,6 +144,7 @@ def definition_json(base: KnowledgeBase) -> dict[str, Any]:
         "chunkOverlap": base.chunk_overlap,
         "public": base.public,
         "origin": base.origin,
+        "versions": versions,
     }
 
 

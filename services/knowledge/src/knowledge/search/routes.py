@@ -5,12 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from knowledge.bases.wire import BaseId, OneVersion
+from knowledge.bases.wire import NOT_FOUND, BaseId, OneVersion
 from knowledge.resources import ResourcesParam
 from knowledge.search.use_cases import search
-from knowledge.search.wire import hit_json
+from knowledge.search.wire import HitJson, hit_json
 from servicekit.answers import data, require_storable
 from servicekit.auth import CallerParam
+from servicekit.openapi import answering
 from servicekit.routing import create_api_router
 
 MAX_LIMIT = 50
@@ -21,7 +22,7 @@ def create_router(exact_rows: int) -> APIRouter:
     """``exact_rows``: bases of up to this many chunks are searched exactly."""
     router = create_api_router("/api/knowledge-bases", ["search"])
 
-    @router.get("/{kb_id}/search")
+    @router.get("/{kb_id}/search", **answering(list[HitJson], errors=NOT_FOUND))
     async def search_knowledge_base(
         kb_id: BaseId,
         q: Annotated[str, Query(min_length=1, max_length=MAX_QUESTION)],

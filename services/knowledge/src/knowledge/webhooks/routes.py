@@ -11,17 +11,22 @@ from common.errors import Invalid, NotAuthenticated, NotFound
 from knowledge.resources import ResourcesParam
 from knowledge.webhooks.rules import is_signed, looks_signed
 from knowledge.webhooks.use_cases import sync_touched
-from knowledge.webhooks.wire import PushPayload
+from knowledge.webhooks.wire import DeliveryJson, PushPayload
 from servicekit.answers import data
+from servicekit.openapi import answering
 from servicekit.routing import create_api_router
 
 Delivery = Annotated[str, Header(alias="X-GitHub-Delivery", min_length=1, max_length=100)]
 EventName = Annotated[str, Header(alias="X-GitHub-Event", min_length=1, max_length=100)]
+REFUSED = {401: "The signature is missing or wrong.", 404: "Webhooks are off."}
 
 router = create_api_router("/api/knowledge-bases/webhooks", ["webhooks"])
 
 
-@router.post("/github")
+@router.post(
+    "/github",
+    **answering(DeliveryJson, errors=REFUSED),
+)
 async def receive_from_github(
     request: Request,
     resources: ResourcesParam,
@@ -54,8 +59,12 @@ async def receive_from_github(
             asked = await sync_touched(resources.pool, push, delivery)
             if not asked:
                 reason = f"no base reads what was pushed to {push.ref} of {push.host}/{push.repository}"
-    syncs = [{"knowledgeBaseId": base_id, "jobId": job_id} for base_id, job_id in asked]
-    return data({"event": event, "syncs": syncs, "reason": reason})
+    answer: DeliveryJson = {
+        "event": event,
+        "syncs": [{"knowledgeBaseId": base_id, "jobId": job_id} for base_id, job_id in asked],
+        "reason": reason,
+    }
+    return data(answer)
 
 
 def _parse(body: bytes, content_type: str) -> PushPayload:

@@ -5,6 +5,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from common.errors import PermanentError
 from knowledge.sources.location import GITHUB
@@ -56,3 +57,18 @@ class PushPayload(_Payload):
         paths = touched_paths(commits, rewritten=self.created or self.forced)
         at = self.repository
         return Push(at.full_name, self.ref, paths, at.host(), at.default_branch, at.id)
+
+
+class RequestedSyncJson(TypedDict):
+    """A sync that a push requested."""
+
+    knowledgeBaseId: str
+    jobId: str
+
+
+class DeliveryJson(TypedDict):
+    """What came of a delivery. ``reason``: why nothing is synced."""
+
+    event: str
+    syncs: list[RequestedSyncJson]
+    reason: str | None

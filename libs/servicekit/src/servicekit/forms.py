@@ -1,0 +1,37 @@
+"""Forms of JSON that answers have in common. Each service's own stand in its ``wire.py``."""
+
+from typing import Annotated, Any, Generic, Literal, NotRequired, TypeAlias, TypeVar
+
+from pydantic import Field, WithJsonSchema
+from typing_extensions import TypedDict
+
+T = TypeVar("T")
+
+Uuid: TypeAlias = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
+Time: TypeAlias = Annotated[
+    str, WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-28T12:00:00.000Z"]})
+]
+"""RFC 3339 in UTC, with milliseconds."""
+JsonObjectOrNull: TypeAlias = Annotated[Any, WithJsonSchema({"type": ["object", "null"]})]
+AnyJson: TypeAlias = Annotated[Any, WithJsonSchema({})]
+
+
+class Data(TypedDict, Generic[T]):
+    """What every answer is wrapped in."""
+
+    data: T
+
+
+class FailureJson(TypedDict):
+    """What went wrong, for people."""
+
+    error: Annotated[str, Field(examples=["Conversation not found"])]
+    details: NotRequired[
+        Annotated[dict[str, list[str]], Field(description="What is wrong with which field, with a 400.")]
+    ]
+
+
+class SuccessJson(TypedDict):
+    """A deletion was carried out."""
+
+    success: Literal[True]

@@ -1,0 +1,134 @@
+"""What OpenAPI says of a service: every answer and error with its form, and who must say who is asking.
+
+An answer's form is the ``TypedDict`` that the function in ``wire.py`` returns, so that the type checker holds
+the two together; tests compare every answer that they get with this document.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import iter_route_contexts
+from pydantic import TypeAdapter
+
+from servicekit.forms import Data, FailureJson
+from servicekit.routing import needs_caller
+
+_GENERAL = {
+    400: "The request is wrong: `details` names each field.",
+    401: "The caller is unknown: no credentials, or they are invalid or expired.",
+    408: "The request came too slowly.",
+    413: "The body is too large.",
+    503: "Something that the service needs is away: try again after `Retry-After` seconds.",
+}
+_FAILURE = {"application/json": {"schema": {"$ref": "#/components/schemas/FailureJson"}}}
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "The caller is the token's `sub`. `takaro token USER` makes one.",
+}
+_HEADER = {
+    "type": "apiKey",
+    "in": "header",
+    "name": "X-User-Id",
+    "description": "On the local stack (`AUTH_MODE=dev`) the caller's id is enough.",
+}
+
+
+def answering(
+    form: Any, *, status: int = 200, errors: Mapping[int, str] | None = None, description: str = ""
+) -> dict[str, Any]:
+    """Arguments of a route that answers ``{"data": …}`` in this form. ``errors`` are those of its own, by
+    status; the general ones are added to each route."""
+    return answering_bare(Data[form], status=status, errors=errors, description=description)
+
+
+def answering_bare(
+    form: Any, *, status: int = 200, errors: Mapping[int, str] | None = None, description: str = ""
+) -> dict[str, Any]:
+    """As :func:`answering`, without ``data`` around it."""
+    declared: dict[int, Any] = {status: {"model": form, "description": description or _phrase(status)}}
+    return {"status_code": status, "responses": declared | _failures(errors)}
+
+
+def answering_text(
+    media_type: str, description: str, example: str, *, errors: Mapping[int, str] | None = None
+) -> dict[str, Any]:
+    """Arguments of a route that answers in text."""
+    content = {media_type: {"schema": {"type": "string"}, "example": example}}
+    declared: dict[int, Any] = {200: {"description": description, "content": content}}
+    return {"status_code": 200, "responses": declared | _failures(errors)}
+
+
+def _failures(errors: Mapping[int, str] | None) -> dict[int, Any]:
+    return {code: {"description": text, "content": _FAILURE} for code, text in (errors or {}).items()}
+
+
+def describe(app: FastAPI, auth_mode: str) -> None:
+    """Make ``app`` tell its whole API at ``/openapi.json``."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app, auth_mode)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI, auth_mode: str) -> dict[str, Any]:
+    scheme, security = ("user", _HEADER) if auth_mode == "dev" else ("token", _BEARER)
+    found = get_openapi(title=app.title, version=app.version, routes=app.routes)
+    components = found.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own form of a 422, never sent
+        schemas.pop(unused, None)
+    schemas["FailureJson"] = TypeAdapter(FailureJson).json_schema()
+    for context in iter_route_contexts(app.routes):
+        operations = found["paths"].get(context.path_format, {})
+        for method in context.methods or ():
+            if operation := operations.get(method.lower()):
+                _complete(operation, private=needs_caller(context.dependant), scheme=scheme)
+    components["securitySchemes"] = {scheme: security}
+    renamed: dict[str, Any] = _as_clients_name_them(found, schemas)
+    return renamed
+
+
+def _complete(operation: dict[str, Any], *, private: bool, scheme: str) -> None:
+    declared = operation["responses"]
+    general = {400, 503} if private else set()
+    if declared.pop("422", None) or operation.get("parameters"):
+        general.add(400)
+    if private:
+        operation["security"] = [{scheme: []}]
+        general.add(401)
+    if "requestBody" in operation:
+        general |= {400, 408, 413}
+    for code in general:
+        declared.setdefault(str(code), {"description": _GENERAL[code], "content": _FAILURE})
+    operation["responses"] = dict(sorted(declared.items()))
+
+
+def _as_clients_name_them(value: Any, schemas: dict[str, Any]) -> Any:
+    """``Conversation`` for our ``ConversationJson``, and ``{data: …}`` written out, not a name for each."""
+    if isinstance(value, list):
+        return [_as_clients_name_them(item, schemas) for item in value]
+    if not isinstance(value, dict):
+        return value
+    name = str(value.get("$ref", "")).removeprefix("#/components/schemas/")
+    if name.startswith("Data_"):
+        return _as_clients_name_them(schemas[name], schemas)
+    if name:
+        return {**value, "$ref": f"#/components/schemas/{name.removesuffix('Json')}"}
+    if value is schemas:
+        named = {key.removesuffix("Json"): schema for key, schema in schemas.items() if key[:5] != "Data_"}
+        return {
+            name: {**_as_clients_name_them(schema, schemas), "title": name} for name, schema in named.items()
+        }
+    return {key: _as_clients_name_them(item, schemas) for key, item in value.items()}
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase
