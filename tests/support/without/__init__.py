@@ -32,6 +32,7 @@ from tests.support.without.failures import (
     isolation,
     memory_of_letters,
     parking,
+    reading_of_jobs,
     telling_outages,
 )
 from tests.support.without.ids import (
@@ -85,6 +86,7 @@ __all__ = [
     "pruning_of_the_inbox",
     "read_ahead_limit",
     "read_committed",
+    "reading_of_jobs",
     "read_fence",
     "reader_processes",
     "record_of_replays",

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from bullmq import Worker  # type: ignore[import-untyped]
+
 from backbone import processor
 from backbone.burials import Burials
 from backbone.dead_letters import DeadLetter
@@ -9,6 +11,7 @@ from backbone.parking import Parking
 from backbone.processor import Processor
 from backbone.validation import Item
 from common import postgres
+from knowledge.queue.keeping_worker import KeepingWorker
 from tests.support.without.patch import Patch
 
 
@@ -50,3 +53,8 @@ def memory_of_letters(patch: Patch) -> None:
         return list(letters)
 
     patch.setattr(Burials, "new", all_new)
+
+
+def reading_of_jobs(patch: Patch) -> None:
+    """BullMQ's Python port reads the jobs that it takes by itself."""
+    patch.setattr(KeepingWorker, "nextJobFromJobData", Worker.nextJobFromJobData)

@@ -9,11 +9,13 @@ def worker_client(url: str) -> "Redis":
     """For a worker, which blocks for longer than redis-py's default ``socket_timeout`` of 5 s.
 
     With that default an idle worker would pick up its next job up to 5 s late. Without decoded responses it
-    would run a job and then fail to complete it. Keep-alive detects a dead peer instead.
+    would run a job and then fail to complete it. A job may hold bytes that aren't UTF-8: an error in decoding
+    it would lose the answer that hands it out. Keep-alive detects a dead peer instead.
     """
     return Redis.from_url(
         url,
         decode_responses=True,
+        encoding_errors="surrogateescape",
         socket_timeout=None,
         socket_connect_timeout=5,
         socket_keepalive=True,

@@ -79,7 +79,7 @@ def job_data_of(base: KnowledgeBase, mode: SyncMode) -> dict[str, Any]:
 def parse_job(name: str, data: object) -> JobData:
     """The validated data of a job. Raises ``Invalid`` with a reason that a person can act on."""
     if name not in JOB_NAMES:
-        raise Invalid(f"unknown job name {name!r}: this queue takes {' and '.join(JOB_NAMES)}")
+        raise Invalid(f"unknown job name {str(name)[:100]!r}: this queue takes {' and '.join(JOB_NAMES)}")
     if data in ({}, None):
         raise Invalid(
             "the job has no data: its repeatable was made by BullMQ 5 and lost them on the way; "

@@ -23,7 +23,10 @@ class JobOutcome:
 
 async def outcome_of(queue: Queue, job_id: str) -> JobOutcome | None:
     """The outcome of a completed or failed job; ``None`` if it was just removed."""
-    job = await Job.fromId(queue, job_id)
+    try:
+        job = await Job.fromId(queue, job_id)
+    except (TypeError, ValueError, AttributeError) as error:
+        return JobOutcome(failed_reason=f"its job can't be read: {error!r}")
     if job is None:
         return None
     if job.failedReason:

@@ -1,14 +1,13 @@
 """The worker of ``kb-sync``: BullMQ's Python port, plus what it lacks compared with Node's."""
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import structlog
-from bullmq import Job, Worker  # type: ignore[import-untyped]
+from bullmq import Job  # type: ignore[import-untyped]
 from bullmq.custom_errors import DelayedError, UnrecoverableError  # type: ignore[import-untyped]
 from opentelemetry.trace import SpanKind
 
@@ -19,13 +18,11 @@ from common.telemetry import links_to, span
 from knowledge.content.lease import BaseBusy
 from knowledge.jobs.connection import worker_client
 from knowledge.jobs.wire import PREFIX, QUEUE, trace_of
+from knowledge.queue.keeping_worker import KeepingWorker
 from knowledge.waiting.later import Later
 from knowledge.waiting.slots import Slots
 
 log = structlog.get_logger()
-
-MOST_JOBS = 100
-"""Maximum jobs at once: those with a slot, and those whose source or embedder is silent."""
 
 _PUT_BACK = object()
 
@@ -39,49 +36,6 @@ class Postponed(Later):
 
 
 Handler = Callable[[Job], Awaitable[dict[str, Any]]]
-
-
-class KeepingWorker(Worker):  # type: ignore[misc]
-    """Keeps the data of repeatables that BullMQ 5 made, and takes a job only if a slot is free.
-
-    BullMQ 5 leaves ``bull:kb-sync:repeat:<key>`` without a ``data`` field, so the next iteration would be
-    created with ``{}``. The current iteration still has its data, so this copies them there first.
-
-    Syncs whose source is silent lend their slots, so there can be more jobs than slots.
-    """
-
-    def __init__(
-        self, name: str, processor: Callable[[Job, str], Awaitable[object]], options: Any, slots: Slots
-    ) -> None:
-        super().__init__(name, processor, options)
-        self._slots, self._in_hand = slots, 0
-        self._count(0)
-
-    async def getNextJob(self, token: str) -> Job | None:  # noqa: N802 (BullMQ's name)
-        """The next job, once a slot is free."""
-        await self._slots.one_is_free()
-        job = None if self.closing else await super().getNextJob(token)
-        if job is not None:
-            self._count(1)
-        return job
-
-    async def processJob(self, job: Job, token: str) -> None:  # noqa: N802
-        try:
-            await super().processJob(job, token)
-        finally:
-            self._count(-1)
-
-    def _count(self, jobs: int) -> None:
-        """BullMQ requests jobs while it has fewer than its concurrency, so it requests one more at a time."""
-        self._in_hand += jobs
-        self.opts["concurrency"] = min(self._in_hand + 1, MOST_JOBS)
-
-    async def _scheduleNextIteration(self, job: Job) -> None:  # noqa: N802 (BullMQ's name)
-        if job.data:
-            key = self.backend.toKey(f"repeat:{job.repeatJobKey}")
-            if await self.client.exists(key):
-                await self.client.hsetnx(key, "data", json.dumps(job.data, separators=(",", ":")))
-        await super()._scheduleNextIteration(job)
 
 
 class QueueWorker:
@@ -138,6 +92,10 @@ class QueueWorker:
 
     async def _process(self, job: Job, token: str) -> object:
         """Run one job. Raises only ordinary errors: a ``CancelledError`` would end the worker."""
+        problem = self._worker.problems.pop(job.id, None) if self._worker is not None else None
+        if problem is not None:
+            log.warning("job failed", job=job.id, name=job.name, reason=problem)
+            raise UnrecoverableError(problem)
         with self._process_span(job):
             result = await self._attempt(job, token)
         if result is _PUT_BACK:  # raised outside the span: to run later isn't a failure

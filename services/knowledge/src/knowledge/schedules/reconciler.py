@@ -111,4 +111,9 @@ async def _get(queue: Queue, key: str) -> dict[str, Any] | None:
 
 async def _has_next(queue: Queue, key: str, next_ms: int | None) -> bool:
     """Whether the scheduler's next run has its job. Without one, no further run would be created."""
-    return next_ms is not None and await Job.fromId(queue, f"repeat:{key}:{int(next_ms)}") is not None
+    if next_ms is None:
+        return False
+    try:
+        return await Job.fromId(queue, f"repeat:{key}:{int(next_ms)}") is not None
+    except (TypeError, ValueError, AttributeError):
+        return True  # it can't be read: its run fails, and creates the next one
