@@ -49,6 +49,7 @@ from tests.support.without.order import (
     offsets_that_wait,
     read_committed,
     read_fence,
+    reports_of_lost_groups,
     watched_connections,
 )
 from tests.support.without.ownership import fence, partition_fence, patient_renewal, stop_limits, takeover
@@ -87,6 +88,7 @@ __all__ = [
     "read_ahead_limit",
     "read_committed",
     "reading_of_jobs",
+    "reports_of_lost_groups",
     "read_fence",
     "reader_processes",
     "record_of_replays",

@@ -1,6 +1,6 @@
 """What keeps entries in order, and strands none."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -70,6 +70,20 @@ def read_committed(patch: Patch) -> None:
         init(self, *topics, **settings | {"isolation_level": "read_uncommitted"})
 
     patch.setattr(AIOKafkaConsumer, "__init__", uncommitted)
+
+
+def reports_of_lost_groups(patch: Patch) -> None:
+    """FastStream deals with ``NOGROUP`` by itself."""
+
+    def plain(base: type[Any], on_interruption: Callable[[], None]) -> type[Any]:
+        class Plain(base):  # type: ignore[misc]
+            async def disconnect(self, *args: object, **kwargs: object) -> None:
+                on_interruption()
+                await super().disconnect(*args, **kwargs)
+
+        return Plain
+
+    patch.setattr(reader, "_watched", plain)
 
 
 def offsets_that_wait(patch: Patch) -> None:

@@ -20,7 +20,7 @@ from backbone.relay import Relay, count_waiting
 from backbone.settings import BackboneSettings
 from common.notifications import Notifications
 from common.postgres import create_pool
-from common.readiness import Check
+from common.readiness import Check, NotReady
 from common.supervision import stop, supervise
 
 log = structlog.get_logger()
@@ -51,7 +51,11 @@ class Backbone:
         """Readiness: each consumer is active or on standby, and the relay too."""
 
         async def relay() -> str:
-            return self._relay.status if self._relay else "starting"
+            if self._relay is None:
+                return "starting"
+            if self._relay.trouble is not None:
+                raise NotReady(f"the relay of {self._facts_stream} waits: {self._relay.trouble}"[:500])
+            return self._relay.status
 
         def consumer(stream: str) -> Check:
             async def check() -> str:

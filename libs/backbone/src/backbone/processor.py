@@ -39,7 +39,9 @@ STOP_SECONDS = 0.5
 
 HANDLED = Counter("takaro_stream_entries_total", "Entries dealt with", ["stream", "group", "outcome"])
 FAILURES = Counter("takaro_stream_handler_failures_total", "Handler failures", ["stream", "group"])
-OUTAGES = Counter("takaro_stream_outages_total", "Batches held up by a dependency", ["stream", "group"])
+OUTAGES = Counter(
+    "takaro_stream_outages_total", "Times that a consumer had to wait for a dependency", ["stream", "group"]
+)
 SECONDS = Histogram(
     "takaro_stream_batch_seconds",
     "Time from reading a batch to its acknowledgement",
@@ -67,6 +69,7 @@ class Processor:
         self.trouble: str | None = None
         self._retries: asyncio.Task[None] | None = None
         self._labels = (source.stream, source.name)
+        OUTAGES.labels(*self._labels)  # a series of 0 from the start: an alert on its growth needs one
 
     @property
     def retrying(self) -> bool:

@@ -5,6 +5,7 @@ FastStream connects, blocks, polls, and speaks Kafka's group protocol. This modu
 
 - It ignores handler errors and lost connections, and reads on. Here both are reported to the owner.
 - While Redis refuses a read, it retries at once, without a pause. Here the refusal is reported to the owner.
+- When a group is gone it stops for ever and asks for a restart. Here its owner creates the group again.
 - It fixes the size of a read when it subscribes. A ``Window`` decides before each read instead.
 - It makes deep copies of its configuration. A ``Window`` is its own copy.
 - One entry that it can't parse fails the whole batch. Here entries are passed on unparsed.
@@ -24,7 +25,8 @@ from faststream.redis.parser import BinaryMessageFormatV1
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ResponseError
+from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import RedisError, ResponseError
 
 from common.errors import is_outage
 from common.redis_clients import connection_of
@@ -78,7 +80,7 @@ class StreamReader:
     ) -> None:
         self._broker = RedisBroker(
             url,
-            logger=logging.getLogger("faststream"),
+            logger=_faststream_log(),
             log_level=logging.DEBUG,
             apply_types=False,
             graceful_timeout=grace_seconds,
@@ -210,6 +212,18 @@ def security_arguments(security: "BaseSecurity | None") -> dict[str, Any]:
     return parse_security(security)
 
 
+def _faststream_log() -> logging.Logger:
+    """FastStream's log without the interruptions that are reported to the owner, who heals and logs them."""
+    log = logging.getLogger("faststream")
+    log.addFilter(_is_news)  # the same one again has no effect
+    return log
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not (record.getMessage() == "Message fetch error" and isinstance(error, RedisError))
+
+
 class _PacedStream(StreamSub):
     """A stream whose read size is what the window says at that moment."""
 
@@ -240,6 +254,9 @@ def _watched(base: type[AbstractConnection], on_interruption: Callable[[], None]
             try:
                 return await super().read_response(*args, **kwargs)
             except ResponseError as error:
+                if "NOGROUP" in str(error):
+                    on_interruption()
+                    raise Disconnected("the group is gone") from error
                 if is_outage(error):
                     on_interruption()
                 raise

@@ -29,6 +29,9 @@ from common.trace_context import TraceContext, below, context_of
 log = structlog.get_logger()
 
 PUBLISHED = Counter("takaro_outbox_published_total", "Facts published", ["stream"])
+OUTAGES = Counter(
+    "takaro_outbox_outages_total", "Times that the relay had to wait for a dependency", ["stream"]
+)
 WAITING = Gauge("takaro_outbox_waiting", "Facts committed and not yet published", ["stream"])
 
 LIST_WAITING = """
@@ -67,7 +70,10 @@ class Relay:
         self._pool, self._publisher, self._notifications = pool, publisher, notifications
         self._keeper, self._stream, self._page_bytes = keeper, stream, page_bytes
         self.published = 0
+        self.trouble: str | None = None
+        """Why the last attempt to publish failed, until one succeeds."""
         self._full = False
+        OUTAGES.labels(stream)  # a series of 0 from the start
 
     @property
     def status(self) -> str:
@@ -79,7 +85,13 @@ class Relay:
         await self._keeper.run(self._lead)
 
     async def _lead(self, lease: Lease) -> None:
-        failures = 0
+        try:
+            await self._publish_until_lost(lease)
+        finally:
+            self.trouble = None  # on standby it waits for nothing
+
+    async def _publish_until_lost(self, lease: Lease) -> None:
+        failures, self.trouble = 0, None
         async with self._notifications.subscribe(OUTBOX_CHANNEL, self._stream) as notified:
             while True:
                 try:
@@ -88,24 +100,40 @@ class Relay:
                     if not is_transient(error):
                         raise
                     failures += 1
+                    self.trouble = repr(error)
+                    OUTAGES.labels(self._stream).inc()
                     log.warning("facts wait", stream=self._stream, error=repr(error))
                     await asyncio.sleep(backoff.pause(failures, first=0.1, longest=2))
                     continue
-                failures = 0
+                failures, self.trouble = 0, None
                 if not self._full:
                     await notified.wait(POLL_SECONDS)
 
     async def publish_batch(self, lease: Lease) -> int:
-        """Publish up to :data:`BATCH` facts, of about ``page_bytes`` together. Returns their number."""
-        with suppress_instrumentation():
-            async with transaction(self._pool) as connection:
-                await lease.hold(connection)
-                rows = await connection.fetch(LIST_WAITING, self._stream, BATCH, self._page_bytes)
-                if rows:
-                    await self._publish(rows)
-                    await connection.execute(
-                        DELETE_PUBLISHED, self._stream, [row["position"] for row in rows]
-                    )
+        """Publish up to :data:`BATCH` facts, of about ``page_bytes`` together. Returns their number.
+
+        Raises the error of the bus rather than that of the rollback. While a bus doesn't answer, Postgres
+        ends the idle transaction, and its lost connection would be blamed.
+        """
+        refusal: Exception | None = None
+        try:
+            with suppress_instrumentation():
+                async with transaction(self._pool) as connection:
+                    await lease.hold(connection)
+                    rows = await connection.fetch(LIST_WAITING, self._stream, BATCH, self._page_bytes)
+                    if rows:
+                        try:
+                            await self._publish(rows)
+                        except Exception as error:
+                            refusal = error
+                            raise
+                        await connection.execute(
+                            DELETE_PUBLISHED, self._stream, [row["position"] for row in rows]
+                        )
+        except Exception:
+            if refusal is not None:
+                raise refusal  # noqa: B904 (its context is the rollback's)
+            raise
         PUBLISHED.labels(self._stream).inc(len(rows))
         self.published += len(rows)
         self._full = len(rows) == BATCH or (bool(rows) and rows[-1]["bytes"] >= self._page_bytes)

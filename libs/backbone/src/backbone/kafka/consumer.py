@@ -27,7 +27,7 @@ from backbone.kafka.topics import ensure_topics
 from backbone.lag import LAG, PENDING
 from backbone.leases import LeaseLost
 from backbone.names import partition_lease
-from backbone.processor import Processor
+from backbone.processor import OUTAGES, Processor
 from backbone.reader import TopicReader
 from backbone.settings import BackboneSettings
 from common import backoff
@@ -122,6 +122,7 @@ class TopicConsumer:
                 except (KafkaError, OSError) as error:
                     failures += 1
                     self._trouble = repr(error)
+                    OUTAGES.labels(self._topic, self._settings.service).inc()
                     log.warning("topic interrupted", stream=self._topic, error=repr(error))
                 await asyncio.sleep(backoff.pause(failures + 1, first=0.2, longest=5))
         finally:
@@ -220,6 +221,7 @@ class TopicConsumer:
                 if not is_transient(error) and not isinstance(error, KafkaError):
                     log.error("assignment failed", stream=self._topic, exc_info=error)
                 attempt += 1
+                OUTAGES.labels(self._topic, self._settings.service).inc()
                 log.warning("partitions wait", stream=self._topic, error=repr(error))
             await asyncio.sleep(backoff.pause(attempt, first=0.1, longest=2))
 

@@ -19,7 +19,7 @@ from redis.exceptions import ResponseError
 
 from backbone.events import RawEntry
 from backbone.leases import Lease, LeaseKeeper, LeaseLost
-from backbone.processor import Processor
+from backbone.processor import OUTAGES, Processor
 from backbone.reader import Reader, StreamReader
 from backbone.redis_streams.group import Group
 from backbone.redis_streams.handover import Handover
@@ -82,6 +82,7 @@ class StreamConsumer:
                     self._trouble = repr(error), time.monotonic()
                     if not is_transient(error) and not isinstance(error, ResponseError):
                         raise
+                    OUTAGES.labels(self._group.stream, self._group.name).inc()
                     log.warning("stream interrupted", stream=self._group.stream, error=repr(error))
                 await asyncio.sleep(0.2)
         finally:
@@ -96,6 +97,7 @@ class StreamConsumer:
         self._consumer = f"{self._settings.instance_name}-{uuid4().hex[:8]}"
         if await self._group.ensure():
             self._processor.parking.clear()
+            log.info("group created", stream=self._group.stream, group=self._group.name)
         await self._drain()
         self._disconnected.clear()
         handover = Handover(self._settings.stream_batch_size, self._settings.stream_batch_bytes)

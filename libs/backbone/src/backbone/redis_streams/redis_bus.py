@@ -11,6 +11,7 @@ from backbone.names import consumer_lease
 from backbone.processor import Processor
 from backbone.redis_streams.consumer import StreamConsumer
 from backbone.redis_streams.group import Group
+from backbone.redis_streams.losses import Losses
 from backbone.redis_streams.publisher import RedisPublisher
 from backbone.redis_streams.trimming import trim
 from backbone.settings import BackboneSettings
@@ -28,6 +29,7 @@ class RedisBus:
         self._redis = open_redis(settings.event_bus_url)
         self.publisher = RedisPublisher(self._redis)
         self._groups: list[Group] = []
+        self._losses = Losses()
 
     async def __aenter__(self) -> "RedisBus":
         return self
@@ -48,6 +50,8 @@ class RedisBus:
 
     async def keep_house(self, command_streams: Sequence[str], facts_stream: str) -> None:
         retention, owner = self._settings.stream_retention_seconds, self._settings.service
+        for stream in (*command_streams, facts_stream):
+            await self._losses.look(self._redis, stream)
         for stream in command_streams:
             await trim(self._redis, stream, retention_seconds=retention, owner=owner)
         await trim(self._redis, facts_stream, retention_seconds=retention, owner=None)
