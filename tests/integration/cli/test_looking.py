@@ -47,6 +47,25 @@ async def test_streams_show_lag_pending_and_who_is_active(
         assert part in text
 
 
+async def test_a_followers_group_shows_who_asked_last_and_not_a_missing_lease(
+    world: RedisWorld, takaro: Terminal
+) -> None:
+    await world.redis.xadd("chat.events", {"type": "t", "data": "{}"})
+    for group in ("mine", "new", "cockpit"):
+        await world.redis.xgroup_create("chat.events", group, id="0")
+    await world.redis.xreadgroup("mine", "worker-1", {"chat.events": ">"}, count=1)
+    text = (await takaro("streams")).out
+    [mine], [new], [ours] = (
+        [line for line in text.splitlines() if f" {group} " in line] for group in ("mine", "new", "cockpit")
+    )
+    assert "worker-1 (asked " in mine
+    assert "no consumer yet" in new
+    assert "nobody yet" in ours
+    shown = (await takaro("streams", "--json")).json["streams"][0]["groups"]
+    asked = {group["group"]: (group["lastConsumer"], group["activeConsumer"]) for group in shown}
+    assert asked == {"mine": ("worker-1", None), "new": (None, None), "cockpit": (None, None)}
+
+
 async def test_the_lag_is_known_after_deletions_and_without_postgres(redis: Redis, takaro: Terminal) -> None:
     ids = [await redis.xadd("chat.commands", {"type": "t", "data": "{}"}) for _ in range(10)]
     await redis.xgroup_create("chat.commands", "chat", id=ids[3])

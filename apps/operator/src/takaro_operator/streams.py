@@ -7,7 +7,7 @@ from rich.text import Text
 from backbone.leases import Holder, list_leases
 from backbone.names import CONSUMER_LEASES, consumer_lease
 from backbone.redis_streams.entry_ids import age_of
-from backbone.redis_streams.inspection import MAX_LAG, StreamState, inspect_stream
+from backbone.redis_streams.inspection import MAX_LAG, GroupState, StreamState, inspect_stream
 from backbone.redis_streams.reading import discover
 from takaro_operator.connections import open_database, open_streams
 from takaro_operator.entries import KNOWN_STREAMS
@@ -16,13 +16,17 @@ from takaro_operator.output import Json, age, make_table, owner_of, print_json, 
 from takaro_operator.running import run
 from takaro_operator.settings import OperatorSettings
 
+SERVICES = ("chat", "knowledge", "cockpit")
+"""The groups of our services, named after them."""
+
 HEADINGS = ("stream", "length", "first", "last", "group", "lag", "pending", "oldest idle", "active consumer")
 
 
 def streams(as_json: Json = False) -> None:
     """Show each stream's length and age, and its groups: lag, pending entries, active consumer.
 
-    The active consumer is the instance that holds the stream's lease. --json prints one document.
+    The active consumer of our services is the instance that holds the stream's lease; of other groups it is
+    the consumer that asked last, and when. --json prints one document.
     """
 
     async def work(settings: OperatorSettings) -> None:
@@ -65,6 +69,8 @@ def _to_json(state: StreamState, holders: dict[str, Holder]) -> dict[str, Any]:
                 "oldestPendingIdleSeconds": group.oldest_idle,
                 "consumers": group.consumers,
                 "lastDeliveredId": group.last_delivered,
+                "lastConsumer": group.last_consumer,
+                "lastConsumerAskedSecondsAgo": group.last_asked,
                 "activeConsumer": _active(holders.get(consumer_lease(state.name, group.name))),
             }
             for group in state.groups
@@ -95,10 +101,19 @@ def _print(states: list[StreamState], holders: dict[str, Holder] | None) -> None
                 _count(group.lag),
                 _count(group.pending),
                 age(group.oldest_idle),
-                Text(printable(owner_of(holder)) if holders is not None else "?"),
+                Text(printable(_reader(group, holder, known=holders is not None))),
             )
             head = [Text("")] * 4
     screen().print(table)
+
+
+def _reader(group: GroupState, holder: Holder | None, *, known: bool) -> str:
+    """Who reads a group. Only our services hold leases, so others' groups are known by who asks."""
+    if holder is not None or group.name in SERVICES:
+        return owner_of(holder) if known else "?"
+    if group.last_consumer is None:
+        return "no consumer yet"
+    return f"{group.last_consumer} (asked {age(group.last_asked)} ago)"
 
 
 def _count(count: int | None) -> Text:

@@ -16,6 +16,8 @@ class GroupState:
     """A consumer group. ``lag`` counts unread entries; ``None`` if there are more than :data:`MAX_LAG`.
 
     ``oldest_idle`` is the time in seconds since the oldest pending entry was last delivered.
+    ``last_consumer`` is the one that asked last, ``last_asked`` seconds ago; both are ``None`` if the group
+    has no consumer.
     """
 
     name: str
@@ -25,6 +27,8 @@ class GroupState:
     oldest_idle: float | None
     consumers: int
     last_delivered: str
+    last_consumer: str | None
+    last_asked: float | None
 
 
 @dataclass(slots=True, frozen=True)
@@ -64,6 +68,8 @@ async def _inspect_group(redis: Redis, stream: str, info: dict[str, Any]) -> Gro
     name, last_delivered = text(info["name"]), text(info["last-delivered-id"])
     pending: Any = await redis.xpending_range(stream, name, min="-", max="+", count=1)
     oldest = pending[0] if pending else None
+    consumers: Any = await redis.xinfo_consumers(stream, name)
+    latest = min(consumers, key=lambda consumer: consumer["idle"], default=None)
     lag = info["lag"]
     return GroupState(
         name=name,
@@ -73,6 +79,8 @@ async def _inspect_group(redis: Redis, stream: str, info: dict[str, Any]) -> Gro
         oldest_idle=oldest["time_since_delivered"] / 1000 if oldest else None,
         consumers=info["consumers"],
         last_delivered=last_delivered,
+        last_consumer=text(latest["name"]) if latest else None,
+        last_asked=latest["idle"] / 1000 if latest else None,
     )
 
 
