@@ -193,3 +193,22 @@ async def test_only_allowed_folders_are_read(tmp_path: Path) -> None:
             await FolderSource(path, roots, Selection()).newest_commit()
     with pytest.raises(NotFound):
         await FolderSource(tmp_path / "allowed" / "none", roots, Selection()).newest_commit()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "file:///x{}y",
+        "/x{}y",
+        "https://github.com/a/b/tree/main/x{}y",
+        "https://github.com/a/b/tree/x{}y",
+        "git+https://git.example/x{}.git",
+        "git+https://git.example/x.git#main:a{}b",
+        "sitemap+https://site.example/x{}.xml",
+        "git@github.com:a/b{}",
+    ],
+)
+@pytest.mark.parametrize("sign", ["%00", "%0a", "%1F", "%7f", "\x00"])
+def test_a_control_character_is_refused_in_every_kind_of_source(source: str, sign: str) -> None:
+    with pytest.raises(Invalid, match="control character"):
+        parse_source(source.format(sign))

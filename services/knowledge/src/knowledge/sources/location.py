@@ -82,6 +82,10 @@ class FolderLocation:
 Location: TypeAlias = GitHubLocation | GitLocation | SitemapLocation | FolderLocation
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""No name of a file, a branch or a host holds one; U+0000 stops the operating system's calls."""
+
+
 def parse_source(source: str) -> Location:
     """Read a source:
 
@@ -97,6 +101,8 @@ def parse_source(source: str) -> Location:
 
     Raises ``Invalid``, also for a URL with a password in it, because sources are shown to people.
     """
+    if _CONTROL.search(unquote(source)):
+        raise Invalid(f"source {source!r} holds a control character", code="invalid_source")
     if source.startswith("/"):
         return FolderLocation(Path(source))
     if by_ssh := _of_ssh(source):
