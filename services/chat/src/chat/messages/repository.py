@@ -66,7 +66,8 @@ async def list_messages(
 #             waited, and waits there for those who wait for it. The clock is read when the wait is over, so
 #             each message is later than all before it. It also tells the trigger that this transaction
 #             places its messages itself. `max(… + 0)`: a bare max() lets the planner search
-#             messages_created_at_index backwards for one conversation;
+#             messages_created_at_index backwards for one conversation. The owner stands in a CASE, because
+#             the planner takes `$10 IS NULL OR …` to leave one conversation, and reads all for each batch;
 #   inserted  skips an id that another transaction has stored meanwhile: then `counted` counted too many.
 INSERT_MESSAGES = """
 WITH appended AS MATERIALIZED (
@@ -88,7 +89,7 @@ WITH appended AS MATERIALIZED (
             )) AS last) AS clock
         )
     FROM (SELECT conversation_id, count(*) AS messages FROM appended GROUP BY conversation_id) AS a
-    WHERE c.id = a.conversation_id AND ($10::text IS NULL OR c.user_id = $10)
+    WHERE c.id = a.conversation_id AND CASE WHEN $10::text IS NULL THEN true ELSE c.user_id = $10 END
       AND (SELECT set_config('takaro.message_order', 'numbered', true)) = 'numbered'
     RETURNING c.id, a.messages, c.event_sequence - a.messages AS facts,
               c.message_sequence - a.messages AS sequence,
