@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from backbone import leases
 from backbone.leases import Lease, LeaseKeeper, LeaseLost, LeaseTaken, held
@@ -139,3 +140,46 @@ async def test_a_keeper_never_shares_its_lease(world: RedisWorld) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     await pool.close()
     assert most == 1
+
+
+@pytest.mark.parametrize("noticed", [True, False], ids=["with", "without"])
+async def test_two_processes_of_one_name_do_not_take_the_lease_from_each_other_for_ever(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch, noticed: bool
+) -> None:
+    """The second one takes it, as a restarted process would. The first one says so and stands by."""
+    if not noticed:
+        without.noticing_of_namesakes(monkeypatch)
+    begun: list[str] = []
+
+    def compete(process: str) -> asyncio.Task[None]:
+        async def work(_: Lease) -> None:
+            begun.append(process)
+            await asyncio.Event().wait()
+
+        return asyncio.create_task(LeaseKeeper(pool, "twins", "chat-1", TTL_SECONDS).run(work))
+
+    with capture_logs() as logs:
+        first = compete("first")
+        await eventually(lambda: begun)
+        second = compete("second")
+        try:
+            if not noticed:
+                await eventually(lambda: len(begun) > 4)
+                return
+            await eventually(lambda: [line for line in logs if "INSTANCE_NAME" in line["event"]])
+            renewed: set[object] = set()
+
+            async def is_renewed() -> bool:
+                renewed.add(await pool.fetchval("SELECT expires_at FROM leases WHERE name = 'twins'"))
+                return len(renewed) > 3
+
+            await eventually(is_renewed)
+            assert begun == ["first", "second"]
+            second.cancel()
+            await eventually(lambda: begun == ["first", "second", "first"])
+        finally:
+            first.cancel()
+            second.cancel()
+            await asyncio.gather(first, second, return_exceptions=True)
+    [line] = [line for line in logs if "INSTANCE_NAME" in line["event"]]
+    assert (line["log_level"], line["instance"], line["lease"]) == ("error", "chat-1", "twins")

@@ -52,7 +52,14 @@ from tests.support.without.order import (
     reports_of_lost_groups,
     watched_connections,
 )
-from tests.support.without.ownership import fence, partition_fence, patient_renewal, stop_limits, takeover
+from tests.support.without.ownership import (
+    fence,
+    noticing_of_namesakes,
+    partition_fence,
+    patient_renewal,
+    stop_limits,
+    takeover,
+)
 from tests.support.without.patch import Patch
 
 __all__ = [
@@ -76,6 +83,7 @@ __all__ = [
     "memory_of_letters",
     "natural_keys",
     "notes_of_silence",
+    "noticing_of_namesakes",
     "notifications",
     "numbering_by_redis",
     "offsets_that_wait",

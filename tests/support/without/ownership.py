@@ -5,10 +5,10 @@ from contextlib import suppress
 
 from backbone import leases
 from backbone.kafka.fencing import PartitionFence
-from backbone.leases import Lease
+from backbone.leases import Lease, LeaseKeeper
 from backbone.redis_streams.consumer import StreamConsumer
 from servicekit import running
-from tests.support.without.patch import Patch, nothing
+from tests.support.without.patch import Patch, no, nothing
 
 
 def fence(patch: Patch) -> None:
@@ -34,7 +34,7 @@ def patient_renewal(patch: Patch) -> None:
     VALUES ($1, $2, 1, clock_timestamp() + $3)
     ON CONFLICT (name) DO UPDATE
     SET owner = excluded.owner, epoch = current.epoch + 1, expires_at = excluded.expires_at
-    WHERE current.expires_at < clock_timestamp() OR current.owner = excluded.owner
+    WHERE current.expires_at < clock_timestamp() OR ($4 AND current.owner = excluded.owner)
     RETURNING epoch
     """
     patch.setattr(leases, "ACQUIRE", in_line)
@@ -52,3 +52,8 @@ def stop_limits(patch: Patch) -> None:
 
     patch.setattr(StreamConsumer, "_finish", finish)
     patch.setattr(running._Server, "_end_in_time", lambda _: None)
+
+
+def noticing_of_namesakes(patch: Patch) -> None:
+    """A process takes its lease back at once, whoever of its name has taken it."""
+    patch.setattr(LeaseKeeper, "_look_for_a_namesake", no)

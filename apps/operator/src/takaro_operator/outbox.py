@@ -3,7 +3,7 @@
 from rich.text import Text
 
 from backbone.events import rfc3339
-from backbone.leases import list_leases
+from backbone.lease_holders import list_leases
 from backbone.names import RELAY_LEASES, relay_lease
 from backbone.outbox import count_by_stream
 from takaro_operator.connections import open_database

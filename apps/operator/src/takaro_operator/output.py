@@ -16,7 +16,7 @@ from rich.text import Text
 from common import codec
 
 if TYPE_CHECKING:
-    from backbone.leases import Holder
+    from backbone.lease_holders import Holder
 
 Json = Annotated[bool, typer.Option("--json", help="JSON for scripts instead of text for people.")]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.text import Text
 
-from backbone.leases import Holder, list_leases
+from backbone.lease_holders import Holder, list_leases
 from backbone.names import CONSUMER_LEASES, consumer_lease
 from backbone.redis_streams.entry_ids import age_of
 from backbone.redis_streams.inspection import MAX_LAG, GroupState, StreamState, inspect_stream

@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 import asyncpg
 import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge
 
 from common.errors import TakaroError, is_transient
 from common.postgres import Connection, Pool
@@ -30,6 +30,9 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 HELD = Gauge("takaro_lease_held", "1 while this process holds the lease", ["lease"])
+NAMESAKES = Counter(
+    "takaro_lease_namesakes_total", "Times that a process of the same INSTANCE_NAME took the lease", ["lease"]
+)
 
 RENEW_AGAIN_SECONDS = 0.01
 """Pause after a renewal whose wait for a lock timed out. It is short, because the wait itself took time."""
@@ -43,7 +46,7 @@ SELECT owner, expires_at < clock_timestamp() AS expired FROM leases WHERE name =
 ACQUIRE = """
 WITH free AS (
     SELECT name FROM leases
-    WHERE name = $1 AND (expires_at < clock_timestamp() OR owner = $2)
+    WHERE name = $1 AND (expires_at < clock_timestamp() OR ($4 AND owner = $2))
     FOR UPDATE SKIP LOCKED
 ), taken AS (
     UPDATE leases AS current
@@ -63,6 +66,9 @@ holder would otherwise lose the lease."""
 RENEW = "UPDATE leases SET expires_at = clock_timestamp() + $3 WHERE name = $1 AND epoch = $2 RETURNING epoch"
 RELEASE = "UPDATE leases SET expires_at = '-infinity' WHERE name = $1 AND epoch = $2"
 REVOKE = "UPDATE leases SET epoch = epoch + 1, expires_at = '-infinity' WHERE name = $1"
+IS_HELD_BY = """
+SELECT expires_at > clock_timestamp() FROM leases WHERE name = $1 AND owner = $2 AND epoch > $3
+"""
 HOLD = "SELECT 1 FROM leases WHERE name = $1 AND epoch = $2 FOR SHARE"
 
 
@@ -174,18 +180,20 @@ class Held:
 
 
 @asynccontextmanager
-async def held(pool: Pool, name: str, owner: str, ttl_seconds: float) -> AsyncIterator[Held]:
+async def held(
+    pool: Pool, name: str, owner: str, ttl_seconds: float, *, take_back: bool = True
+) -> AsyncIterator[Held]:
     """Hold the lease ``name`` for ``owner``: renewed inside the block, released after it.
 
-    Raises :class:`LeaseTaken` at once if another owner holds it. An owner takes back its own lease; ``owner``
-    names either a process permanently or a single run.
+    Raises :class:`LeaseTaken` at once if another owner holds it. An owner takes back its own lease, unless
+    ``take_back`` is false; ``owner`` names either a process permanently or a single run.
     """
     ttl = timedelta(seconds=ttl_seconds)
     async with pool.acquire() as connection:
         row = await connection.fetchrow(LOOK, name)
         epoch = None
-        if row is None or row["expired"] or row["owner"] == owner:
-            epoch = await connection.fetchval(ACQUIRE, name, owner, ttl)
+        if row is None or row["expired"] or (take_back and row["owner"] == owner):
+            epoch = await connection.fetchval(ACQUIRE, name, owner, ttl, take_back)
     if epoch is None:
         raise LeaseTaken(f"another process holds the lease {name}")
     holding = Held(pool, Lease(name, owner, epoch), ttl)
@@ -209,17 +217,24 @@ class LeaseKeeper:
     def __init__(self, pool: Pool, name: str, owner: str, ttl_seconds: float) -> None:
         self._pool, self._name, self._owner, self._ttl_seconds = pool, name, owner, ttl_seconds
         self._poll = min(0.5, ttl_seconds / 6)
+        self._take_back = True
         self.lease: Lease | None = None
 
     async def run(self, work: Callable[[Lease], Awaitable[None]]) -> None:
         """Acquire the lease, run ``work``, release the lease; repeat until cancelled.
 
         ``work`` is cancelled when the lease is lost. If it fails, the error is logged and the lease released.
+        Two processes of one name would take the lease from each other for ever. The one that loses it says so
+        and waits until it expires, as for any other holder.
         """
         while True:
             try:
-                async with held(self._pool, self._name, self._owner, self._ttl_seconds) as holding:
+                async with held(
+                    self._pool, self._name, self._owner, self._ttl_seconds, take_back=self._take_back
+                ) as holding:
                     await self._work(holding, work)
+                if holding.lease.lost.is_set():
+                    await self._look_for_a_namesake(holding.lease)
             except LeaseTaken:
                 pass
             except Exception as error:
@@ -227,6 +242,18 @@ class LeaseKeeper:
                     raise
                 log.warning("lease unreachable", lease=self._name, error=repr(error))
             await asyncio.sleep(self._poll)
+
+    async def _look_for_a_namesake(self, lease: Lease) -> None:
+        if not await self._pool.fetchval(IS_HELD_BY, lease.name, self._owner, lease.epoch):
+            return
+        self._take_back = False
+        NAMESAKES.labels(lease.name).inc()
+        log.error(
+            "another process has the same INSTANCE_NAME",
+            instance=self._owner,
+            lease=lease.name,
+            what_to_do="give each process an INSTANCE_NAME of its own; this one stands by",
+        )
 
     async def _work(self, holding: Held, work: Callable[[Lease], Awaitable[None]]) -> None:
         lease = self.lease = holding.lease
@@ -245,27 +272,3 @@ class LeaseKeeper:
 
 async def _coroutine(work: Awaitable[None]) -> None:
     await work
-
-
-LIST_LEASES = """
-SELECT name, owner, epoch, extract(epoch FROM clock_timestamp() - acquired_at)::float8 AS held_seconds,
-       expires_at > clock_timestamp() AS valid
-FROM leases WHERE name LIKE $1 ORDER BY name
-"""
-
-
-@dataclass(slots=True, frozen=True)
-class Holder:
-    """The last holder of a lease. ``valid`` is false if the lease has expired."""
-
-    name: str
-    owner: str
-    epoch: int
-    held_seconds: float
-    valid: bool
-
-
-async def list_leases(connection: Connection, prefix: str) -> dict[str, Holder]:
-    """Holders by lease name, of the leases whose names begin with ``prefix`` (see :mod:`backbone.names`)."""
-    rows = await connection.fetch(LIST_LEASES, f"{prefix}%")
-    return {row["name"]: Holder(**row) for row in rows}

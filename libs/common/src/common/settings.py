@@ -39,7 +39,7 @@ class StoreSettings(BaseSettings):
         "own",
     )
     instance_name: str = Field(
-        "", description="stable name of this process; after a restart it takes its leases back at once"
+        "", description="stable name of this process alone; after a restart it takes its leases back at once"
     )
 
     database_pool_size: int = Field(10, ge=2, description="maximum Postgres connections of this process")
