@@ -19,7 +19,7 @@ from knowledge.content.lease import hold_base
 from knowledge.embeddings import Vectors
 from knowledge.queue.lost_jobs import settle_lost
 from knowledge.registry.registration import register_from_job
-from knowledge.sync import applying, repository, use_cases
+from knowledge.sync import applying, reporting, repository, use_cases
 from knowledge.sync.records import SyncResult, SyncRun
 from knowledge.sync.use_cases import sync_base
 from tests.integration.knowledge.conftest import CountingEmbedder, Harness
@@ -74,9 +74,10 @@ async def test_a_frozen_sync_that_was_overtaken_writes_nothing(harness: Harness,
     embedder = InterruptedEmbedder(freeze) if moment == "embed" else CountingEmbedder()
     if moment == "finish_failed":
         embedder.failures.append(TransientError("the embedder is away"))
-    # A frozen process renews nothing: the next renewal would be in 20 s.
-    deps = replace(harness.with_embedder(embedder), lease_ttl_seconds=60)
+    # A frozen process renews nothing and reports nothing, however long the other one takes.
+    deps = replace(harness.with_embedder(embedder), lease_ttl_seconds=600)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reporting, "INTERVAL_SECONDS", 600)
         if moment != "embed":
             module = use_cases if moment == "_start" else applying
             real = getattr(module, moment)

@@ -232,7 +232,8 @@ async def test_a_database_of_yours_is_used_instead_of_an_embedded_one(
     stack.launch()
     await eventually(lambda: "migrated in" in stack.said(), timeout=90)
     assert not stack.end()
-    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["children.json", "stack.lock"]
+    made = {path.name for path in (tmp_path / "data").iterdir()}
+    assert made == {"addresses.json", "children.json", "sources", "stack.lock"}, "no servers"
     with psycopg.connect(empty_database) as connection:
         assert connection.execute("SELECT count(*) FROM conversations").fetchone() == (0,)
 
