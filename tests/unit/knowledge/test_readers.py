@@ -91,7 +91,7 @@ async def test_this_process_pays_for_none_of_it(
 
 
 async def test_what_takes_more_memory_than_it_may_is_refused_with_the_reason() -> None:
-    readers = Readers(ReaderLimits(memory_bytes=250 << 20))
+    readers = Readers(ReaderLimits(memory_bytes=250 << 20, cpu_seconds=600, seconds=600))
     with pytest.raises(UnsupportedContent, match="more than 250 MB of memory"):
         await readers.session().run(sitemap_json, HOSTILE_SITEMAPS["deep"])
     assert await read(readers.session(), "a.md", b"# Levers") == ["# Levers"]
