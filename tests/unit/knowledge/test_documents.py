@@ -10,33 +10,10 @@ from knowledge.documents import UnsupportedContent, decode_text, read_document
 from tests.support.pdf import make_pdf
 
 
-def test_front_matter_gives_title_and_description_and_is_no_text() -> None:
-    content = b"---\ntitle: Levers\ndescription: How to pull them\ntags: [a, b]\n---\n\nPull slowly.\n"
-    assert read_document("a.md", content) == "# Levers\n\nHow to pull them\n\nPull slowly."
-    toml = b'+++\ntitle = "Levers"\ndate = 2026-01-02\n+++\nPull slowly.'
-    assert read_document("a.md", toml) == "# Levers\n\nPull slowly."
-    assert read_document("a.md", b"---\n---\nPull slowly.") == "Pull slowly."
-
-
 def test_a_title_that_the_text_begins_with_is_not_said_twice() -> None:
     content = b"---\ntitle: Levers\ndescription: How to pull them\n---\n# Levers\n\nPull slowly.\n"
     assert read_document("a.md", content) == "# Levers\n\nHow to pull them\n\nPull slowly."
     assert read_document("a.md", b"---\ntitle: Levers\n---\n# Levers\nPull.") == "# Levers\nPull."
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "---\nA rule, a paragraph\nand another rule.\n---\nMore.",
-        "---\ntitle: [never closed\n---\nMore.",
-        "---\ntitle: no end",
-        "A paragraph.\n\n---\ntitle: x\n---\n",
-        "+++\nnot toml\n+++\nMore.",
-        "---\nwhen: 2026-02-31\n---\nMore.",
-    ],
-)
-def test_what_is_no_front_matter_stays_text(text: str) -> None:
-    assert read_document("a.md", text.encode()) == text
 
 
 def test_mdx_loses_its_code_and_keeps_what_a_reader_sees() -> None:

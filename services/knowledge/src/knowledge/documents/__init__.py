@@ -35,7 +35,7 @@ __all__ = [
     "storable",
 ]
 
-READERS = "documents-1"
+READERS = "documents-2"
 """Names the rules of this package. Change it with them; every base is then rebuilt at its next sync."""
 
 Read: TypeAlias = Callable[[bytes], Document]
