@@ -9,7 +9,9 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from common.postgres import SESSION_SETTINGS, Connection, prepare_connection
+from common.connecting import connect
+from common.database_url import parse
+from common.postgres import Connection, prepare_connection
 from takaro_operator.errors import Failure, Refusal
 from takaro_operator.settings import OperatorSettings
 
@@ -37,15 +39,10 @@ async def open_streams(settings: OperatorSettings) -> AsyncIterator[Redis]:
 async def open_database(settings: OperatorSettings) -> AsyncIterator[Connection]:
     """One connection. Raises :class:`Failure` when Postgres can't be reached."""
     try:
-        connection = await asyncpg.connect(
-            settings.database_url,
-            timeout=5,
-            command_timeout=30,
-            server_settings={"application_name": "takaro-cli", "timezone": "UTC", **SESSION_SETTINGS},
-        )
+        connection = await connect(settings.database_url, application="takaro-cli", command_timeout=30)
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise Failure(
-            f"can't connect to Postgres at {place_of(settings.database_url)} "
+            f"can't connect to Postgres at {parse(settings.database_url).place} "
             f"({error or type(error).__name__}): is it running, and is DATABASE_URL right?"
         ) from error
     try:

@@ -10,9 +10,12 @@ from datetime import UTC
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.table import Table
 from rich.text import Text
 
+from backbone.validation import explain
+from common import database_url as addresses
 from takaro_operator.errors import FAILED, REFUSED
 from takaro_operator.output import make_table, screen
 from takaro_schema import run
@@ -76,8 +79,17 @@ def status(
 
 
 def _settings(database_url: str | None) -> MigrationSettings:
-    settings = MigrationSettings()
-    return settings.model_copy(update={"database_url": database_url}) if database_url else settings
+    """The settings, or the end with one line if one of them is wrong."""
+    try:
+        settings = MigrationSettings()
+        if not database_url:
+            return settings
+        return settings.model_copy(update={"database_url": addresses.check(database_url)})
+    except ValidationError as error:
+        _complain(f"a setting is wrong: {explain(error.errors(include_url=False))}")
+    except ValueError as error:
+        _complain(f"--database-url: {error}")
+    raise typer.Exit(REFUSED)
 
 
 def _report(line: str) -> None:

@@ -1,9 +1,10 @@
 """Where the commands find Postgres, Redis and traces."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from backbone.settings import BackboneSettings
+from common import database_url
 
 
 def _default_of_services(name: str) -> str:
@@ -32,6 +33,11 @@ class OperatorSettings(BaseSettings):
     traces_url: str = Field(
         "", validation_alias="TAKARO_TRACES_URL", description="base URL of the trace collector"
     )
+
+    @field_validator("database_url")
+    @classmethod
+    def _readable(cls, url: str) -> str:
+        return database_url.check(url)
 
     @property
     def bus_url(self) -> str:

@@ -1,7 +1,6 @@
 """The job's one connection: its time limits, and the lock for which a second migration waits."""
 
 import contextlib
-import re
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
@@ -11,6 +10,7 @@ import sqlalchemy
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
+from common.database_url import parse
 from takaro_schema.errors import MigrationFailed
 from takaro_schema.history import Raw
 from takaro_schema.settings import MigrationSettings
@@ -32,11 +32,6 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 """
 
 
-def libpq_url(database_url: str) -> str:
-    """The URL without SQLAlchemy's driver: ``postgresql+asyncpg://`` becomes ``postgresql://``."""
-    return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", database_url)
-
-
 @contextlib.contextmanager
 def connect(database_url: str, settings: MigrationSettings) -> Iterator[Raw]:
     """A connection in autocommit mode with the time limits set.
@@ -44,12 +39,11 @@ def connect(database_url: str, settings: MigrationSettings) -> Iterator[Raw]:
     Raises:
         MigrationFailed: Postgres can't be reached, or refused a statement and the block didn't handle that.
     """
-    url = libpq_url(database_url)
+    arguments = parse(database_url).libpq_arguments()
+    defaults = {"application_name": "takaro-migrate", "connect_timeout": "10"}
     try:
-        connection = psycopg.connect(
-            url, autocommit=True, application_name="takaro-migrate", connect_timeout=10
-        )
-    except psycopg.OperationalError as error:
+        connection = psycopg.connect(autocommit=True, **(defaults | arguments))  # type: ignore[arg-type]
+    except psycopg.Error as error:
         raise MigrationFailed(f"no connection to the database: {str(error).strip()}") from error
     with contextlib.closing(connection):
         # Whatever the default of the server, the database or the role is.

@@ -1,7 +1,9 @@
 """Settings of the migration job, read from the environment (and ``.env``)."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from common import database_url
 
 
 class MigrationSettings(BaseSettings):
@@ -33,3 +35,8 @@ class MigrationSettings(BaseSettings):
     poll_seconds: float = Field(
         default=0.25, gt=0, description="pause between attempts to get the migration lock"
     )
+
+    @field_validator("database_url")
+    @classmethod
+    def _readable(cls, url: str) -> str:
+        return database_url.check(url)

@@ -25,7 +25,8 @@ def main() -> int:
             return asyncio.run(_run(settings, environment))
     except ValidationError as error:
         for problem in error.errors():
-            print(f"{str(problem['loc'][0]).upper()}: {problem['msg']}", file=sys.stderr)
+            message = str(problem["msg"]).removeprefix("Value error, ")
+            print(f"{str(problem['loc'][0]).upper()}: {message}", file=sys.stderr)
     except data_dir.DataDirTakenError as error:
         print(error, file=sys.stderr)
     return 1

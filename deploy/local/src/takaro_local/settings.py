@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from common import database_url
 
 
 class LocalSettings(BaseModel):
@@ -38,6 +40,11 @@ class LocalSettings(BaseModel):
         None, description="format of service logs: text or json; default: text on a terminal, else json"
     )
     shutdown_grace_seconds: float = Field(10, gt=0, description="time to finish work in flight at a stop")
+
+    @field_validator("database_url")
+    @classmethod
+    def _readable(cls, url: str | None) -> str | None:
+        return url and database_url.check(url)
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:

@@ -7,13 +7,17 @@ the connection is down are lost, so each reconnection wakes every waiter.
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import asyncpg
 import structlog
 
+from common.connecting import connect
 from common.errors import is_transient
-from common.postgres import SESSION_SETTINGS, Connection
+from common.postgres import Connection
 from common.settings import StoreSettings
+
+if TYPE_CHECKING:
+    import asyncpg
 
 log = structlog.get_logger()
 
@@ -59,10 +63,7 @@ class Notifications:
             await asyncio.sleep(0.5)
 
     async def _listen(self) -> None:
-        settings = {"application_name": self._application, **SESSION_SETTINGS}
-        connection = await asyncpg.connect(
-            self._url, timeout=5, command_timeout=ANSWER_SECONDS, server_settings=settings
-        )
+        connection = await connect(self._url, application=self._application, command_timeout=ANSWER_SECONDS)
         closed = asyncio.Event()
         connection.add_termination_listener(lambda _: closed.set())
         try:

@@ -14,6 +14,7 @@ import structlog
 from prometheus_client import Counter
 
 from common import backoff, codec
+from common.connecting import connect
 from common.errors import TransientError
 
 if TYPE_CHECKING:
@@ -35,10 +36,6 @@ T = TypeVar("T")
 CONFLICTS = Counter(
     "takaro_transaction_conflicts_total", "Transactions rolled back by a deadlock or a serialization failure"
 )
-
-SESSION_SETTINGS = {"default_transaction_isolation": "read committed"}
-"""What each connection says when it is opened, so that no default of a server, a database or a role applies.
-Our statements rely on READ COMMITTED, in transactions and alone."""
 
 ATTEMPTS = 8
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.005, 0.5
@@ -70,19 +67,19 @@ async def create_pool(settings: "StoreSettings", *, lock_timeout_seconds: float 
         settings.database_url,
         min_size=0,
         max_size=settings.database_pool_size,
+        connect=functools.partial(
+            connect,
+            application=f"takaro-{settings.service}",
+            command_timeout=settings.statement_timeout_seconds + 5,
+            session={
+                "statement_timeout": _milliseconds(settings.statement_timeout_seconds),
+                "lock_timeout": _milliseconds(lock_timeout_seconds or settings.lock_timeout_seconds),
+                "idle_in_transaction_session_timeout": _milliseconds(idle_in_transaction),
+            },
+        ),
         init=prepare_connection,
         reset=_leave_session,
-        timeout=5,
-        command_timeout=settings.statement_timeout_seconds + 5,
         max_inactive_connection_lifetime=60,
-        server_settings={
-            "application_name": f"takaro-{settings.service}",
-            "timezone": "UTC",
-            **SESSION_SETTINGS,
-            "statement_timeout": _milliseconds(settings.statement_timeout_seconds),
-            "lock_timeout": _milliseconds(lock_timeout_seconds or settings.lock_timeout_seconds),
-            "idle_in_transaction_session_timeout": _milliseconds(idle_in_transaction),
-        },
     )
 
 

@@ -8,7 +8,7 @@ import os
 import socket
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -16,6 +16,8 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+
+from common import database_url
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -52,6 +54,11 @@ class StoreSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="lowest level that is logged"
     )
+
+    @field_validator("database_url")
+    @classmethod
+    def _readable(cls, url: str) -> str:
+        return database_url.check(url)
 
     @model_validator(mode="after")
     def _name_the_process(self) -> Self:
