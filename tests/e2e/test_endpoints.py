@@ -108,6 +108,11 @@ async def test_the_document_says_who_asks_and_how_each_answer_looks(
                 [(kind, content)] = answer["content"].items()
                 assert content["schema"], (path, status)
                 assert kind in ("application/json", "text/plain", "text/event-stream")
+            if "requestBody" in operation:
+                assert {"400", "408", "413", "503"} <= operation["responses"].keys(), path
+            if path.endswith("/events"):
+                assert "429" in operation["responses"]
+            assert "requestBody" in operation or not path.endswith("/github"), "it has a body"
             if path.startswith("/api/") and "webhooks" not in path:
                 [[scheme]] = operation["security"]
                 assert scheme in schemes

@@ -38,24 +38,23 @@ _HEADER = {
 }
 
 
-def answering(
-    form: Any, *, status: int = 200, errors: Mapping[int, str] | None = None, description: str = ""
-) -> dict[str, Any]:
+_NONE: Mapping[int, str] = {}
+
+
+def answering(form: Any, *, status: int = 200, errors: Mapping[int, str] = _NONE) -> dict[str, Any]:
     """Arguments of a route that answers ``{"data": …}`` in this form. ``errors`` are those of its own, by
     status; the general ones are added to each route."""
-    return answering_bare(Data[form], status=status, errors=errors, description=description)
+    return answering_bare(Data[form], status=status, errors=errors)
 
 
-def answering_bare(
-    form: Any, *, status: int = 200, errors: Mapping[int, str] | None = None, description: str = ""
-) -> dict[str, Any]:
+def answering_bare(form: Any, *, status: int = 200, errors: Mapping[int, str] = _NONE) -> dict[str, Any]:
     """As :func:`answering`, without ``data`` around it."""
-    declared: dict[int, Any] = {status: {"model": form, "description": description or _phrase(status)}}
+    declared: dict[int, Any] = {status: {"model": form, "description": HTTPStatus(status).phrase}}
     return {"status_code": status, "responses": declared | _failures(errors)}
 
 
 def answering_text(
-    media_type: str, description: str, example: str, *, errors: Mapping[int, str] | None = None
+    media_type: str, description: str, example: str, *, errors: Mapping[int, str] = _NONE
 ) -> dict[str, Any]:
     """Arguments of a route that answers in text."""
     content = {media_type: {"schema": {"type": "string"}, "example": example}}
@@ -63,8 +62,8 @@ def answering_text(
     return {"status_code": 200, "responses": declared | _failures(errors)}
 
 
-def _failures(errors: Mapping[int, str] | None) -> dict[int, Any]:
-    return {code: {"description": text, "content": _FAILURE} for code, text in (errors or {}).items()}
+def _failures(errors: Mapping[int, str]) -> dict[int, Any]:
+    return {code: {"description": text, "content": _FAILURE} for code, text in errors.items()}
 
 
 def describe(app: FastAPI, auth_mode: str) -> None:
@@ -98,16 +97,15 @@ def _document(app: FastAPI, auth_mode: str) -> dict[str, Any]:
 
 def _complete(operation: dict[str, Any], *, private: bool, scheme: str) -> None:
     declared = operation["responses"]
-    general = {400, 503} if private else set()
-    if declared.pop("422", None) or operation.get("parameters"):
-        general.add(400)
+    # FastAPI declares a 422 for each route with parameters or a body; ours is a 400.
+    general = {400} if declared.pop("422", None) else set()
     if private:
         operation["security"] = [{scheme: []}]
-        general.add(401)
+        general |= {400, 401, 503}
     if "requestBody" in operation:
-        general |= {400, 408, 413}
-    for code in general:
-        declared.setdefault(str(code), {"description": _GENERAL[code], "content": _FAILURE})
+        general |= {400, 408, 413, 503}
+    for code, answer in _failures({code: _GENERAL[code] for code in general}).items():
+        declared.setdefault(str(code), answer)
     operation["responses"] = dict(sorted(declared.items()))
 
 
@@ -128,7 +126,3 @@ def _as_clients_name_them(value: Any, schemas: dict[str, Any]) -> Any:
             name: {**_as_clients_name_them(schema, schemas), "title": name} for name, schema in named.items()
         }
     return {key: _as_clients_name_them(item, schemas) for key, item in value.items()}
-
-
-def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase

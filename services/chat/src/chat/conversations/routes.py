@@ -99,10 +99,7 @@ def create_router(catalogue: Catalogue, state_max_bytes: int) -> APIRouter:
         """State and version; the version is the ``ETag`` too."""
         return _answer(await use_cases.get_state(resources.pool, caller.user_id, conversation_id))
 
-    @router.patch(
-        "/{conversationId}/state",
-        **answering(StateJson, errors=NOT_FOUND | CHANGED),
-    )
+    @router.patch("/{conversationId}/state", **answering(StateJson, errors=NOT_FOUND | CHANGED))
     async def patch_state(
         conversation_id: ConversationId,
         patch: Annotated[JsonObject, Body(media_type="application/merge-patch+json")],

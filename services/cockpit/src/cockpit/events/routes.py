@@ -23,13 +23,15 @@ event: event
 data: {"eventName":"player-connected","createdAt":"2026-11-28T12:00:00.000Z","meta":{}}
 """
 
+TOO_MANY = {429: "The caller has too many event streams open. An `EventSource` gets an `error` event."}
+
 router = create_api_router("/api/cockpit/sessions", ["events"])
 
 
 @router.get(
     "/{session_id}/events",
     response_class=EventStream,
-    **answering_text("text/event-stream", "Events as they happen.", EXAMPLE, errors=NOT_FOUND),
+    **answering_text("text/event-stream", "Events as they happen.", EXAMPLE, errors=NOT_FOUND | TOO_MANY),
 )
 async def get_events(
     request: Request,

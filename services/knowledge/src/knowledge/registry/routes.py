@@ -37,10 +37,7 @@ async def list_knowledge_bases(caller: CallerParam, resources: ResourcesParam) -
     return data([view_json(view) for view in views])
 
 
-@router.post(
-    "",
-    **answering(KnowledgeBaseJson, status=201, errors=TAKEN),
-)
+@router.post("", **answering(KnowledgeBaseJson, status=201, errors=TAKEN))
 async def create_knowledge_base(body: NewBase, caller: CallerParam, resources: ResourcesParam) -> Response:
     """Register a base of the caller's. Its first sync is requested when this answers."""
     roots = resources.settings.local_roots()
@@ -63,10 +60,7 @@ async def change_knowledge_base(
     return data(await _shown(resources, kb_id, caller.user_id))
 
 
-@router.delete(
-    "/{kb_id}",
-    **answering_bare(SuccessJson, errors=NOT_FOUND | NOT_YOURS | IN_USE),
-)
+@router.delete("/{kb_id}", **answering_bare(SuccessJson, errors=NOT_FOUND | NOT_YOURS | IN_USE))
 async def delete_knowledge_base(
     kb_id: BaseId, caller: CallerParam, resources: ResourcesParam, what: Annotated[WhatToDelete, Query()]
 ) -> Response:

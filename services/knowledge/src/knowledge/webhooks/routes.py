@@ -16,17 +16,21 @@ from servicekit.answers import data
 from servicekit.openapi import answering
 from servicekit.routing import create_api_router
 
+FORM = "application/x-www-form-urlencoded"
 Delivery = Annotated[str, Header(alias="X-GitHub-Delivery", min_length=1, max_length=100)]
 EventName = Annotated[str, Header(alias="X-GitHub-Event", min_length=1, max_length=100)]
+BODY = {
+    "description": "GitHub's payload: https://docs.github.com/en/webhooks/webhook-events-and-payloads#push",
+    "required": True,
+    "content": {kind: {"schema": {"type": "object"}} for kind in ("application/json", FORM)},
+}
+"""Declared here: the route reads it itself, because the signature is over its bytes."""
 REFUSED = {401: "The signature is missing or wrong.", 404: "Webhooks are off."}
 
 router = create_api_router("/api/knowledge-bases/webhooks", ["webhooks"])
 
 
-@router.post(
-    "/github",
-    **answering(DeliveryJson, errors=REFUSED),
-)
+@router.post("/github", openapi_extra={"requestBody": BODY}, **answering(DeliveryJson, errors=REFUSED))
 async def receive_from_github(
     request: Request,
     resources: ResourcesParam,
@@ -70,7 +74,7 @@ async def receive_from_github(
 def _parse(body: bytes, content_type: str) -> PushPayload:
     """GitHub sends JSON, or a form with the JSON in ``payload``. Raises ``Invalid``."""
     text: bytes | str = body
-    if content_type.startswith("application/x-www-form-urlencoded"):
+    if content_type.startswith(FORM):
         text = parse_qs(body.decode(errors="replace")).get("payload", [""])[0]
     try:
         return PushPayload.model_validate_json(text)
