@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -197,7 +198,9 @@ async def test_facts_tell_of_each_change_in_order(harness: Harness) -> None:
     await harness.sync()
     facts = await harness.facts()
     assert [fact["sequence"] for fact in facts] == list(range(1, len(facts) + 1))
-    assert [fact["type"].removeprefix("knowledge.").removesuffix(".v1") for fact in facts] == [
+    types = [fact["type"].removeprefix("knowledge.").removesuffix(".v1") for fact in facts]
+    # A sync that takes longer than a second tells of its progress more than once.
+    assert [kind for kind, _ in groupby(types)] == [
         "base.updated",
         "sync.started",
         "sync.progressed",
@@ -205,11 +208,11 @@ async def test_facts_tell_of_each_change_in_order(harness: Harness) -> None:
         "sync.started",
         "sync.completed",
     ]
-    completed = facts[3]["data"]
+    completed, second = (fact["data"] for fact in facts if fact["type"] == "knowledge.sync.completed.v1")
     assert completed["syncType"] == "full"
     assert completed["added"] == 2
     assert completed["chunksCreated"] == 4
-    assert facts[5]["data"]["syncType"] == "skipped"
+    assert second["syncType"] == "skipped"
 
 
 async def test_a_base_that_settings_declare_is_not_redefined_by_a_job(harness: Harness) -> None:

@@ -1,6 +1,7 @@
 """Whatever a file is made of, it costs no more than it may, and nobody else anything."""
 
 import asyncio
+import operator
 import os
 import signal
 import time
@@ -91,9 +92,10 @@ async def test_this_process_pays_for_none_of_it(
 
 
 async def test_what_takes_more_memory_than_it_may_is_refused_with_the_reason() -> None:
+    # One large piece: a parser that asks for small ones may meet the limit of CPU first.
     readers = Readers(ReaderLimits(memory_bytes=250 << 20, cpu_seconds=600, seconds=600))
     with pytest.raises(UnsupportedContent, match="more than 250 MB of memory"):
-        await readers.session().run(sitemap_json, HOSTILE_SITEMAPS["deep"])
+        await readers.session().run(operator.mul, b"word", 100 << 20)
     assert await read(readers.session(), "a.md", b"# Levers") == ["# Levers"]
     await readers.close()
 
