@@ -13,7 +13,7 @@ from prometheus_client import Counter
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from common import codec
+from servicekit.answers import failure
 from servicekit.event_sources import refuse
 from servicekit.middlewares.read_on import MAX_BYTES, MAX_SECONDS, ReadOn
 
@@ -219,10 +219,8 @@ _REFUSE_LARGE_HEAD = _refusing(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _LARG
 
 def _answer(status: HTTPStatus, message: str) -> bytes:
     """A whole answer in the form of all others, for requests that no application sees."""
-    body = codec.dumps({"error": message})
-    again = "Retry-After: 1\r\n" if status == HTTPStatus.SERVICE_UNAVAILABLE else ""
-    head = (
-        f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n{again}Connection: close\r\n\r\n"
-    )
-    return head.encode() + body
+    answer = failure(message, status)
+    answer.headers["Connection"] = "close"
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
+    lines += [name + b": " + value for name, value in answer.raw_headers]
+    return b"\r\n".join([*lines, b"", bytes(answer.body)])
