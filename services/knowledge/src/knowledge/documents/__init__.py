@@ -82,7 +82,7 @@ def read_document(name: str, content: bytes, *, max_bytes: int = MAX_FILE_BYTES)
     read = _BY_EXTENSION.get(format_of(name), _plain)
     try:
         document = read(content)
-    except (UnsupportedContent, FileUnreadable, MemoryError):
+    except (UnsupportedContent, MemoryError):
         raise
     except RecursionError as error:
         raise UnsupportedContent("the file is nested too deeply") from error

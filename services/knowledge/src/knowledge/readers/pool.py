@@ -15,7 +15,7 @@ import structlog
 
 from common import codec
 from common.errors import PermanentError, TransientError
-from knowledge.documents import FileUnreadable, UnsupportedContent
+from knowledge.documents import UnsupportedContent
 from knowledge.readers.limits import ReaderLimits
 from knowledge.readers.process import ReaderEnded, ReaderProcess
 from knowledge.readers.program import MEMORY
@@ -181,8 +181,8 @@ class Session:
         """``task(content, *args)`` in another process. It is a function of a module, from and to what JSON
         can hold.
 
-        Raises what it raises of ``FileUnreadable``, ``PermanentError`` and ``TransientError``, and
-        ``UnsupportedContent`` for all else, the limits too: the same content is refused every time.
+        Raises what it raises of ``PermanentError`` and ``TransientError``, and ``UnsupportedContent`` for
+        all else, the limits too: the same content is refused every time.
         """
         name = f"{task.__module__}:{task.__name__}"
         request = codec.dumps({"task": name, "arguments": args, "named": kwargs})
@@ -211,4 +211,4 @@ def _error(answer: dict[str, Any]) -> Exception:
         return PermanentError(reason, code=code)
     if kind == "TransientError":
         return TransientError(reason, code=code)
-    return FileUnreadable(reason) if kind == "FileUnreadable" else UnsupportedContent(reason)
+    return UnsupportedContent(reason)

@@ -32,7 +32,7 @@ MEMORY = "memory"
 
 _NICE = 5
 _PR_SET_PDEATHSIG = 1
-_KINDS = ("UnsupportedContent", "FileUnreadable", "PermanentError", "TransientError")
+_KINDS = ("UnsupportedContent", "PermanentError", "TransientError")
 
 
 def main() -> None:

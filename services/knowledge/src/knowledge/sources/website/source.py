@@ -173,8 +173,6 @@ class WebsiteSource:
             )
         except UnsupportedContent as error:
             return refused(path, entry, str(error))
-        except FileUnreadable as error:
-            return failed(path, entry, str(error))
         return await self._keep(path, entry, answer, text.encode(), read_at)
 
     async def _keep(self, path: str, entry: Entry, answer: Fetched, content: bytes, read_at: float) -> Page:
