@@ -64,7 +64,7 @@ def status(
 ) -> None:
     """Show which revisions are applied, and which are missing.
 
-    Each with its batch.
+    An applied one is shown with its batch and its time.
     """
     settings = _settings(database_url)
     with _errors_explained():

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from takaro_local import process
+from takaro_local.files import replace_file
 
 _ORPHAN_ENDINGS = ((signal.SIGINT, 10.0), (signal.SIGQUIT, 3.0))
 
@@ -81,9 +82,7 @@ class Children:
             return {}
 
     def _write(self) -> None:
-        fresh = self._file.with_suffix(".new")
-        fresh.write_text(json.dumps(self._born))
-        fresh.replace(self._file)
+        replace_file(self._file, json.dumps(self._born))
 
 
 def _is_same(pid: int, born: float) -> bool:

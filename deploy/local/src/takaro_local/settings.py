@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from common import database_url
 
+from takaro_local.addresses import layered
+
 
 class LocalSettings(BaseModel):
     """Ports and data folder of the stack. The name of each setting is that of its field, in upper case."""
@@ -59,7 +61,4 @@ class LocalSettings(BaseModel):
 
 def surroundings(dotenv: Path = Path(".env")) -> dict[str, str]:
     """The process's environment, which overrides ``.env``; an empty value counts as unset in both."""
-    found: dict[str, str] = {}
-    for source in (dotenv_values(dotenv), os.environ):
-        found |= {name: value for name, value in source.items() if value}
-    return found
+    return layered(dotenv_values(dotenv), os.environ)

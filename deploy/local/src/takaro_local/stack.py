@@ -38,7 +38,7 @@ class Stack:
         """``surroundings`` is the environment of the services, to which the stack adds its own settings."""
         self._settings = settings
         self._screen = screen
-        self._sources = settings.data_dir.resolve() / "sources"
+        self._sources = settings.data_dir / "sources"
         self._children = Children(settings.data_dir)
         self._postgres = (
             None
