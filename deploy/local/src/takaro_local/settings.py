@@ -9,7 +9,6 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from common import database_url
-
 from takaro_local.addresses import layered
 
 
