@@ -16,7 +16,7 @@ from tests.integration.knowledge.conftest import Harness, reaching
 from tests.integration.knowledge.histories import change, seen
 from tests.support.github import Answer, GitRepository
 from tests.support.knowledge import Jobs, chunks_of, knowledge_service
-from tests.support.pdf import make_pdf
+from tests.support.pdf import make_pdf, without_second_page
 from tests.support.web import Request, git_backend, serve
 
 
@@ -143,6 +143,22 @@ async def test_each_file_is_read_by_its_format_and_refused_alone(harness: Harnes
     assert outcome == "unsupported"
     assert "the PDF is damaged" in str(reason)
     assert (await harness.sync(base, deps=deps)).type == "skipped", "a permanent refusal isn't a failure"
+
+
+async def test_a_damaged_page_is_told_and_the_others_are_indexed(harness: Harness) -> None:
+    harness.repository.write("docs/manual.pdf", without_second_page(make_pdf(["Pull.", "Wait.", "Let go."])))
+    harness.repository.commit()
+    base = harness.base(extensions=[".md", ".pdf"])
+    await harness.sync(base)
+    assert await harness.text_of("docs/manual.pdf") == ["Pull.\n\nLet go."]
+    told = ("indexed", "page 2: damaged and left out")
+    assert (await outcomes(harness, "handbook"))["docs/manual.pdf"] == told
+    history = await harness.pool.fetchval("SELECT files::text FROM knowledge_syncs")
+    assert told[1] in history
+    harness.repository.git("mv", "docs/manual.pdf", "docs/handbook.pdf")
+    harness.repository.commit()
+    await harness.sync(base)
+    assert (await outcomes(harness, "handbook"))["docs/handbook.pdf"] == told, "its text isn't read again"
 
 
 async def test_readers_that_do_not_start_cost_a_file_nothing(

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import cast
 
 import psutil
 import pytest
@@ -36,9 +37,10 @@ async def readers() -> AsyncIterator[Readers]:
 
 async def read(session: Session, name: str, content: bytes) -> list[str]:
     sizes = (1000, 200)
-    return await session.run(
+    read = await session.run(
         read_texts, content, f"a{format_of(name)}", sizes, 10 << 20, LIMITS.text, LIMITS.chunks
     )
+    return cast("list[str]", read["texts"])
 
 
 def processes() -> list[psutil.Process]:

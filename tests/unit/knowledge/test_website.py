@@ -10,7 +10,7 @@ from knowledge.sources import FileRefused
 from knowledge.sources.selection import git_blob_sha
 from knowledge.web.guarded_network import AddressRefused
 from tests.support.github import Answer
-from tests.support.pdf import make_pdf
+from tests.support.pdf import make_pdf, without_second_page
 from tests.support.website import Site, opened, texts
 
 
@@ -66,6 +66,15 @@ async def test_other_kinds_of_pages_are_read_by_their_type(site: Site) -> None:
     assert "Pull the lever." in found["manual"]
     assert found["notes"] == "# Notes\n\nPull."
     assert found["plain?page=2"] == "Grüße"
+
+
+async def test_pages_that_can_be_read_in_part_are_told(site: Site) -> None:
+    damaged = without_second_page(make_pdf(["Pull.", "Wait.", "Let go."]))
+    site.pages = {"/manual": Answer(200, damaged, {"Content-Type": "application/pdf"})}
+    async with opened(site) as source:
+        assert await texts(source) == {"manual": "Pull.\n\nLet go."}
+        [notice] = (await source.findings()).notices
+        assert notice.endswith("/manual: page 2: damaged and left out")
 
 
 async def test_too_much_is_refused_rather_than_cut_off(site: Site) -> None:

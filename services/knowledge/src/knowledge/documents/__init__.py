@@ -32,6 +32,7 @@ __all__ = [
     "decode_text",
     "format_of",
     "read_document",
+    "read_noted",
     "storable",
 ]
 
@@ -66,7 +67,13 @@ def format_of(name: str) -> str:
 
 
 def read_document(name: str, content: bytes, *, max_bytes: int = MAX_FILE_BYTES) -> str:
-    """The text of ``content``, a file called ``name``; ``""`` if there is none.
+    """The text of :func:`read_noted`."""
+    return read_noted(name, content, max_bytes=max_bytes)[0]
+
+
+def read_noted(name: str, content: bytes, *, max_bytes: int = MAX_FILE_BYTES) -> tuple[str, str]:
+    """The text of ``content``, a file called ``name``, and which parts could not be read; each ``""`` if
+    there is none.
 
     Markdown, MDX, HTML and PDF are recognised by extension; everything else, including source code, is
     indexed as plain text. The text holds no U+0000 and no lone surrogates, and lines end with ``\\n``.
@@ -76,7 +83,7 @@ def read_document(name: str, content: bytes, *, max_bytes: int = MAX_FILE_BYTES)
     """
     check_size(len(content), max_bytes)
     if not content:
-        return ""
+        return "", ""
     if content.startswith(_LFS_POINTER) and len(content) < 1024:
         raise UnsupportedContent("the file is kept in Git LFS; the repository has only its pointer")
     read = _BY_EXTENSION.get(format_of(name), _plain)
@@ -88,7 +95,7 @@ def read_document(name: str, content: bytes, *, max_bytes: int = MAX_FILE_BYTES)
         raise UnsupportedContent("the file is nested too deeply") from error
     except Exception as error:  # a parser's defect is this file's alone, and will be there next time
         raise UnsupportedContent(f"{type(error).__name__}: {error}"[:300]) from error
-    return storable(document.to_text())
+    return storable(document.to_text()), document.note
 
 
 def check_text(text: str, most: int) -> str:

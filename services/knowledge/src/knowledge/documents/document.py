@@ -17,11 +17,12 @@ class FileUnreadable(Exception):
 
 @dataclass(slots=True, frozen=True)
 class Document:
-    """A text, and the file's own title and description."""
+    """A text, and the file's own title and description. ``note``: what could not be read of it."""
 
     text: str
     title: str = ""
     description: str = ""
+    note: str = ""
 
     def to_text(self) -> str:
         """The indexed text: title and description come first, unless the text already begins with them."""

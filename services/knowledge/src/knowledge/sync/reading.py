@@ -173,7 +173,7 @@ class Reader:
         """What a reader's process makes of ``content``."""
         base, limits = self._base, self._work.deps.sources.readers.limits
         try:
-            texts = await self._readers.run(
+            read = await self._readers.run(
                 rules.read_texts,
                 content,
                 f"document{format_of(file.name)}",
@@ -184,4 +184,4 @@ class Reader:
             )
         except UnsupportedContent as error:
             return Content("unsupported", str(error), ())
-        return Content("indexed" if texts else "empty", None, texts)
+        return Content("indexed" if read["texts"] else "empty", read["note"] or None, read["texts"])

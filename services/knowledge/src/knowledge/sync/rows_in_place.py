@@ -34,7 +34,7 @@ async def read_from_rows(work: Work, files: Sequence[SourceFile]) -> dict[Conten
             await cache_repository.insert_cached_from_rows(connection, work.wanted.model, ids)
         for state in ours:
             held = [texts[chunk_id] for chunk_id in state.chunk_ids]
-            contents[_key(state)] = Content("indexed", None, held)
+            contents[_key(state)] = Content("indexed", state.reason, held)
     return contents
 
 

@@ -26,7 +26,8 @@ ContentKey: TypeAlias = tuple[str, str]
 
 @dataclass(slots=True, frozen=True)
 class Content:
-    """What a content yields, in any file: its chunks' texts, or why it has none."""
+    """What a content yields, in any file: its chunks' texts, or why it has none. With texts, ``reason`` says
+    which parts could not be read."""
 
     outcome: Outcome
     reason: str | None

@@ -1,6 +1,7 @@
 """What files yield, by their content. Pure."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 from uuid import UUID
 
 from knowledge.bases.records import KnowledgeBase
@@ -8,7 +9,7 @@ from knowledge.content.chunks.chunker import TooManyChunks, chunk_text
 from knowledge.content.chunks.records import Chunk
 from knowledge.content.chunks.rules import chunk_file
 from knowledge.content.files.records import Content, ContentKey, FileState
-from knowledge.documents import UnsupportedContent, check_text, format_of, read_document
+from knowledge.documents import UnsupportedContent, check_text, format_of, read_noted
 from knowledge.sources import SourceFile
 
 
@@ -19,17 +20,19 @@ def content_key(file: SourceFile) -> ContentKey:
 
 def read_texts(
     content: bytes, name: str, sizes: tuple[int, int], max_bytes: int, max_text: int, max_chunks: int
-) -> list[str]:
-    """The chunks' texts of a file called ``name``; ``sizes`` are those of a chunk and of the overlap.
+) -> dict[str, Any]:
+    """The chunks' ``texts`` of a file called ``name``, and a ``note`` of what could not be read; ``sizes``
+    are those of a chunk and of the overlap.
 
     Raises ``UnsupportedContent``. For a reader's process: it takes time.
     """
-    text = check_text(read_document(name, content, max_bytes=max_bytes), max_text)
+    text, note = read_noted(name, content, max_bytes=max_bytes)
     size, overlap = sizes
     try:
-        return chunk_text(text, size=size, overlap=overlap, most=max_chunks)
+        texts = chunk_text(check_text(text, max_text), size=size, overlap=overlap, most=max_chunks)
     except TooManyChunks as error:
         raise UnsupportedContent(f"the file has {error}") from error
+    return {"texts": texts, "note": note}
 
 
 def files_of(

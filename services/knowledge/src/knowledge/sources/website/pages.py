@@ -14,7 +14,8 @@ log = structlog.get_logger()
 @dataclass(slots=True, frozen=True)
 class Page:
     """The result of reading a page. ``problem`` says why there is no text; ``gone``: the page doesn't exist
-    or is forbidden. ``read_at``: when it was last read, in seconds since the epoch."""
+    or is forbidden. ``note``: which parts of it could not be read. ``read_at``: when it was last read, in
+    seconds since the epoch."""
 
     path: str
     url: str
@@ -26,6 +27,7 @@ class Page:
     read_at: float = 0.0
     problem: str = ""
     gone: bool = False
+    note: str = ""
 
 
 @dataclass(slots=True)

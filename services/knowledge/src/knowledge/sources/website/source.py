@@ -37,6 +37,9 @@ from knowledge.waiting.slots import waiting_for
 from knowledge.web.address import site_of
 from knowledge.web.fetching import Fetched, Fetcher, TooLarge
 
+_NOTICES = 20
+"""Pages that were read in part and are named."""
+
 PAGES_AT_ONCE = 4
 
 
@@ -99,7 +102,8 @@ class WebsiteSource:
         """Does nothing: whatever will be read is here already."""
 
     async def findings(self) -> Findings:
-        return Findings(tuple(self._listing.notices()))
+        partly = [f"{page.url}: {page.note}" for page in self._pages.values() if page.note]
+        return Findings((*self._listing.notices(), *partly[:_NOTICES]))
 
     async def read(self, file: SourceFile, commit: str) -> bytes:
         page = self._pages[file.path]
@@ -168,12 +172,13 @@ class WebsiteSource:
             return failed(path, entry, f"GET {entry.url}: HTTP {answer.status}")
         try:
             content_type = answer.headers.get("content-type", "")
-            text = await self._readers.run(
+            read = await self._readers.run(
                 read_page, answer.content, answer.url, content_type, self._max_file_bytes, self._most_text
             )
         except UnsupportedContent as error:
             return refused(path, entry, str(error))
-        return await self._keep(path, entry, answer, text.encode(), read_at)
+        page = await self._keep(path, entry, answer, read["text"].encode(), read_at)
+        return replace(page, note=read["note"])
 
     async def _keep(self, path: str, entry: Entry, answer: Fetched, content: bytes, read_at: float) -> Page:
         self._kept_bytes += len(content)
