@@ -99,7 +99,7 @@ class Line:
         """What the line says, which ends in ``element``; it begins again."""
         text, plain = "".join(self._all), " ".join(self._plain)
         measure = Measure(links=self.links, anchors=self.anchors)
-        self.__init__()  # type: ignore[misc]
+        self._all, self._plain, self.links, self.anchors = [], [], 0, 0
         if not text.strip():
             return measure
         measure.words, unlinked = word_count(text), word_count(plain)
