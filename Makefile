@@ -80,11 +80,17 @@ redis-cli: $(UV) ## Open a Redis client on the local stack (ARGS='XLEN chat.even
 	@$(RUN) --no-dev python -m takaro_local.clients redis-cli $(ARGS)
 
 .PHONY: up
-up: .env ## Run everything with Docker Compose
+up: compose .env ## Run everything with Docker Compose
 	@docker compose up --build --detach --wait
 
+# Before .env is written: without Compose nothing is left behind.
+.PHONY: compose
+compose:
+	@docker compose version >/dev/null 2>&1 \
+		|| { echo "make $(MAKECMDGOALS) needs Docker with its Compose plugin (see: docker compose version); make run needs neither" >&2; exit 1; }
+
 .PHONY: down
-down: ## Stop what `make up` started; the data stays
+down: compose ## Stop what `make up` started; the data stays
 	@docker compose down
 
 .PHONY: clean

@@ -19,6 +19,8 @@ def test_env_example_holds_every_setting_with_its_default() -> None:
     for name, field in environment_names():
         if name not in _BY_READER:
             expected.setdefault(name, (_default(field), field.description or ""))
+    for name, default in _variables_of_compose().items():
+        expected.setdefault(name, (default, ""))
     written = _written()
     missing = [
         f"# {about}\n# {name}={value}" for name, (value, about) in expected.items() if name not in written
@@ -44,6 +46,11 @@ def test_env_example_describes_each_setting_as_the_code_does() -> None:
 def test_env_example_sets_nothing() -> None:
     lines = (_ROOT / ".env.example").read_text().splitlines()
     assert all(not line or line.startswith("#") for line in lines)
+
+
+def _variables_of_compose() -> dict[str, str]:
+    """Compose reads them from .env, each with its default."""
+    return dict(re.findall(r"\$\{(\w+):-([^}]*)\}", (_ROOT / "docker-compose.yml").read_text()))
 
 
 def _written() -> dict[str, str]:
