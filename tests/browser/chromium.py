@@ -1,0 +1,89 @@
+"""Chromium as npm ships it (@sparticuz/chromium), driven by Playwright as PyPI ships it.
+
+Playwright's own browsers come from a host of Microsoft's, and need libraries of the system; this one brings
+its own, so that a machine with PyPI and npm is enough.
+"""
+
+import fcntl
+import json
+import os
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, async_playwright
+
+from tests.support.node import find_node, install_packages
+
+HERE = Path(__file__).parent
+_ARGUMENTS = ("--headless=shell", "--no-sandbox", "--no-zygote", "--disable-gpu")
+
+
+@dataclass(slots=True)
+class Visit:
+    """A page, what it asked others for, and what went wrong in it."""
+
+    page: Page
+    foreign: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def expect_nothing_wrong(self) -> None:
+        """It asked no other host for anything, and its scripts and resources raised no error."""
+        assert self.foreign == []
+        assert self.errors == []
+
+
+def unpacked() -> Path:
+    """The folder of the unpacked Chromium, by version; several test runs may ask for it at once."""
+    packages = install_packages(HERE)
+    version = json.loads((HERE / "package.json").read_text())["dependencies"]["@sparticuz/chromium"]
+    folder = HERE.parents[1] / ".local" / f"chromium-{version}"
+    with (packages / ".install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "chromium").exists():
+            node, _ = find_node()
+            subprocess.run([node, str(HERE / "unpack.mjs"), str(folder)], check=True)
+    return folder
+
+
+@asynccontextmanager
+async def visiting(origin: str, headers: dict[str, str] | None = None) -> AsyncIterator[Visit]:
+    """A new page of a new browser that reaches ``origin`` alone. ``headers`` go with each request, as from a
+    proxy that knows who is asking."""
+    folder = unpacked()
+    environment: dict[str, str | float | bool] = {
+        **os.environ,
+        "LD_LIBRARY_PATH": str(folder / "lib"),
+        "FONTCONFIG_PATH": str(folder),
+    }
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=folder / "chromium", args=list(_ARGUMENTS), env=environment
+        )
+        try:
+            context = await browser.new_context(extra_http_headers=headers)
+            yield await _page(context, origin)
+        finally:
+            await browser.close()
+
+
+async def _page(context: BrowserContext, origin: str) -> Visit:
+    visit = Visit(await context.new_page())
+
+    def asked(request: Request) -> None:
+        if not request.url.startswith((f"{origin}/", "data:", "blob:")):
+            visit.foreign.append(request.url)
+
+    def said(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            visit.errors.append(message.text)
+
+    visit.page.on("request", asked)
+    visit.page.on("console", said)
+    visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    await context.route(
+        lambda url: not url.startswith((f"{origin}/", "data:", "blob:")), lambda route: route.abort()
+    )
+    return visit
