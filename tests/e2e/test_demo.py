@@ -17,6 +17,7 @@ from tests.e2e.conftest import HANDBOOK, System, write_handbook
 from tests.support.servers import free_port
 from tests.support.wait import eventually
 
+pytestmark = pytest.mark.large  # each run starts a whole stack
 ROOT = Path(__file__).parents[2]
 STEPS = (
     "local stack",

@@ -77,7 +77,10 @@ async def test_a_set_in_use_is_fetched_again_in_the_background(
             await asyncio.sleep(0.01)
 
 
-async def test_an_issuer_that_is_away_is_asked_ever_more_rarely(issuer: Issuer, keys: IssuerKeys) -> None:
+async def test_an_issuer_that_is_away_is_asked_ever_more_rarely(
+    issuer: Issuer, keys: IssuerKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issuer_keys, "COOLDOWN_SECONDS", 1_000.0)
     issuer.away = True
     for _ in range(50):
         with pytest.raises(TransientError):

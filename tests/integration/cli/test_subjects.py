@@ -59,7 +59,7 @@ async def test_a_conversation_tells_all_its_events(redis: Redis, sent: list[str]
     text = (await takaro("event", CONVERSATION)).out
     for part in (*sent[:2], "chat.message.appended.v1", "group chat: unread"):
         assert part in text
-    assert sent[2] not in text
+    assert f"chat.commands {sent[2]}" not in text  # a dead letter may have the same number
 
 
 async def test_an_event_alone_is_what_its_own_id_tells(sent: list[str], takaro: Terminal) -> None:
