@@ -36,7 +36,7 @@ class CountingEmbedder(HashingEmbedder):
         self.texts = 0
         self.failures: list[Exception] = []
 
-    async def embed(self, texts: Sequence[str], *, urgent: bool = False) -> Vectors:
+    async def embed(self, texts: Sequence[str], *, urgent: bool = False, once: bool = False) -> Vectors:
         if self.failures:
             raise self.failures.pop(0)
         self.texts += len(texts)

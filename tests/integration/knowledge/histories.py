@@ -57,7 +57,7 @@ class UnreliableEmbedder(CountingEmbedder):
         super().__init__()
         self._chance = chance
 
-    async def embed(self, texts: Any, *, urgent: bool = False) -> Any:
+    async def embed(self, texts: Any, *, urgent: bool = False, once: bool = False) -> Any:
         if self._chance.random() < SHARE:
             raise TransientError("the embedder failed")
         return await super().embed(texts, urgent=urgent)

@@ -23,7 +23,7 @@ async def test_batches_are_filled_across_files_and_hold_no_text_twice(harness: H
     harness.embedder.batch_size = 50
     real, batches = harness.embedder.embed, []
 
-    async def embed(texts: Any, *, urgent: bool = False) -> Any:
+    async def embed(texts: Any, *, urgent: bool = False, once: bool = False) -> Any:
         batches.append(list(texts))
         return await real(texts, urgent=urgent)
 
@@ -39,7 +39,7 @@ async def test_files_are_read_while_others_are_embedded(harness: Harness) -> Non
     harness.embedder.batch_size = 8
     real = harness.embedder.embed
 
-    async def embed(texts: Any, *, urgent: bool = False) -> Any:
+    async def embed(texts: Any, *, urgent: bool = False, once: bool = False) -> Any:
         async with asyncio.timeout(10):
             while harness.github.calls["raw"] < CONTENTS_AT_ONCE:  # noqa: ASYNC110 - counted by another thread
                 await asyncio.sleep(0.005)

@@ -143,9 +143,9 @@ class Noticed:
         self._embedder, self.asked = embedder, asyncio.Event()
         self.model, self.batch_size, self.concurrency = embedder.model, BATCH, embedder.concurrency
 
-    async def embed(self, texts: Sequence[str], *, urgent: bool = False) -> Vectors:
+    async def embed(self, texts: Sequence[str], *, urgent: bool = False, once: bool = False) -> Vectors:
         self.asked.set()
-        return await self._embedder.embed(texts, urgent=urgent)
+        return await self._embedder.embed(texts, urgent=urgent, once=once)
 
     async def close(self) -> None: ...
 

@@ -95,7 +95,7 @@ async def test_an_embedder_that_fails_changes_nothing_and_loses_nothing_paid_for
     calls = 0
     real = harness.embedder.embed
 
-    async def fails_at_the_fourth(texts: Any, *, urgent: bool = False) -> Any:
+    async def fails_at_the_fourth(texts: Any, *, urgent: bool = False, once: bool = False) -> Any:
         nonlocal calls
         calls += 1
         if calls == 4:

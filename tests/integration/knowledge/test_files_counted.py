@@ -49,7 +49,7 @@ async def test_files_are_counted_as_their_chunks_are_embedded(
     watched, real = Watched(harness), harness.embedder.embed
     seen: list[int] = []
 
-    async def embed(texts: Sequence[str], *, urgent: bool = False) -> Vectors:
+    async def embed(texts: Sequence[str], *, urgent: bool = False, once: bool = False) -> Vectors:
         seen.append(watched.read())
         return await real(texts, urgent=urgent)
 

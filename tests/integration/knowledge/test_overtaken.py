@@ -34,7 +34,7 @@ class InterruptedEmbedder(CountingEmbedder):
         super().__init__()
         self._before: Callable[[], Awaitable[Any]] | None = before
 
-    async def embed(self, texts: Sequence[str], *, urgent: bool = False) -> Vectors:
+    async def embed(self, texts: Sequence[str], *, urgent: bool = False, once: bool = False) -> Vectors:
         if before := self._before:
             self._before = None
             await before()

@@ -45,7 +45,7 @@ class WaitingEmbedder(CountingEmbedder):
         super().__init__()
         self.asked, self.may = asyncio.Event(), asyncio.Event()
 
-    async def embed(self, texts: Sequence[str], *, urgent: bool = False) -> Vectors:
+    async def embed(self, texts: Sequence[str], *, urgent: bool = False, once: bool = False) -> Vectors:
         self.asked.set()
         await self.may.wait()
         return await super().embed(texts, urgent=urgent)

@@ -144,7 +144,7 @@ class FixedEmbedder(CountingEmbedder):
         super().__init__("synthetic")
         self._vector = vector
 
-    async def embed(self, texts: object, *, urgent: bool = False) -> np.ndarray:
+    async def embed(self, texts: object, *, urgent: bool = False, once: bool = False) -> np.ndarray:
         return self._vector[None, :]
 
 

@@ -79,8 +79,8 @@ class SyncCompleted(Contract):
 
 
 class SyncFailed(Contract):
-    """The sync did not reach its commit. ``failed_files`` lists the files that could not be read. Those keep
-    their old content; the other files are up to date."""
+    """The sync did not reach its commit. ``failed_files`` lists the files that could not be read or embedded.
+    Those keep their old content; the other files are up to date."""
 
     type: ClassVar[str] = "knowledge.sync.failed.v1"
 

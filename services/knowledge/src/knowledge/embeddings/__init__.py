@@ -43,11 +43,12 @@ class Embedder(Protocol):
         """Batches of one sync to pass before the first is answered. More don't make it faster."""
         ...
 
-    async def embed(self, texts: Sequence[str], *, urgent: bool = False) -> Vectors:
+    async def embed(self, texts: Sequence[str], *, urgent: bool = False, once: bool = False) -> Vectors:
         """One row for each text, in order, each of length 1.
 
-        ``urgent`` is set for a person's query, which must not wait behind a sync. Raises ``TransientError``
-        if the provider is down, ``PermanentError`` if it refuses or answers nonsense.
+        ``urgent`` is set for a person's query, which must not wait behind a sync. With ``once`` a call that
+        these texts make fail isn't repeated. Raises ``TransientError`` if the provider is down, and one of
+        :data:`knowledge.embeddings.refusals.REFUSALS` if the texts may be the reason.
         """
         ...
 

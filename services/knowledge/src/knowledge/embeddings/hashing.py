@@ -35,7 +35,7 @@ class HashingEmbedder:
     batch_size = 256
     concurrency = 1
 
-    async def embed(self, texts: Sequence[str], *, urgent: bool = False) -> Vectors:
+    async def embed(self, texts: Sequence[str], *, urgent: bool = False, once: bool = False) -> Vectors:
         if len(texts) <= 1:
             return hash_texts(texts)
         return await asyncio.to_thread(hash_texts, texts)

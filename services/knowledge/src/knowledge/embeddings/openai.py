@@ -10,14 +10,22 @@ import structlog
 from numpy.typing import NDArray
 
 from common import codec
-from common.errors import PermanentError
+from common.errors import TransientError
 from knowledge.embeddings import DIMENSIONS, Vectors, estimate_tokens
 from knowledge.embeddings.limits import QUERY_SECONDS, Gate, Limits
+from knowledge.embeddings.refusals import TextsFailed, TextsRefused
 from knowledge.embeddings.vectors import BadEmbeddings, check_vectors
+from knowledge.waiting.later import Later
 from knowledge.waiting.slots import EMBEDDER
 from knowledge.web.retries import Retries, asked_pause, send
 
 log = structlog.get_logger()
+
+_TEXTS_FAIL = frozenset({500})
+"""What APIs answer when a text makes them fail. 502, 503, 504 and timeouts are outages and overload."""
+
+_HUNG_UP = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
+"""How a client sees a server that closes the connection before it has read a request that is too large."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -47,13 +55,13 @@ class OpenAiEmbedder:
         longest = min(QUERY_SECONDS, access.retries.longest_seconds)
         self._query_retries = replace(access.retries, longest_seconds=longest)
 
-    async def embed(self, texts: Sequence[str], *, urgent: bool = False) -> Vectors:
+    async def embed(self, texts: Sequence[str], *, urgent: bool = False, once: bool = False) -> Vectors:
         if not texts:
             return np.zeros((0, DIMENSIONS), dtype=np.float32)
-        attempts = 1 if urgent else 2
+        attempts = 1 if urgent or once else 2
         for attempt in range(1, attempts + 1):
             try:
-                return await self._ask(texts, urgent)
+                return await self._ask(texts, urgent, once)
             except BadEmbeddings:
                 if attempt == attempts:
                     raise
@@ -62,7 +70,7 @@ class OpenAiEmbedder:
     async def close(self) -> None:
         return None
 
-    async def _ask(self, texts: Sequence[str], urgent: bool) -> Vectors:
+    async def _ask(self, texts: Sequence[str], urgent: bool, once: bool) -> Vectors:
         headers = {"Content-Type": "application/json"}
         if self._access.api_key:
             headers["Authorization"] = f"Bearer {self._access.api_key}"
@@ -70,9 +78,16 @@ class OpenAiEmbedder:
         url = f"{self._access.base_url.rstrip('/')}/embeddings"
         tokens, timeout = estimate_tokens(texts), self._access.timeout_seconds
 
+        outcomes: list[int | type[Exception]] = []
+
         async def post() -> httpx.Response:
             async with self._gate.turn(tokens, urgent=urgent):
-                response = await self._http.post(url, content=body, headers=headers, timeout=timeout)
+                try:
+                    response = await self._http.post(url, content=body, headers=headers, timeout=timeout)
+                except httpx.TransportError as error:
+                    outcomes.append(type(error))
+                    raise
+                outcomes.append(response.status_code)
                 if response.status_code >= 500 or response.status_code == 429:
                     words = " ".join(response.text.split())[:200]
                     log.info("embeddings API failed", url=url, status=response.status_code, answer=words)
@@ -81,16 +96,28 @@ class OpenAiEmbedder:
                 return response
 
         retries = self._query_retries if urgent else self._access.retries
-        response = await send(post, what="the embeddings API", site=EMBEDDER, retries=retries, quoted=False)
+        try:
+            response = await send(
+                post,
+                what="the embeddings API",
+                site=EMBEDDER,
+                retries=retries,
+                quoted=False,
+                final=_TEXTS_FAIL if once else frozenset(),
+            )
+        except Later:
+            raise
+        except TransientError as error:
+            if outcomes[-1] in _TEXTS_FAIL or outcomes[-1] in _HUNG_UP:
+                raise TextsFailed(error.reason) from error
+            raise
         if response.status_code != 200:
             words = " ".join(response.text.split())[:200]
             log.warning("embeddings refused", url=url, status=response.status_code, answer=words)
             # Everyone who sees the base sees the reason, and the API's own words may contain keys and
             # accounts.
-            raise PermanentError(
-                f"the embeddings API refused the texts: HTTP {response.status_code}",
-                code="embeddings_refused",
-            )
+            refused = TextsFailed if response.status_code in _TEXTS_FAIL else TextsRefused
+            raise refused(f"the embeddings API refused the texts: HTTP {response.status_code}")
         return check_vectors(_ordered(response, len(texts)), expected=len(texts))
 
 

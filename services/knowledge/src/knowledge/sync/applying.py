@@ -129,8 +129,8 @@ def failure_of(plan: Plan) -> str:
     failures = plan.failures()
     first = failures[0]
     return (
-        f"{len(failures)} of {len(plan.files)} files could not be read; their old content is kept and the "
-        f"commit is not advanced. First: {first.path}: {first.reason}"
+        f"{len(failures)} of {len(plan.files)} files could not be read or embedded; their old content is "
+        f"kept and the commit is not advanced. First: {first.path}: {first.reason}"
     )
 
 

@@ -9,14 +9,20 @@ from itertools import islice
 from types import TracebackType
 from typing import Self
 
+from common.errors import TakaroError
 from common.postgres import Pool
 from knowledge.content.binary_codecs import register_binary
 from knowledge.content.cache import repository as cache_repository
 from knowledge.content.chunks.records import Chunk
 from knowledge.embeddings import Embedder
+from knowledge.embeddings.refusals import embed_parts
 
 Bought = Callable[[Sequence[str]], None]
 """Called with the texts of each batch, as soon as their embeddings are stored."""
+
+
+MOST_REFUSED = 20
+"""If so many texts are refused, and more of them than are taken, the embedder is wrong and not the texts."""
 
 
 class Buyer:
@@ -30,6 +36,9 @@ class Buyer:
         self._pool, self._embedder, self._bought = pool, embedder, bought
         self._wanted: dict[bytes, str] = {}
         self._under_way: dict[asyncio.Task[None], dict[bytes, str]] = {}
+        self._taken = 0
+        self.refused: dict[bytes, TakaroError] = {}
+        """Why the embedder refuses a text, by the text's hash."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -51,7 +60,7 @@ class Buyer:
         async with self._pool.acquire() as connection:
             await cache_repository.update_cache_used(connection, self._embedder.model, list(texts))
             known = await cache_repository.list_cached_hashes(connection, self._embedder.model, list(texts))
-        known.update(*self._under_way.values())
+        known.update(self.refused, *self._under_way.values())
         before = len(self._wanted)
         self._wanted.update((key, text) for key, text in texts.items() if key not in known)
         return len(self._wanted) - before
@@ -59,8 +68,8 @@ class Buyer:
     async def buy(self, report: Callable[[], Awaitable[None]], *, rest: bool) -> None:
         """Embed full batches of the wanted texts; with ``rest`` embed all of them and wait for the answers.
 
-        Calls ``report`` between them. Raises what the embedder raised for a batch, of this call or of an
-        earlier one.
+        Calls ``report`` between them. A text that the embedder refuses is ``refused``. Raises what the
+        embedder raised for a batch, of this call or of an earlier one.
         """
         size, concurrency = self._embedder.batch_size, self._embedder.concurrency
         while True:
@@ -81,8 +90,21 @@ class Buyer:
                 return
 
     async def _buy_one(self, batch: dict[bytes, str]) -> None:
-        vectors = await self._embedder.embed(list(batch.values()))
-        async with self._pool.acquire() as connection:
-            await register_binary(connection)
-            await cache_repository.insert_cached(connection, self._embedder.model, list(batch), vectors)
-        self._bought(list(batch.values()))
+        hashes, texts = list(batch), list(batch.values())
+        async for part in embed_parts(self._embedder, texts):
+            if part.vectors is None:
+                self._refuse(hashes[part.start], part.refusal)
+                continue
+            taken = hashes[part.start : part.start + len(part.vectors)]
+            self._taken += len(taken)
+            async with self._pool.acquire() as connection:
+                await register_binary(connection)
+                await cache_repository.insert_cached(connection, self._embedder.model, taken, part.vectors)
+        self._bought(texts)
+
+    def _refuse(self, content_hash: bytes, refusal: TakaroError | None) -> None:
+        """Raises ``refusal`` once most texts are refused."""
+        assert refusal is not None
+        self.refused[content_hash] = refusal
+        if len(self.refused) >= MOST_REFUSED and len(self.refused) > self._taken:
+            raise refusal

@@ -38,5 +38,5 @@ def completed(sync_id: UUID, base: KnowledgeBase, result: SyncResult) -> SyncCom
 
 
 def failed(sync_id: UUID, base_id: str, reason: str, paths: Sequence[str] = ()) -> SyncFailed:
-    """A sync failed; ``paths`` are the first files that could not be read."""
+    """A sync failed; ``paths`` are the first files that could not be read, or not be embedded."""
     return SyncFailed(knowledge_base_id=base_id, sync_id=sync_id, reason=reason, failed_files=list(paths))

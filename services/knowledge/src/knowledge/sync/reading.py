@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import structlog
 
-from common.errors import PermanentError
+from common.errors import PermanentError, TakaroError
 from knowledge.content.chunks.records import Chunk
 from knowledge.content.files import rules
 from knowledge.content.files.records import Content, ContentKey, FileState
@@ -38,12 +38,14 @@ Outcome: TypeAlias = tuple[FileState, list[Chunk]]
 @dataclass(slots=True)
 class Reading:
     """The outcome of the files: their states, and the chunks that have no row yet. ``later``: when the failed
-    ones can be requested again, if known."""
+    ones can be requested again, if known. ``refused``: those that failed because the embedder refuses one of
+    their texts."""
 
     progress: Progress
     files: dict[str, FileState] = field(default_factory=dict)
     chunks: list[Chunk] = field(default_factory=list)
     later: Later | None = None
+    refused: dict[str, TakaroError] = field(default_factory=dict)
 
 
 class TooManyChunks(PermanentError):
@@ -99,7 +101,25 @@ class Reader:
                     progress.begin_writing(len(reading.chunks))
                 await report(progress)
         reading.later = self._later
+        self._leave_out(reading, files, buyer.refused)
         return reading
+
+    def _leave_out(
+        self, reading: Reading, files: Sequence[SourceFile], refused: Mapping[bytes, TakaroError]
+    ) -> None:
+        """Let the files fail that hold a text that the embedder ``refused``: a file has all of its chunks, or
+        its old ones, if they were made in the same way."""
+        for chunk in reading.chunks:
+            if chunk.path in reading.refused or (refusal := refused.get(chunk.content_hash)) is None:
+                continue
+            reading.refused[chunk.path] = refusal
+            reason = f"part {chunk.index + 1} of {chunk.total} can't be embedded: {refusal.reason}"
+            log.warning("file not embedded", knowledge_base=self._base.id, path=chunk.path, reason=reason)
+            stored = self._work.stored
+            known = stored.files.get(chunk.path) if stored.is_made_with(self._fingerprint) else None
+            file = next(file for file in files if file.path == chunk.path)
+            reading.files[chunk.path] = rules.failed_file(file, reason, known, stored.chunk_ids)
+        reading.chunks = [chunk for chunk in reading.chunks if chunk.path not in reading.refused]
 
     async def _parts(
         self, files: Sequence[SourceFile], at_hand: Mapping[ContentKey, Content]

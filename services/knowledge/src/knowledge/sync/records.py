@@ -37,7 +37,7 @@ class Plan:
         return {chunk_id for file in self.files.values() for chunk_id in file.chunk_ids}
 
     def failures(self) -> list[FileState]:
-        """The files that could not be read."""
+        """The files that could not be read, or not be embedded."""
         return [file for file in self.files.values() if file.outcome == "failed"]
 
 

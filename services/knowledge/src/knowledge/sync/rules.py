@@ -113,14 +113,19 @@ def is_current(stored: Stored, wanted: Index) -> bool:
     )
 
 
-def may_apply_partly(stored: Stored, fingerprint: str, wanted: Collection[UUID]) -> bool:
-    """Whether the files that were read may be applied although others failed.
+def may_apply_partly(
+    stored: Stored, fingerprint: str, wanted: Collection[UUID], *, unread: bool = True
+) -> bool:
+    """Whether the files that were read may be applied although others failed. If none is ``unread``, they
+    failed because the embedder refuses a text of theirs: then the others are all that there will be.
 
     Not if the stored rows come from another model, chunker or writer: the failed files' old rows would be
     mixed with new ones made differently. Not if no rows would remain: if all files have moved and none can be
     fetched yet, the old rows are better than none. Not if searches would find half of a new version in place
     of a complete one.
     """
+    if not unread:
+        return bool(wanted) or not stored.chunk_ids
     if not stored.chunk_ids:
         return all(other.version == stored.version for other in stored.versions)
     return stored.is_made_with(fingerprint) and bool(wanted)

@@ -8,7 +8,7 @@ import structlog
 
 from backbone.leases import Held, Lease, LeaseLost
 from common import trace_context
-from common.errors import NotFound, TakaroError, TransientError
+from common.errors import NotFound, PermanentError, TakaroError, TransientError
 from common.postgres import Pool, transaction, tried_again
 from common.telemetry import tracer
 from knowledge.bases import facts as base_facts
@@ -47,6 +47,13 @@ class FilesUnreadable(TransientError):
         self.later = later
 
 
+class FilesRefused(PermanentError):
+    """The embedder refuses a text of some files, and would again. The others are written; the commit has not
+    advanced. The sync's outcome is recorded."""
+
+    default_code = "files_refused"
+
+
 async def sync_base(deps: SyncDeps, run: SyncRun, watch: Watch) -> SyncResult:
     """Bring the rows of ``run.base`` in line with its source, all at once for readers.
 
@@ -56,8 +63,8 @@ async def sync_base(deps: SyncDeps, run: SyncRun, watch: Watch) -> SyncResult:
     - ``Later`` if its source or the embedder asks for a pause. The sync is recorded as waiting.
     - ``LeaseLost`` if another sync has taken over. That one's outcome stands; this one changes nothing more.
     - ``NotFound`` if the base was deleted.
-    - :class:`FilesUnreadable`, and what source and embedder raise. A failure that changed nothing is
-      recorded.
+    - :class:`FilesUnreadable`, :class:`FilesRefused`, and what source and embedder raise. A failure that
+      changed nothing is recorded.
     """
     owner = f"{deps.instance}/{uuid4()}"
     await _admit(deps, run)
@@ -71,6 +78,8 @@ async def sync_base(deps: SyncDeps, run: SyncRun, watch: Watch) -> SyncResult:
             waits = f"{error.later.reason} ({error.reason})"
             await applying.put_back(deps.pool, held.lease, run.id, waits)
             raise error.later from error
+        except FilesRefused:
+            raise
         except Later as later:
             await applying.put_back(deps.pool, held.lease, run.id, later.reason)
             raise
@@ -140,11 +149,12 @@ async def _bring_up_to_date(work: Work, findings: Findings, held: Held, watch: W
 
     failed = bool(plan.failures())
     metrics.FILES_FAILED.inc(len(plan.failures()))
-    if failed and not rules.may_apply_partly(stored, work.wanted.fingerprint, plan.wanted()):
+    unread = any(file.path not in reading.refused for file in plan.failures())
+    if failed and not rules.may_apply_partly(stored, work.wanted.fingerprint, plan.wanted(), unread=unread):
         reason = applying.failure_of(plan)
         files = report_of(plan, stored.files)
         await applying.finish_failed(pool, held.lease, run.id, run.base.id, reason, files)
-        raise FilesUnreadable(reason, reading.later)
+        raise _failure(reason, reading, unread=unread)
     change = applying.Change(
         base=run.base,
         plan=plan,
@@ -164,9 +174,15 @@ async def _bring_up_to_date(work: Work, findings: Findings, held: Held, watch: W
         result = await applying.apply(pool, held.lease, run.id, change, report, reading.progress)
     await watch(reading.progress)
     if failed:
-        raise FilesUnreadable(applying.failure_of(plan), reading.later)
+        raise _failure(applying.failure_of(plan), reading, unread=unread)
     log.info("knowledge base synced", knowledge_base=run.base.id, **history_of(result))
     return result
+
+
+def _failure(reason: str, reading: Reading, *, unread: bool) -> FilesUnreadable | FilesRefused:
+    """What a sync of which files failed raises. It is permanent if another attempt would end alike."""
+    for_good = all(isinstance(refusal, PermanentError) for refusal in reading.refused.values())
+    return FilesUnreadable(reason, reading.later) if unread or not for_good else FilesRefused(reason)
 
 
 async def _read(work: Work, listing: Sequence[SourceFile], report: Reporter) -> Reading:

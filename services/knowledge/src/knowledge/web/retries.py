@@ -3,7 +3,7 @@ honoured."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -41,20 +41,26 @@ async def send(
     site: str,
     retries: Retries,
     quoted: bool = True,
+    final: Collection[int] = (),
 ) -> httpx.Response:
-    """The response of ``request``, once it isn't a temporary failure. A sync keeps its slot only while
-    ``site`` answers.
+    """The response of ``request``, once it isn't a temporary failure, or has one of the statuses ``final``. A
+    sync keeps its slot only while ``site`` answers.
 
     Raises ``TransientError`` (``what``, the status, and the server's words if ``quoted``) once the attempts
     are used up, and :class:`RateLimited` if the server has said when to come back. The caller checks every
     other status.
     """
     async with waiting_for(site):
-        return await _send(request, what, site, retries, quoted)
+        return await _send(request, what, site, retries, quoted, final)
 
 
 async def _send(
-    request: Callable[[], Awaitable[httpx.Response]], what: str, site: str, retries: Retries, quoted: bool
+    request: Callable[[], Awaitable[httpx.Response]],
+    what: str,
+    site: str,
+    retries: Retries,
+    quoted: bool,
+    final: Collection[int],
 ) -> httpx.Response:
     for attempt in range(1, retries.attempts + 1):
         pause = backoff.pause(attempt, first=retries.base_seconds, longest=retries.longest_seconds)
@@ -63,7 +69,7 @@ async def _send(
         except (httpx.TimeoutException, httpx.TransportError) as error:
             problem = f"{what}: {type(error).__name__}: {error}".rstrip(": ")
         else:
-            if not _passing(response):
+            if response.status_code in final or not _passing(response):
                 return response
             words = _words(response) if quoted else ""
             problem = f"{what}: HTTP {response.status_code} {words}".rstrip()

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowledge.embeddings import Vectors
-from knowledge.embeddings.vectors import zero_pad
+from knowledge.embeddings.refusals import TextsRefused
+from knowledge.embeddings.vectors import BadEmbeddings, zero_pad
 
 _MAX_TOKENS = 256
 _TOKENIZER = Path(__file__).with_name("tokenizer.json")
@@ -36,7 +37,7 @@ class MiniLmEmbedder:
         self._bulk = ThreadPoolExecutor(1, thread_name_prefix="embed-bulk")
         self._query = ThreadPoolExecutor(1, thread_name_prefix="embed-query")
 
-    async def embed(self, texts: Sequence[str], *, urgent: bool = False) -> Vectors:
+    async def embed(self, texts: Sequence[str], *, urgent: bool = False, once: bool = False) -> Vectors:
         lane = self._query if urgent else self._bulk
         return await asyncio.get_running_loop().run_in_executor(lane, self._embed, list(texts))
 
@@ -46,7 +47,12 @@ class MiniLmEmbedder:
 
     def _embed(self, texts: list[str]) -> Vectors:
         session, tokenizer = self._load()
-        rows = [self._embed_one(session, tokenizer, text) for text in texts]
+        try:
+            rows = [self._embed_one(session, tokenizer, text) for text in texts]
+        except Exception as error:  # the model's and the tokenizer's own, which share no class
+            raise TextsRefused(f"the local model can't embed the texts: {error!r}"[:300]) from error
+        if not np.isfinite(rows).all():
+            raise BadEmbeddings("the local model's embeddings contain NaN or infinity")
         return zero_pad(np.stack(rows) if rows else np.zeros((0, 384), dtype=np.float32))
 
     @staticmethod
