@@ -16,7 +16,7 @@ from tests.support.services import Service
 from tests.support.wait import eventually
 
 #: The last revision below which each service can't work, and one that no service can work with.
-NEEDED = {"chat": "025", "knowledge": "021", "cockpit": "021"}
+NEEDED = {"chat": "025", "knowledge": "026", "cockpit": "021"}
 OLD = "013"
 
 

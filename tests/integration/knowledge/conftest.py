@@ -65,11 +65,16 @@ class Harness:
         return JobData.model_validate(data).base()
 
     async def sync(
-        self, base: KnowledgeBase | None = None, *, mode: Any = "incremental", deps: SyncDeps | None = None
+        self,
+        base: KnowledgeBase | None = None,
+        *,
+        mode: Any = "incremental",
+        deps: SyncDeps | None = None,
+        confirm_removal: bool = False,
     ) -> SyncResult:
         """Sync ``base`` as a job of the Node application would."""
         base = await register_from_job(self.pool, base or self.base())
-        run = SyncRun(uuid4(), base, mode, "job", "1")
+        run = SyncRun(uuid4(), base, mode, "job", "1", confirm_removal=confirm_removal)
         return await sync_base(deps or self.deps, run, _watch)
 
     async def content(self, base_id: str = "handbook") -> list[tuple[Any, ...]]:

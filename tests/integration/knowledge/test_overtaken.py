@@ -137,7 +137,7 @@ async def test_a_job_that_is_given_up_takes_the_lease_of_whoever_is_frozen_in_it
     sync_id = uuid4()
     async with hold_base(harness.pool, base.id, "a worker", 3) as held:
         async with harness.pool.acquire() as connection:
-            await repository.upsert_started(connection, sync_id, base.id, "full", "job", "12", None)
+            await repository.upsert_started(connection, SyncRun(sync_id, base, "full", "job", "12"), None)
         assert await settle_lost(harness.pool, queue, timedelta(0)) == 0, "it is running"
         await held.stop_renewing()
         await harness.pool.execute(EXPIRE)

@@ -13,12 +13,14 @@ from redis.asyncio import Redis
 from common.errors import Invalid
 from common.notifications import Notifications
 from common.postgres import Pool, create_pool
+from knowledge.bases.repository import get_base
 from knowledge.queue.dispatcher import Dispatcher
 from knowledge.queue.worker import QueueWorker
 from knowledge.requests.records import Reason
 from knowledge.requests.use_cases import request_sync
 from knowledge.settings import KnowledgeSettings
 from knowledge.sync import repository
+from knowledge.sync.records import SyncRun
 from tests.interop.bullmq.sides import NODE_5_66, Ours, finished, node_application
 from tests.support.node import Node
 from tests.support.wait import eventually
@@ -142,7 +144,9 @@ async def test_the_lost_job_of_another_producer_is_told_and_not_added(
     database: str, redis_url: str, pool: Pool, ours: Ours, redis: Redis
 ) -> None:
     async with pool.acquire() as connection:
-        await repository.upsert_started(connection, uuid4(), "guide", "incremental", "job", "12", None)
+        guide = await get_base(connection, "guide")
+        assert guide is not None
+        await repository.upsert_started(connection, SyncRun(uuid4(), guide, "incremental", "job", "12"), None)
     async with dispatching(database, redis_url, pool):
 
         async def told() -> bool:

@@ -135,14 +135,21 @@ def add(
 def sync(
     base_id: BaseId,
     watch: Annotated[bool, typer.Option("--watch", help="Show the sync's progress until it ends.")] = False,
+    confirm_removal: Annotated[
+        bool,
+        typer.Option(
+            "--confirm-removal", help="Remove even most of the base, if its files are gone from its source."
+        ),
+    ] = False,
     user: User = None,
     as_json: Json = False,
 ) -> None:
     """Request a sync now."""
+    wanted = {"confirmRemoval": True} if confirm_removal else None
 
     async def work(_: OperatorSettings) -> None:
         async with KnowledgeClient(user) as client:
-            asked = await client.call("POST", base_id, "sync")
+            asked = await client.call("POST", base_id, "sync", json=wanted)
             if watch:
                 await follow(client, base_id, asked["jobId"], as_json)
             elif as_json:

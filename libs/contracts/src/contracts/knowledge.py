@@ -24,6 +24,8 @@ class RequestSync(Contract):
 
     knowledge_base_id: KnowledgeBaseId
     mode: SyncMode = "incremental"
+    confirm_removal: bool = False
+    """Remove even most of the base, if its files have vanished from its source."""
 
 
 class SyncStarted(Contract):

@@ -36,7 +36,8 @@ class ProgressJson(TypedDict):
 
 
 class SyncJson(TypedDict):
-    """A sync of a base. ``commit`` and the counts are ``null`` until there is a result."""
+    """A sync of a base. ``commit`` and the counts are ``null`` until there is a result. ``coveredBy``: the
+    sync whose run this one's outcome is, if it needed none of its own."""
 
     id: UUID
     jobId: str
@@ -52,6 +53,7 @@ class SyncJson(TypedDict):
     chunksRemoved: int | None
     chunksMoved: int | None
     versionsRemoved: list[str]
+    coveredBy: UUID | None
     error: str | None
     files: list[SyncedFileJson]
     filesOmitted: int
@@ -71,7 +73,7 @@ def sync_json(sync: SyncRecord) -> SyncJson:
     result, files = sync.result or {}, sync.files or {}
 
     def count(name: str) -> int | None:
-        return None if sync.result is None else result.get(name, 0)
+        return result.get(name, 0) if "sha" in result else None
 
     progress: Any = sync.progress
     return {
@@ -90,6 +92,7 @@ def sync_json(sync: SyncRecord) -> SyncJson:
         "chunksRemoved": count("chunksRemoved"),
         "chunksMoved": count("chunksMoved"),
         "versionsRemoved": result.get("versionsRemoved", []),
+        "coveredBy": result.get("coveredBy"),
         "error": sync.error,
         "files": files.get("files", []),
         "filesOmitted": files.get("omitted", 0),

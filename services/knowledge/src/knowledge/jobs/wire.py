@@ -23,8 +23,9 @@ JOB_NAMES = ("sync", "immediate-sync")
 class JobData(BaseModel):
     """``{knowledgeBaseId, version, source, extensions?, chunkSize?, chunkOverlap?}``; sizes in characters.
 
-    The Node application ignores our own fields ``mode`` and ``registered``. ``mode`` is written only when it
-    is ``full``. A ``registered`` job is for a base in the registry, and never registers it.
+    The Node application ignores our own fields ``mode``, ``confirmRemoval`` and ``registered``. The first two
+    are written only when they are ``full`` and true. A ``registered`` job is for a base in
+    the registry, and never registers it.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
@@ -36,6 +37,7 @@ class JobData(BaseModel):
     chunk_size: Annotated[int, Field(ge=20, le=8000)] = 1000
     chunk_overlap: Annotated[int, Field(ge=0)] = 200
     mode: SyncMode = "incremental"
+    confirm_removal: bool = False
     registered: bool = False
 
     @model_validator(mode="after")
@@ -43,6 +45,10 @@ class JobData(BaseModel):
         if self.chunk_overlap >= self.chunk_size:
             raise ValueError("chunkOverlap must be less than chunkSize")
         return self
+
+    def does_as_much_as(self, mode: SyncMode, confirm_removal: bool) -> bool:
+        """Whether a run of this job does what a job with these would do."""
+        return (self.mode == "full" or mode != "full") and (self.confirm_removal or not confirm_removal)
 
     def base(self) -> KnowledgeBase:
         """The knowledge base that the job describes. An overlap of more than half a chunk, which the Node
@@ -63,7 +69,7 @@ class JobData(BaseModel):
         )
 
 
-def job_data_of(base: KnowledgeBase, mode: SyncMode) -> dict[str, Any]:
+def job_data_of(base: KnowledgeBase, mode: SyncMode, *, confirm_removal: bool = False) -> dict[str, Any]:
     """The data of a job that syncs ``base``."""
     data: dict[str, Any] = {
         "knowledgeBaseId": base.id,
@@ -73,7 +79,11 @@ def job_data_of(base: KnowledgeBase, mode: SyncMode) -> dict[str, Any]:
         "chunkSize": base.chunk_size,
         "chunkOverlap": base.chunk_overlap,
     }
-    return data | ({"mode": mode} if mode == "full" else {})
+    if mode == "full":
+        data["mode"] = mode
+    if confirm_removal:
+        data["confirmRemoval"] = True
+    return data
 
 
 def parse_job(name: str, data: object) -> JobData:

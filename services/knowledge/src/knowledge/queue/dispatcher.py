@@ -101,6 +101,7 @@ class Dispatcher:
                 **_RETRIES,
                 **trace_options(trace_context.current()),
             }
-            await queue.add(name, job_data_of(base, request.mode), options)
+            data = job_data_of(base, request.mode, confirm_removal=request.confirm_removal)
+            await queue.add(name, data, options)
             async with self._pool.acquire() as connection:
                 await request_repository.update_queued(connection, request.id)

@@ -3,7 +3,6 @@
 import time
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid5
 
 import structlog
 from bullmq import Job  # type: ignore[import-untyped]
@@ -12,6 +11,8 @@ from redis.exceptions import RedisError
 from backbone.leases import LeaseLost
 from knowledge.bases.records import KnowledgeBase
 from knowledge.jobs.wire import JobData, parse_job
+from knowledge.queue.coverage import list_covered, take_answer
+from knowledge.queue.others import sync_id_of_job
 from knowledge.queue.worker import Postponed
 from knowledge.registry.registration import register_from_job
 from knowledge.requests.rules import sync_id_of
@@ -26,34 +27,39 @@ from knowledge.waiting.later import Later
 
 log = structlog.get_logger()
 
-_JOBS = UUID("2d6d1a35-7c55-5f0e-8a4b-0f7f1f2a9c31")
-"""Namespace of the sync ids of jobs that the Node application added."""
-
 
 async def run_job(deps: SyncDeps, job: Job, *, jitter_seconds: float = 0) -> dict[str, Any]:
     """Run the sync that ``job`` requests. Raises as :func:`knowledge.sync.use_cases.sync_base` does,
     ``Invalid`` for a job that isn't understood, ``NotFound`` if its base was deleted, and ``Postponed`` for a
     scheduled run that is due up to ``jitter_seconds`` later."""
     data = parse_job(job.name, job.data)
+    sync_id = sync_id_of_job(str(job.id), job.timestamp)
     now_ms = int(time.time() * 1000)
     due = due_at(str(job.id), job.opts or {}, data.knowledge_base_id, jitter_seconds, now_ms)
     if due is not None:
         raise Postponed(due)
-    ours = sync_id_of(str(job.id))
+    ours = sync_id_of(str(job.id)) is not None
+    covers = await list_covered(deps.pool, job, data, sync_id)
     base = await register_from_job(
         deps.pool,
         data.base(),
         added_at=datetime.fromtimestamp(job.timestamp / 1000, UTC),
-        known_only=ours is not None or data.registered,
+        known_only=ours or data.registered,
     )
     await _warn_of_difference(job, data, base)
     run = SyncRun(
-        id=ours or uuid5(_JOBS, f"{job.id}\n{job.timestamp}"),
+        id=sync_id,
         base=base,
         mode=data.mode,
         reason="schedule" if job.repeatJobKey else "job",
         job_id=str(job.id),
+        confirm_removal=data.confirm_removal,
+        attempt=job.attemptsMade + 1,
+        covers=covers,
     )
+    answered = await take_answer(deps.pool, run, int(job.opts.get("attempts") or 1))
+    if answered is not None:
+        return job_result_of(answered)
 
     async def watch(progress: Progress) -> None:
         try:

@@ -8,5 +8,12 @@ from knowledge.requests import use_cases
 
 async def request_sync(connection: Connection, command: Command[RequestSync]) -> None:
     """Request the sync. The command's key is the sync's id, so one command is one sync."""
-    base_id, mode = command.data.knowledge_base_id, command.data.mode
-    await use_cases.request_commanded_sync(connection, base_id, mode, command.key, command.trace)
+    wanted = command.data
+    await use_cases.request_commanded_sync(
+        connection,
+        wanted.knowledge_base_id,
+        wanted.mode,
+        command.key,
+        command.trace,
+        confirm_removal=wanted.confirm_removal,
+    )

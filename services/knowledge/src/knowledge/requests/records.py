@@ -23,6 +23,7 @@ class SyncRequest:
     traceparent: str | None = None
     tracestate: str | None = None
     baggage: str | None = None
+    confirm_removal: bool = False
 
     @property
     def trace(self) -> TraceContext | None:

@@ -8,8 +8,8 @@ from knowledge.requests.records import SyncRequest
 
 INSERT_REQUEST = """
 INSERT INTO knowledge_syncs (id, knowledge_base_id, mode, reason, job_id, requested_by, traceparent,
-                             tracestate, baggage)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING
+                             tracestate, baggage, confirm_removal)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING
 """
 
 
@@ -26,12 +26,14 @@ async def insert_request(connection: Connection, request: SyncRequest, requested
         request.traceparent,
         request.tracestate,
         request.baggage,
+        request.confirm_removal,
     )
 
 
 LIST_REQUESTED = """
-SELECT id, knowledge_base_id, mode, reason, job_id, traceparent, tracestate, baggage FROM knowledge_syncs
-WHERE status = 'requested' ORDER BY created_at LIMIT $1
+SELECT id, knowledge_base_id, mode, reason, job_id, traceparent, tracestate, baggage,
+       coalesce(confirm_removal, false) AS confirm_removal
+FROM knowledge_syncs WHERE status = 'requested' ORDER BY created_at LIMIT $1
 """
 
 

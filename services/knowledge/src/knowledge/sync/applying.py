@@ -42,6 +42,7 @@ class Change:
     stored: Stored
     index: Index
     result: SyncResult
+    permanent: bool = False
 
 
 @tried_again
@@ -107,12 +108,17 @@ async def finish_failed(
     base_id: str,
     reason: str,
     files: Mapping[str, Any] | None = None,
+    *,
+    permanent: bool = False,
 ) -> None:
-    """Record a sync that changed nothing; ``files`` say which it could not read. Raises ``LeaseLost``."""
+    """Record a sync that changed nothing; ``files`` say which it could not read. ``permanent``: it would
+    fail again. Raises ``LeaseLost``."""
     async with transaction(pool) as connection:
         await lease.hold(connection)
         sequence = await bases.update_sequence(connection, base_id)
-        await repository.update_finished(connection, sync_id, result=None, error=reason, files=files)
+        await repository.update_finished(
+            connection, sync_id, result=None, error=reason, files=files, permanent=permanent
+        )
         await base_facts.append(connection, base_id, facts.failed(sync_id, base_id, reason), sequence)
 
 
@@ -181,7 +187,13 @@ async def _record_outcome(
     reason = failure_of(change.plan) if failures else None
     sequence = await bases.update_sequence(connection, base.id)
     await repository.update_finished(
-        connection, sync_id, result=record, error=reason, files=files, progress=progress.to_json()
+        connection,
+        sync_id,
+        result=record,
+        error=reason,
+        files=files,
+        progress=progress.to_json(),
+        permanent=change.permanent,
     )
     if reason is None:
         await base_facts.append(connection, base.id, facts.completed(sync_id, base, result), sequence)

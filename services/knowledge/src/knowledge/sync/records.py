@@ -1,5 +1,6 @@
 """What a sync has to do, and what it did."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -13,13 +14,17 @@ from knowledge.sources import Findings
 
 @dataclass(slots=True, frozen=True)
 class SyncRun:
-    """One run of a sync; ``id`` is the row in ``knowledge_syncs``."""
+    """One run of a sync; ``id`` is the row in ``knowledge_syncs``. ``attempt`` is its number for its job;
+    ``covers`` are syncs that it also stands for: they were requested before it began."""
 
     id: UUID
     base: KnowledgeBase
     mode: SyncMode
     reason: Reason
     job_id: str
+    confirm_removal: bool = False
+    attempt: int = 1
+    covers: Sequence[UUID] = ()
 
 
 @dataclass(slots=True)

@@ -5,34 +5,38 @@ from typing import Any
 from uuid import UUID
 
 from common.postgres import Connection
-from contracts.knowledge import SyncMode
-from knowledge.requests.records import Reason
+from knowledge.sync.records import SyncRun
 
 UPSERT_STARTED = """
 INSERT INTO knowledge_syncs AS sync
-    (id, knowledge_base_id, mode, reason, job_id, traceparent, status, started_at)
-VALUES ($1, $2, $3, $4, $5, $6, 'running', clock_timestamp())
+    (id, knowledge_base_id, mode, reason, job_id, traceparent, confirm_removal, covers, attempt, status,
+     started_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', clock_timestamp())
 ON CONFLICT (id) DO UPDATE SET status = 'running', started_at = clock_timestamp(), finished_at = NULL,
-    error = NULL, result = NULL, progress = NULL, files = NULL
+    error = NULL, result = NULL, progress = NULL, files = NULL, permanent = NULL, covers = excluded.covers,
+    attempt = excluded.attempt
 """
 
 
-async def upsert_started(
-    connection: Connection,
-    sync_id: UUID,
-    base_id: str,
-    mode: SyncMode,
-    reason: Reason,
-    job_id: str,
-    traceparent: str | None,
-) -> None:
+async def upsert_started(connection: Connection, run: SyncRun, traceparent: str | None) -> None:
     """Mark the sync as running, for the first time or again: the results of an earlier run are cleared."""
-    await connection.execute(UPSERT_STARTED, sync_id, base_id, mode, reason, job_id, traceparent)
+    await connection.execute(
+        UPSERT_STARTED,
+        run.id,
+        run.base.id,
+        run.mode,
+        run.reason,
+        run.job_id,
+        traceparent,
+        run.confirm_removal,
+        list(run.covers),
+        run.attempt,
+    )
 
 
 UPDATE_FINISHED = """
 UPDATE knowledge_syncs SET status = $2, result = $3, error = $4, files = $5,
-    progress = coalesce($6, progress), finished_at = clock_timestamp()
+    progress = coalesce($6, progress), permanent = $7, finished_at = clock_timestamp()
 WHERE id = $1
 """
 
@@ -45,11 +49,12 @@ async def update_finished(
     error: str | None,
     files: Mapping[str, Any] | None = None,
     progress: Mapping[str, Any] | None = None,
+    permanent: bool = False,
 ) -> None:
-    """``files`` as :func:`knowledge.sync.report.report_of` builds it; without ``progress`` the last one
-    stays."""
+    """``permanent``: a failed one would fail again. ``files`` as :func:`knowledge.sync.report.report_of`
+    builds it; without ``progress`` the last one stays."""
     status = "failed" if error else "completed"
-    await connection.execute(UPDATE_FINISHED, sync_id, status, result, error, files, progress)
+    await connection.execute(UPDATE_FINISHED, sync_id, status, result, error, files, progress, permanent)
 
 
 UPDATE_WAITING = """

@@ -22,7 +22,8 @@ from knowledge.sources import Findings, Known, SourceFile
 from knowledge.sync import applying, facts, metrics, repository, rules
 from knowledge.sync.progress import Progress
 from knowledge.sync.reading import Reader, Reading
-from knowledge.sync.records import SyncResult, SyncRun
+from knowledge.sync.records import Plan, SyncResult, SyncRun
+from knowledge.sync.removals import check_removal
 from knowledge.sync.report import report_of
 from knowledge.sync.reporting import Reporter, Watch
 from knowledge.sync.rows_in_place import read_from_rows
@@ -63,6 +64,7 @@ async def sync_base(deps: SyncDeps, run: SyncRun, watch: Watch) -> SyncResult:
     - ``Later`` if its source or the embedder asks for a pause. The sync is recorded as waiting.
     - ``LeaseLost`` if another sync has taken over. That one's outcome stands; this one changes nothing more.
     - ``NotFound`` if the base was deleted.
+    - :class:`knowledge.sync.removals.RemovalUnconfirmed` if most of the base would be removed.
     - :class:`FilesUnreadable`, :class:`FilesRefused`, and what source and embedder raise. A failure that
       changed nothing is recorded.
     """
@@ -88,7 +90,10 @@ async def sync_base(deps: SyncDeps, run: SyncRun, watch: Watch) -> SyncResult:
             raise
         except Exception as error:
             reason = error.reason if isinstance(error, TakaroError) else repr(error)
-            await applying.finish_failed(deps.pool, held.lease, run.id, run.base.id, reason)
+            permanent = isinstance(error, PermanentError)
+            await applying.finish_failed(
+                deps.pool, held.lease, run.id, run.base.id, reason, permanent=permanent
+            )
             raise
 
 
@@ -147,19 +152,24 @@ async def _bring_up_to_date(work: Work, findings: Findings, held: Held, watch: W
     reading = await _read(work, listing, report)
     plan = rules.plan_of(listing, stored, reading.files, reading.chunks)
 
-    failed = bool(plan.failures())
-    metrics.FILES_FAILED.inc(len(plan.failures()))
-    unread = any(file.path not in reading.refused for file in plan.failures())
-    if failed and not rules.may_apply_partly(stored, work.wanted.fingerprint, plan.wanted(), unread=unread):
-        reason = applying.failure_of(plan)
+    if not run.confirm_removal:
+        check_removal(run.base.id, plan, stored, work.wanted)
+    failures = plan.failures()
+    metrics.FILES_FAILED.inc(len(failures))
+    unread = any(file.path not in reading.refused for file in failures)
+    failure = _failure(plan, reading, unread=unread) if failures else None
+    permanent = isinstance(failure, PermanentError)
+    if failure and not rules.may_apply_partly(stored, work.wanted.fingerprint, plan.wanted(), unread=unread):
         files = report_of(plan, stored.files)
-        await applying.finish_failed(pool, held.lease, run.id, run.base.id, reason, files)
-        raise _failure(reason, reading, unread=unread)
+        await applying.finish_failed(
+            pool, held.lease, run.id, run.base.id, failure.reason, files, permanent=permanent
+        )
+        raise failure
     change = applying.Change(
         base=run.base,
         plan=plan,
         stored=stored,
-        index=replace(work.wanted, commit=None) if failed else work.wanted,
+        index=replace(work.wanted, commit=None) if failure else work.wanted,
         result=SyncResult(
             "full" if work.everything else "incremental",
             work.commit,
@@ -168,19 +178,21 @@ async def _bring_up_to_date(work: Work, findings: Findings, held: Held, watch: W
             plan.removed,
             findings=findings,
         ),
+        permanent=permanent,
     )
     await held.stop_renewing()
     with tracer().start_as_current_span("knowledge.apply"):
         result = await applying.apply(pool, held.lease, run.id, change, report, reading.progress)
     await watch(reading.progress)
-    if failed:
-        raise _failure(applying.failure_of(plan), reading, unread=unread)
+    if failure:
+        raise failure
     log.info("knowledge base synced", knowledge_base=run.base.id, **history_of(result))
     return result
 
 
-def _failure(reason: str, reading: Reading, *, unread: bool) -> FilesUnreadable | FilesRefused:
+def _failure(plan: Plan, reading: Reading, *, unread: bool) -> FilesUnreadable | FilesRefused:
     """What a sync of which files failed raises. It is permanent if another attempt would end alike."""
+    reason = applying.failure_of(plan)
     for_good = all(isinstance(refusal, PermanentError) for refusal in reading.refused.values())
     return FilesUnreadable(reason, reading.later) if unread or not for_good else FilesRefused(reason)
 
@@ -208,13 +220,5 @@ async def _start(pool: Pool, lease: Lease, run: SyncRun) -> None:
         await lease.hold(connection)
         sequence = await bases.update_sequence(connection, run.base.id)
         trace = trace_context.current()
-        await repository.upsert_started(
-            connection,
-            run.id,
-            run.base.id,
-            run.mode,
-            run.reason,
-            run.job_id,
-            trace.traceparent if trace else None,
-        )
+        await repository.upsert_started(connection, run, trace.traceparent if trace else None)
         await base_facts.append(connection, run.base.id, facts.started(run), sequence)

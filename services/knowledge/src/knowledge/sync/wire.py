@@ -1,5 +1,6 @@
 """JSON of what a sync did: the job's result, which the Node application reads too, and the history's."""
 
+from dataclasses import replace
 from typing import Any, get_args
 
 from contracts.knowledge import SyncType
@@ -20,6 +21,17 @@ def parse_job_result(value: Any) -> SyncResult | None:
     if not all(isinstance(count, int) for count in counts.values()):
         return None
     return SyncResult(value["type"], value["sha"], **counts)
+
+
+def result_of_history(value: Any) -> SyncResult | None:
+    """The result that the history keeps, of a sync that completed."""
+    result = parse_job_result(value)
+    return result and replace(
+        result,
+        chunks_removed=value.get("chunksRemoved", 0),
+        chunks_moved=value.get("chunksMoved", 0),
+        versions_removed=tuple(value.get("versionsRemoved", ())),
+    )
 
 
 def job_result_of(result: SyncResult) -> dict[str, object]:
