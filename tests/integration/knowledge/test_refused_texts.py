@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from common.errors import PermanentError, TakaroError, TransientError
+from knowledge.embeddings.limits import Limits
 from knowledge.embeddings.minilm import MiniLmEmbedder
 from knowledge.embeddings.openai import OpenAiAccess, OpenAiEmbedder
 from knowledge.embeddings.refusals import HARMLESS
@@ -168,7 +169,9 @@ async def test_a_limit_on_the_whole_request_refuses_no_file(
         monkeypatch.setattr(harness.http, "post", hang_up)
     result = await sync(harness, deps)
     assert result.added == PAGES
-    assert set(api.texts_of("model").values()) == {1}
+    bought = api.texts_of("model")
+    del bought[HARMLESS]
+    assert set(bought.values()) == {1}
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 413, 500])
@@ -196,6 +199,26 @@ async def test_an_embedder_that_takes_little_more_than_nothing_is_not_asked_for_
         await sync(harness, using(harness, api))
     assert not isinstance(raised.value, FilesRefused)
     assert len(api.calls) < 124
+
+
+@pytest.mark.parametrize("name", ["first", "zz-last"])
+async def test_a_file_with_many_refused_texts_is_one_refused_file(
+    harness: Harness, api: EmbeddingsApi, name: str
+) -> None:
+    """Such as one in a language of which the API's limit on tokens allows fewer letters."""
+    sentences = (
+        f"In bad sentence {i} of this page, {'every word of it ' * 30}is refused.\n" for i in range(80)
+    )
+    harness.repository.write(f"pages/{name}.md", "".join(sentences))
+    write_pages(harness)
+    refuse(api, Answer(400, b"no"), lambda texts: any("sentence" in text for text in texts))
+    access = OpenAiAccess(api.url, "model", batch_size=BATCH, limits=Limits(concurrency=1))
+    deps = replace(harness.deps, embedder=OpenAiEmbedder(harness.http, access))
+    with pytest.raises(FilesRefused, match=rf"1 of {PAGES + 1} files.*pages/{name}\.md: part "):
+        await sync(harness, deps)
+    assert await paths(harness) == [f"pages/{i:02}.md" for i in range(PAGES)]
+    asked = {text for call in api.calls for text in call.texts if "sentence" in text}
+    assert len(asked) <= BATCH, "a file that has failed is asked for no further"
 
 
 async def test_the_local_model_names_the_file_that_it_fails_with(

@@ -145,13 +145,13 @@ async def pages_of_pictures(harness: Harness, tmp_path: Path) -> AsyncIterator[P
 
 KINDS = [
     folder,
-    emptied_files,
     github,
-    git,
     empty_sitemap,
-    sitemap_of_another_host,
     pages_not_found,
-    pages_of_pictures,
+    *(
+        pytest.param(kind, marks=pytest.mark.large)
+        for kind in (emptied_files, git, sitemap_of_another_host, pages_of_pictures)
+    ),
 ]
 
 
@@ -215,7 +215,7 @@ async def test_what_is_ordinary_work_needs_no_word(harness: Harness) -> None:
     harness.repository.commit()
     await harness.sync(base)
     for number in range(FILES):
-        harness.repository.move(f"pages/{number}.md", f"pages/new/{number}.md")
+        harness.repository.rename(f"pages/{number}.md", f"pages/new/{number}.md")
     harness.repository.commit()
     assert (await harness.sync(base)).removed == FILES, "moved, not lost"
     for number in range(FILES):

@@ -24,4 +24,4 @@ async def newest_sync(client: httpx.AsyncClient, base_id: str = "handbook", *, c
         assert all(sync["state"] in ("completed", "failed") for sync in syncs), syncs
         return syncs[0]
 
-    return await eventually(ended, timeout=30)
+    return await eventually(ended, timeout=90)

@@ -19,32 +19,32 @@ pytestmark = pytest.mark.timeout(180)
 FILES = 12
 
 
-@pytest.fixture
-async def emptied(
-    service: tuple[Service, Any], ada: httpx.AsyncClient, github: FakeGitHub
-) -> dict[str, Any]:
-    """Ada's base of twelve files, whose repository has lost them since. The data of its jobs."""
+async def make_emptied(ada: httpx.AsyncClient, github: FakeGitHub, *ids: str) -> dict[str, Any]:
+    """Ada's bases of twelve files, whose repository has lost them since. What jobs for them hold."""
     repository = github.repository
     repository.write("pages/logo.png", b"\x89PNG\x00")
     for number in range(FILES):
         repository.write(f"pages/{number}.md", f"Page {number} says something of its own.")
     repository.commit()
     source = github.source("pages")
-    made = await ada.post(BASES, json=wanted(source=source))
-    assert made.status_code == 201, made.text
-    await newest_sync(ada)
+    for base_id in ids:
+        made = await ada.post(BASES, json=wanted(id=base_id, source=source))
+        assert made.status_code == 201, made.text
+    for base_id in ids:
+        await newest_sync(ada, base_id)
     repository.git("rm", "-q", *(f"pages/{number}.md" for number in range(FILES)))
     repository.commit()
-    return {"knowledgeBaseId": "handbook", "version": "latest", "source": source}
+    return {"version": "latest", "source": source}
 
 
 async def test_every_other_request_fails_alike_until_one_confirms_it(
     service: tuple[Service, Any],
     ada: httpx.AsyncClient,
     redis: Redis,
-    emptied: dict[str, Any],
+    github: FakeGitHub,
     database: str,
 ) -> None:
+    data = await make_emptied(ada, github, "handbook")
     jobs, kb = Jobs(redis), Terminal({"KNOWLEDGE_URL": service[0].url})
     command: Any = {"type": "knowledge.sync.request.v1", "data": json.dumps({"knowledgeBaseId": "handbook"})}
 
@@ -59,7 +59,7 @@ async def test_every_other_request_fails_alike_until_one_confirms_it(
         assert len(answer.json()["data"]["syncs"]) == 1
 
     async def by_schedule() -> None:
-        await jobs.add({**emptied, "registered": True})
+        await jobs.add({**data, "knowledgeBaseId": "handbook", "registered": True})
 
     async def by_command_line() -> None:
         said = await kb("kb", "sync", "handbook", "--watch", "--user", "ada", expect=1)
@@ -77,30 +77,27 @@ async def test_every_other_request_fails_alike_until_one_confirms_it(
     assert (wrong.status_code, list(wrong.json()["details"])) == (400, ["confirmRemoval"])
 
 
-@pytest.mark.parametrize("way", ["http", "command", "command line", "job"])
 async def test_a_request_that_confirms_it_is_carried_out(
     service: tuple[Service, Any],
     ada: httpx.AsyncClient,
     redis: Redis,
-    emptied: dict[str, Any],
+    github: FakeGitHub,
     database: str,
-    way: str,
 ) -> None:
-    if way == "http":
-        answer = await ada.post(f"{BASES}/handbook/sync", json={"confirmRemoval": True})
-        assert answer.status_code == 200, answer.text
-    elif way == "command":
-        wanted = {"knowledgeBaseId": "handbook", "confirmRemoval": True}
-        fields: Any = {"type": "knowledge.sync.request.v1", "data": json.dumps(wanted)}
-        await redis.xadd("knowledge.commands", fields)
-    elif way == "job":
-        await Jobs(redis).add({**emptied, "confirmRemoval": True})
-    else:
-        kb = Terminal({"KNOWLEDGE_URL": service[0].url})
-        said = await kb("kb", "sync", "handbook", "--confirm-removal", "--watch", "--user", "ada")
-        assert f"{FILES} removed" in said.out
-    sync = await newest_sync(ada, count=2)
-    assert (sync["state"], sync["removed"]) == ("completed", FILES), sync
-    assert await chunks_of(database, "handbook") == []
-    base = (await ada.get(f"{BASES}/handbook")).json()["data"]
-    assert (base["state"], base["lastError"]) == ("idle", None)
+    ways = ("by-http", "by-command", "by-job", "by-command-line")
+    data = await make_emptied(ada, github, *ways)
+    answer = await ada.post(f"{BASES}/by-http/sync", json={"confirmRemoval": True})
+    assert answer.status_code == 200, answer.text
+    command = {"knowledgeBaseId": "by-command", "confirmRemoval": True}
+    fields: Any = {"type": "knowledge.sync.request.v1", "data": json.dumps(command)}
+    await redis.xadd("knowledge.commands", fields)
+    await Jobs(redis).add({**data, "knowledgeBaseId": "by-job", "confirmRemoval": True})
+    kb = Terminal({"KNOWLEDGE_URL": service[0].url})
+    said = await kb("kb", "sync", "by-command-line", "--confirm-removal", "--watch", "--user", "ada")
+    assert f"{FILES} removed" in said.out
+    for base_id in ways:
+        sync = await newest_sync(ada, base_id, count=2)
+        assert (sync["state"], sync["removed"]) == ("completed", FILES), sync
+        assert await chunks_of(database, base_id) == []
+        base = (await ada.get(f"{BASES}/{base_id}")).json()["data"]
+        assert (base["state"], base["lastError"]) == ("idle", None)

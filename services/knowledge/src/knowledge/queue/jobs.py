@@ -57,7 +57,7 @@ async def run_job(deps: SyncDeps, job: Job, *, jitter_seconds: float = 0) -> dic
         attempt=job.attemptsMade + 1,
         covers=covers,
     )
-    answered = await take_answer(deps.pool, run, int(job.opts.get("attempts") or 1))
+    answered = await take_answer(deps.pool, run, int((job.opts or {}).get("attempts") or 1))
     if answered is not None:
         return job_result_of(answered)
 

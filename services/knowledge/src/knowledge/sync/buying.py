@@ -5,7 +5,7 @@ They are stored in the cache as they arrive, so a sync that is killed or fails l
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import islice
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -18,11 +18,19 @@ from knowledge.embeddings import Embedder
 from knowledge.embeddings.refusals import embed_parts
 
 Bought = Callable[[Sequence[str]], None]
-"""Called with the texts of each batch, as soon as their embeddings are stored."""
-
+"""Called with the texts of each batch, as soon as their embeddings are stored or refused."""
 
 MOST_REFUSED = 20
-"""If so many texts are refused, and more of them than are taken, the embedder is wrong and not the texts."""
+"""If so many files are refused, and more of them than texts are taken, the embedder is wrong and not the
+files."""
+
+
+@dataclass(slots=True)
+class Wanted:
+    """A text to embed, and the files that have it."""
+
+    text: str
+    paths: set[str] = field(default_factory=set)
 
 
 class Buyer:
@@ -34,9 +42,10 @@ class Buyer:
 
     def __init__(self, pool: Pool, embedder: Embedder, bought: Bought) -> None:
         self._pool, self._embedder, self._bought = pool, embedder, bought
-        self._wanted: dict[bytes, str] = {}
-        self._under_way: dict[asyncio.Task[None], dict[bytes, str]] = {}
+        self._wanted: dict[bytes, Wanted] = {}
+        self._under_way: dict[asyncio.Task[None], dict[bytes, Wanted]] = {}
         self._taken = 0
+        self._refused_paths: set[str] = set()
         self.refused: dict[bytes, TakaroError] = {}
         """Why the embedder refuses a text, by the text's hash."""
 
@@ -62,14 +71,17 @@ class Buyer:
             known = await cache_repository.list_cached_hashes(connection, self._embedder.model, list(texts))
         known.update(self.refused, *self._under_way.values())
         before = len(self._wanted)
-        self._wanted.update((key, text) for key, text in texts.items() if key not in known)
+        for chunk in chunks:
+            if chunk.content_hash not in known:
+                self._wanted.setdefault(chunk.content_hash, Wanted(chunk.content)).paths.add(chunk.path)
         return len(self._wanted) - before
 
     async def buy(self, report: Callable[[], Awaitable[None]], *, rest: bool) -> None:
         """Embed full batches of the wanted texts; with ``rest`` embed all of them and wait for the answers.
 
-        Calls ``report`` between them. A text that the embedder refuses is ``refused``. Raises what the
-        embedder raised for a batch, of this call or of an earlier one.
+        Calls ``report`` between them. A text that the embedder refuses is ``refused``; what only its file
+        has besides is no longer embedded. Raises what the embedder raised for a batch, of this call or of an
+        earlier one.
         """
         size, concurrency = self._embedder.batch_size, self._embedder.concurrency
         while True:
@@ -80,20 +92,33 @@ class Buyer:
                     await report()
             to_start = len(self._wanted) >= size or (rest and self._wanted)
             if to_start and len(self._under_way) < concurrency:
-                batch = dict(islice(self._wanted.items(), size))
-                for content_hash in batch:
-                    del self._wanted[content_hash]
-                self._under_way[asyncio.create_task(self._buy_one(batch))] = batch
+                if batch := self._take(size):
+                    self._under_way[asyncio.create_task(self._buy_one(batch))] = batch
             elif to_start or (rest and self._under_way):
                 await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
             else:
                 return
 
-    async def _buy_one(self, batch: dict[bytes, str]) -> None:
-        hashes, texts = list(batch), list(batch.values())
+    def _take(self, size: int) -> dict[bytes, Wanted]:
+        """The next texts, ``size`` at most, without those that only refused files have."""
+        batch: dict[bytes, Wanted] = {}
+        needless = []
+        while self._wanted and len(batch) < size:
+            content_hash = next(iter(self._wanted))
+            wanted = self._wanted.pop(content_hash)
+            if wanted.paths <= self._refused_paths:
+                needless.append(wanted.text)
+            else:
+                batch[content_hash] = wanted
+        self._bought(needless)
+        return batch
+
+    async def _buy_one(self, batch: dict[bytes, Wanted]) -> None:
+        hashes, texts = list(batch), [wanted.text for wanted in batch.values()]
         async for part in embed_parts(self._embedder, texts):
+            if part.refusal is not None:
+                self._refuse(hashes[part.start], batch[hashes[part.start]], part.refusal)
             if part.vectors is None:
-                self._refuse(hashes[part.start], part.refusal)
                 continue
             taken = hashes[part.start : part.start + len(part.vectors)]
             self._taken += len(taken)
@@ -102,9 +127,9 @@ class Buyer:
                 await cache_repository.insert_cached(connection, self._embedder.model, taken, part.vectors)
         self._bought(texts)
 
-    def _refuse(self, content_hash: bytes, refusal: TakaroError | None) -> None:
-        """Raises ``refusal`` once most texts are refused."""
-        assert refusal is not None
+    def _refuse(self, content_hash: bytes, wanted: Wanted, refusal: TakaroError) -> None:
+        """Raises ``refusal`` once most files are refused."""
         self.refused[content_hash] = refusal
-        if len(self.refused) >= MOST_REFUSED and len(self.refused) > self._taken:
+        self._refused_paths |= wanted.paths
+        if len(self._refused_paths) >= MOST_REFUSED and len(self._refused_paths) > self._taken:
             raise refusal

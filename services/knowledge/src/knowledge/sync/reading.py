@@ -98,10 +98,10 @@ class Reader:
                 await buyer.buy(partial(report, progress), rest=last)
                 reading.chunks += fresh
                 if last:
+                    self._leave_out(reading, files, buyer.refused)
                     progress.begin_writing(len(reading.chunks))
                 await report(progress)
         reading.later = self._later
-        self._leave_out(reading, files, buyer.refused)
         return reading
 
     def _leave_out(
@@ -109,15 +109,17 @@ class Reader:
     ) -> None:
         """Let the files fail that hold a text that the embedder ``refused``: a file has all of its chunks, or
         its old ones, if they were made in the same way."""
+        if not refused:
+            return
+        stored, of_path = self._work.stored, {file.path: file for file in files}
         for chunk in reading.chunks:
             if chunk.path in reading.refused or (refusal := refused.get(chunk.content_hash)) is None:
                 continue
             reading.refused[chunk.path] = refusal
             reason = f"part {chunk.index + 1} of {chunk.total} can't be embedded: {refusal.reason}"
             log.warning("file not embedded", knowledge_base=self._base.id, path=chunk.path, reason=reason)
-            stored = self._work.stored
             known = stored.files.get(chunk.path) if stored.is_made_with(self._fingerprint) else None
-            file = next(file for file in files if file.path == chunk.path)
+            file = of_path[chunk.path]
             reading.files[chunk.path] = rules.failed_file(file, reason, known, stored.chunk_ids)
         reading.chunks = [chunk for chunk in reading.chunks if chunk.path not in reading.refused]
 
