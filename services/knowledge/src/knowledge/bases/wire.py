@@ -13,10 +13,20 @@ def _dotted(extension: str) -> str:
     return f".{extension.lstrip('.')}"
 
 
+def _bounded(globs: list[str]) -> list[str]:
+    if sum(map(len, globs)) > _GLOB_CHARACTERS:
+        raise ValueError(f"globs take at most {_GLOB_CHARACTERS:,} characters in all")
+    return globs
+
+
+_GLOB_CHARACTERS = 10_000
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
 SourceText = Annotated[Text, StringConstraints(min_length=1, max_length=2000)]
 Version = Annotated[Text, StringConstraints(min_length=1, max_length=50)]
-Pattern = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
+Glob = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
+Globs = Annotated[list[Glob], Field(max_length=200), AfterValidator(_bounded)]
+"""At most 10,000 characters in all: each file's path is compared with all of them."""
+
 Extension = Annotated[Text, AfterValidator(_dotted), StringConstraints(min_length=2, max_length=100)]
 """Accepts ``md`` for ``.md``."""
 

@@ -22,8 +22,8 @@ from knowledge.bases.wire import (
     ChunkOverlap,
     ChunkSize,
     Extensions,
+    Globs,
     Name,
-    Pattern,
     Schedule,
     SourceText,
     Version,
@@ -42,8 +42,8 @@ class Definition(BaseModel):
     source: SourceText
     version: Version = "latest"
     extensions: Extensions = Field(default_factory=lambda: list(EXTENSIONS))
-    include: list[Pattern] = Field(default_factory=list)
-    exclude: list[Pattern] = Field(default_factory=list)
+    include: Globs = Field(default_factory=list)
+    exclude: Globs = Field(default_factory=list)
     chunk_size: ChunkSize = CHUNK_SIZE
     chunk_overlap: ChunkOverlap = CHUNK_OVERLAP
     refresh_schedule: Schedule | None = None

@@ -18,8 +18,8 @@ from knowledge.bases.wire import (
     ChunkOverlap,
     ChunkSize,
     Extensions,
+    Globs,
     Name,
-    Pattern,
     Schedule,
     SourceText,
     Version,
@@ -30,7 +30,6 @@ from servicekit.forms import Time
 NewId = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 """Characters that are valid in a URL, in a Redis key and in a job's id without escaping."""
 
-Patterns = Annotated[list[Pattern], Field(max_length=200)]
 Description = Annotated[Text, StringConstraints(max_length=10_000)]
 
 
@@ -43,8 +42,8 @@ class NewBase(Body):
     source: SourceText
     version: Version = "latest"
     extensions: Extensions = Field(default_factory=lambda: list(EXTENSIONS))
-    include: Patterns = Field(default_factory=list)
-    exclude: Patterns = Field(default_factory=list)
+    include: Globs = Field(default_factory=list)
+    exclude: Globs = Field(default_factory=list)
     chunk_size: ChunkSize = CHUNK_SIZE
     chunk_overlap: ChunkOverlap = CHUNK_OVERLAP
     refresh_schedule: Schedule | None = None
@@ -63,8 +62,8 @@ class BaseChange(Body):
     source: SourceText = ""
     version: Version = ""
     extensions: Extensions = Field(default_factory=list)
-    include: Patterns = Field(default_factory=list)
-    exclude: Patterns = Field(default_factory=list)
+    include: Globs = Field(default_factory=list)
+    exclude: Globs = Field(default_factory=list)
     chunk_size: ChunkSize = CHUNK_SIZE
     chunk_overlap: ChunkOverlap = CHUNK_OVERLAP
     refresh_schedule: Schedule | None = None
