@@ -85,6 +85,13 @@ class Service:
             await eventually(lambda: self._is_ready(client), timeout=timeout)
         return self
 
+    async def start_unready(self, *, timeout: float = 60) -> Self:
+        """Launch it and wait until ``/health`` answers, whatever ``/ready`` says."""
+        self.launch()
+        async with httpx.AsyncClient(base_url=self.url, timeout=5, trust_env=False) as client:
+            await eventually(lambda: self._answers(client), timeout=timeout)
+        return self
+
     def launch(self) -> None:
         """Start the process and don't wait; its folder is its working directory (no ``.env`` of ours)."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -152,6 +159,12 @@ class Service:
             raise AssertionError(f"{error!r}; its log ends:\n{self._log_tail()}") from error
         assert answer.status_code == 200, f"{answer.text}; its log ends:\n{self._log_tail()}"
         return True
+
+    async def _answers(self, client: httpx.AsyncClient) -> bool:
+        try:
+            return (await client.get("/health")).is_success
+        except httpx.TransportError:
+            return False
 
     def _end(self, signals: tuple[tuple[signal.Signals, float], ...]) -> int:
         assert self._child is not None, f"{self.instance} was not launched"

@@ -12,6 +12,7 @@ from redis.backoff import NoBackoff
 from common.connecting import connect
 from common.database_url import parse
 from common.postgres import Connection, prepare_connection
+from common.refusals import BACKEND, Refused, check_sessions
 from takaro_operator.errors import Failure, Refusal
 from takaro_operator.settings import OperatorSettings
 
@@ -37,7 +38,8 @@ async def open_streams(settings: OperatorSettings) -> AsyncIterator[Redis]:
 
 @asynccontextmanager
 async def open_database(settings: OperatorSettings) -> AsyncIterator[Connection]:
-    """One connection. Raises :class:`Failure` when Postgres can't be reached."""
+    """One connection. Raises :class:`Failure` when Postgres can't be reached, :class:`Refusal` when a pooler
+    shares its sessions."""
     try:
         connection = await connect(settings.database_url, application="takaro-cli", command_timeout=30)
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -46,8 +48,12 @@ async def open_database(settings: OperatorSettings) -> AsyncIterator[Connection]
             f"({error or type(error).__name__}): is it running, and is DATABASE_URL right?"
         ) from error
     try:
+        if await connection.fetchval(BACKEND) != connection.get_server_pid():
+            await check_sessions(settings.database_url)
         await prepare_connection(connection)
         yield connection
+    except Refused as error:
+        raise Refusal(str(error)) from error
     finally:
         await connection.close()
 

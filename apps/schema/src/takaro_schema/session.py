@@ -11,7 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from common.database_url import parse
-from takaro_schema.errors import MigrationFailed
+from common.refusals import BACKEND, ROUNDS, SHARED_SESSIONS
+from takaro_schema.errors import MigrationFailed, MigrationRefused
 from takaro_schema.history import Raw
 from takaro_schema.settings import MigrationSettings
 
@@ -37,15 +38,21 @@ def connect(database_url: str, settings: MigrationSettings) -> Iterator[Raw]:
     """A connection in autocommit mode with the time limits set.
 
     Raises:
+        MigrationRefused: a pooler shares sessions.
         MigrationFailed: Postgres can't be reached, or refused a statement and the block didn't handle that.
     """
     arguments = parse(database_url).libpq_arguments()
     defaults = {"application_name": "takaro-migrate", "connect_timeout": "10"}
+
+    def opened() -> Raw:
+        return psycopg.connect(autocommit=True, **(defaults | arguments))  # type: ignore[arg-type]
+
     try:
-        connection = psycopg.connect(autocommit=True, **(defaults | arguments))  # type: ignore[arg-type]
+        connection = opened()
     except psycopg.Error as error:
         raise MigrationFailed(f"no connection to the database: {str(error).strip()}") from error
     with contextlib.closing(connection):
+        _refuse_shared_sessions(connection, opened)
         # Whatever the default of the server, the database or the role is.
         connection.execute(_SET, ["default_transaction_isolation", "read committed"])
         set_timeouts(connection, settings)
@@ -57,6 +64,26 @@ def connect(database_url: str, settings: MigrationSettings) -> Iterator[Raw]:
         except (psycopg.Error, DBAPIError) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
             raise MigrationFailed(f"the database refused: {str(cause).strip()}") from error
+
+
+def _backend(connection: Raw) -> int:
+    row = connection.execute(BACKEND).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _refuse_shared_sessions(first: Raw, open_another: Callable[[], Raw]) -> None:
+    """Raise MigrationRefused if a pooler shares sessions: the migration lock and the time limits need one.
+
+    See :func:`common.refusals.check_sessions`, which does the same for services.
+    """
+    if _backend(first) == first.info.backend_pid:
+        return
+    with contextlib.closing(open_another()) as second:
+        pairs = [(_backend(first), _backend(second)) for _ in range(ROUNDS)]
+    firsts, seconds = (set(backends) for backends in zip(*pairs, strict=True))
+    if len(firsts) > 1 or len(seconds) > 1 or firsts & seconds:
+        raise MigrationRefused(SHARED_SESSIONS)
 
 
 def set_timeouts(connection: Raw, settings: MigrationSettings) -> None:

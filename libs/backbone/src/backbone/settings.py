@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from backbone.bus import check_address
+from backbone.bus import check_address, is_kafka
 from common.settings import StoreSettings
 
 
@@ -46,3 +46,10 @@ class BackboneSettings(StoreSettings):
         if self.inbox_retention_seconds <= self.stream_retention_seconds:
             raise ValueError("INBOX_RETENTION_SECONDS must be longer than STREAM_RETENTION_SECONDS")
         return self
+
+    def redis_urls(self) -> dict[str, str]:
+        """The Redis servers in use, by the name of the setting that leads there."""
+        found = {"REDIS_URL": self.redis_url}
+        if self.event_bus_url != self.redis_url and not is_kafka(self.event_bus_url):
+            found["EVENT_BUS_URL"] = self.event_bus_url
+        return found

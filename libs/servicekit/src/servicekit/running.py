@@ -21,11 +21,15 @@ from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from pydantic import ValidationError
 
 from common import telemetry
+from common.refusals import Refused, refuse
 from servicekit.connections import ConnectionLimits, LimitedConnection
 from servicekit.middlewares.read_on import ReadOn
 from servicekit.settings import ServiceSettings
 
 log = structlog.get_logger()
+
+REFUSED = 2
+"""Exit status of a service that won't start until its settings are changed."""
 
 _OTHER_FILES = 500
 """Pools, pipes, files that are read, and connections that are about to be refused."""
@@ -40,7 +44,16 @@ def load_settings(settings_class: type[ServiceSettings]) -> Any:
             where = ".".join(str(part) for part in problem["loc"]).upper()
             message = str(problem["msg"]).removeprefix("Value error, ")
             print(f"{settings_class.service}: {where + ': ' if where else ''}{message}", file=sys.stderr)
-        raise SystemExit(2) from None
+        raise SystemExit(REFUSED) from None
+
+
+def refuse_what_cannot_work(settings: ServiceSettings) -> None:
+    """Exit with one line that says what to do, if a server that answers now can't be worked with."""
+    try:
+        asyncio.run(refuse(settings.database_url, settings.redis_urls()))
+    except Refused as error:
+        print(f"{settings.service}: {error}", file=sys.stderr)
+        raise SystemExit(REFUSED) from None
 
 
 class _Server(uvicorn.Server):
@@ -95,6 +108,7 @@ def allow_open_files(wanted: int) -> None:
 def run(build: Callable[[Any], FastAPI], settings_class: type[ServiceSettings]) -> None:
     """Run a service until SIGTERM or SIGINT; after its grace period it ends by force, with exit code 1."""
     settings = load_settings(settings_class)
+    refuse_what_cannot_work(settings)
     provider = telemetry.setup(settings.service, settings.instance_name, log_level=settings.log_level)
     if telemetry.recording():
         AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -23,6 +24,7 @@ from common.notifications import Notifications
 from common.postgres import Pool, create_pool
 from common.readiness import Check, check_schema
 from common.redis_clients import open_redis
+from common.refusals import Seldom, check_pool, check_redis, check_redis_at
 from common.supervision import stop, supervise
 from contracts import Contract
 from contracts.asyncapi import asyncapi_document
@@ -172,11 +174,22 @@ async def _shared_resources(settings: ServiceSettings) -> AsyncIterator[Resource
 
 
 def _checks(spec: ServiceSpec[R], resources: R) -> dict[str, Check]:
+    settings = spec.settings
+    sessions = Seldom(lambda: check_pool(resources.pool, settings.database_url))
+    others = [
+        Seldom(partial(check_redis_at, url, name))
+        for name, url in settings.redis_urls().items()
+        if url != settings.redis_url
+    ]
+
     async def database() -> str:
-        return await check_schema(resources.pool, spec.settings.service, spec.required_revision)
+        await sessions()
+        return await check_schema(resources.pool, settings.service, spec.required_revision)
 
     async def redis() -> str:
-        await resources.redis.ping()
+        await check_redis(resources.redis, "REDIS_URL")
+        for other in others:
+            await other()
         return "ok"
 
     def bound(check: Callable[[R], Awaitable[str | None]]) -> Check:
