@@ -3,6 +3,7 @@
 import asyncpg
 import pytest
 
+from takaro_schema.loss import OF_SERVICES
 from takaro_schema.run import (
     ForceNeeded,
     MigrationRefused,
@@ -80,7 +81,11 @@ def test_rollback_takes_back_the_last_batch_only(url: str) -> None:
             "INSERT INTO conversations (agent_id, agent_version) VALUES ('a', '1')",
             "conversations.provider",
         ),
-        ("011", "INSERT INTO leases (name, owner, epoch, expires_at) VALUES ('a', 'b', 1, now())", "leases"),
+        (
+            "015",
+            "INSERT INTO knowledge_bases (id, name, source, origin) VALUES ('a', 'a', 'a', 'api')",
+            "knowledge_bases",
+        ),
     ],
 )
 def test_losing_rows_needs_force(url: str, until: str, statement: str, loss: str) -> None:
@@ -149,16 +154,50 @@ async def test_current_revision_of_a_database_never_migrated_is_none_and_harmles
 
 
 def test_rows_that_come_while_it_runs_are_not_lost(url: str) -> None:
-    migrate(url, chain=CHAIN.until("010"))
-    migrate(url, chain=CHAIN.until("012"))
+    migrate(url, chain=CHAIN.until("007"))
+    migrate(url, chain=CHAIN.until("009"))
 
     def report(line: str) -> None:
-        if line.startswith("took back 012"):
-            execute(url, "INSERT INTO leases (name, owner, epoch, expires_at) VALUES ('a', 'b', 1, now())")
+        if line.startswith("took back 009"):
+            execute(
+                url,
+                "INSERT INTO custom_agents (user_id, name, system_prompt, model) VALUES ('a', 'b', 'c', 'd')",
+            )
 
     with pytest.raises(
-        ForceNeeded, match="011_leases was not taken back: rows were added meanwhile to leases"
+        ForceNeeded, match="008_custom_agents was not taken back: rows were added meanwhile to custom_agents"
     ):
         rollback(url, report=report)
-    assert [row[0] for row in history(url)] == list(CHAIN.ids[:11])
-    assert "leases" in table_names(url)
+    assert [row[0] for row in history(url)] == list(CHAIN.ids[:8])
+    assert "custom_agents" in table_names(url)
+
+
+def test_each_name_that_does_not_count_as_loss_is_one_that_a_revision_drops() -> None:
+    held = {name for revision in CHAIN.revisions for name in revision.holds}
+    assert not OF_SERVICES - held
+
+
+def test_what_services_keep_for_themselves_needs_no_force(url: str) -> None:
+    migrate(url)
+    for statement in (
+        "INSERT INTO leases (name, owner, epoch, expires_at) VALUES ('a', 'b', 1, now())",
+        "INSERT INTO inbox (consumer, key, event_id, source, type, digest) "
+        "VALUES ('chat', gen_random_uuid(), 'a', 'b', 'c', '')",
+        "INSERT INTO knowledge_bases (id, name, source, origin) VALUES ('file', 'a', 'a', 'settings')",
+        "INSERT INTO knowledge_syncs (knowledge_base_id, reason, job_id) VALUES ('file', 'startup', 'j')",
+        "INSERT INTO knowledge_embeddings (knowledge_base_id, version, content, metadata, embedding) "
+        "VALUES ('file', 'latest', 'x', '{}', array_fill(1::real, ARRAY[1536])::vector)",
+    ):
+        execute(url, statement)
+    assert rollback(url) == list(CHAIN.ids[::-1])
+
+
+def test_what_users_added_to_a_base_of_their_own_needs_force(url: str) -> None:
+    migrate(url)
+    execute(
+        url,
+        "INSERT INTO knowledge_embeddings (knowledge_base_id, version, content, metadata, embedding) "
+        "VALUES ('mine', 'latest', 'x', '{}', array_fill(1::real, ARRAY[1536])::vector)",
+    )
+    with pytest.raises(ForceNeeded, match="lost: knowledge_embeddings"):
+        rollback(url)

@@ -1,4 +1,7 @@
-"""What a rollback would lose: rows in the tables, and values in the columns, that it drops."""
+"""What a rollback would lose of what users made: rows in tables, and values in columns, that it drops.
+
+What services keep for themselves doesn't count, nor does what they make again from the settings file.
+"""
 
 from collections.abc import Sequence
 
@@ -7,29 +10,74 @@ from psycopg import sql
 from takaro_schema.history import Raw, existing_tables
 from takaro_schema.scripts import Revision
 
+OF_SERVICES = frozenset(
+    {
+        *("leases", "outbox", "inbox", "retired_subjects"),
+        *("outbox.tracestate", "outbox.baggage", "inbox.code", "inbox.reason"),
+        *("conversations.event_sequence", "conversations.state_version", "conversations.last_message_at"),
+        *("conversations.message_sequence", "messages.sequence", "custom_agents.event_sequence"),
+        "cockpit_sessions.event_sequence",
+        *("knowledge_embedding_cache", "knowledge_retired_schedules"),
+        *("knowledge_syncs.progress", "knowledge_syncs.files"),
+        *("knowledge_syncs.tracestate", "knowledge_syncs.baggage"),
+    }
+)
+"""What no user made: numbers, copies and records that services write and, where it matters, fill again."""
+
+_BASE_OF = {
+    "knowledge_bases": "id",
+    **dict.fromkeys(
+        (
+            "knowledge_embeddings",
+            "knowledge_sync_state",
+            "knowledge_indexes",
+            "knowledge_files",
+            "knowledge_syncs",
+        ),
+        "knowledge_base_id",
+    ),
+}
+"""Tables whose rows belong to a knowledge base, and the column that names it. A base of the settings file is
+seeded and synced again."""
+
 _COLUMN_EXISTS = """
 SELECT EXISTS (
     SELECT FROM pg_attribute
     WHERE attrelid = to_regclass(quote_ident(%s)) AND attname = %s AND NOT attisdropped
 )
 """
-_TABLE_HOLDS_ROWS = sql.SQL("SELECT EXISTS (SELECT FROM {table})")
-_COLUMN_HOLDS_VALUES = sql.SQL("SELECT EXISTS (SELECT FROM {table} WHERE {column} IS NOT NULL)")
+_DECLARED = "SELECT id FROM knowledge_bases WHERE origin = 'settings' ORDER BY id"
+_HOLDS = sql.SQL("SELECT EXISTS (SELECT FROM {table} WHERE {condition})")
+_HAS_VALUE = sql.SQL("{column} IS NOT NULL")
+_BASE_IS_NOT_DECLARED = sql.SQL("{base} <> ALL (%s)")
 _LOCK_TABLE = sql.SQL("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
 
 
-def find_losses(connection: Raw, revisions: Sequence[Revision]) -> list[str]:
-    """Which tables and columns that the revisions' downgrades drop hold rows or values.
+def list_declared_bases(connection: Raw) -> list[str]:
+    """The ids of the knowledge bases that the settings file declares. Ask before anything is taken back."""
+    if not existing_tables(connection, ["knowledge_bases"]):
+        return []
+    return [base for (base,) in connection.execute(_DECLARED)]
 
-    A default counts as a value: a default that was written looks like one that was filled in.
+
+def find_losses(connection: Raw, revisions: Sequence[Revision], declared: Sequence[str]) -> list[str]:
+    """Which tables and columns that the revisions' downgrades drop hold rows or values that users made.
+
+    ``declared`` are the ids of :func:`list_declared_bases`. A default counts as a value: a default that was
+    written looks like one that was filled in.
     """
     held = sorted({name for revision in revisions for name in revision.holds})
     tables = [name for name in held if "." not in name]
-    losses = [name for name in existing_tables(connection, tables) if _table_holds_rows(connection, name)]
-    for name in held:
+    counted = [name for name in held if name not in OF_SERVICES]
+    losses = [
+        name
+        for name in existing_tables(connection, tables)
+        if name in counted and _holds(connection, name, declared)
+    ]
+    for name in counted:
         table, _, column = name.partition(".")
-        if column and table not in tables and _column_holds_values(connection, table, column):
-            losses.append(name)
+        if column and table not in tables and _column_exists(connection, table, column):
+            losses += [name] if _holds(connection, table, declared, column) else []
     return losses
 
 
@@ -39,15 +87,20 @@ def lock_held_tables(connection: Raw, revision: Revision) -> None:
         connection.execute(_LOCK_TABLE.format(table=sql.Identifier(table)))
 
 
-def _table_holds_rows(connection: Raw, table: str) -> bool:
-    row = connection.execute(_TABLE_HOLDS_ROWS.format(table=sql.Identifier(table))).fetchone()
+def _holds(connection: Raw, table: str, declared: Sequence[str], column: str | None = None) -> bool:
+    conditions: list[sql.Composable] = []
+    parameters: list[object] = []
+    if column:
+        conditions.append(_HAS_VALUE.format(column=sql.Identifier(column)))
+    if table in _BASE_OF:
+        conditions.append(_BASE_IS_NOT_DECLARED.format(base=sql.Identifier(_BASE_OF[table])))
+        parameters.append(list(declared))
+    condition = sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true")
+    statement = _HOLDS.format(table=sql.Identifier(table), condition=condition)
+    row = connection.execute(statement, parameters).fetchone()
     return bool(row and row[0])
 
 
-def _column_holds_values(connection: Raw, table: str, column: str) -> bool:
+def _column_exists(connection: Raw, table: str, column: str) -> bool:
     exists = connection.execute(_COLUMN_EXISTS, [table, column]).fetchone()
-    if not (exists and exists[0]):
-        return False
-    statement = _COLUMN_HOLDS_VALUES.format(table=sql.Identifier(table), column=sql.Identifier(column))
-    row = connection.execute(statement).fetchone()
-    return bool(row and row[0])
+    return bool(exists and exists[0])

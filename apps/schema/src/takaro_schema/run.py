@@ -1,6 +1,6 @@
 """Applying missing revisions as one batch, and taking the last batch back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from common.readiness import current_revision, is_at_least
 from takaro_schema.adopt import adopt
 from takaro_schema.errors import ForceNeeded, MigrationError, MigrationFailed, MigrationRefused
 from takaro_schema.history import Applied, Raw, create_tables, delete_applied, insert_applied
-from takaro_schema.loss import find_losses, lock_held_tables
+from takaro_schema.loss import find_losses, list_declared_bases, lock_held_tables
 from takaro_schema.scripts import Chain, Revision, head_revision, load
 from takaro_schema.session import Report, connect, migration_lock, sqlalchemy_connection
 from takaro_schema.settings import MigrationSettings
@@ -51,7 +51,7 @@ class RollbackPlan:
 
     @property
     def needs_force(self) -> bool:
-        """Whether it would lose rows, or knex ran part of it."""
+        """Whether it would lose what users made, or knex ran part of it."""
         return bool(self.losses or self.adopted)
 
     def reasons(self) -> list[str]:
@@ -135,7 +135,8 @@ def _plan(connection: Raw, chain: Chain) -> RollbackPlan | None:
     rows = state.last_batch[::-1]
     if not rows:
         return None
-    losses = find_losses(connection, [chain.get(row.revision) for row in rows])
+    revisions = [chain.get(row.revision) for row in rows]
+    losses = find_losses(connection, revisions, list_declared_bases(connection))
     return RollbackPlan(rows[0].batch, rows, tuple(losses))
 
 
@@ -192,13 +193,14 @@ def _take_back(
     force: bool,
 ) -> None:
     report(f"batch {plan.batch}: {_count(len(plan.revisions))} to take back")
+    declared = list_declared_bases(connection)
     with sqlalchemy_connection(connection) as alembic:
         for row in plan.revisions:
             revision = chain.get(row.revision)
 
             def before(revision: Revision = revision) -> None:
                 if not force:
-                    _check_still_empty(connection, revision)
+                    _check_still_empty(connection, revision, declared)
 
             def record(revision: Revision = revision) -> None:
                 delete_applied(connection, revision.id)
@@ -209,10 +211,10 @@ def _take_back(
     report(f"batch {plan.batch} is taken back")
 
 
-def _check_still_empty(connection: Raw, revision: Revision) -> None:
+def _check_still_empty(connection: Raw, revision: Revision, declared: Sequence[str]) -> None:
     """Rows may have been added since the plan was made. Under the lock, none can be."""
     lock_held_tables(connection, revision)
-    if losses := find_losses(connection, [revision]):
+    if losses := find_losses(connection, [revision], declared):
         raise ForceNeeded(
             f"{revision.name} was not taken back: rows were added meanwhile to {', '.join(losses)}. Stop "
             "what writes them, or add --force to lose them"
