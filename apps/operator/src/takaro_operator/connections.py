@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from common.connecting import connect
 from common.database_url import parse
 from common.postgres import Connection, prepare_connection
-from common.refusals import BACKEND, Refused, check_sessions
+from common.refusals import Refused, check_sessions, is_pooled
 from takaro_operator.errors import Failure, Refusal
 from takaro_operator.settings import OperatorSettings
 
@@ -48,7 +48,7 @@ async def open_database(settings: OperatorSettings) -> AsyncIterator[Connection]
             f"({error or type(error).__name__}): is it running, and is DATABASE_URL right?"
         ) from error
     try:
-        if await connection.fetchval(BACKEND) != connection.get_server_pid():
+        if await is_pooled(connection):
             await check_sessions(settings.database_url)
         await prepare_connection(connection)
         yield connection

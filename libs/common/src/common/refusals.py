@@ -47,6 +47,16 @@ class Refused(NotReady):
     """What is there can't be worked with. The message is one line that says what to do."""
 
 
+async def get_backend(connection: Connection) -> int:
+    """The process id of the backend that runs this statement."""
+    return int(await connection.fetchval(BACKEND))
+
+
+async def is_pooled(connection: Connection) -> bool:
+    """Whether a pooler stands before Postgres: it tells its clients a process id of its own."""
+    return await get_backend(connection) != connection.get_server_pid()
+
+
 async def check_sessions(url: str) -> None:
     """Raise :class:`Refused` if a connection doesn't keep its session.
 
@@ -82,7 +92,7 @@ async def _open(url: str, open_ones: AsyncExitStack) -> Connection:
 async def _backend(connection: Connection) -> int:
     try:
         async with connection.transaction():  # the statement and its preparation meet the same backend
-            return int(await connection.fetchval(BACKEND))
+            return await get_backend(connection)
     except asyncpg.PostgresError as error:
         # PgBouncer's answer to BEGIN with pool_mode = statement, after which it closes the connection.
         if isinstance(error.__cause__ or error, asyncpg.ProtocolViolationError):
@@ -117,7 +127,7 @@ async def check_pool(pool: Pool, url: str) -> None:
     """:func:`check_sessions`, but without a connection of its own unless the pool's lead through a pooler."""
     try:
         async with pool.acquire(timeout=CHECK_SECONDS) as connection:
-            if await connection.fetchval(BACKEND) == connection.get_server_pid():
+            if not await is_pooled(connection):
                 return
     except _PROOFS as error:
         raise Refused(SHARED_SESSIONS) from error
