@@ -161,14 +161,11 @@ def test_binary_content_is_refused(content: bytes) -> None:
             read_document(name, content)
 
 
-def test_what_is_too_large_or_elsewhere_is_refused() -> None:
+def test_what_is_too_large_is_refused() -> None:
     with pytest.raises(UnsupportedContent, match="larger than 10 MB"):
         read_document("a.md", b"x" * (10 * 1024 * 1024 + 1))
     with pytest.raises(UnsupportedContent, match="larger than 1,000 bytes"):
         read_document("a.md", b"x" * 1001, max_bytes=1000)
-    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
-    with pytest.raises(UnsupportedContent, match="Git LFS"):
-        read_document("a.md", pointer)
 
 
 def test_what_postgres_can_not_store_is_gone() -> None:

@@ -4,6 +4,7 @@ What is refused here is refused permanently: the same bytes give the same answer
 readers' processes call this (:mod:`knowledge.readers`), within limits of time and memory.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import TypeAlias
@@ -17,8 +18,10 @@ from knowledge.documents.document import (
 )
 from knowledge.documents.encoding import decode_text
 from knowledge.documents.html import html_to_document
+from knowledge.documents.invisible import storable
 from knowledge.documents.markdown import markdown_to_document
 from knowledge.documents.mdx import mdx_to_document
+from knowledge.documents.notebook import notebook_to_document
 from knowledge.documents.pdf import pdf_to_document
 
 __all__ = [
@@ -41,7 +44,8 @@ READERS = "documents-2"
 
 Read: TypeAlias = Callable[[bytes], Document]
 
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\n"
+_LFS_POINTER = re.compile(rb"\A(?:\xef\xbb\xbf)?version https://(?:git-lfs|hawser)\.github\.com/spec/v1\r?\n")
+_LONGEST_POINTER = 1024
 
 
 def _plain(content: bytes) -> Document:
@@ -52,6 +56,7 @@ _BY_EXTENSION: dict[str, Read] = {
     ".md": lambda content: markdown_to_document(decode_text(content)),
     ".markdown": lambda content: markdown_to_document(decode_text(content)),
     ".mdx": lambda content: mdx_to_document(decode_text(content)),
+    ".ipynb": lambda content: notebook_to_document(decode_text(content)),
     ".html": html_to_document,
     ".htm": html_to_document,
     ".xhtml": html_to_document,
@@ -75,8 +80,8 @@ def read_noted(name: str, content: bytes, *, max_bytes: int = MAX_FILE_BYTES) ->
     """The text of ``content``, a file called ``name``, and which parts could not be read; each ``""`` if
     there is none.
 
-    Markdown, MDX, HTML and PDF are recognised by extension; everything else, including source code, is
-    indexed as plain text. The text holds no U+0000 and no lone surrogates, and lines end with ``\\n``.
+    Markdown, MDX, notebooks, HTML and PDF are recognised by extension; everything else, including source
+    code, is indexed as plain text. The text is what :func:`storable` makes of it.
     CPU-bound: don't call it on the event loop.
 
     Raises :class:`UnsupportedContent` if it has no text, or a parser can't read it.
@@ -84,7 +89,7 @@ def read_noted(name: str, content: bytes, *, max_bytes: int = MAX_FILE_BYTES) ->
     check_size(len(content), max_bytes)
     if not content:
         return "", ""
-    if content.startswith(_LFS_POINTER) and len(content) < 1024:
+    if len(content) < _LONGEST_POINTER and _LFS_POINTER.match(content):
         raise UnsupportedContent("the file is kept in Git LFS; the repository has only its pointer")
     read = _BY_EXTENSION.get(format_of(name), _plain)
     try:
@@ -103,10 +108,3 @@ def check_text(text: str, most: int) -> str:
     if len(text) > most:
         raise UnsupportedContent(f"the file holds more than {most:,} characters of text")
     return text
-
-
-def storable(text: str) -> str:
-    """Postgres stores neither U+0000 nor half of a surrogate pair, and parsers of PDF and HTML can yield
-    both."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
-    return text.encode("utf-8", "replace").decode()
