@@ -1,5 +1,9 @@
 """Chunks cover the text, stay within their size, and never degenerate."""
 
+# ruff: noqa: RUF001 - signs of other scripts
+
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,3 +70,32 @@ def test_the_number_of_chunks_is_what_the_sizes_allow(length: int, size: int, sh
 def test_impossible_sizes_are_refused(size: int, overlap: int) -> None:
     with pytest.raises(ValueError, match="overlap"):
         chunk_text("text", size=size, overlap=overlap)
+
+
+SENTENCES = {
+    "Chinese": "打开配置文件，找到超时设置，把它改成三十秒。然后重新启动服务！完成了吗？",
+    "Japanese": "設定ファイルを開き、待ち時間を三十秒に変更します。「本当によろしいですか？」と聞かれます。",
+    "half-width": "ｾｯﾃｲｦ ﾋﾗｷ､ｶｴﾏｽ｡ﾂｷﾞﾆ ｻｲｷﾄﾞｳ ｼﾏｽ｡",
+    "in quotes": "“打开配置文件，然后保存。”他说。（这一步不能省略！）",
+    "Hindi": "लीवर को धीरे से खींचें। फिर तीस सेकंड तक रुकें। ",
+    "Arabic": "اسحب الرافعة ببطء. هل انتظرت؟ نعم. ",
+    "English": 'Pull the lever. "Did you wait?" (Yes.) ',
+}
+
+
+@pytest.mark.parametrize("sentence", SENTENCES.values(), ids=list(SENTENCES))
+@pytest.mark.parametrize("size", [200, 1000])
+def test_a_chunk_ends_with_a_sentence_in_any_script(sentence: str, size: int) -> None:
+    chunks = chunk_text(sentence * 100, size=size, overlap=size // 5)
+    assert len(chunks) > 1
+    for chunk in chunks[:-1]:
+        assert re.search(r"[.!?。！？｡।؟][\"'”」）)]*\s*\Z", chunk)
+    for chunk in chunks[1:]:
+        start = (sentence * 2).index(chunk[: len(sentence)])
+        assert start == 0 or sentence[start - 1] in " ，、､。！？｡”」」）"
+
+
+def test_no_letter_is_parted_from_its_marks() -> None:
+    for letter in ("é", "कि", "👩‍👩‍👧‍👦", "ที่", "☕️"):
+        for chunk in chunk_text(letter * 500, size=101, overlap=20)[:-1]:
+            assert chunk.endswith(letter)

@@ -1,5 +1,7 @@
 """Every embedder answers unit vectors of 1,536 dimensions, in order, or refuses."""
 
+# ruff: noqa: RUF001 - signs of other scripts
+
 import asyncio
 import json
 import math
@@ -13,7 +15,7 @@ import pytest
 
 from common.errors import PermanentError, TakaroError
 from knowledge.embeddings import DIMENSIONS, Embedder
-from knowledge.embeddings.hashing import HashingEmbedder
+from knowledge.embeddings.hashing import HashingEmbedder, hash_texts
 from knowledge.embeddings.minilm import MiniLmEmbedder
 from knowledge.embeddings.openai import OpenAiAccess, OpenAiEmbedder
 from knowledge.embeddings.vectors import BadEmbeddings
@@ -42,6 +44,26 @@ async def test_an_offline_embedder_puts_the_answer_nearest_to_its_question(
 async def test_a_text_without_words_has_a_vector_too() -> None:
     [vector] = await HashingEmbedder().embed(["--- ***"])
     assert np.linalg.norm(vector) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "unrelated"),
+    [
+        ("配置文件", "打开配置文件，把超时改成三十秒。", "香蕉是黄色的，生长在温暖的国家。"),
+        ("如何修改配置文件？", "打开配置文件，把超时改成三十秒。", "香蕉是黄色的，生长在温暖的国家。"),
+        ("設定ファイル", "設定ファイルを開き、待ち時間を変更します。", "バナナは黄色い果物です。"),
+        ("ファイル", "設定ファイルを開き、待ち時間を変更します。", "バナナは黄色い果物です。"),
+        ("설정 파일", "설정파일을 열고 시간 제한을 바꿉니다.", "바나나는 따뜻한 나라에서 자랍니다."),
+        ("ไฟล์กำหนดค่า", "เปิดไฟล์กำหนดค่าแล้วเปลี่ยนเวลา", "กล้วยมีสีเหลืองและเติบโตในประเทศร้อน"),
+        ("विन्यास", "विन्यास फ़ाइल खोलें और समय बदलें।", "केले पीले होते हैं और गर्म देशों में उगते हैं।"),
+        ("ＴＩＭＥＯＵＴ", "Set the timeout to 30 s.", "Bananas are yellow."),
+        ("cafe\u0301 menu", "The menu of the caf\u00e9.", "Bananas grow in warm countries."),
+        ("café", "The menu of the CAFÉ.", "The caf is closed, e.g. today."),
+    ],
+)
+def test_hashing_finds_words_in_any_script(question: str, answer: str, unrelated: str) -> None:
+    asked, right, wrong = hash_texts([question, answer, unrelated])
+    assert asked @ right > asked @ wrong + 0.1
 
 
 async def test_the_local_model_does_not_block_the_event_loop() -> None:

@@ -2,11 +2,13 @@
 
 Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", 2009. Measured on Markdown docs:
 hit@5 .910 at 2,300 chunks a second.
+
+Where words aren't written apart (:mod:`knowledge.embeddings.words`), pairs and triples of characters take
+their place.
 """
 
 import asyncio
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -15,8 +17,8 @@ from itertools import pairwise
 import numpy as np
 
 from knowledge.embeddings import DIMENSIONS, Vectors
+from knowledge.embeddings.words import ideograms_of, words_of
 
-_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _STOP = frozenset(
     {
         *("a", "an", "and", "are", "as", "at", "be", "but", "by", "can", "do", "does", "for", "from"),
@@ -31,7 +33,7 @@ _BIGRAM_WEIGHT = 0.5
 class HashingEmbedder:
     """For tests and for machines without a model."""
 
-    model = "hashing-words-bigrams-1536-v1"
+    model = "hashing-words-bigrams-1536-v2"
     batch_size = 256
     concurrency = 1
 
@@ -60,8 +62,9 @@ def hash_texts(texts: Sequence[str]) -> Vectors:
 
 
 def _features(text: str) -> dict[str, float]:
-    words = [_stem(word) for word in _WORD.findall(text.lower())]
+    words = [_stem(word) for word in words_of(text)]
     counts = Counter(word for word in words if word not in _STOP)
+    counts.update(ideograms_of(text))
     features = {word: 1 + math.log(count) for word, count in counts.items()}
     bigrams = Counter(f"{first} {second}" for first, second in pairwise(words))
     features.update({pair: _BIGRAM_WEIGHT * (1 + math.log(count)) for pair, count in bigrams.items()})

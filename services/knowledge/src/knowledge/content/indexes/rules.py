@@ -7,7 +7,7 @@ from common import codec
 from knowledge.bases.records import KnowledgeBase
 from knowledge.documents import MAX_FILE_BYTES, READERS
 
-CHUNKER = "windows-1"
+CHUNKER = "windows-2"
 """Names the chunker's rules. Change it with them; every base is then rebuilt at its next sync."""
 
 
