@@ -46,6 +46,7 @@ LINES = "\n".join(re.findall(".{1,76}", PICTURE))
          "![A][1]\n\n[1]: <data:image/png>\nPull."),
         (f'<img src="data:image/svg+xml;charset=utf-8;base64,{LINES}" alt="A lever">',
          '<img src="data:image/svg+xml;charset=utf-8" alt="A lever">'),
+        ("![](data:image/png;base64,iVBORw0KGgo...)", "![](data:image/png;base64,iVBORw0KGgo...)"),
         (f"![A lever](data:image/svg+xml,{'%3Csvg' * 50}) pulled", "![A lever](data:image/svg+xml) pulled"),
         ("The data: image/png; a data:text/plain,word and data:;base64 stay.",
          "The data: image/png; a data:text/plain,word and data:;base64 stay."),
