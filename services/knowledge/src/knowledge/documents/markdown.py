@@ -24,8 +24,6 @@ _ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])(?:[ \t]|\Z)")
 _BLANK_LINE = re.compile(r"\n[ \t>]*(?=\n)")
 _TICKS = re.compile(r"`+")
 _INDENTS = ("    ", "\t")
-_WORD_SIGNS = "_<>&+"
-"""What stands in words and needs a backslash in Markdown: ``MAX\\_SIZE`` is the word ``MAX_SIZE``."""
 
 
 def markdown_to_document(text: str) -> Document:
@@ -49,10 +47,14 @@ class MarkdownScanner:
     """
 
     constructs = _MARKDOWN
+    word_signs = "_<>&+"
+    """What stands in words and needs a backslash: ``MAX\\_SIZE`` is the word ``MAX_SIZE``."""
+
     has_indented_code = True
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.line = 0
         self._paragraph = (0, 0)
         self._ticks: dict[int, list[int]] = {}
         self._ticks_end = 0
@@ -66,11 +68,11 @@ class MarkdownScanner:
     def pieces(self) -> list[tuple[str, bool]]:
         """Each piece that is seen, and whether it is a fenced block of code."""
         text, pieces = self.text, list[tuple[str, bool]]()
-        at, line, seen = 0, 0, 0
+        at, seen = 0, 0
         while match := self.constructs.search(text, at):
             start = match.start()
-            line, seen = text.rfind("\n", seen, start) + 1 or line, start
-            if line in self._code_lines:
+            self.line, seen = text.rfind("\n", seen, start) + 1 or self.line, start
+            if self.line in self._code_lines:
                 end = text.find("\n", start) + 1 or len(text)
                 pieces.append((text[at:end], False))
                 at = end
@@ -94,7 +96,7 @@ class MarkdownScanner:
             return self._after_comment(start)
         elif kind == "entity":
             return html.unescape(match[0]), end
-        elif kind == "escape" and match[0][1] in _WORD_SIGNS:
+        elif kind == "escape" and match[0][1] in self.word_signs:
             return match[0][1], end
         elif kind in ("anchor", "note"):
             return "", end

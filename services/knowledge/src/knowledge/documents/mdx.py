@@ -1,176 +1,134 @@
 """MDX: Markdown with JavaScript. The page's code is removed; what a reader sees of it stays.
 
-There is no maintained Python library for this, so this is a scanner. It skips ESM blocks, JSX tags,
-``{expressions}`` and comments. Children of components, literal strings, and code in fences or backticks are
-text.
+What is Markdown is read as Markdown. Where an ``import``, a tag or an expression ends, the JavaScript grammar
+says (:mod:`knowledge.documents.javascript`). A page that the MDX compiler would refuse loses nothing: what is
+no JavaScript stays text.
 """
 
+import html
 import re
-from collections.abc import Iterator
 
 from knowledge.documents.document import Document
-from knowledge.documents.markdown import markdown_to_document
+from knowledge.documents.front_matter import split_front_matter
+from knowledge.documents.javascript import Javascript
+from knowledge.documents.javascript_text import is_shown
+from knowledge.documents.markdown import CONSTRUCTS, MarkdownScanner, titled
 
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_ESM = re.compile(
-    r"import\s*(?:[\"'{*]|type\b|[\w$]+\s*(?:,|\bfrom\b))"
-    r"|export\s+(?:const|let|var|function|async|class|default|type|interface|[{*])"
+_MDX = re.compile(
+    "|".join(
+        (
+            *CONSTRUCTS,
+            r"^(?P<module>(?:import|export)(?=[\s{*\"']))",
+            r"(?P<closing></\s*[\w$.:-]*\s*>)",
+            r"(?P<tag><(?=[\w$>]))",
+            r"(?P<expression>\{)",
+        )
+    ),
+    re.MULTILINE,
 )
-_TAG = re.compile(r"</?(?:[A-Za-z][\w.-]*(?=[\s/>{])|>)")
-_SHOWN = re.compile(r"\b(?:title|label|alt|description|summary)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
-_LITERAL = re.compile(r"\s*(?:\"([^\"\n]*)\"|'([^'\n]*)'|`([^`$]*)`)\s*")
-_LONGEST = 20_000
-"""Maximum characters of one tag, expression or code span: an unclosed one must not cost a scan of the whole
-file."""
+_BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
+_BEFORE_BLOCK = re.compile(r"(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*\Z")
+_ENDS_ITSELF = re.compile(r"\s*\Z| {0,3}#{1,6}(?:\s|\Z)")
+"""A line after which no paragraph goes on: a blank one, or a heading."""
 
-_CLOSING = {"(": ")", "[": "]", "{": "}"}
+_BARE_TAG = re.compile(r"<[\w$.:-]*\s*/?>")
+_HTML_TAG = re.compile(
+    r"<[A-Za-z][\w.:-]*"
+    r"(?:\s+[^\s\"'<>/={}]+(?:\s*=\s*(?:[^\s\"'=<>`{}]+|'[^']*'|\"[^\"]*\"))?)*\s*/?>"
+)
+_ATTRIBUTE = re.compile(r"([\w:-]+)\s*=\s*(?:'([^']*)'|\"([^\"]*)\")")
+_NAME = re.compile(r"<([\w$.:-]*)")
+_CLOSED = re.compile(r"</\s*([\w$.:-]*)")
+_VOID = frozenset(
+    (
+        *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source"),
+        *("track", "wbr", "p", "li", "td", "th", "tr"),
+    )
+)
+"""HTML elements that need no end tag."""
 
 
 def mdx_to_document(text: str) -> Document:
     """The readable text of an MDX file; front matter is read as in Markdown."""
-    document = markdown_to_document(text)
-    body = "".join(
-        part if is_code else _strip_jsx(_strip_esm(part)) for is_code, part in _parts(document.text)
-    )
-    body = re.sub(r"\n(?:[ \t]*\n){2,}", "\n\n", body)
-    return Document(body.lstrip("\n"), document.title, document.description)
+    values, body = split_front_matter(text)
+    return titled(values, MdxScanner(body).visible().lstrip("\n"))
 
 
-def _parts(text: str) -> Iterator[tuple[bool, str]]:
-    """(is it a fenced code block, its text), in order. Together they are the whole text."""
-    fence, lines = "", list[str]()
-    for line in text.splitlines(keepends=True):
-        match = _FENCE.match(line)
-        if not fence and match:
-            yield False, "".join(lines)
-            fence, lines = match[1], [line]
-            continue
-        lines.append(line)
-        closes = match and match[1].startswith(fence) and not line[match.end() :].strip()
-        if fence and closes:
-            yield True, "".join(lines)
-            fence, lines = "", []
-    yield bool(fence), "".join(lines)
+class MdxScanner(MarkdownScanner):
+    """Markdown in which tags, expressions and modules are code. There is no indented code in MDX."""
 
-
-def _strip_esm(text: str) -> str:
-    """The text without ``import`` and ``export`` statements; each ends at the line that closes its
-    brackets."""
-    kept, depth, inside = [], 0, False
-    for line in text.splitlines(keepends=True):
-        if not inside and _ESM.match(line):
-            inside, depth = True, 0
-        if not inside:
-            kept.append(line)
-            continue
-        depth += sum(line.count(opening) - line.count(closing) for opening, closing in _CLOSING.items())
-        inside = depth > 0 or (bool(line.strip()) and line.rstrip().endswith((",", "=", "=>", "from")))
-    return "".join(kept)
-
-
-def _strip_jsx(text: str) -> str:
-    out: list[str] = []
-    braces = _Braces(text)
-    i = 0
-    while i < len(text):
-        match = re.compile(r"[`<{\\]").search(text, i)
-        if match is None:
-            break
-        start = match.start()
-        out.append(text[i:start])
-        shown, i = _one(text, start, braces)
-        out.append(shown)
-    out.append(text[i:])
-    return "".join(out)
-
-
-def _one(text: str, start: int, braces: "_Braces") -> tuple[str, int]:
-    """What a reader sees of the construct at ``start``, and where the construct ends."""
-    character = text[start]
-    if character == "\\":
-        return text[start : start + 2], start + 2
-    if character == "`":
-        ticks = re.compile(r"`+").match(text, start)
-        run = ticks[0] if ticks else "`"
-        closing = re.compile(rf"(?<!`){run}(?!`)").search(text, start + len(run), start + _LONGEST)
-        end = closing.end() if closing else start + len(run)
-        return text[start:end], end
-    is_tag = character == "<"
-    if is_tag:
-        closed = _end_of_tag(text, start, braces) if _TAG.match(text, start) else None
-    else:
-        closed = braces.end(start)
-    if closed is None:
-        return character, start + 1
-    if is_tag:
-        return "".join(f"{a or b} " for a, b in _SHOWN.findall(text[start:closed])), closed
-    literal = _LITERAL.fullmatch(text, start + 1, closed - 1)
-    return next(filter(None, literal.groups()), "") if literal else "", closed
-
-
-def _end_of_tag(text: str, start: int, braces: "_Braces") -> int | None:
-    i, limit = start + 1, min(len(text), start + _LONGEST)
-    while i < limit:
-        character = text[i]
-        if character == ">":
-            return i + 1
-        if character in "\"'":
-            closing = text.find(character, i + 1, limit)
-            if closing < 0:
-                return None
-            i = closing + 1
-        elif character == "{":
-            closed = braces.end(i)
-            if closed is None:
-                return None
-            i = closed
-        elif character == "<" and i > start:
-            return None
-        else:
-            i += 1
-    return None
-
-
-class _Braces:
-    """Where ``{…}`` end, with strings and nested braces in them.
-
-    What one scan learns of the braces inside is kept: else a row of ``{`` that never close costs a scan of
-    ``_LONGEST`` characters for each of them.
-    """
+    constructs = _MDX
+    word_signs = MarkdownScanner.word_signs + "{}"
+    has_indented_code = False
 
     def __init__(self, text: str) -> None:
-        self._text = text
-        self._ends: dict[int, int | None] = {}
+        super().__init__(text)
+        self._javascript = Javascript(text)
+        self._closed = set(_CLOSED.findall(text))
+        self._code_ended = 0
 
-    def end(self, start: int) -> int | None:
-        """The end of the one at ``start``; ``None`` when it never closes."""
-        text = self._text
-        if text.startswith("{/*", start):
-            closing = text.find("*/}", start, start + _LONGEST)
-            return closing + 3 if closing >= 0 else None
-        if start not in self._ends:
-            self._scan(start)
-        return self._ends[start]
+    def visible(self) -> str:
+        """What was removed leaves blank lines: no more than one in a row stays, except in code."""
+        out, prose = list[str](), list[str]()
+        for shown, is_code in (*self.pieces(), ("", True)):
+            if is_code:
+                out += [_BLANK_LINES.sub("\n\n", "".join(prose)), shown]
+                prose.clear()
+            else:
+                prose.append(shown)
+        return "".join(out)
 
-    def _scan(self, start: int) -> None:
-        text, limit = self._text, min(len(self._text), start + _LONGEST)
-        open_braces: list[int] = []
-        i = start
-        while i < limit:
-            character = text[i]
-            if character in "\"'`":
-                closing = text.find(character, i + 1, limit)
-                newline = text.find("\n", i + 1, limit)
-                within = closing >= 0 and (character == "`" or newline < 0 or closing < newline)
-                i = closing if within else i  # an apostrophe in prose doesn't open a string
-            elif character == "{":
-                open_braces.append(i)
-            elif character == "}":
-                self._ends[open_braces.pop()] = i + 1
-                if not open_braces:
-                    return
-            i += 1
-        # Those in the second half may still close beyond the limit of this scan.
-        for brace in open_braces:
-            if brace == start or brace < start + _LONGEST // 2 or limit == len(text):
-                self._ends.setdefault(brace, None)
+    def construct(self, match: re.Match[str]) -> tuple[str, int]:
+        """As in Markdown, and what a reader sees of code."""
+        text, start, kind = self.text, match.start(), match.lastgroup
+        if kind == "module":
+            return self._module(start, match.end())
+        if kind == "closing":
+            return self._removed("", match.end())
+        if kind == "tag":
+            return self._tag(start)
+        if kind == "expression":
+            found = self._javascript.expression(start, self._limit(start))
+            return self._removed(*found) if found else (text[start], start + 1)
+        return super().construct(match)
+
+    def _removed(self, shown: str, end: int) -> tuple[str, int]:
+        """A block's tags may be followed by others on their last line."""
+        self._code_ended = end
+        return shown, end
+
+    def _module(self, start: int, end: int) -> tuple[str, int]:
+        """Only a block of its own is one: in a paragraph, the words are prose."""
+        text = self.text
+        line_before = text[text.rfind("\n", 0, max(0, start - 1)) + 1 : start]
+        is_block = start == self._code_ended or _ENDS_ITSELF.match(line_before)
+        found = self._javascript.module(start) if is_block else None
+        return self._removed(*found) if found else (text[start:end], end)
+
+    def _tag(self, start: int) -> tuple[str, int]:
+        """One that nothing closes is a ``List<String>`` of somebody who forgot to escape it."""
+        text, limit = self.text, self._limit(start)
+        name = _NAME.match(text, start)
+        if bare := _BARE_TAG.match(text, start, limit):
+            found: tuple[str, int] | None = "", bare.end()
+        elif (found := self._javascript.tag(start, limit)) is None:
+            tag = _HTML_TAG.match(text, start, limit)
+            found = (_shown_in(tag[0]), tag.end()) if tag else None
+        if found is None or name is None:
+            return text[start], start + 1
+        is_open = not text.startswith("/>", found[1] - 2)
+        if is_open and name[1] not in self._closed and name[1].lower() not in _VOID:
+            return text[start], start + 1
+        return self._removed(*found)
+
+    def _limit(self, start: int) -> int:
+        """Where what begins here must have ended: one in a paragraph with it, and a block with the text."""
+        if _BEFORE_BLOCK.match(self.text, max(self.line, self._code_ended), start):
+            return len(self.text)
+        return self.end_of_paragraph(start)
+
+
+def _shown_in(tag: str) -> str:
+    """What a reader sees of the attributes of an HTML tag."""
+    attributes = ((name, single or double) for name, single, double in _ATTRIBUTE.findall(tag))
+    return "".join(f"{html.unescape(value)} " for name, value in attributes if is_shown(value, name))
