@@ -10,6 +10,7 @@ import sqlalchemy
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
+from common.connecting import VECTOR_SCHEMA
 from common.database_url import parse
 from common.refusals import BACKEND, ROUNDS, SHARED_SESSIONS
 from takaro_schema.errors import MigrationFailed, MigrationRefused
@@ -56,6 +57,7 @@ def connect(database_url: str, settings: MigrationSettings) -> Iterator[Raw]:
         # Whatever the default of the server, the database or the role is.
         connection.execute(_SET, ["default_transaction_isolation", "read committed"])
         set_timeouts(connection, settings)
+        connection.execute(VECTOR_SCHEMA)
         # Ends a long statement whose client was killed. Not every platform that Postgres runs on has it.
         with contextlib.suppress(psycopg.Error):
             connection.execute(_SET, ["client_connection_check_interval", "1s"])

@@ -24,6 +24,17 @@ _NEXT_HOST = (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.Targ
 SET_SESSION = """
 SELECT set_config(name, value, false) FROM unnest($1::text[], $2::text[]) AS given (name, value)
 """
+VECTOR_SCHEMA = """
+SELECT set_config(
+    'search_path',
+    concat_ws(', ', nullif(current_setting('search_path'), ''), quote_ident(schema.nspname)),
+    false
+)
+FROM pg_extension AS extension JOIN pg_namespace AS schema ON schema.oid = extension.extnamespace
+WHERE extension.extname = 'vector' AND schema.nspname <> ALL (current_schemas(true))
+"""
+"""Appends the schema of pgvector to the search path, so that its types and operators are found wherever an
+operator has installed it."""
 
 
 async def connect(
@@ -34,7 +45,7 @@ async def connect(
     session: Mapping[str, str] | None = None,
     **arguments: Any,
 ) -> "asyncpg.Connection[asyncpg.Record]":
-    """A connection to the first host that takes it, with ``session`` set.
+    """A connection to the first host that takes it, with ``session`` set and pgvector on its search path.
 
     ``application_name`` of the URL wins over ``application``. ``arguments`` are asyncpg's. Raises the
     last host's error.
@@ -69,3 +80,4 @@ async def _begin_session(
 ) -> None:
     settings = SESSION_SETTINGS | dict(session)
     await connection.execute(SET_SESSION, list(settings), list(settings.values()))
+    await connection.execute(VECTOR_SCHEMA)

@@ -13,6 +13,7 @@ from common.readiness import NotReady
 from contracts import knowledge as contracts
 from knowledge.bases.records import KnowledgeBase
 from knowledge.content.cache.use_cases import forget_embeddings
+from knowledge.content.readiness import check_pgvector
 from knowledge.embeddings.providers import make_embedder
 from knowledge.history.routes import router as history
 from knowledge.history.use_cases import forget_syncs
@@ -153,9 +154,17 @@ def build(settings: KnowledgeSettings) -> FastAPI:
                 forget_what_is_old,
                 remove_abandoned_folders,
             ],
-            checks={"registry": _check_registry, "queue worker": _check_worker},
+            checks={
+                "pgvector": _check_pgvector,
+                "registry": _check_registry,
+                "queue worker": _check_worker,
+            },
         )
     )
+
+
+async def _check_pgvector(resources: Parts) -> str:
+    return await check_pgvector(resources.pool)
 
 
 async def _check_registry(resources: Parts) -> str:

@@ -10,6 +10,12 @@ from common.postgres import Connection
 
 _JSONB_VERSION = b"\x01"
 
+GET_VECTOR_SCHEMA = """
+SELECT schema.nspname FROM pg_type AS type JOIN pg_namespace AS schema ON schema.oid = type.typnamespace
+WHERE type.oid = 'vector'::regtype
+"""
+"""Fails if no schema on the search path holds pgvector."""
+
 _prepared: WeakSet[Any] = WeakSet()
 
 
@@ -19,7 +25,8 @@ async def register_binary(connection: Connection) -> None:
     of_the_pool = getattr(connection, "_con", connection)  # a pool returns proxies
     if of_the_pool in _prepared:
         return
-    await register_vector(cast("Any", connection))
+    schema = await connection.fetchval(GET_VECTOR_SCHEMA)
+    await register_vector(cast("Any", connection), schema=schema)
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
