@@ -21,6 +21,7 @@ from backbone.settings import BackboneSettings
 from common.notifications import Notifications
 from common.postgres import create_pool
 from common.readiness import Check, NotReady
+from common.schema_pool import SchemaPool
 from common.supervision import stop, supervise
 
 log = structlog.get_logger()
@@ -40,8 +41,11 @@ class Backbone:
         notifications: Notifications,
         streams: Mapping[str, Router],
         facts_stream: str,
+        *,
+        required_revision: str = SchemaPool.required_revision,
     ) -> None:
         self._settings, self._notifications = settings, notifications
+        self._required_revision = required_revision
         self._streams, self._facts_stream = streams, facts_stream
         self._consumers: dict[str, Consumer] = {}
         self._relay: Relay | None = None
@@ -67,7 +71,9 @@ class Backbone:
 
     async def __aenter__(self) -> None:
         settings = self._settings
-        self._pool = await create_pool(settings, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS)
+        self._pool = await create_pool(
+            settings, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS, required_revision=self._required_revision
+        )
         self._bus = open_bus(settings, self._pool)
         await self._bus.__aenter__()
         for stream, router in self._streams.items():

@@ -264,7 +264,10 @@ class LeaseKeeper:
         except LeaseLost:
             log.warning("lease lost", lease=lease.name, epoch=lease.epoch)
         except Exception as error:
-            log.error("leased work failed", lease=lease.name, exc_info=error)
+            if is_transient(error):
+                log.warning("leased work interrupted", lease=lease.name, error=repr(error))
+            else:
+                log.error("leased work failed", lease=lease.name, exc_info=error)
         finally:
             self.lease = None
             HELD.labels(self._name).set(0)

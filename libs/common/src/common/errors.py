@@ -90,8 +90,13 @@ class DependencyAway(TransientError):
     """A whole dependency is down. Raised by adapters whose libraries have their own errors for that."""
 
 
+class SchemaAway(Exception):
+    """The schema was taken back below what this code needs, or changed under a statement."""
+
+
 OUTAGES: tuple[type[BaseException], ...] = (
     DependencyAway,
+    SchemaAway,
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,

@@ -16,6 +16,7 @@ from prometheus_client import Counter
 from common import backoff, codec
 from common.connecting import connect
 from common.errors import TransientError
+from common.schema_pool import SchemaPool
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -56,14 +57,22 @@ async def prepare_connection(connection: Connection) -> None:
         )
 
 
-async def create_pool(settings: "StoreSettings", *, lock_timeout_seconds: float | None = None) -> Pool:
+async def create_pool(
+    settings: "StoreSettings",
+    *,
+    lock_timeout_seconds: float | None = None,
+    required_revision: str = SchemaPool.required_revision,
+) -> Pool:
     """Create a pool of at most ``database_pool_size`` connections. It connects at first use.
+
+    Where the schema is below ``required_revision``, a statement that misses something of it raises
+    :class:`common.errors.SchemaAway`, an outage.
 
     ``statement_timeout`` and ``lock_timeout`` come from the settings. ``idle_in_transaction_session_timeout``
     is two thirds of a lease's time to live, so that a frozen process loses its locks before its lease.
     """
     idle_in_transaction = settings.lease_ttl_seconds * 2 / 3
-    return await asyncpg.create_pool(
+    pool = SchemaPool(
         settings.database_url,
         min_size=0,
         max_size=settings.database_pool_size,
@@ -77,10 +86,17 @@ async def create_pool(settings: "StoreSettings", *, lock_timeout_seconds: float 
                 "idle_in_transaction_session_timeout": _milliseconds(idle_in_transaction),
             },
         ),
+        setup=None,
         init=prepare_connection,
         reset=_leave_session,
+        max_queries=50_000,
         max_inactive_connection_lifetime=60,
+        loop=None,
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
     )
+    pool.required_revision = required_revision
+    return await pool
 
 
 async def _leave_session(_: Connection) -> None:

@@ -1,9 +1,10 @@
 """Readiness checks: what a service must have before it works, including the schema's revision."""
 
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from common.postgres import Connection, Pool
+if TYPE_CHECKING:
+    from common.postgres import Connection, Pool
 
 Check: TypeAlias = Callable[[], Awaitable[str]]
 """Returns what is fine (``"active"``), or raises what isn't."""
@@ -19,7 +20,7 @@ class NotReady(Exception):
     """Why a service can't work now, and what to do about it."""
 
 
-async def current_revision(connection: Connection) -> str | None:
+async def current_revision(connection: "Connection") -> str | None:
     """The database's revision, even if this code doesn't know it; ``None`` if it was never migrated."""
     if not await connection.fetchval(_TABLE_EXISTS):
         return None
@@ -33,7 +34,7 @@ def is_at_least(current: str | None, required: str) -> bool:
     return current is not None and int(current) >= int(required)
 
 
-async def check_schema(pool: Pool, service: str, required: str) -> str:
+async def check_schema(pool: "Pool", service: str, required: str) -> str:
     """The schema's revision. Raises :class:`NotReady` if it is below ``required``; a newer one is fine."""
     async with pool.acquire(timeout=CHECK_SECONDS) as connection:
         revision = await current_revision(connection)

@@ -98,11 +98,17 @@ def create_app(spec: ServiceSpec[R]) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         settings = spec.settings
-        async with _shared_resources(settings) as shared:
+        async with _shared_resources(settings, spec.required_revision) as shared:
             app.state.authenticator = Authenticator(settings, shared.http)
             resources = spec.resources(shared)
             app.state.resources = resources
-            backbone = Backbone(settings, resources.notifications, spec.streams, spec.facts_stream)
+            backbone = Backbone(
+                settings,
+                resources.notifications,
+                spec.streams,
+                spec.facts_stream,
+                required_revision=spec.required_revision,
+            )
             checks.update(_checks(spec, resources))
             checks.update(backbone.checks())
             tasks = [
@@ -161,10 +167,10 @@ def create_app(spec: ServiceSpec[R]) -> FastAPI:
 
 
 @asynccontextmanager
-async def _shared_resources(settings: ServiceSettings) -> AsyncIterator[Resources]:
+async def _shared_resources(settings: ServiceSettings, required_revision: str) -> AsyncIterator[Resources]:
     redis = open_redis(settings.redis_url, decode_responses=True)
     async with (
-        await create_pool(settings) as pool,
+        await create_pool(settings, required_revision=required_revision) as pool,
         httpx.AsyncClient(timeout=30, follow_redirects=False) as http,
     ):
         try:

@@ -1,7 +1,7 @@
 """The composition root of knowledge."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,6 @@ from fastapi import FastAPI
 
 from common.readiness import NotReady
 from contracts import knowledge as contracts
-from knowledge.bases.records import KnowledgeBase
 from knowledge.content.cache.use_cases import forget_embeddings
 from knowledge.content.readiness import check_pgvector
 from knowledge.embeddings.providers import make_embedder
@@ -23,7 +22,7 @@ from knowledge.queue.worker import QueueWorker
 from knowledge.readers.pool import Readers
 from knowledge.registry.registry_file import folders_of, read_registry_file
 from knowledge.registry.routes import router as registry
-from knowledge.registry.seeding import seed
+from knowledge.registry.seeding import Seeding
 from knowledge.requests.commands import create_command_router
 from knowledge.requests.routes import router as requests
 from knowledge.resources import KnowledgeResources
@@ -48,13 +47,12 @@ CLEAN_INTERVAL_SECONDS = 3600.0
 
 @dataclass(slots=True)
 class Parts(KnowledgeResources):
-    """The service's background work. ``seeded`` is set once the registry holds what ``KNOWLEDGE_BASES_FILE``
-    declares."""
+    """The service's background work."""
 
     fetcher: Fetcher
     readers: Readers
     worker: QueueWorker
-    seeded: bool = False
+    seeding: Seeding = field(default_factory=Seeding)
 
 
 def build(settings: KnowledgeSettings) -> FastAPI:
@@ -100,7 +98,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
         )
 
     async def seed_registry(resources: Parts) -> None:
-        await _seed(resources, declared, settings.sync_at_start)
+        await resources.seeding.keep(resources.pool, declared, sync=settings.sync_at_start)
 
     async def work_queue(resources: Parts) -> None:
         try:
@@ -168,7 +166,7 @@ async def _check_pgvector(resources: Parts) -> str:
 
 
 async def _check_registry(resources: Parts) -> str:
-    if not resources.seeded:
+    if not await resources.seeding.is_done(resources.pool):
         raise NotReady("the registry is not yet in line with KNOWLEDGE_BASES_FILE")
     return "seeded"
 
@@ -177,13 +175,6 @@ async def _check_worker(resources: Parts) -> str:
     if not resources.worker.running:
         raise NotReady("the worker of kb-sync is not running: is Redis there?")
     return "running"
-
-
-async def _seed(resources: Parts, declared: list[KnowledgeBase], sync: bool) -> None:
-    """Runs once; ``supervise`` repeats it while the database is down or not migrated."""
-    await seed(resources.pool, declared, sync=sync)
-    resources.seeded = True
-    await asyncio.Event().wait()
 
 
 def _sources(

@@ -179,6 +179,15 @@ async def get_repository(connection: Connection, base_id: str, source: str) -> R
     return _repository(await connection.fetchval(GET_REPOSITORY, base_id, source))
 
 
+GET_REGISTRY = "SELECT to_regclass('knowledge_bases')::oid"
+
+
+async def get_registry(connection: Connection) -> int | None:
+    """Which table holds the bases; ``None`` if there is none."""
+    found: int | None = await connection.fetchval(GET_REGISTRY)
+    return found
+
+
 LIST_NEVER_SYNCED = """
 SELECT base.id FROM knowledge_bases AS base
 WHERE NOT EXISTS (SELECT FROM knowledge_sync_state AS state WHERE state.knowledge_base_id = base.id)

@@ -1,5 +1,6 @@
-"""Brings the registry in line with the settings file, at start."""
+"""Brings the registry in line with the settings file: at start, and when its table was made anew."""
 
+import asyncio
 from collections.abc import Sequence
 
 import structlog
@@ -13,6 +14,33 @@ from knowledge.registry.removal import remove
 from knowledge.requests import use_cases as requests
 
 log = structlog.get_logger()
+
+LOOK_SECONDS = 2.0
+
+
+class Seeding:
+    """Which table was seeded: a rollback with a migration after it, or a restored backup, makes another."""
+
+    def __init__(self) -> None:
+        self._table: int | None = None
+
+    async def is_done(self, pool: Pool) -> bool:
+        """Whether the registry that is there now was brought in line."""
+        return self._table is not None and await _table(pool) == self._table
+
+    async def keep(self, pool: Pool, bases: Sequence[KnowledgeBase], *, sync: bool) -> None:
+        """:func:`seed` each new table. Runs until cancelled; raises what the database answers meanwhile."""
+        while True:
+            if not await self.is_done(pool):
+                table = await _table(pool)
+                await seed(pool, bases, sync=sync)
+                self._table = table
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _table(pool: Pool) -> int | None:
+    async with pool.acquire() as connection:
+        return await repository.get_registry(connection)
 
 
 async def seed(pool: Pool, bases: Sequence[KnowledgeBase], *, sync: bool = True) -> None:
