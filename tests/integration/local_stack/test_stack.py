@@ -168,6 +168,7 @@ async def test_a_second_stack_on_the_same_data_is_refused(stack: LocalStack) -> 
     assert f"another local stack (pid {stack.pid}) runs on {stack.folder / 'data'}" in second.said()
 
 
+@pytest.mark.large
 async def test_killed_it_leaves_no_process_and_the_next_start_finds_its_data(tmp_path: Path) -> None:
     stack = await LocalStack(tmp_path).start()
     with psycopg.connect(_url(stack)) as connection:
@@ -183,6 +184,7 @@ async def test_killed_it_leaves_no_process_and_the_next_start_finds_its_data(tmp
     assert stack.ports_are_free()
 
 
+@pytest.mark.large
 async def test_it_runs_as_an_ordinary_user(tmp_path: Path) -> None:
     """As the user who runs the tests; for root, as user 1000 of a namespace."""
     stack = LocalStack(tmp_path)
@@ -211,6 +213,7 @@ async def test_a_signal_while_it_starts_leaves_nothing(tmp_path: Path, number: s
     assert stack.ports_are_free()
 
 
+@pytest.mark.large
 async def test_a_closed_terminal_ends_it_although_nobody_sends_a_signal(tmp_path: Path) -> None:
     stack = LocalStack(tmp_path)
     terminal = stack.launch_on_terminal()
@@ -224,6 +227,7 @@ async def test_a_closed_terminal_ends_it_although_nobody_sends_a_signal(tmp_path
     assert stack.ports_are_free()
 
 
+@pytest.mark.large
 async def test_a_database_of_yours_is_used_instead_of_an_embedded_one(
     tmp_path: Path, empty_database: str, redis_url: str
 ) -> None:
