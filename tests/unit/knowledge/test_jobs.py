@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from common.errors import Invalid
+from common.settings import WrongSetting
 from common.trace_context import TraceContext
 from knowledge.jobs.connection import worker_client
 from knowledge.jobs.wire import job_data_of, parse_job, trace_of, trace_options
@@ -107,14 +108,16 @@ def test_what_a_body_may_hold_as_extensions_a_job_may() -> None:
         "knowledgeBases: [{id: a, source: x}, {id: a, source: y}]",
         "knowledgeBases: [{id: a, source: 'ftp://x'}]",
         "knowledgeBases: [{id: a, source: x, chunkSize: 100}]",
+        "knowledgeBases:\n- id: a\n  source: [\n",
     ],
 )
 def test_a_settings_file_that_can_not_be_right_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "bases.yaml"
     file.write_text(text)
-    with pytest.raises((ValueError, Invalid)) as caught:
+    with pytest.raises(WrongSetting) as caught:
         read_registry_file(file)
     assert "bases.yaml" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ from pydantic import ValidationError
 from takaro_local import data_dir
 from takaro_local.console import Screen
 from takaro_local.server import ServerError
+from takaro_local.service import RefusedError
 from takaro_local.settings import LocalSettings, surroundings
 from takaro_local.stack import PortsTakenError, Stack
 from takaro_schema.errors import MigrationError
 
-_EXPECTED = (PortsTakenError, ServerError, MigrationError)
+_EXPECTED = (PortsTakenError, ServerError, RefusedError, MigrationError)
 
 
 def main() -> int:
@@ -27,7 +28,7 @@ def main() -> int:
         for problem in error.errors():
             message = str(problem["msg"]).removeprefix("Value error, ")
             print(f"{str(problem['loc'][0]).upper()}: {message}", file=sys.stderr)
-    except data_dir.DataDirTakenError as error:
+    except data_dir.DataDirError as error:
         print(error, file=sys.stderr)
     return 1
 
@@ -54,7 +55,11 @@ async def _run(settings: LocalSettings, environment: dict[str, str]) -> int:
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             await starting
-            await stopping
+            broken = asyncio.create_task(stack.until_refused())
+            await asyncio.wait({broken, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if broken.done():
+                await broken
+            broken.cancel()
     except _EXPECTED as error:
         screen.say(str(error), "bold red")
         code = 1

@@ -16,18 +16,28 @@ from takaro_local.files import replace_file
 _ORPHAN_ENDINGS = ((signal.SIGINT, 10.0), (signal.SIGQUIT, 3.0))
 
 
-class DataDirTakenError(Exception):
+class DataDirError(Exception):
+    """The data folder can't be used: the message says why, and what to do."""
+
+
+class DataDirTakenError(DataDirError):
     """Another local stack uses this data folder."""
 
 
 @contextmanager
 def claim(folder: Path) -> Iterator[None]:
-    """Lock the data folder, and create it if needed. Raises DataDirTakenError if another stack has locked it.
+    """Lock the data folder, and create it if needed. Raises DataDirTakenError if another stack has locked it,
+    DataDirError if it can't be written.
 
     The kernel releases the lock when this process ends, for whatever reason.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / "stack.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / "stack.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise DataDirError(
+            f"the data folder {folder} can't be written ({error.strerror}): set TAKARO_DATA_DIR to another"
+        ) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

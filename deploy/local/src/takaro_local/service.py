@@ -13,9 +13,16 @@ from takaro_local import process
 from takaro_local.console import Screen
 from takaro_local.data_dir import Children
 
+REFUSED = 2
+"""Exit status of a program whose settings are wrong: it said why, and would say the same again."""
+
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 10.0
 #: After a program has run this long, its next restart begins with the first back-off again.
 _STEADY_SECONDS = 30.0
+
+
+class RefusedError(Exception):
+    """A program doesn't start with these settings. It has said why."""
 
 
 @dataclass(slots=True)
@@ -37,11 +44,16 @@ class Program:
         return f"http://127.0.0.1:{self.port}"
 
     async def keep_running(self, screen: Screen, children: Children) -> None:
-        """Start it, show its output, and restart it with a back-off when it ends, until cancelled."""
+        """Start it, show its output, and restart it with a back-off when it ends, until cancelled.
+
+        Raises RefusedError if its settings are wrong.
+        """
         backoff = _FIRST_BACKOFF
         while True:
             started = time.monotonic()
             code = await self._run(screen, children)
+            if code == REFUSED:
+                raise RefusedError(f"{self.name} doesn't start with these settings, so the stack ends")
             if time.monotonic() - started > _STEADY_SECONDS:
                 backoff = _FIRST_BACKOFF
             screen.say(f"{self.name} {ending(code)}; starting it again in {backoff:g} s", "bold yellow")

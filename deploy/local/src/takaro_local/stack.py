@@ -77,7 +77,8 @@ class Stack:
     async def start(self) -> None:
         """Start everything. Returns when every service is ready.
 
-        Raises PortsTakenError, ServerError, or a MigrationError; call ``stop`` afterwards in these cases too.
+        Raises PortsTakenError, ServerError, RefusedError, or a MigrationError; call ``stop`` afterwards in
+        these cases too.
         """
         began = time.monotonic()
         if orphans := await asyncio.to_thread(self._children.end_orphans):
@@ -93,6 +94,13 @@ class Stack:
             self._keep(program.name, program.keep_running(self._screen, self._children))
         await asyncio.gather(*(self._until_ready(program) for program in self._programs))
         self._screen.table(f"Ready in {time.monotonic() - began:.1f} s. Ctrl-C stops it.", self._rows())
+
+    async def until_refused(self) -> None:
+        """Wait until a program that ran before doesn't start again with its settings: raises RefusedError."""
+        keepers = [self._keepers[program.name] for program in self._programs]
+        ended, _ = await asyncio.wait(keepers, return_when=asyncio.FIRST_COMPLETED)
+        for keeper in ended:
+            await keeper
 
     async def stop(self) -> None:
         """Stop the services first, so that they can finish; then the collector; then the servers."""
@@ -192,9 +200,15 @@ class Stack:
 
     async def _until_ready(self, program: Program) -> None:
         ready = asyncio.create_task(program.until_ready())
-        while not (await asyncio.wait({ready}, timeout=_PATIENCE_SECONDS))[0]:
-            self._screen.say(f"still waiting for {program.name}: {program.last_answer}", "yellow")
-        await ready
+        waited_for = {ready, self._keepers[program.name]}
+        first = asyncio.FIRST_COMPLETED
+        try:
+            while not (await asyncio.wait(waited_for, timeout=_PATIENCE_SECONDS, return_when=first))[0]:
+                self._screen.say(f"still waiting for {program.name}: {program.last_answer}", "yellow")
+            # The keeper ends only by raising why the program isn't kept any longer.
+            await (ready if ready.done() else self._keepers[program.name])
+        finally:
+            ready.cancel()
 
     def _rows(self) -> list[tuple[str, str]]:
         rows = [(program.name, f"{program.url}   docs: /docs /asyncapi") for program in self._services]

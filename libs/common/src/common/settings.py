@@ -19,6 +19,11 @@ from pydantic_settings import (
 
 from common import database_url
 
+
+class WrongSetting(ValueError):
+    """A setting, or the file that it names, can't be used. The message is one line that names it."""
+
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from common import telemetry
 from common.refusals import Refused, refuse
+from common.settings import WrongSetting
 from servicekit.connections import ConnectionLimits, LimitedConnection
 from servicekit.middlewares.read_on import ReadOn
 from servicekit.settings import ServiceSettings
@@ -113,7 +114,11 @@ def run(build: Callable[[Any], FastAPI], settings_class: type[ServiceSettings]) 
     if telemetry.recording():
         AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]
         HTTPXClientInstrumentor().instrument()
-    app = build(settings)
+    try:
+        app = build(settings)
+    except WrongSetting as error:
+        print(f"{settings.service}: {error}", file=sys.stderr)
+        raise SystemExit(REFUSED) from None
     # Imported modules stay until the end: the garbage collector needn't scan them again.
     gc.collect()
     gc.freeze()

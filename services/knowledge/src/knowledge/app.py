@@ -57,7 +57,7 @@ class Parts(KnowledgeResources):
 
 def build(settings: KnowledgeSettings) -> FastAPI:
     """The knowledge service: HTTP, ``knowledge.commands`` and the queue ``kb-sync`` in, ``knowledge.events``
-    out. Raises ``ValueError`` if the file of bases or the credentials can't be read."""
+    out. Raises :class:`common.settings.WrongSetting` if the file of bases can't be used."""
     declared = read_registry_file(settings.knowledge_bases_file) if settings.knowledge_bases_file else []
     roots = (*settings.local_roots(), *folders_of(declared))
     access = Access(

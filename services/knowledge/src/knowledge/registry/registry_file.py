@@ -12,7 +12,9 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from backbone.validation import explain
 from common.errors import Invalid
+from common.settings import WrongSetting
 from contracts.storable import Text
 from knowledge.bases.records import KnowledgeBase, Origin, largest_overlap
 from knowledge.bases.wire import (
@@ -81,7 +83,7 @@ class _File(BaseModel):
 def read_registry_file(path: Path) -> list[KnowledgeBase]:
     """The bases that ``path`` declares. A source without a scheme is a path relative to the file.
 
-    Raises ``ValueError`` that names the file and the problem.
+    Raises :class:`WrongSetting` that names the file and the problem, in one line.
     """
     try:
         # JSON is YAML, so one parser reads both.
@@ -89,10 +91,13 @@ def read_registry_file(path: Path) -> list[KnowledgeBase]:
         bases = [_absolute(definition, path).base("settings") for definition in file.knowledge_bases]
         for base in bases:
             parse_source(base.source)
-    except (OSError, yaml.YAMLError, ValidationError, Invalid) as error:
-        raise ValueError(f"KNOWLEDGE_BASES_FILE {path}: {error}") from error
+    except ValidationError as error:
+        problem = explain(error.errors(include_url=False))
+        raise WrongSetting(f"KNOWLEDGE_BASES_FILE {path}: {problem}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, Invalid) as error:
+        raise WrongSetting(f"KNOWLEDGE_BASES_FILE {path}: {' '.join(str(error).split())}") from error
     if len({base.id for base in bases}) != len(bases):
-        raise ValueError(f"KNOWLEDGE_BASES_FILE {path}: two knowledge bases share one id")
+        raise WrongSetting(f"KNOWLEDGE_BASES_FILE {path}: two knowledge bases share one id")
     return bases
 
 
