@@ -1,6 +1,7 @@
 """Whatever a file is made of, it costs no more than it may, and nobody else anything."""
 
 import asyncio
+import codecs
 import operator
 import os
 import signal
@@ -24,6 +25,11 @@ from tests.support.hostile import HOSTILE_FILES, HOSTILE_ROBOTS, HOSTILE_SITEMAP
 from tests.support.wait import eventually
 
 LIMITS = ReaderLimits(cpu_seconds=2, seconds=60, memory_bytes=400 << 20, chunks=8_000)
+PATIENT = ReaderLimits(cpu_seconds=3_600, seconds=3_600)
+
+ENDLESS = b"-" + b"a" * 3_000_000
+"""What takes :func:`codecs.decode` many minutes as Punycode, whatever becomes of our own parsers."""
+
 ROOM_BYTES = 150 << 20
 """What this process may grow by: the file itself and its chunks come and go."""
 
@@ -114,6 +120,28 @@ async def test_a_killed_process_costs_its_file_nothing(readers: Readers) -> None
     assert [process.pid for process in processes()] != [reader.pid]
 
 
+async def test_a_file_whose_process_is_killed_each_time_is_refused() -> None:
+    readers = Readers(PATIENT)
+    sessions = [readers.session() for _ in range(2)]
+    await asyncio.gather(*(read(session, "a.md", b"# Warm") for session in sessions))
+    warm = {reader: reader.cpu_times().user for reader in processes()}
+    reading = asyncio.create_task(sessions[0].run(codecs.decode, ENDLESS, "punycode"))
+
+    def kill() -> bool:
+        for reader, before in list(warm.items()):
+            if reader.cpu_times().user > before + 0.1:  # it has begun the file
+                reader.kill()
+                del warm[reader]
+        return reading.done()
+
+    await eventually(kill, timeout=60)
+    with pytest.raises(UnsupportedContent, match=r"its reader ended with -9, twice"):
+        await reading
+    assert not warm
+    assert await read(sessions[0], "a.md", b"# Levers") == ["# Levers"]
+    await readers.close()
+
+
 async def test_processes_killed_between_two_files_cost_nothing(readers: Readers) -> None:
     sessions = [readers.session() for _ in range(2)]
     await asyncio.gather(*(read(session, "a.md", b"# Warm") for session in sessions))
@@ -170,6 +198,37 @@ async def test_syncs_with_slow_files_leave_one_process_to_the_others() -> None:
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
+    await readers.close()
+
+
+async def test_new_syncs_with_slow_files_leave_one_process_to_the_others() -> None:
+    readers = Readers(PATIENT)
+    slow = [readers.session() for _ in range(4)]
+    waiting = [asyncio.create_task(one.run(codecs.decode, ENDLESS, "punycode")) for one in slow]
+    await eventually(lambda: len(processes()) == PATIENT.processes)
+    other = readers.session()
+    for _ in range(20):
+        assert await read(other, "a.md", b"# Levers") == ["# Levers"]
+    assert not any(task.done() for task in waiting)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    await readers.close()
+
+
+async def test_a_file_that_gave_way_is_read_when_it_is_its_turn() -> None:
+    readers = Readers(PATIENT)
+    letters = 200_000  # more than a second
+    tasks = (readers.session().run(codecs.decode, ENDLESS[: 1 + letters], "punycode") for _ in range(2))
+    assert await asyncio.gather(*tasks) == ["\x80" * letters] * 2
+    await readers.close()
+
+
+async def test_an_answer_that_is_too_large_is_refused_with_the_reason() -> None:
+    readers = Readers(ReaderLimits(text=10))
+    urls = b"\n".join(b"https://a.example/%d/%s" % (number, b"x" * 2_000) for number in range(40_000))
+    with pytest.raises(UnsupportedContent, match="yields more than 64 MB"):
+        await readers.session().run(sitemap_json, urls)
     await readers.close()
 
 

@@ -9,6 +9,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import structlog
@@ -17,7 +18,7 @@ from common import codec
 from common.errors import PermanentError, TransientError
 from knowledge.documents import UnsupportedContent
 from knowledge.readers.limits import ReaderLimits
-from knowledge.readers.process import ReaderEnded, ReaderProcess
+from knowledge.readers.process import AnswerTooLarge, ReaderEnded, ReaderProcess
 from knowledge.readers.program import MEMORY
 
 log = structlog.get_logger()
@@ -29,9 +30,24 @@ FILES_A_PROCESS = 1000
 """Then it is replaced: what a parser leaks, it leaks for so long."""
 
 SLOW_SECONDS = 1.0
-"""Of CPU: with a file that takes more, a sync is one of those that share all processes but one."""
+"""Of CPU: with a file that takes more, a sync is one of those that share all processes but one. If these are
+busy, the file gives way, and is begun again when it is its turn."""
 
 ATTEMPTS = 2
+
+
+class GaveWay(Exception):
+    """A file that takes long left its process to others."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """One file's use of a process. ``timer`` looks whether it takes long."""
+
+    session: "Session"
+    is_slow: bool
+    gave_way: bool = False
+    timer: asyncio.TimerHandle | None = None
 
 
 class Readers:
@@ -64,43 +80,80 @@ class Readers:
         await asyncio.gather(*self._ending)
 
     async def _ask(self, session: "Session", request: bytes, content: bytes) -> dict[str, Any]:
-        """A process's answer. Raises ``UnsupportedContent`` for a limit, and :class:`ReaderEnded`."""
+        """A process's answer. Raises ``UnsupportedContent`` for a limit, :class:`GaveWay`, and
+        :class:`ReaderEnded`."""
         limits = self.limits
-        async with self._process(session) as process:
+        async with self._process(session) as (process, turn):
+            self._look_at(turn, process, process.cpu_seconds(), SLOW_SECONDS)
             try:
                 async with asyncio.timeout(limits.seconds):
                     answer = await process.ask(request, content, limits.answer_bytes)
             except TimeoutError:
-                session.spent += limits.seconds
+                session.spend(limits.seconds)
                 raise ReaderEnded(None) from None
             except ReaderEnded as ended:
+                if turn.gave_way:
+                    session.spend(SLOW_SECONDS)
+                    raise GaveWay from None
                 if ended.code != -signal.SIGXCPU:
                     raise
                 session.spend(limits.cpu_seconds)
                 raise UnsupportedContent(
                     f"reading it takes more than {limits.cpu_seconds} s of CPU"
                 ) from ended
+            except AnswerTooLarge as error:
+                raise UnsupportedContent(
+                    f"reading it yields more than {limits.answer_bytes // 2**20} MB"
+                ) from error
+            finally:
+                if turn.timer is not None:
+                    turn.timer.cancel()
             session.spend(answer["cpu"])
             if answer.get("error") == MEMORY:
                 raise UnsupportedContent(
                     f"reading it takes more than {limits.memory_bytes // 2**20} MB of memory"
                 )
-            if not (answer["retire"] or self._closed or process.files >= FILES_A_PROCESS):
+            replaced = answer["retire"] or turn.gave_way or process.files >= FILES_A_PROCESS
+            if not (replaced or self._closed):
                 self._idle.append(process)
             return answer
 
     @asynccontextmanager
-    async def _process(self, session: "Session") -> AsyncIterator[ReaderProcess]:
+    async def _process(self, session: "Session") -> AsyncIterator[tuple[ReaderProcess, Turn]]:
         """One that is ours alone; it ends afterwards, unless it is among the idle ones by then."""
-        slow = await self._take_turn(session)
+        turn = await self._take_turn(session)
         process: ReaderProcess | None = None
         try:
             process = self._take_idle() or await self._start()
-            yield process
+            yield process, turn
         finally:
             if process is not None and process not in self._idle:
                 self._end(process)
-            self._give_turn(session, slow)
+            self._give_turn(turn)
+
+    def _look_at(self, turn: Turn, process: ReaderProcess, before: float, left: float) -> None:
+        """If the file takes long, it is one of the slow ones from now on, if there is room among them.
+
+        ``before``: what the process had used when the file was begun; ``left``: how much more it may use. On
+        a busy machine that takes longer by the clock.
+        """
+        if left > 0:
+
+            def look() -> None:
+                used = process.cpu_seconds() - before
+                self._look_at(turn, process, before, SLOW_SECONDS - used)
+
+            turn.timer = asyncio.get_running_loop().call_later(left, look)
+            return
+        turn.session.is_slow = True
+        if turn.is_slow:
+            return
+        if self._slow < self._most:
+            turn.is_slow = True
+            self._slow += 1
+        else:
+            turn.gave_way = True
+            process.kill()
 
     def _take_idle(self) -> ReaderProcess | None:
         """One that is warm, if there is one. What somebody killed meanwhile costs no file an attempt."""
@@ -138,16 +191,17 @@ class Readers:
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
 
-    async def _take_turn(self, session: "Session") -> bool:
-        """Wait for it; whether it counts as a slow one."""
+    async def _take_turn(self, session: "Session") -> Turn:
+        """Wait for it."""
         while not self._may_run(session):
             freed = asyncio.get_running_loop().create_future()
             self._waiting.append((session, freed))
             await freed
+        turn = Turn(session, session.is_slow)
         self._running += 1
-        self._slow += session.is_slow
+        self._slow += turn.is_slow
         session.running += 1
-        return session.is_slow
+        return turn
 
     def _may_run(self, session: "Session") -> bool:
         return (
@@ -156,10 +210,10 @@ class Readers:
             and not (session.is_slow and self._slow >= self._most)
         )
 
-    def _give_turn(self, session: "Session", slow: bool) -> None:
+    def _give_turn(self, turn: Turn) -> None:
         self._running -= 1
-        self._slow -= slow
-        session.running -= 1
+        self._slow -= turn.is_slow
+        turn.session.running -= 1
         waiting, self._waiting = self._waiting, []
         for _, freed in sorted(waiting, key=lambda one: one[0].spent):
             if not freed.done():
@@ -186,13 +240,16 @@ class Session:
         """
         name = f"{task.__module__}:{task.__name__}"
         request = codec.dumps({"task": name, "arguments": args, "named": kwargs})
-        for attempt in range(1, ATTEMPTS + 1):
+        attempts, reason = 0, ""
+        while attempts < ATTEMPTS:
             try:
                 answer = await self._readers._ask(self, request, content)
+            except GaveWay:
+                continue
             except ReaderEnded as ended:
                 self.is_slow = True
-                log.warning("a process that reads files ended", task=name, attempt=attempt, reason=str(ended))
-                reason = str(ended)
+                attempts, reason = attempts + 1, str(ended)
+                log.warning("a process that reads files ended", task=name, attempt=attempts, reason=reason)
                 continue
             if "error" in answer:
                 raise _error(answer)
@@ -200,7 +257,7 @@ class Session:
         raise UnsupportedContent(f"it can't be read: {reason}, twice")
 
     def spend(self, seconds: float) -> None:
-        """Count the CPU of one file."""
+        """Count the seconds that one file took, of CPU where they are known."""
         self.spent += seconds
         self.is_slow = self.is_slow or seconds > SLOW_SECONDS
 

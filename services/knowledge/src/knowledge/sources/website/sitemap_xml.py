@@ -18,6 +18,8 @@ MAX_BYTES = 50 * 1024 * 1024
 """The protocol's own limit, uncompressed."""
 
 MAX_ENTRIES = 50_000
+MAX_DEPTH = 100
+"""Of elements in each other. The protocol has three, its extensions a few more."""
 
 _DECLARATION = re.compile(
     r"""\A\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([A-Za-z][A-Za-z0-9._-]{0,40})["'][^>]{0,200}\?>"""
@@ -78,6 +80,8 @@ def _of_xml(text: str) -> Sitemap:
             if event == "start":
                 root = element if root is None else root
                 depth += 1
+                if depth > MAX_DEPTH:
+                    raise PermanentError("the sitemap is nested too deeply", code="source_refused")
                 continue
             depth -= 1
             if _local(element.tag) in ("url", "sitemap") and (entry := _entry(element)):
