@@ -34,12 +34,12 @@ class GitRepository:
         path.mkdir(parents=True, exist_ok=True)
         self.git("init", "-q", "-b", "main")
 
-    def git(self, *args: str) -> str:
-        return self.git_bytes(*args).decode().strip()
+    def git(self, *args: str, stdin: str = "") -> str:
+        return self.git_bytes(*args, stdin=stdin.encode()).decode().strip()
 
-    def git_bytes(self, *args: str) -> bytes:
+    def git_bytes(self, *args: str, stdin: bytes = b"") -> bytes:
         return subprocess.run(
-            ["git", *args], cwd=self.path, env=_IDENTITY, check=True, capture_output=True
+            ["git", *args], cwd=self.path, env=_IDENTITY, check=True, capture_output=True, input=stdin
         ).stdout
 
     def commit(self, message: str = "change") -> str:

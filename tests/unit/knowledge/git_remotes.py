@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
+from knowledge.readers.pool import Readers
 from knowledge.sources.git.source import GitMemory, GitSource
 from knowledge.sources.location import GitLocation
 from knowledge.web.fetching import Access, Fetcher
@@ -27,9 +28,13 @@ async def opened(
     at = GitLocation(f"{server.url}/{name}", branch, path)
     async with httpx.AsyncClient(trust_env=False) as http:
         fetcher = Fetcher(http, access or Access(frozenset({"127.0.0.1"})), Retries(2, 0.001, 1))
+        readers = Readers()
         source = GitSource(
-            fetcher, memory or GitMemory(), at, max_bytes=max_bytes, max_file_bytes=max_file_bytes
+            fetcher, memory or GitMemory(), readers, at, max_bytes=max_bytes, max_file_bytes=max_file_bytes
         )
-        async with source:
-            yield source
-        await fetcher.close()
+        try:
+            async with source:
+                yield source
+        finally:
+            await fetcher.close()
+            await readers.close()

@@ -9,6 +9,7 @@ import pytest
 
 from common.errors import Forbidden, NotFound, PermanentError, TransientError
 from knowledge.documents import FileUnreadable
+from knowledge.readers.pool import Readers
 from knowledge.sources import FileRefused
 from knowledge.sources.git.source import GitMemory, GitSource
 from knowledge.sources.location import GitLocation
@@ -238,8 +239,11 @@ async def test_git_dials_the_address_that_was_checked(
             allowed_address=lambda ip: ip == "127.0.0.1",
         )
         at = GitLocation(first if redirected else url, "main", "docs")
-        async with GitSource(fetcher, GitMemory(), at, max_bytes=10**9, max_file_bytes=10**6) as source:
+        readers = Readers()
+        remote = GitSource(fetcher, GitMemory(), readers, at, max_bytes=10**9, max_file_bytes=10**6)
+        async with remote as source:
             files = await source.list_files(await source.newest_commit())
+        await readers.close()
         await fetcher.close()
     assert len(files) == 2, "a name that no resolver knows was reached"
     assert {request.headers["host"] for request in server.requests} == {f"{host}:{port}"}
@@ -253,3 +257,17 @@ async def test_a_repository_beyond_the_limit_is_refused(server: WebServer, repos
         files = await source.list_files(commit)
         with pytest.raises(PermanentError, match="SOURCE_MAX_BYTES"):
             await source.prepare(files, commit)
+
+
+async def test_a_few_trees_that_list_millions_of_files_are_refused(
+    server: WebServer, repository: GitRepository
+) -> None:
+    inner = repository.git("rev-parse", "HEAD:docs")
+    for _ in range(7):
+        entries = "\n".join(f"040000 tree {inner}\t{number}" for number in range(10))
+        inner = repository.git("mktree", stdin=entries)
+    commit = repository.git("commit-tree", inner, "-m", "twenty million files")
+    repository.git("update-ref", "refs/heads/main", commit)
+    async with opened(server, "") as source:
+        with pytest.raises(PermanentError, match="too many files"):
+            await source.list_files(await source.newest_commit())

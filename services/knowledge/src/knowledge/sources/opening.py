@@ -86,6 +86,7 @@ class Sources:
             async with GitSource(
                 self.fetcher,
                 self.git_memory,
+                self.readers,
                 location,
                 max_bytes=limits.total_bytes,
                 max_file_bytes=limits.file_bytes,

@@ -2,8 +2,11 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from common.errors import NotFound, PermanentError, TransientError
+from knowledge.documents import UnsupportedContent
+from knowledge.readers.pool import Session
 from knowledge.sources.location import GitLocation
 from knowledge.sources.selection import is_git_hash
 from knowledge.web.fetching import Fetcher, TooLarge
@@ -24,7 +27,7 @@ class Advertised:
     head: str
 
 
-async def ask(fetcher: Fetcher, at: GitLocation) -> Advertised:
+async def ask(fetcher: Fetcher, readers: Session, at: GitLocation) -> Advertised:
     """Ask the server of ``at``. Raises ``PermanentError`` if there is no such repository or branch."""
     try:
         answer = await fetcher.get(at.url + _SERVICE, max_bytes=MAX_BYTES)
@@ -42,14 +45,26 @@ async def ask(fetcher: Fetcher, at: GitLocation) -> Advertised:
         _SERVICE
     ):
         raise PermanentError(f"{at} isn't a Git repository over smart HTTP", code="source_refused")
-    refs, capabilities = parse_refs(answer.content)
-    if "object-format=sha256" in capabilities or not all(map(is_git_hash, refs.values())):
+    try:
+        said = await readers.run(read_advertisement, answer.content, at.branch)
+    except UnsupportedContent as error:
+        raise PermanentError(f"{at}: its list of branches: {error}", code="source_refused") from error
+    if said["sha256"]:
         raise PermanentError(f"{at} has SHA-256 commits, which aren't supported", code="source_refused")
-    ref = f"refs/heads/{at.branch}" if at.branch else _default_branch(capabilities)
-    if ref not in refs or not _REF.fullmatch(ref):
+    if not said["head"]:
         missing = f"branch {at.branch}" if at.branch else "default branch"
         raise NotFound(f"{at} has no {missing}; what was indexed is kept", code="source_not_found")
-    return Advertised(answer.url.removesuffix(_SERVICE), ref, refs[ref])
+    return Advertised(answer.url.removesuffix(_SERVICE), said["ref"], said["head"])
+
+
+def read_advertisement(body: bytes, branch: str) -> dict[str, Any]:
+    """What an advertisement says of ``branch`` (of the default one without a name): its ``ref`` and ``head``,
+    empty if there is none; ``sha256``: whether the commits' names are of that kind."""
+    refs, capabilities = parse_refs(body)
+    sha256 = "object-format=sha256" in capabilities or not all(map(is_git_hash, refs.values()))
+    ref = f"refs/heads/{branch}" if branch else _default_branch(capabilities)
+    found = ref in refs and _REF.fullmatch(ref)
+    return {"sha256": sha256, "ref": ref if found else "", "head": refs[ref] if found else ""}
 
 
 def parse_refs(body: bytes) -> tuple[dict[str, str], list[str]]:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import resource
 import signal
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -17,6 +18,14 @@ OLDEST = (2, 37)
 
 TIMEOUT_SECONDS = 900.0
 LOOK_SECONDS = 0.5
+MAX_OUTPUT_BYTES = 64 * 1024 * 1024
+"""Of one command: some 700,000 files. A few small trees that hold each other can list any number."""
+
+_MAX_ERROR_BYTES = 64 * 1024
+_PART_BYTES = 64 * 1024
+_GIT_MEMORY_BYTES = 1 << 30
+"""What Git may take beside the repository, which it maps into its memory."""
+
 _PASSED_ON = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "TMPDIR")
 _PROXIES = (
     "HTTPS_PROXY",
@@ -41,6 +50,10 @@ _SETTINGS = {
     "protocol.version": "2",
     "transfer.bundleURI": "false",
 }
+
+
+class TooMuch(Exception):
+    """A command says more than it may."""
 
 
 class GitFailed(TransientError):
@@ -68,11 +81,11 @@ class Git:
     async def run(self, *args: str, stdin: bytes = b"", limited: bool = False) -> bytes:
         """The command's output. A ``limited`` command is killed if the repository outgrows its limit.
 
-        Raises :class:`GitFailed`, also after ``TIMEOUT_SECONDS``, and ``PermanentError`` for the limit.
+        Raises :class:`GitFailed`, also after ``TIMEOUT_SECONDS``, and ``PermanentError`` for the limits.
         """
         # uvloop reports an error if a short command has closed the pipe before we do.
         process = await self.start(*args, talks=bool(stdin))
-        talk = asyncio.ensure_future(process.communicate(stdin or None))
+        talk = asyncio.ensure_future(_talk(process, stdin))
         try:
             # A limited command fetches, from a server that may be silent.
             waits = waiting_for(self._site) if limited else nullcontext()
@@ -89,7 +102,14 @@ class Git:
             await end(process)
             with suppress(Exception):
                 await talk
-        out, err = talk.result()
+        try:
+            out, err = talk.result()
+        except TooMuch as error:
+            raise PermanentError(
+                f"git {args[0]} lists more than {MAX_OUTPUT_BYTES // 2**20} MB: the repository has too many "
+                "files; a source of one of its folders has fewer",
+                code="source_too_large",
+            ) from error
         if process.returncode:
             words = " ".join(err.decode(errors="replace").split())[-300:]
             raise GitFailed(f"git {args[0]}: {words or f'exit status {process.returncode}'}")
@@ -102,7 +122,7 @@ class Git:
         pipe."""
         environment = {**self._environment, **({"GIT_ALLOW_PROTOCOL": "none"} if offline else {})}
         try:
-            return await asyncio.create_subprocess_exec(
+            process = await asyncio.create_subprocess_exec(
                 "git",
                 "--literal-pathspecs",
                 *args,
@@ -118,6 +138,11 @@ class Git:
                 "git is not installed: sources of this kind need it", code="git_missing"
             ) from error
 
+        most = 2 * self._max_bytes + _GIT_MEMORY_BYTES
+        with suppress(AttributeError, ProcessLookupError):  # only Linux can; it may have ended
+            resource.prlimit(process.pid, resource.RLIMIT_AS, (most, most))
+        return process
+
     def boundary(self) -> set[str]:
         """The commits whose parents were not fetched; empty for a complete history."""
         shallow = self._folder / "shallow"
@@ -130,6 +155,41 @@ class Git:
                 f"the repository is larger than {self._max_bytes:,} bytes (SOURCE_MAX_BYTES)",
                 code="source_too_large",
             )
+
+
+async def _talk(process: asyncio.subprocess.Process, stdin: bytes) -> tuple[bytes, bytes]:
+    """What it says after ``stdin``, and the end of what it says of errors, once it has ended. Raises
+    :class:`TooMuch`."""
+    out, err, _ = await asyncio.gather(
+        _whole(process.stdout), _end_of(process.stderr), _tell(process.stdin, stdin)
+    )
+    await process.wait()
+    return out, err
+
+
+async def _tell(pipe: asyncio.StreamWriter | None, said: bytes) -> None:
+    if pipe is None:
+        return
+    with suppress(ConnectionError):  # it ended without having read all
+        pipe.write(said)
+        await pipe.drain()
+    pipe.close()
+
+
+async def _whole(pipe: asyncio.StreamReader | None) -> bytes:
+    said = bytearray()
+    while pipe and (part := await pipe.read(_PART_BYTES)):
+        said += part
+        if len(said) > MAX_OUTPUT_BYTES:
+            raise TooMuch
+    return bytes(said)
+
+
+async def _end_of(pipe: asyncio.StreamReader | None) -> bytes:
+    said = b""
+    while pipe and (part := await pipe.read(_PART_BYTES)):
+        said = (said + part)[-_MAX_ERROR_BYTES:]
+    return said
 
 
 async def end(process: asyncio.subprocess.Process) -> None:

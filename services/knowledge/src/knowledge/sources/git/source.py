@@ -15,6 +15,7 @@ from typing import Protocol
 
 from common.errors import NotFound, TakaroError, TransientError
 from knowledge.documents import FileUnreadable
+from knowledge.readers.pool import Readers
 from knowledge.sources import NOTHING_KNOWN, FileRefused, Findings, Known, Repository, SourceFile
 from knowledge.sources.git.advertisement import Advertised, ask
 from knowledge.sources.git.program import Git, GitFailed, end
@@ -64,6 +65,7 @@ class GitSource:
         self,
         fetcher: Fetcher,
         memory: GitMemory,
+        readers: Readers,
         at: GitLocation,
         *,
         max_bytes: int,
@@ -73,6 +75,7 @@ class GitSource:
     ) -> None:
         """``on_github`` is the same repository at GitHub's API, if it is there."""
         self._fetcher, self._memory, self._at = fetcher, memory, at
+        self._readers = readers.session()
         self._max_bytes, self._max_file_bytes = max_bytes, max_file_bytes
         self._known, self._on_github = known, on_github
         self._folder: WorkFolder | None = None
@@ -93,7 +96,7 @@ class GitSource:
             await asyncio.to_thread(self._folder.remove)
 
     async def newest_commit(self) -> str:
-        self._advertised = advertised = await ask(self._fetcher, self._at)
+        self._advertised = advertised = await ask(self._fetcher, self._readers, self._at)
         known = self._memory.commit_of(self._at, advertised.head)
         if known:
             return known
@@ -105,10 +108,8 @@ class GitSource:
         """The files of the branch's head. Below the path they are those of ``commit``, its newest change."""
         git, head = await self._fetched()
         paths = ["--", self._at.path] if self._at.path else []
-        listing = (await git.run("ls-tree", "-r", "-z", "--full-tree", _END, head, *paths)).split(b"\x00")
-        files = [
-            file for line in listing if line and (file := _file(line)) and below(file.path, self._at.path)
-        ]
+        listing = await git.run("ls-tree", "-r", "-z", "--full-tree", _END, head, *paths)
+        files = await asyncio.to_thread(_files, listing, self._at.path)
         if not files and self._at.path:
             raise NotFound(
                 f"{self._at} has nothing at its path (commit {commit[:12]}); what was indexed is kept",
@@ -186,7 +187,7 @@ class GitSource:
 
     async def _ask(self) -> Advertised:
         if self._advertised is None:
-            self._advertised = await ask(self._fetcher, self._at)
+            self._advertised = await ask(self._fetcher, self._readers, self._at)
         return self._advertised
 
     async def _create(self, name: str) -> Git:
@@ -227,8 +228,18 @@ class GitSource:
 async def _blobs(git: Git) -> dict[str, int]:
     """The blobs that are present, and their sizes. Asked in this way, Git fetches none."""
     options = ("--batch-all-objects", "--batch-check=%(objecttype) %(objectname) %(objectsize)")
-    lines = (await git.run("cat-file", *options, "--unordered")).decode().splitlines()
+    return await asyncio.to_thread(_sizes, await git.run("cat-file", *options, "--unordered"))
+
+
+def _sizes(said: bytes) -> dict[str, int]:
+    lines = said.decode().splitlines()
     return {sha: int(size) for kind, sha, size in map(str.split, lines) if kind == "blob"}
+
+
+def _files(listing: bytes, path: str) -> list[SourceFile]:
+    """Those of ``ls-tree -z`` that lie below ``path``."""
+    lines = listing.split(b"\x00")
+    return [file for line in lines if line and (file := _file(line)) and below(file.path, path)]
 
 
 def _file(line: bytes) -> SourceFile | None:
