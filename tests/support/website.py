@@ -72,6 +72,7 @@ async def opened(
     selection: Selection | None = None,
     max_pages: int = 10,
     max_bytes: int = 10**6,
+    max_file_bytes: int = 10_000,
     sitemap: str = "/sitemap.xml",
     allowed: str = "127.0.0.1",
     known: Known = NOTHING_KNOWN,
@@ -85,7 +86,7 @@ async def opened(
             SitemapLocation(site.server.url + sitemap),
             selection or Selection(()),
             max_pages=max_pages,
-            max_file_bytes=10_000,
+            max_file_bytes=max_file_bytes,
             max_bytes=max_bytes,
             known=known,
         ) as source:

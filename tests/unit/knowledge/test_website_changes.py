@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from knowledge.sources import Known
+from knowledge.sources import FileRefused, Known
 from knowledge.sources.website.lastmod import is_settled
 from knowledge.sources.website.pages import PageMemory
+from tests.support.github import Answer
 from tests.support.website import Site, opened, texts
 
 TODAY = "%Y-%m-%d"
@@ -121,6 +122,29 @@ async def test_pages_with_an_etag_are_asked_for_conditionally(site: Site) -> Non
         await source.newest_commit()
     conditional = [request for request in site.server.requests if "if-none-match" in request.headers]
     assert len(conditional) == 3
+
+
+async def test_what_was_refused_is_not_read_again_until_it_changes(site: Site) -> None:
+    memory = PageMemory()
+    site.pages = {"/": "home", "/data": Answer(200, b"<a" * 200_000, {"Content-Type": "text/html"})}
+
+    async def read(*, fresh: bool = False) -> tuple[int, str]:
+        """How many answers the readers read for one sync, and why the page is refused."""
+        before = sum(process.files for process in site.readers._processes)
+        async with opened(site, memory=memory, known=Known(fresh=fresh), max_file_bytes=10**6) as source:
+            commit = await source.newest_commit()
+            [data] = [file for file in await source.list_files(commit) if file.path == "data"]
+            with pytest.raises(FileRefused) as refused:
+                await source.read(data, commit)
+        return sum(process.files for process in site.readers._processes) - before, str(refused.value)
+
+    sitemap_and_home = 2
+    reason = "the page is nested too deeply"
+    assert await read() == (sitemap_and_home + 1, reason)
+    assert await read() == (sitemap_and_home, reason)
+    assert await read(fresh=True) == (sitemap_and_home + 1, reason)
+    site.pages["/data"] = Answer(200, b"<b" * 200_000, {"Content-Type": "text/html"})
+    assert await read() == (sitemap_and_home + 1, reason)
 
 
 @pytest.mark.parametrize(

@@ -32,10 +32,12 @@ class Page:
 
 @dataclass(slots=True)
 class PageMemory:
-    """The last state of each page that was read, by URL; ``limit`` pages in all."""
+    """The last state of each page that was read, by URL; ``limit`` pages in all. And why a content has no
+    text, by :func:`answer_key`: reading it again could take minutes."""
 
     limit: int = 200_000
     _pages: "OrderedDict[str, Page]" = field(default_factory=OrderedDict)
+    _refusals: "OrderedDict[str, str]" = field(default_factory=OrderedDict)
 
     def get(self, url: str) -> Page | None:
         return self._pages.get(url)
@@ -45,6 +47,20 @@ class PageMemory:
         self._pages.move_to_end(page.url)
         while len(self._pages) > self.limit:
             self._pages.popitem(last=False)
+
+    def refusal_of(self, key: str) -> str | None:
+        return self._refusals.get(key)
+
+    def refuse(self, key: str, reason: str) -> None:
+        self._refusals[key] = reason
+        self._refusals.move_to_end(key)
+        while len(self._refusals) > self.limit:
+            self._refusals.popitem(last=False)
+
+
+def answer_key(content: bytes, url: str, content_type: str) -> str:
+    """Stands for an answer: what it is read as depends on all three."""
+    return git_blob_sha(b"\x00".join((content_type.encode(), url.encode(), content)))
 
 
 def refused(path: str, entry: Entry, reason: str) -> Page:

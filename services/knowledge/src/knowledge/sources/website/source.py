@@ -28,7 +28,7 @@ from knowledge.sources.selection import Selection, digest_of, git_blob_sha
 from knowledge.sources.website.lastmod import is_settled
 from knowledge.sources.website.listing import GONE, Listing
 from knowledge.sources.website.names import name_before
-from knowledge.sources.website.pages import Page, PageMemory, failed, refused
+from knowledge.sources.website.pages import Page, PageMemory, answer_key, failed, refused
 from knowledge.sources.website.robots import Robots
 from knowledge.sources.website.sitemap_xml import Entry
 from knowledge.sources.work_folder import WorkFolder
@@ -170,12 +170,16 @@ class WebsiteSource:
             return refused(path, entry, f"HTTP {answer.status}")
         if answer.status != 200:
             return failed(path, entry, f"GET {entry.url}: HTTP {answer.status}")
+        content_type = answer.headers.get("content-type", "")
+        key = await asyncio.to_thread(answer_key, answer.content, answer.url, content_type)
+        if not self._known.fresh and (reason := self._memory.refusal_of(key)):
+            return refused(path, entry, reason)
         try:
-            content_type = answer.headers.get("content-type", "")
             read = await self._readers.run(
                 read_page, answer.content, answer.url, content_type, self._max_file_bytes, self._most_text
             )
         except UnsupportedContent as error:
+            self._memory.refuse(key, str(error))
             return refused(path, entry, str(error))
         page = await self._keep(path, entry, answer, read["text"].encode(), read_at)
         return replace(page, note=read["note"])
