@@ -36,6 +36,14 @@ async def test_copies_of_one_file_count_each(harness: Harness) -> None:
         await harness.sync(deps=replace(harness.deps, max_chunks=5))
 
 
+async def test_files_without_chunks_count_too(harness: Harness) -> None:
+    for number in range(6):
+        harness.repository.write(f"docs/empty{number}.md", " " * number)
+    harness.repository.commit()
+    with pytest.raises(TooManyChunks, match="more than 6 files"):
+        await harness.sync(deps=replace(harness.deps, max_chunks=6))
+
+
 async def test_a_larger_overlap_of_an_earlier_release_is_taken_for_half(harness: Harness) -> None:
     await harness.sync(harness.base(chunkSize=100, chunkOverlap=90))
     await harness.pool.execute("UPDATE knowledge_bases SET chunk_overlap = 90")

@@ -53,9 +53,9 @@ class TooManyChunks(PermanentError):
 
     default_code = "too_many_chunks"
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, what: str = "chunks") -> None:
         super().__init__(
-            f"the base would have more than {most:,} chunks (MAX_CHUNKS_PER_BASE); include or exclude globs "
+            f"the base would have more than {most:,} {what} (MAX_CHUNKS_PER_BASE); include or exclude globs "
             "can narrow it down; what was indexed is kept"
         )
 

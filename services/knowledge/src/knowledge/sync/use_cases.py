@@ -21,7 +21,7 @@ from knowledge.content.use_cases import get_stored
 from knowledge.sources import Findings, Known, SourceFile
 from knowledge.sync import applying, facts, metrics, repository, rules
 from knowledge.sync.progress import Progress
-from knowledge.sync.reading import Reader, Reading
+from knowledge.sync.reading import Reader, Reading, TooManyChunks
 from knowledge.sync.records import Plan, SyncResult, SyncRun
 from knowledge.sync.removals import check_removal
 from knowledge.sync.report import report_of
@@ -199,6 +199,8 @@ def _failure(plan: Plan, reading: Reading, *, unread: bool) -> FilesUnreadable |
 
 async def _read(work: Work, listing: Sequence[SourceFile], report: Reporter) -> Reading:
     """Read and embed what the stored rows don't provide."""
+    if len(listing) > work.deps.max_chunks:  # each file has a row, also one without chunks
+        raise TooManyChunks(work.deps.max_chunks, "files")
     to_read = rules.files_to_read(listing, work.stored, everything=work.everything)
     progress = Progress(files_to_read=len(to_read))
     with tracer().start_as_current_span("knowledge.read_and_embed") as span:
