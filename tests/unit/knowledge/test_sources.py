@@ -212,3 +212,10 @@ async def test_only_allowed_folders_are_read(tmp_path: Path) -> None:
 def test_a_control_character_is_refused_in_every_kind_of_source(source: str, sign: str) -> None:
     with pytest.raises(Invalid, match="control character"):
         parse_source(source.format(sign))
+
+
+async def test_a_folder_that_cannot_be_looked_at_is_told(tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    for path in (tmp_path / "circle", tmp_path / ("x" * 300)):
+        with pytest.raises(NotFound, match="can't be opened"):
+            await FolderSource(path, [tmp_path], Selection()).newest_commit()

@@ -55,7 +55,10 @@ def check_definition(base: KnowledgeBase, roots: Sequence[Path]) -> None:
 
 
 def _is_below(path: Path, roots: Sequence[Path]) -> bool:
-    resolved = path.resolve()
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError):  # its links lead in a circle
+        return False
     return any(resolved.is_relative_to(root.resolve()) for root in roots)
 
 

@@ -66,13 +66,19 @@ class FolderSource:
             return opened.read(self._max_file_bytes + 1)
 
     def _list(self) -> list[SourceFile]:
-        resolved = self._path.resolve()
+        try:
+            resolved = self._path.resolve()
+            exists = resolved.exists()
+        except (OSError, RuntimeError) as error:  # a name too long, links that lead in a circle
+            raise NotFound(
+                f"{self._path} can't be opened: {error}; what was indexed is kept", code="source_unreadable"
+            ) from error
         if not any(resolved.is_relative_to(root.resolve()) for root in self._roots):
             raise Forbidden(
                 f"{self._path} is not below a folder that LOCAL_SOURCES_ROOT or the settings file allow",
                 code="source_not_allowed",
             )
-        if not resolved.exists():
+        if not exists:
             raise NotFound(f"{self._path} does not exist; what was indexed is kept", code="source_not_found")
         try:
             if resolved.is_file():
