@@ -192,6 +192,18 @@ def test_what_services_keep_for_themselves_needs_no_force(url: str) -> None:
     assert rollback(url) == list(CHAIN.ids[::-1])
 
 
+def test_how_a_sync_of_a_user_s_base_was_run_needs_no_force(url: str) -> None:
+    migrate(url, chain=CHAIN.until("025"))
+    migrate(url, chain=CHAIN.until("026"))
+    execute(url, "INSERT INTO knowledge_bases (id, name, source, origin) VALUES ('mine', 'a', 'a', 'api')")
+    execute(
+        url,
+        "INSERT INTO knowledge_syncs (knowledge_base_id, reason, job_id, confirm_removal, covers, attempt, "
+        "permanent) VALUES ('mine', 'http', 'j', false, '{}', 1, false)",
+    )
+    assert rollback(url) == ["026"]
+
+
 def test_what_users_added_to_a_base_of_their_own_needs_force(url: str) -> None:
     migrate(url)
     execute(

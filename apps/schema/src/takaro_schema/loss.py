@@ -19,7 +19,8 @@ OF_SERVICES = frozenset(
         "cockpit_sessions.event_sequence",
         *("knowledge_embedding_cache", "knowledge_retired_schedules"),
         *("knowledge_syncs.progress", "knowledge_syncs.files"),
-        *("knowledge_syncs.tracestate", "knowledge_syncs.baggage"),
+        *("knowledge_syncs.tracestate", "knowledge_syncs.baggage", "knowledge_syncs.confirm_removal"),
+        *("knowledge_syncs.covers", "knowledge_syncs.attempt", "knowledge_syncs.permanent"),
     }
 )
 """What no user made: numbers, copies and records that services write and, where it matters, fill again."""
