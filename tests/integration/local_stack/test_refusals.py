@@ -12,6 +12,7 @@ from tests.support.wait import eventually
 pytestmark = pytest.mark.timeout(240)
 
 
+@pytest.mark.large
 async def test_a_wrong_value_ends_it_with_the_line_of_the_service(tmp_path: Path) -> None:
     """A restart would only say the same again."""
     stack = LocalStack(tmp_path)

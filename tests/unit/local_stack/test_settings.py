@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from takaro_local import addresses
+from takaro_local import addresses, clients
 from takaro_local.addresses import settings_of_clients
 from takaro_local.clients import command_line
 from takaro_local.settings import LocalSettings, surroundings
@@ -33,6 +33,14 @@ def test_clients_follow_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = LocalSettings.read({"POSTGRES_PORT": "1", "REDIS_PORT": "2"})
     assert command_line("psql", settings)[1] == "postgresql://takaro:takaro@127.0.0.1:1/takaro_agent"
     assert command_line("redis-cli", settings)[-2:] == ["--url", "redis://127.0.0.1:2"]
+    elsewhere = LocalSettings.read({"DATABASE_URL": "postgresql+asyncpg://a:b@c/d"})
+    assert command_line("psql", elsewhere)[1] == "postgresql://a:b@c/d"
+
+
+def test_a_client_refuses_settings_that_it_can_t_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "mysql://one/agents")
+    with pytest.raises(SystemExit, match=r"^DATABASE_URL: it must look like postgresql://"):
+        clients.main(["psql"])
 
 
 def test_clients_find_the_running_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from takaro_local import data_dir
 from takaro_local.console import Screen
 from takaro_local.server import ServerError
 from takaro_local.service import RefusedError
-from takaro_local.settings import LocalSettings, surroundings
+from takaro_local.settings import LocalSettings, problems_of, surroundings
 from takaro_local.stack import PortsTakenError, Stack
 from takaro_schema.errors import MigrationError
 
@@ -25,9 +25,7 @@ def main() -> int:
         with data_dir.claim(settings.data_dir):
             return asyncio.run(_run(settings, environment))
     except ValidationError as error:
-        for problem in error.errors():
-            message = str(problem["msg"]).removeprefix("Value error, ")
-            print(f"{str(problem['loc'][0]).upper()}: {message}", file=sys.stderr)
+        print(*problems_of(error), sep="\n", file=sys.stderr)
     except data_dir.DataDirError as error:
         print(error, file=sys.stderr)
     return 1

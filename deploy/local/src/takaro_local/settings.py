@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from common import database_url
 from takaro_local.addresses import layered
@@ -61,3 +61,11 @@ class LocalSettings(BaseModel):
 def surroundings(dotenv: Path = Path(".env")) -> dict[str, str]:
     """The process's environment, which overrides ``.env``; an empty value counts as unset in both."""
     return layered(dotenv_values(dotenv), os.environ)
+
+
+def problems_of(error: ValidationError) -> list[str]:
+    """A line for each setting that can't be read."""
+    return [
+        f"{str(problem['loc'][0]).upper()}: {problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors()
+    ]

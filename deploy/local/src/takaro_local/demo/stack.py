@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from pydantic import ValidationError
 
 from takaro_local import process
 from takaro_local.clients import redis_url
 from takaro_local.demo.caller import FAILURES, StepFailedError
 from takaro_local.ports import free_port
 from takaro_local.server import HOST
-from takaro_local.settings import LocalSettings
+from takaro_local.settings import LocalSettings, problems_of
 
 _READY_SECONDS = 120.0
 #: A running stack should be ready already; if it isn't, something is wrong with it.
@@ -47,7 +48,10 @@ def stack(environment: Mapping[str, str], docs: Path | None) -> Iterator[tuple[A
     The demo uses the running stack unless ``docs`` is given, because a stack reads only the folders that its
     settings name. Raises StepFailedError if the stack isn't ready.
     """
-    settings = LocalSettings.read(environment)
+    try:
+        settings = LocalSettings.read(environment)
+    except ValidationError as error:
+        raise StepFailedError("; ".join(problems_of(error))) from None
     running = _addresses(settings, _PROJECT_BASE)
     if docs is None and any(_is_ours(name, url) for name, url in running.urls.items()):
         _wait_ready(running, _ANSWER_SECONDS)
