@@ -62,6 +62,7 @@ def test_a_whole_file_has_no_note_and_one_without_a_readable_page_is_refused() -
         ("an eﬃcient ﬁnd of ﬂoats", "an efficient find of floats"),
         ("an effi-\ncient lever", "an efficient lever"),
         ("an eﬃ-\r\ncient lever", "an efficient lever"),
+        ("an eﬃ-\n\ncient lever", "an efficient lever"),
         ("a well-\nknown lever is well-known", "a well-known lever is well-known"),
         ("the S-\nPlus tool of page 10-\n12", "the S-Plus tool of page 10-12"),
         ("a range of 3 -\n5 levers", "a range of 3 -\n5 levers"),
@@ -74,3 +75,8 @@ def test_a_whole_file_has_no_note_and_one_without_a_readable_page_is_refused() -
 )
 def test_words_are_as_they_are_read(printed: str, words: str) -> None:
     assert as_words(printed) == words
+
+
+@pytest.mark.parametrize("word", ["a" * 500_000, "a-" * 250_000 + "a"])
+def test_a_word_without_end_is_read_once(word: str) -> None:
+    assert as_words(word) == word
