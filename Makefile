@@ -11,7 +11,7 @@ RUN := "$(UV)" run --frozen
 
 .PHONY: help
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-13s %s\n", $$1, $$2 }'
 
 .PHONY: run
 run: $(UV) ## Run everything on this machine: Postgres, Redis, migrations, three services; Ctrl-C stops it
@@ -121,3 +121,12 @@ contracts: ## Publish the event contracts in docs/events; refuse a breaking chan
 .PHONY: bench
 bench: $(UV) ## Measure against the Node peer and the bare libraries (ONLY=append,latency,poison,sync,sync_memory,backlog)
 	@$(RUN) python -m benchmarks
+
+.PHONY: bench-visible
+bench-visible: $(UV) ## Count how much of what readers of real documentation see is indexed (ONLY=ai,alembic; LOST=1 lists words)
+	@$(RUN) python -m benchmarks.visible
+
+.PHONY: visible-words
+visible-words: $(UV) ## Render that documentation in Chromium again, and rewrite the committed words (Linux, x86-64; for maintainers)
+	@npm ci --prefix benchmarks/visible/truth --no-audit --no-fund --silent
+	@$(RUN) --with playwright==1.65.2 python -m benchmarks.visible.truth
