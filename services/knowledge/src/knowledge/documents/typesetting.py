@@ -9,10 +9,11 @@ HYPHENATED = "-\n"
 """A hyphen at the end of a line."""
 
 _BROKEN = re.compile(
-    r"(?<![^\W_])(?<![^\W_]-)([^\W_]+(?:-[^\W_]+)*)[-\u2010\u00ad](?:[ \t]*\r?\n){1,2}[ \t]*(?=[^\W_])([^\W_]+)"
+    r"(?<![^\W_])(?<![^\W_]-)([^\W_]+(?:-[^\W_]+)*)[-\u2010\u00ad]"
+    r"(?:[ \t]*\r?\n){1,2}[ \t]*(?=[^\W_])([^\W_]+)"
 )
-"""A word that goes on in the next line, or on the next page, an empty line below. It is looked for where words
-begin: from each letter of a long one, that would take the square of its length."""
+"""A word that goes on in the next line, or on the next page, an empty line below. It is looked for where
+words begin: from each letter of a long one, that would take the square of its length."""
 
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 _UNSEEN = {ord(sign): None for sign in "\u00ad\u200b\u2060\ufeff"}
