@@ -45,8 +45,8 @@ TREES = (
             "71df15c4429203af31b0ea596c0778664eb913647515639a54672dfb4e7ae5b3",
         ),
         ("package/docs/**/*.mdx",),
-        82.9,
-        garbage=11,
+        99.9,
+        garbage=22,
     ),
     Tree(
         "fastify",
@@ -60,7 +60,7 @@ TREES = (
         ),
         ("package/docs/**/*.md",),
         99.9,
-        garbage=295,
+        garbage=283,
     ),
     Tree(
         "alembic",
