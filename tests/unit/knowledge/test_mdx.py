@@ -37,6 +37,7 @@ from knowledge.documents.javascript import Javascript
         (r"Escaped \{braces\} and \<T>", "Escaped {braces} and <T>"),
         ("&lcub;a&rcub; &nbsp;&#123;", "{a} \xa0{"),
         # tags
+        ('<A href="/a?b=1&c=2" title="Pull &amp; push" d={<B/>}>slowly</A>', "Pull & push slowly"),
         ("<A>\n\nPull **slowly**\n\n</A>", "Pull **slowly**\n"),
         ("<A b={`}`} c={() => { run('>') }} d={/[>}]/}>Pull</A>", "Pull"),
         ("<>Pull</> <br/> it <br> <A.B {...c} /> slowly <x:y />", "Pull  it   slowly "),

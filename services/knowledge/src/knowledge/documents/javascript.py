@@ -23,6 +23,10 @@ _OPENING, _CLOSING = frozenset(("(", "[", "{", "${")), frozenset((")", "]", "}")
 _MODULE = frozenset(("import_statement", "export_statement", "comment", "empty_statement"))
 _NAMES = re.compile(r"\{[\w$.\s]*\}")
 _STRING = re.compile(r"\{\s*(?:\"([^\"\\\n]*)\"|'([^'\\\n]*)'|`([^`\\$]*)`)\s*\}")
+_BARE_AMPERSAND = re.compile(rb"&(?=[\w.%-]+=[^=])")
+"""In an address, where the grammar takes it for the beginning of an entity and gives up."""
+
+_AMPERSAND = "\x1a"
 _AFTER_COMMENT = re.compile(r"\*/\s*\}")
 
 Found = tuple[str, int]
@@ -113,8 +117,11 @@ class Javascript:
             if self._first(closing, start) < end:
                 source = b"<>" + text[start:end].encode()  # what follows is a child of this
                 node = _node_at(self.parse(source), 2, types)
+                if node is None and _BARE_AMPERSAND.search(source):
+                    source = _BARE_AMPERSAND.sub(_AMPERSAND.encode(), source)
+                    node = _node_at(self.parse(source), 2, types)
                 if node is not None:
-                    shown = shown_text(node, always=closing == "}")
+                    shown = shown_text(node, always=closing == "}").replace(_AMPERSAND, "&")
                     return shown, start + _characters(source, node.end_byte) - 2
             if end == limit:
                 break

@@ -6,6 +6,7 @@ from bisect import bisect_left
 
 from knowledge.documents.document import Document
 from knowledge.documents.front_matter import split_front_matter
+from knowledge.documents.tags import TAG, Tags
 
 _CONTAINERS = r"(?P<containers>[ \t]*(?:(?:>|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t]))[ \t]*)*)"
 CONSTRUCTS = (
@@ -19,7 +20,7 @@ CONSTRUCTS = (
 )
 """Each is a named group; what begins first in a text is what counts. (``re`` compiles with MULTILINE.)"""
 
-_MARKDOWN = re.compile("|".join(CONSTRUCTS), re.MULTILINE)
+_MARKDOWN = re.compile("|".join((*CONSTRUCTS, TAG)), re.MULTILINE)
 _ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])(?:[ \t]|\Z)")
 _BLANK_LINE = re.compile(r"\n[ \t>]*(?=\n)")
 _TICKS = re.compile(r"`+")
@@ -39,8 +40,8 @@ def titled(values: dict[str, str], text: str) -> Document:
 
 
 class MarkdownScanner:
-    """The source of Markdown without what a reader never sees: comments and names of headings. Entities are
-    the characters that they stand for. Code stays as it is.
+    """The source of Markdown without what a reader never sees: comments, tags and names of headings. Entities
+    are the characters that they stand for. Code stays as it is.
 
     One pass from left to right, since a comment may hold fences, and a fence comments. What doesn't end is
     looked for once, so that the time is proportional to the length.
@@ -59,6 +60,7 @@ class MarkdownScanner:
         self._ticks: dict[int, list[int]] = {}
         self._ticks_end = 0
         self._comments_end = "-->" in text
+        self._tags = Tags(text)
         self._code_lines = _indented_code(text) if self.has_indented_code else frozenset[int]()
 
     def visible(self) -> str:
@@ -94,6 +96,8 @@ class MarkdownScanner:
             end = self._end_of_code(start, end)
         elif kind == "comment":
             return self._after_comment(start)
+        elif kind == "html":
+            return self._tags.shown(match)
         elif kind == "entity":
             return html.unescape(match[0]), end
         elif kind == "escape" and match[0][1] in self.word_signs:
