@@ -46,7 +46,6 @@ TREES = (
         ),
         ("package/docs/**/*.mdx",),
         99.9,
-        garbage=22,
     ),
     Tree(
         "fastify",
@@ -60,7 +59,7 @@ TREES = (
         ),
         ("package/docs/**/*.md",),
         99.9,
-        garbage=283,
+        garbage=7,  # surplus cells of one table, which Markdown drops
     ),
     Tree(
         "alembic",

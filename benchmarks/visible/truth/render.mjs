@@ -53,7 +53,8 @@ const markdown = (source) => {
   const environment = {};
   const tokens = renderer.parse(source, environment);
   for (const token of tokens) if (token.type === "fence") token.attrSet("title", token.info);
-  const names = renderer.utils.escapeHtml(Object.keys(environment.references ?? {}).join(" "));
+  const references = Object.entries(environment.references ?? {}).map(([name, { href }]) => `${name} ${href}`);
+  const names = renderer.utils.escapeHtml(references.join(" "));
   return `${renderer.renderer.render(tokens, renderer.options, environment)}<i hidden title="${names}"></i>`;
 };
 
