@@ -201,6 +201,22 @@ async def test_an_embedder_that_takes_little_more_than_nothing_is_not_asked_for_
     assert len(api.calls) < 124
 
 
+async def test_many_files_that_are_refused_each_time_do_not_hold_up_the_others(
+    harness: Harness, api: EmbeddingsApi
+) -> None:
+    bad = [f"A bad word, {i} times." for i in range(22)]
+    write_pages(harness, *bad)
+    refuse(api, Answer(400, b"no"), lambda texts: any("bad" in text for text in texts))
+    deps = using(harness, api)
+    with pytest.raises(FilesRefused, match="22 of 46 files"):
+        await sync(harness, deps)
+    harness.repository.write("pages/05.md", "A good word.")
+    harness.repository.commit()
+    with pytest.raises(FilesRefused, match="22 of 46 files"):
+        await sync(harness, deps)
+    assert await harness.text_of("pages/05.md", "pages") == ["A good word."]
+
+
 @pytest.mark.parametrize("name", ["first", "zz-last"])
 async def test_a_file_with_many_refused_texts_is_one_refused_file(
     harness: Harness, api: EmbeddingsApi, name: str

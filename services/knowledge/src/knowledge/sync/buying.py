@@ -4,7 +4,7 @@ They are stored in the cache as they arrive, so a sync that is killed or fails l
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -21,8 +21,8 @@ Bought = Callable[[Sequence[str]], None]
 """Called with the texts of each batch, as soon as their embeddings are stored or refused."""
 
 MOST_REFUSED = 20
-"""If so many files are refused, and more of them than texts are taken, the embedder is wrong and not the
-files."""
+"""If so many files are refused that weren't before, and more of them than texts are taken, the embedder is
+wrong and not the files."""
 
 
 @dataclass(slots=True)
@@ -37,11 +37,15 @@ class Buyer:
     """Collects texts over many files, and passes full batches to the embedder, several at once.
 
     Leaving the context waits for the batches in flight, because they are paid for, even if another one
-    failed. Only a cancellation doesn't wait.
+    failed. Only a cancellation doesn't wait. ``failed_before`` are the paths of files that failed in the last
+    sync: each sync tries them again, and that they are refused again says nothing of the embedder.
     """
 
-    def __init__(self, pool: Pool, embedder: Embedder, bought: Bought) -> None:
+    def __init__(
+        self, pool: Pool, embedder: Embedder, bought: Bought, failed_before: Collection[str] = ()
+    ) -> None:
         self._pool, self._embedder, self._bought = pool, embedder, bought
+        self._failed_before = frozenset(failed_before)
         self._wanted: dict[bytes, Wanted] = {}
         self._under_way: dict[asyncio.Task[None], dict[bytes, Wanted]] = {}
         self._taken = 0
@@ -131,5 +135,6 @@ class Buyer:
         """Raises ``refusal`` once most files are refused."""
         self.refused[content_hash] = refusal
         self._refused_paths |= wanted.paths
-        if len(self._refused_paths) >= MOST_REFUSED and len(self._refused_paths) > self._taken:
+        new = len(self._refused_paths - self._failed_before)
+        if new >= MOST_REFUSED and new > self._taken:
             raise refusal

@@ -83,9 +83,11 @@ class Reader:
         the base's other files."""
         self._room = self._work.deps.max_chunks - kept_chunks
         reading = Reading(progress=progress)
-        in_place = self._work.stored.chunk_ids
+        stored, deps = self._work.stored, self._work.deps
+        in_place = stored.chunk_ids
+        failed_before = [path for path, state in stored.files.items() if state.outcome == "failed"]
         async with (
-            Buyer(self._work.deps.pool, self._work.deps.embedder, progress.add_embedded) as buyer,
+            Buyer(deps.pool, deps.embedder, progress.add_embedded, failed_before) as buyer,
             aclosing(self._parts(files, at_hand)) as parts,
         ):
             async for outcomes in parts:
