@@ -112,6 +112,9 @@ def test_a_driver_of_sqlalchemy_is_left_out() -> None:
         "postgresql://ann:p@ss@one/agents",
         "postgresql://ann:p/ss@one/agents",
         "postgresql://ann:p%ss@one/agents",
+        "postgresql://ann:p?x=ss@one/agents",
+        "postgresql://ann:x@one/agents?passwd=p@ss",
+        "postgresql://ann:x@one/agents?oauth_client_secret=p@ss",
         "postgresql://one:many/agents",
         "host=one dbname=agents",
         "mysql://one/agents",
@@ -121,6 +124,7 @@ def test_a_malformed_address_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(ValueError, match=r"\S") as refused:
         check(url)
     assert "p@ss" not in str(refused.value)
+    assert "x=" not in str(refused.value)
     assert "ss@one" not in str(refused.value)
 
 

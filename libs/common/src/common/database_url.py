@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
-from common.postgres_parameters import NUMBERS, PASSED_ON, SENT_TO_SERVER, problem_of, with_certificates
+from common.postgres_parameters import (
+    NUMBERS,
+    PASSED_ON,
+    SENT_TO_SERVER,
+    VALUES,
+    problem_of,
+    with_certificates,
+)
 
 _FORM = re.compile(
     r"postgres(?:ql)?(?:\+\w+)?://(?P<authority>[^/?]*)(?:/(?P<database>[^?]*))?(?:\?(?P<query>.*))?",
@@ -87,8 +94,9 @@ def parse(url: str) -> DatabaseUrl:
     if "@" in credentials:
         raise ValueError(f"there is more than one @ before the host: {_ENCODE}")
     user, colon, password = credentials.partition(":")
+    named = _hosts(places)  # first: if a ? stands in the password, the query holds the rest of it
     query = _query(form["query"] or "")
-    hosts = _hosts(places) or _hosts_of(query)
+    hosts = named or _hosts_of(query)
     known = {name: value for name, value in query.items() if name not in ("host", "port")}
     given_user, given_password = known.pop("user", None), known.pop("password", None)
     given_database = known.pop("dbname", None)
@@ -116,7 +124,8 @@ def _query(text: str) -> dict[str, str]:
             raise ValueError(f"a parameter has no value after a =; {_ENCODE}")
         problem = None if name == "ssl" else problem_of(name, value)
         if problem:
-            shown = f"{name}={value}" if name in NUMBERS or len(value) < 20 else name
+            # No other value is shown: of a misspelt name, it may be the password.
+            shown = f"{name}={value}" if name in NUMBERS or name in VALUES else name
             raise ValueError(f"{_printable(shown)}: {problem}")
         found[name] = value
     return found
