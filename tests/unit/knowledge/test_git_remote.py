@@ -2,6 +2,7 @@
 
 import base64
 import random
+import resource
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,7 @@ from common.errors import Forbidden, NotFound, PermanentError, TransientError
 from knowledge.documents import FileUnreadable
 from knowledge.readers.pool import Readers
 from knowledge.sources import FileRefused
+from knowledge.sources.git.program import Git
 from knowledge.sources.git.source import GitMemory, GitSource
 from knowledge.sources.location import GitLocation
 from knowledge.web.fetching import Access, Fetcher
@@ -271,3 +273,14 @@ async def test_a_few_trees_that_list_millions_of_files_are_refused(
     async with opened(server, "") as source:
         with pytest.raises(PermanentError, match="too many files"):
             await source.list_files(await source.newest_commit())
+
+
+async def test_a_service_with_less_memory_than_git_may_have_runs_git_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")  # only a privileged process may raise a limit
+
+    monkeypatch.setattr(resource, "prlimit", refuse)
+    git = Git(tmp_path, "http://git.example/docs.git", {}, 1)
+    assert (await git.run("version")).startswith(b"git version")

@@ -139,7 +139,8 @@ class Git:
             ) from error
 
         most = 2 * self._max_bytes + _GIT_MEMORY_BYTES
-        with suppress(AttributeError, ProcessLookupError):  # only Linux can; it may have ended
+        # Only Linux can; it may have ended; and the service's own limit (ulimit -v) may be lower already.
+        with suppress(AttributeError, ProcessLookupError, PermissionError):
             resource.prlimit(process.pid, resource.RLIMIT_AS, (most, most))
         return process
 
