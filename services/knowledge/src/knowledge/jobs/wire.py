@@ -23,9 +23,9 @@ JOB_NAMES = ("sync", "immediate-sync")
 class JobData(BaseModel):
     """``{knowledgeBaseId, version, source, extensions?, chunkSize?, chunkOverlap?}``; sizes in characters.
 
-    The Node application ignores our own fields ``mode``, ``confirmRemoval`` and ``registered``. The first two
-    are written only when they are ``full`` and true. A ``registered`` job is for a base in
-    the registry, and never registers it.
+    The Node application ignores our own fields ``mode``, ``confirmRemoval`` and ``registered``. ``mode`` is
+    written only when it is ``full``, and ``confirmRemoval`` only when it is true. A ``registered`` job is for
+    a base in the registry, and never registers it.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
