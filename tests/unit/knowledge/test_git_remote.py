@@ -1,8 +1,11 @@
 """Git remotes over HTTP: real repositories, served by ``git http-backend``."""
 
+import asyncio
 import base64
 import random
 import resource
+import signal
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import httpx
@@ -12,7 +15,7 @@ from common.errors import Forbidden, NotFound, PermanentError, TransientError
 from knowledge.documents import FileUnreadable
 from knowledge.readers.pool import Readers
 from knowledge.sources import FileRefused
-from knowledge.sources.git.program import Git
+from knowledge.sources.git.program import Git, end
 from knowledge.sources.git.source import GitMemory, GitSource
 from knowledge.sources.location import GitLocation
 from knowledge.web.fetching import Access, Fetcher
@@ -284,3 +287,13 @@ async def test_a_service_with_less_memory_than_git_may_have_runs_git_all_the_sam
     monkeypatch.setattr(resource, "prlimit", refuse)
     git = Git(tmp_path, "http://git.example/docs.git", {}, 1)
     assert (await git.run("version")).startswith(b"git version")
+
+
+async def test_a_process_that_says_more_than_anybody_reads_is_ended() -> None:
+    process = await asyncio.create_subprocess_exec("yes", stdout=PIPE, stderr=PIPE, start_new_session=True)
+    assert process.stdout
+    await process.stdout.read(1)
+    await asyncio.sleep(0.2)  # until what waits to be read is as much as may wait
+    async with asyncio.timeout(60):
+        await end(process)
+    assert process.returncode == -signal.SIGKILL

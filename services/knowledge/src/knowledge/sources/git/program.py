@@ -198,7 +198,14 @@ async def end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        # asyncio tells of the end only once what was said has been read, also what nobody wants any more.
+        await asyncio.gather(process.wait(), _read_out(process.stdout), _read_out(process.stderr))
+
+
+async def _read_out(pipe: asyncio.StreamReader | None) -> None:
+    with suppress(RuntimeError):  # it is being read already
+        while pipe and await pipe.read(_PART_BYTES):
+            pass
 
 
 async def _environment(folder: Path, url: str, fetcher: Fetcher) -> dict[str, str]:
