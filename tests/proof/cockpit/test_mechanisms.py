@@ -53,8 +53,19 @@ class Scene:
         async with self.connected() as connection:
             await eventually(lambda: connection.fetchval(_COUNT_SAID, command.marker))
 
-    async def in_hand(self) -> None:
-        """Wait until the process is in the middle of its transaction, and waits for a row."""
+    async def in_hand(self, *, acknowledged: bool) -> None:
+        """Wait until the process has the command, which is acknowledged or not, and waits for a row.
+
+        The simulation may wait for the same row before the command does.
+        """
+
+        async def delivered() -> bool:
+            stream = await self.redis.xinfo_stream("cockpit.commands")
+            [group] = await self.redis.xinfo_groups("cockpit.commands")
+            has_it = group["last-delivered-id"] == stream["last-generated-id"]
+            return bool(has_it and group["pending"] == (0 if acknowledged else 1))
+
+        await eventually(delivered)
         async with self.connected() as connection:
             await eventually(lambda: connection.fetchval(COUNT_WAITING))
 
@@ -110,7 +121,7 @@ async def test_a_line_whose_process_is_killed_is_said_by_the_next_one(
         async with play.connected() as connection, connection.transaction():
             await connection.execute(_LOCK, play.seat.user)
             await play.say()
-            await play.in_hand()
+            await play.in_hand(acknowledged=without is not None)
             await play.cockpit.kill()
         await play.cockpit.start()
         await play.heard(await play.say())
