@@ -18,15 +18,13 @@ class Package:
 @dataclass(slots=True, frozen=True)
 class Tree:
     """``paths`` are globs inside the unpacked package. ``floor``: the least share of visible words, in
-    percent, that must be found in some chunk. ``garbage``: the most words in
-    chunks that the file doesn't hold. ``book``: Markdown that mdBook makes into HTML first."""
+    percent, that must be found in some chunk. ``book``: Markdown that mdBook makes into HTML first."""
 
     name: str
     kind: str
     package: Package
     paths: tuple[str, ...]
     floor: float
-    garbage: int = 0
     book: bool = False
 
 
@@ -59,7 +57,6 @@ TREES = (
         ),
         ("package/docs/**/*.md",),
         99.9,
-        garbage=7,  # surplus cells of one table, which Markdown drops
     ),
     Tree(
         "alembic",

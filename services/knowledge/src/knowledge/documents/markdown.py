@@ -6,6 +6,7 @@ from bisect import bisect_left
 
 from knowledge.documents.document import Document
 from knowledge.documents.front_matter import split_front_matter
+from knowledge.documents.tables import without_surplus_cells
 from knowledge.documents.tags import TAG, Tags
 
 _CONTAINERS = r"(?P<containers>[ \t]*(?:(?:>|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t]))[ \t]*)*)"
@@ -65,7 +66,18 @@ class MarkdownScanner:
 
     def visible(self) -> str:
         """The text."""
-        return "".join(shown for shown, _ in self.pieces())
+        out, prose = list[str](), list[str]()
+        for shown, is_code in (*self.pieces(), ("", True)):
+            if is_code:
+                out += [self.tidy("".join(prose)), shown]
+                prose.clear()
+            else:
+                prose.append(shown)
+        return "".join(out)
+
+    def tidy(self, prose: str) -> str:
+        """What a reader sees of prose between two fenced blocks."""
+        return without_surplus_cells(prose)
 
     def pieces(self) -> list[tuple[str, bool]]:
         """Each piece that is seen, and whether it is a fenced block of code."""
@@ -99,7 +111,8 @@ class MarkdownScanner:
         elif kind == "html":
             return self._tags.shown(match)
         elif kind == "entity":
-            return html.unescape(match[0]), end
+            sign = html.unescape(match[0])
+            return r"\|" if sign == "|" else sign, end  # which ends no cell
         elif kind == "escape" and match[0][1] in self.word_signs:
             return match[0][1], end
         elif kind in ("anchor", "note"):

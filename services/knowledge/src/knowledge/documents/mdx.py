@@ -67,16 +67,9 @@ class MdxScanner(MarkdownScanner):
         self._closed = set(_CLOSED.findall(text))
         self._code_ended = 0
 
-    def visible(self) -> str:
+    def tidy(self, prose: str) -> str:
         """What was removed leaves blank lines: no more than one in a row stays, except in code."""
-        out, prose = list[str](), list[str]()
-        for shown, is_code in (*self.pieces(), ("", True)):
-            if is_code:
-                out += [_BLANK_LINES.sub("\n\n", "".join(prose)), shown]
-                prose.clear()
-            else:
-                prose.append(shown)
-        return "".join(out)
+        return _BLANK_LINES.sub("\n\n", super().tidy(prose))
 
     def construct(self, match: re.Match[str]) -> tuple[str, int]:
         """As in Markdown, and what a reader sees of code."""
