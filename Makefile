@@ -129,4 +129,4 @@ bench-visible: $(UV) ## Count how much of what readers of real documentation see
 .PHONY: visible-words
 visible-words: $(UV) ## Render that documentation in Chromium again, and rewrite the committed words (Linux, x86-64; for maintainers)
 	@npm ci --prefix benchmarks/visible/truth --no-audit --no-fund --silent
-	@$(RUN) --with playwright==1.65.2 python -m benchmarks.visible.truth
+	@$(RUN) python -m benchmarks.visible.truth

@@ -18,7 +18,7 @@ from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, 
 from tests.support.node import find_node, install_packages
 
 HERE = Path(__file__).parent
-_ARGUMENTS = ("--headless=shell", "--no-sandbox", "--no-zygote", "--disable-gpu")
+ARGUMENTS = ("--headless=shell", "--no-sandbox", "--no-zygote", "--disable-gpu")
 
 
 @dataclass(slots=True)
@@ -48,19 +48,19 @@ def unpacked() -> Path:
     return folder
 
 
+def environment(folder: Path) -> dict[str, str | float | bool]:
+    """What Chromium needs to find its libraries and fonts."""
+    return {**os.environ, "LD_LIBRARY_PATH": str(folder / "lib"), "FONTCONFIG_PATH": str(folder)}
+
+
 @asynccontextmanager
 async def visiting(origin: str, headers: dict[str, str] | None = None) -> AsyncIterator[Visit]:
     """A new page of a new browser that reaches ``origin`` alone. ``headers`` go with each request, as from a
     proxy that knows who is asking."""
     folder = unpacked()
-    environment: dict[str, str | float | bool] = {
-        **os.environ,
-        "LD_LIBRARY_PATH": str(folder / "lib"),
-        "FONTCONFIG_PATH": str(folder),
-    }
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=folder / "chromium", args=list(_ARGUMENTS), env=environment
+            executable_path=folder / "chromium", args=list(ARGUMENTS), env=environment(folder)
         )
         try:
             context = await browser.new_context(extra_http_headers=headers)

@@ -1,15 +1,8 @@
-"""Chromium as npm ships it (`@sparticuz/chromium`), driven by Playwright as PyPI ships it."""
-
-import os
-import subprocess
-from pathlib import Path
+"""The Chromium of the browser tests, which renders what readers see."""
 
 from playwright.sync_api import Browser, Page, Playwright, Route
 
-from benchmarks.visible.packages import FOLDER
-
-HERE = Path(__file__).parent
-ARGUMENTS = ("--headless=shell", "--no-sandbox", "--no-zygote", "--disable-gpu")
+from tests.browser.chromium import ARGUMENTS, environment, unpacked
 
 
 class Chromium:
@@ -29,17 +22,9 @@ class Chromium:
         return context.new_page()
 
     def _launch(self) -> Browser:
-        folder = FOLDER / "chromium"
-        if not (folder / "chromium").exists():
-            subprocess.run(["node", str(HERE / "unpack.mjs"), str(folder)], check=True)
-        environment = {
-            **os.environ,
-            "LD_LIBRARY_PATH": str(folder / "lib"),
-            "FONTCONFIG_FILE": str(folder / "fonts.conf"),
-        }
-        program = folder / "chromium"
+        folder = unpacked()
         return self._playwright.chromium.launch(
-            executable_path=program, args=list(ARGUMENTS), env=environment
+            executable_path=folder / "chromium", args=list(ARGUMENTS), env=environment(folder)
         )
 
 
