@@ -19,6 +19,7 @@ def read(body: str) -> str:
         ("<p>Water is H<sub>2</sub>O", "Water is H2O"),
         ('<p>As known<sup><a href="#fn1">1</a></sup>.', "As known[1]."),
         ("<p>ef&shy;fi&#8203;cient&#xfeff; fulcrum", "efficient fulcrum"),
+        ("<p>ภาษา&#8203;ไทย", "ภาษา\u200bไทย"),  # which separates words in Thai, as in every other format
         ("<p><ruby>漢<rp>(</rp><rt>kan</rt><rp>)</rp>字<rt>ji</rt></ruby>", "漢字 (kanji)"),
         ("<ol start=3><li>three<li>four</ol>", "3. three\n4. four"),
         ("<ol start=" + "9" * 5000 + "><li>a</ol>", "1. a"),

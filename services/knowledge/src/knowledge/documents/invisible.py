@@ -24,14 +24,18 @@ _PAYLOAD = re.compile(
 )
 
 
+def without_invisible(text: str) -> str:
+    """The text without characters that show nothing."""
+    return _BREAK_INSIDE_WORD.sub("", text.translate(_WITHOUT_GLYPH))
+
+
 def storable(text: str) -> str:
     """The text without what no reader sees in it, and with ``\\n`` at the end of lines.
 
     Pictures and fonts that are written in place (``data:image/png;base64,…``) lose their bytes. Half of a
     surrogate pair, which Postgres doesn't store, becomes ``?``.
     """
-    text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_WITHOUT_GLYPH)
-    text = _BREAK_INSIDE_WORD.sub("", text)
+    text = without_invisible(text.replace("\r\n", "\n").replace("\r", "\n"))
     if "data:" in text:
         text = _PAYLOAD.sub(r"\1", text)
     return text.encode("utf-8", "replace").decode()

@@ -5,6 +5,8 @@ import unicodedata
 from collections import Counter
 from functools import lru_cache
 
+from knowledge.documents.invisible import without_invisible
+
 HYPHENATED = "-\n"
 """A hyphen at the end of a line."""
 
@@ -16,7 +18,6 @@ _BROKEN = re.compile(
 words begin: from each letter of a long one, that would take the square of its length."""
 
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
-_UNSEEN = {ord(sign): None for sign in "\u00ad\u200b\u2060\ufeff"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _MEANT = ("<super>", "<sub>", "<fraction>")
 """Compatibility characters that would become other words: 2³¹ isn't 231."""
@@ -35,7 +36,7 @@ def as_words(text: str) -> str:
     broken at the end of a line. Control characters, which stand for glyphs without a name, become spaces."""
     text = _ACCENTED.sub(_accented, _join(text.replace("\r\n", "\n")))
     plain = "".join(sign if sign < "\u00a0" else _compatible(sign) for sign in text)
-    return _CONTROL.sub(" ", unicodedata.normalize("NFC", plain.translate(_UNSEEN)))
+    return without_invisible(_CONTROL.sub(" ", unicodedata.normalize("NFC", plain)))
 
 
 def _accented(match: re.Match[str]) -> str:

@@ -44,8 +44,6 @@ _NEVER_OPEN = frozenset(
         *("path", "rect", "circle", "line", "polygon", "use"),
     )
 )
-_INVISIBLE = {ord(character): None for character in "\u00ad\u200b\u2060\ufeff"}
-"""Soft hyphens and places where a line may end: they stand inside words."""
 
 
 @dataclass(slots=True)
@@ -116,7 +114,7 @@ def _check(source: str) -> None:
 def _title(parser: LexborHTMLParser) -> str:
     for title in parser.css("title"):
         if title.parent is None or title.parent.tag in ("head", "body"):
-            return " ".join(title.text().translate(_INVISIBLE).split())
+            return " ".join(title.text().split())
     return ""
 
 
@@ -124,7 +122,7 @@ def _description(parser: LexborHTMLParser) -> str:
     for selector in ('meta[name="description" i]', 'meta[property="og:description"]'):
         meta = parser.css_first(selector)
         if meta and (content := meta.attributes.get("content")):
-            return " ".join(content.translate(_INVISIBLE).split())
+            return " ".join(content.split())
     return ""
 
 
@@ -150,7 +148,7 @@ def _copy(root: LexborNode, into: Element) -> None:
 def _copied(node: LexborNode, parents: list[Element]) -> Element | None:
     """Add ``node`` to the last of ``parents``, if it can be seen; the element if its children are next."""
     if node.is_text_node:
-        parents[-1].children.append((node.text_content or "").translate(_INVISIBLE))
+        parents[-1].children.append(node.text_content or "")
     elif node.is_element_node:
         element = Element(node.tag or "", node.attributes)
         if formula := _formula(node, element):
