@@ -1,16 +1,16 @@
 """``takaro kb``: knowledge bases, over the HTTP API that their users have."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from takaro_operator.completion import complete_base
 from takaro_operator.errors import Failure, Refusal
+from takaro_operator.kb_output import show_base, show_bases, show_hits, show_syncs
 from takaro_operator.kb_watch import follow
 from takaro_operator.knowledge_http import KnowledgeClient
-from takaro_operator.output import Json, make_table, print_json, printable, say, screen
+from takaro_operator.output import Json, print_json, printable, say, screen
 from takaro_operator.running import run
 from takaro_operator.settings import OperatorSettings
 
@@ -29,9 +29,6 @@ BaseId = Annotated[
 ]
 Patterns = list[str] | None
 
-BASE_HEADINGS = ("id", "name", "state", "files", "commit", "synced", "schedule", "source", "what went wrong")
-SYNC_HEADINGS = ("requested", "by", "state", "type", "commit", "+ ~ - files", "chunks", "what went wrong")
-
 
 @app.command("list")
 def list_bases(user: User = None, as_json: Json = False) -> None:
@@ -46,24 +43,7 @@ def list_bases(user: User = None, as_json: Json = False) -> None:
         if not bases:
             say("no knowledge bases: `takaro kb add` adds one")
             return
-        table = make_table("Knowledge bases", *BASE_HEADINGS)
-        for base in bases:
-            _row(
-                table,
-                base["id"],
-                base["name"],
-                base.get("state"),
-                base["documentCount"],
-                (base["lastCommitSha"] or "")[:12],
-                base["lastSyncedAt"] or "never",
-                base["refreshSchedule"],
-                base["source"],
-                base.get("lastError"),
-            )
-        screen().print(table)
-        for base in bases:
-            for notice in base.get("notices", []):
-                say(f"{base['id']}: {notice}")
+        show_bases(bases)
 
     run(work)
 
@@ -123,7 +103,7 @@ def add(
             body = {key: value for key, value in wanted.items() if value is not None}
             base = await client.call("POST", json=body)
             if not watch:
-                _say_base(base, as_json)
+                show_base(base, as_json)
                 return
             [first] = await client.call("GET", base_id, "syncs", limit=1)
             await follow(client, base_id, first["jobId"], as_json)
@@ -174,7 +154,7 @@ def schedule(
         if (cron is None) != off:
             raise Refusal("give either a schedule (takaro kb schedule ID '0 * * * *') or --off")
         async with KnowledgeClient(user) as client:
-            _say_base(await client.call("PUT", base_id, json={"refreshSchedule": cron}), as_json)
+            show_base(await client.call("PUT", base_id, json={"refreshSchedule": cron}), as_json)
 
     run(work)
 
@@ -195,23 +175,7 @@ def history(
         if as_json:
             print_json({"syncs": syncs})
             return
-        table = make_table(f"Syncs of {printable(base_id)}", *SYNC_HEADINGS)
-        for entry in syncs:
-            done = entry["commit"] is not None
-            _row(
-                table,
-                entry["createdAt"],
-                entry["trigger"],
-                entry["state"],
-                entry["type"],
-                (entry["commit"] or "")[:12],
-                f"{entry['added']} {entry['modified']} {entry['removed']}" if done else "",
-                f"+{entry['chunksCreated']} -{entry['chunksRemoved']}" if done else "",
-                entry["error"],
-            )
-        screen().print(table)
-        if files:
-            screen().print(_files_table(syncs))
+        show_syncs(base_id, syncs, files=files)
 
     run(work)
 
@@ -239,11 +203,7 @@ def search(
             raise Failure("nothing found: is the base synced? `takaro kb history` shows its syncs")
         if as_json:
             return
-        for hit in hits:
-            where = printable(str(hit["metadata"].get("sourceFile", "")))
-            screen().print(Text.assemble((f"{hit['score']:.3f} ", "green"), (where, "bold")))
-            lines = [printable(line) for line in hit["content"].splitlines()]
-            screen().print(Text("\n".join([*lines, ""])))
+        show_hits(hits)
 
     run(work)
 
@@ -274,28 +234,3 @@ def remove(
             screen().print(Text(f"{printable(what)} removed"))
 
     run(work)
-
-
-def _say_base(base: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print_json(base)
-        return
-    for key, value in base.items():
-        shown = ", ".join(value) if isinstance(value, list) else value
-        if shown not in (None, ""):
-            screen().print(Text(f"{key:<17}{printable(str(shown))}"))
-
-
-def _row(table: Table, *cells: object) -> None:
-    table.add_row(*(Text(printable("" if cell is None else str(cell))) for cell in cells))
-
-
-def _files_table(syncs: list[dict[str, Any]]) -> Table:
-    table = make_table("Files that changed, or have no content", "sync", "file", "outcome", "reason")
-    for entry in syncs:
-        for file in entry["files"]:
-            outcome = " ".join(filter(None, [file["change"], file["outcome"]]))
-            _row(table, entry["createdAt"], file["path"], outcome, file["reason"])
-        if entry["filesOmitted"]:
-            _row(table, entry["createdAt"], f"… and {entry['filesOmitted']} more", "", "")
-    return table

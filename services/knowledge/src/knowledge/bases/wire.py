@@ -8,6 +8,8 @@ from pydantic import AfterValidator, Field, StringConstraints
 from contracts.storable import Text
 from knowledge.bases.cron import check_schedule
 
+_GLOB_CHARACTERS = 10_000
+
 
 def _dotted(extension: str) -> str:
     return f".{extension.lstrip('.')}"
@@ -19,7 +21,6 @@ def _bounded(globs: list[str]) -> list[str]:
     return globs
 
 
-_GLOB_CHARACTERS = 10_000
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
 SourceText = Annotated[Text, StringConstraints(min_length=1, max_length=2000)]
 Version = Annotated[Text, StringConstraints(min_length=1, max_length=50)]
