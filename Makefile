@@ -22,7 +22,7 @@ test: $(UV) ## Run the tests, four files at a time (ARGS='-k name' for some, JOB
 	@$(RUN) pytest -n $(or $(JOBS),4) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-large
-test-large: $(UV) ## Run the tests with large volumes, long histories and long runs
+test-large: $(UV) ## Run the tests with large volumes, long runs, and whole stacks
 	@$(RUN) pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder -m large $(ARGS)
 
 .PHONY: test-browser
