@@ -94,8 +94,10 @@ async def test_takaro_token_makes_one_with_the_secret_of_the_env_file(
 ) -> None:
     settings = {"JWT_SECRET": SECRET, **CLAIMED}
     (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-    made = await takaro.in_folder(tmp_path)("token", "ann")
+    made = await takaro.in_folder(tmp_path)("token", "ann", "--scope", "operator", "--scope", "agent")
     assert (await status(by_secret, made.out.strip()))[0] == 200
+    claimed = jwt.decode(made.out.strip(), options={"verify_signature": False})
+    assert claimed["scope"] == "operator agent"
     told = await takaro("token", "ann", expect=2)
     assert "set JWT_SECRET" in told.err
 

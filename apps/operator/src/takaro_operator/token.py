@@ -25,6 +25,9 @@ class TokenSettings(BaseSettings):
 def token(
     user: Annotated[str, typer.Argument(help="The user id, which becomes the token's `sub`.")],
     hours: Annotated[float, typer.Option(help="How long the token is valid.")] = 8,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="A scope of the token, such as operator. May be repeated.")
+    ] = None,
 ) -> None:
     """Make a token for USER, signed with JWT_SECRET. JWT_AUDIENCE and JWT_ISSUER go in if they are set."""
     settings = TokenSettings()
@@ -38,6 +41,8 @@ def token(
         raise typer.Exit(2)
     now = int(time.time())
     claims: dict[str, object] = {"sub": user, "iat": now, "exp": now + int(hours * 3600)}
+    if scope:
+        claims["scope"] = " ".join(scope)
     if settings.jwt_audience:
         claims["aud"] = settings.jwt_audience
     if settings.jwt_issuer:

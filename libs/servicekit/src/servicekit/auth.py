@@ -1,4 +1,5 @@
-"""Who is calling: a bearer token's ``sub``, or in development the header ``X-User-Id``."""
+"""Who is calling, and with which scopes: a bearer token's claims, or in development the headers ``X-User-Id``
+and ``X-Scope``."""
 
 import time
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ import jwt
 import structlog
 from fastapi import Depends, Request
 
-from common.errors import Invalid, NotAuthenticated
+from common.errors import Forbidden, Invalid, NotAuthenticated
 from contracts.storable import check_text
 from servicekit.issuer_keys import IssuerKeys
+from servicekit.scopes import OPERATOR, parse_scopes, scopes_of
 from servicekit.settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -35,6 +37,7 @@ class Caller:
 
     user_id: str
     expires_at: float | None = None
+    scopes: frozenset[str] = frozenset()
 
     def seconds_left(self) -> float | None:
         """Seconds until the caller's credentials expire; ``None`` if they don't."""
@@ -54,7 +57,9 @@ class Authenticator:
     async def caller(self, request: Request) -> Caller:
         """The caller. Raises :class:`NotAuthenticated` without valid credentials."""
         if self._mode == "dev":
-            caller = Caller(request.headers.get("x-user-id", "").strip())
+            headers = request.headers
+            scopes = parse_scopes(headers.get("x-scope", ""))
+            caller = Caller(headers.get("x-user-id", "").strip(), scopes=scopes)
         else:
             caller = await self._bearer(request.headers.get("authorization", ""))
         check_user_id(caller.user_id)
@@ -84,7 +89,8 @@ class Authenticator:
         except jwt.PyJWTError as error:
             log.info("token refused", error=str(error))
             raise NotAuthenticated("Not authenticated") from error
-        return Caller(str(claims["sub"]), float(min(int(claims["exp"]), _LATEST)) + LEEWAY_SECONDS)
+        expires_at = float(min(int(claims["exp"]), _LATEST)) + LEEWAY_SECONDS
+        return Caller(str(claims["sub"]), expires_at, scopes_of(claims))
 
 
 def check_user_id(user_id: str) -> None:
@@ -111,3 +117,19 @@ async def require_caller(request: Request) -> Caller:
 
 CallerParam = Annotated[Caller, Depends(require_caller)]
 """The dependency of routes for authenticated callers only."""
+
+
+def check_operator(caller: Caller) -> None:
+    """Raise :class:`Forbidden` for a caller without the scope ``operator``."""
+    if OPERATOR not in caller.scopes:
+        raise Forbidden(f"This needs a token with the scope `{OPERATOR}`", code="operator_only")
+
+
+async def require_operator(caller: CallerParam) -> Caller:
+    """FastAPI dependency: a caller with the scope ``operator``, or a 403."""
+    check_operator(caller)
+    return caller
+
+
+OperatorParam = Annotated[Caller, Depends(require_operator)]
+"""The dependency of routes for operators only."""

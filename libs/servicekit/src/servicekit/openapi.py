@@ -28,13 +28,14 @@ _BEARER = {
     "type": "http",
     "scheme": "bearer",
     "bearerFormat": "JWT",
-    "description": "The caller is the token's `sub`. `takaro token USER` makes one.",
+    "description": "The caller is the token's `sub`; scopes are in `scope` or `scp`. "
+    "`takaro token USER` makes one.",
 }
 _HEADER = {
     "type": "apiKey",
     "in": "header",
     "name": "X-User-Id",
-    "description": "On the local stack (`AUTH_MODE=dev`) the caller's id is enough.",
+    "description": "On the local stack (`AUTH_MODE=dev`) the caller's id is enough; `X-Scope` gives scopes.",
 }
 
 
