@@ -41,6 +41,7 @@ from tests.support.without.ids import (
     numbering_by_redis,
     remaking_at_the_beginning,
 )
+from tests.support.without.keys import idempotency_keys, joining
 from tests.support.without.order import (
     drain,
     group_at_the_beginning,
@@ -75,9 +76,11 @@ __all__ = [
     "fence",
     "group_at_the_beginning",
     "healing_of_groups",
+    "idempotency_keys",
     "idleness_by_the_group",
     "inbox",
     "isolation",
+    "joining",
     "keeping_until_published",
     "leaving_out_what_was_trimmed",
     "memory_of_letters",

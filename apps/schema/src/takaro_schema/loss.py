@@ -12,7 +12,7 @@ from takaro_schema.scripts import Revision
 
 OF_SERVICES = frozenset(
     {
-        *("leases", "outbox", "inbox", "retired_subjects"),
+        *("leases", "outbox", "inbox", "retired_subjects", "idempotency_keys"),
         *("outbox.tracestate", "outbox.baggage", "inbox.code", "inbox.reason"),
         *("conversations.event_sequence", "conversations.state_version", "conversations.last_message_at"),
         *("conversations.message_sequence", "messages.sequence", "custom_agents.event_sequence"),

@@ -11,7 +11,7 @@ from types import TracebackType
 import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from backbone import inbox
+from backbone import idempotency, inbox
 from backbone.bus import Consumer, check_reading, open_bus
 from backbone.handlers import Router
 from backbone.leases import LeaseKeeper
@@ -115,3 +115,8 @@ class Backbone:
                 async with self._pool.acquire() as connection:
                     await count_waiting(connection, self._facts_stream)
                     await inbox.prune(connection, older_than_seconds=self._settings.inbox_retention_seconds)
+                    await idempotency.prune(
+                        connection,
+                        self._settings.service,
+                        older_than_seconds=self._settings.idempotency_retention_seconds,
+                    )

@@ -30,6 +30,11 @@ class BackboneSettings(StoreSettings):
         gt=0,
         description="how long handled events are remembered; must be longer than any replay",
     )
+    idempotency_retention_seconds: float = Field(
+        86_400,
+        gt=0,
+        description="how long the answer to a request with an Idempotency-Key is kept",
+    )
     max_handler_failures: int = Field(
         5, ge=1, description="failures after which an entry becomes a dead letter"
     )

@@ -3,10 +3,12 @@
 import asyncio
 import re
 import time
+from typing import Any
 
 import asyncpg
 from asyncpg.pool import Pool, PoolAcquireContext
 
+from common.ambient import joined
 from common.errors import SchemaAway
 from common.readiness import CHECK_SECONDS, current_revision, is_at_least
 
@@ -32,7 +34,8 @@ class SchemaPool(Pool):
     _seen_away = float("-inf")
 
     def acquire(self, *, timeout: float | None = None) -> PoolAcquireContext:
-        return _Acquired(self, timeout)
+        connection = joined(self)
+        return _Acquired(self, timeout) if connection is None else _Joined(self, connection)
 
     async def explain(self, error: BaseException) -> SchemaAway | None:
         """Why the schema made a statement fail with ``error``; ``None`` if it didn't."""
@@ -74,6 +77,25 @@ class _Acquired(PoolAcquireContext):
         assert isinstance(pool, SchemaPool)
         if isinstance(error, Exception) and (away := await pool.explain(error)):
             raise away from error
+
+
+class _Joined(PoolAcquireContext):
+    """The connection of the transaction that this task works in. Whoever opened that gives it back."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, pool: Pool, connection: Any) -> None:
+        super().__init__(pool, None)
+        self._connection = connection
+
+    async def __aenter__(self) -> Any:
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    def __await__(self) -> Any:
+        raise RuntimeError("a connection of an ambient transaction can't be kept: use `async with`")
 
 
 def _met_a_drop(error: BaseException) -> bool:

@@ -14,6 +14,7 @@ from fastapi.routing import iter_route_contexts
 from pydantic import TypeAdapter
 
 from servicekit.forms import Data, FailureJson
+from servicekit.idempotency import HEADER, KEY_PATTERN, MAX_KEY
 from servicekit.routing import needs_caller
 
 _GENERAL = {
@@ -36,6 +37,23 @@ _HEADER = {
     "in": "header",
     "name": "X-User-Id",
     "description": "On the local stack (`AUTH_MODE=dev`) the caller's id is enough; `X-Scope` gives scopes.",
+}
+
+
+_OF_KEYS = {
+    400: _GENERAL[400],
+    408: _GENERAL[408],
+    409: f"A request with this `{HEADER}` still runs.",
+    413: f"The body is too large, or the answer is too large to be kept for the `{HEADER}`.",
+    422: f"The `{HEADER}` was used for another path, query or body.",
+}
+_KEY = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Makes the request safe to retry: sent again with the same key within a day, it has no "
+    "further effect and gets the same answer. Keys are the caller's own.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": KEY_PATTERN},
 }
 
 
@@ -90,7 +108,10 @@ def _document(app: FastAPI, auth_mode: str) -> dict[str, Any]:
         operations = found["paths"].get(context.path_format, {})
         for method in context.methods or ():
             if operation := operations.get(method.lower()):
-                _complete(operation, private=needs_caller(context.dependant), scheme=scheme)
+                private = needs_caller(context.dependant)
+                _complete(operation, private=private, scheme=scheme)
+                if private and method == "POST":
+                    _take_key(operation)
     components["securitySchemes"] = {scheme: security}
     renamed: dict[str, Any] = _as_clients_name_them(found, schemas)
     return renamed
@@ -99,7 +120,7 @@ def _document(app: FastAPI, auth_mode: str) -> dict[str, Any]:
 def _complete(operation: dict[str, Any], *, private: bool, scheme: str) -> None:
     declared = operation["responses"]
     # FastAPI declares a 422 for each route with parameters or a body; ours is a 400.
-    general = {400} if declared.pop("422", None) else set()
+    general = {400} if _is_fastapis(declared.get("422")) and declared.pop("422") else set()
     if private:
         operation["security"] = [{scheme: []}]
         general |= {400, 401, 503}
@@ -107,6 +128,21 @@ def _complete(operation: dict[str, Any], *, private: bool, scheme: str) -> None:
         general |= {400, 408, 413, 503}
     for code, answer in _failures({code: _GENERAL[code] for code in general}).items():
         declared.setdefault(str(code), answer)
+    operation["responses"] = dict(sorted(declared.items()))
+
+
+def _is_fastapis(answer: Any) -> bool:
+    return "HTTPValidationError" in str(answer)
+
+
+def _take_key(operation: dict[str, Any]) -> None:
+    operation["parameters"] = [*operation.get("parameters", []), _KEY]
+    declared = operation["responses"]
+    for code, answer in _failures(_OF_KEYS).items():
+        if own := declared.get(str(code)):
+            said = {own["description"]: None, answer["description"]: None}
+            answer["description"] = " ".join(said)
+        declared[str(code)] = answer
     operation["responses"] = dict(sorted(declared.items()))
 
 

@@ -26,9 +26,10 @@ class RequestBody:
     statement.
     """
 
-    def __init__(self, request: Request, max_seconds: float) -> None:
+    def __init__(self, request: Request, max_seconds: float, body: bytes | None = None) -> None:
+        """``body`` is one that was read before."""
         self._request, self._max_seconds = request, max_seconds
-        self._body: bytes | None = None
+        self._body = body
         self._replayed = False
 
     async def read(self) -> bytes:

@@ -1,6 +1,6 @@
 """Routes that know their caller before they read a body."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from enum import Enum
 from typing import Any
 
@@ -9,6 +9,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from servicekit.auth import require_caller
+from servicekit.idempotency import AnsweredOnce, key_of
 from servicekit.request_bodies import RequestBody
 
 _WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
@@ -31,11 +32,27 @@ class GuardedRoute(APIRoute):
             if request.method in _WITHOUT_BODY:
                 return await handle(request)
             body = RequestBody(request, request.app.state.body_timeout_seconds)
+            if private and request.method == "POST" and (key := key_of(request.scope)) is not None:
+                return await answer_once(request, key, await body.read(), handle)
             if declares_body:
                 await body.read()  # FastAPI would answer any error in reading with a 400
             return await handle(Request(request.scope, body.receive))
 
         return guard
+
+
+async def answer_once(
+    request: Request, key: str, body: bytes, handle: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    """The answer of ``handle`` to a POST with this ``Idempotency-Key``, whose caller and body are known."""
+
+    async def run() -> Response:
+        read = RequestBody(request, 0, body)
+        return await handle(Request(request.scope, read.receive))
+
+    state = request.app.state
+    answered: AnsweredOnce = state.answered_once
+    return await answered.answer(state.resources.pool, request, key, body, run)
 
 
 def create_api_router(prefix: str, tags: Sequence[str | Enum]) -> APIRouter:

@@ -31,6 +31,7 @@ from contracts.asyncapi import asyncapi_document
 from servicekit.auth import Authenticator
 from servicekit.error_answers import install_error_handlers
 from servicekit.health import health_router
+from servicekit.idempotency import AnsweredOnce
 from servicekit.middlewares.answer_head import AnswerHead
 from servicekit.middlewares.ignore_trailing_slash import IgnoreTrailingSlash
 from servicekit.middlewares.measure_requests import MeasureRequests
@@ -139,6 +140,7 @@ def create_app(spec: ServiceSpec[R]) -> FastAPI:
     app.state.open_streams = OpenStreams(
         spec.settings.event_streams_max, spec.settings.event_streams_per_user
     )
+    app.state.answered_once = AnsweredOnce(spec.settings)
     app.state.body_timeout_seconds = spec.settings.http_body_timeout_seconds
     app.include_router(health_router(checks))
     for router in spec.routers:

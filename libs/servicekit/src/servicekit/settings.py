@@ -34,6 +34,13 @@ class ServiceSettings(BackboneSettings):
         20, gt=0, description="maximum open event streams of one user in one process"
     )
 
+    idempotency_wait_seconds: float = Field(
+        10, gt=0, description="how long a second request with an Idempotency-Key waits for the first one"
+    )
+    idempotency_answer_max_bytes: int = Field(
+        8_000_000, ge=1_000, description="largest answer to a request with an Idempotency-Key"
+    )
+
     auth_mode: Literal["jwt", "dev"] = Field(
         "jwt", description="jwt, or dev: trust X-User-Id, on loopback only"
     )

@@ -14,7 +14,7 @@ from chat.settings import ChatSettings
 from contracts import chat as contracts
 from servicekit.service import ServiceSpec, create_app
 
-REQUIRED_REVISION = "025"
+REQUIRED_REVISION = "027"
 
 
 def build(settings: ChatSettings) -> FastAPI:

@@ -15,7 +15,7 @@ from cockpit.settings import CockpitSettings
 from contracts import chat, cockpit
 from servicekit.service import Resources, ServiceSpec, create_app
 
-REQUIRED_REVISION = "021"
+REQUIRED_REVISION = "027"
 
 
 def build(settings: CockpitSettings) -> FastAPI:

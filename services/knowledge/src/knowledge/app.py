@@ -40,7 +40,7 @@ from servicekit.service import Resources, ServiceSpec, create_app
 
 log = structlog.get_logger()
 
-REQUIRED_REVISION = "026"
+REQUIRED_REVISION = "027"
 FORGET_INTERVAL_SECONDS = 3600.0
 CLEAN_INTERVAL_SECONDS = 3600.0
 
