@@ -108,6 +108,7 @@ async def system(
         "LEASE_TTL_SECONDS": "1.5",
         "KNOWLEDGE_BASES_FILE": str(write_handbook(folder)),
         "SYNC_AT_START": "false",
+        "GITHUB_WEBHOOK_SECRET": "the-secret-of-our-hook",
     }
     async with AsyncExitStack() as stack:
         services = [

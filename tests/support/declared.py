@@ -31,7 +31,7 @@ class Declared:
         assert kind in declared["content"], f"{where}: {kind} is not declared"
         if kind == "application/json" and "content-length" in response.headers:
             schema = declared["content"][kind]["schema"]
-            jsonschema.Draft202012Validator(_absolute(schema), registry=self._registry).validate(
+            jsonschema.Draft202012Validator(absolute(schema), registry=self._registry).validate(
                 codec.loads(await response.aread())
             )
 
@@ -52,10 +52,10 @@ class Declared:
         return None
 
 
-def _absolute(value: Any) -> Any:
-    """References to the whole document, which isn't itself the schema."""
+def absolute(value: Any) -> Any:
+    """``value`` with references to the whole document, which isn't itself the schema, at ``doc:``."""
     if isinstance(value, list):
-        return [_absolute(item) for item in value]
+        return [absolute(item) for item in value]
     if isinstance(value, dict):
-        return {key: f"doc:{item}" if key == "$ref" else _absolute(item) for key, item in value.items()}
+        return {key: f"doc:{item}" if key == "$ref" else absolute(item) for key, item in value.items()}
     return value

@@ -20,6 +20,18 @@ class Body(BaseModel):
     )
 
 
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for field in schema.get("properties", {}).values():
+        field.pop("default", None)
+
+
+class Change(Body):
+    """Base of bodies whose absent fields change nothing. OpenAPI names no defaults of theirs: a generated
+    client would send them."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+
 class JSONAnswer(Response):
     """A response encoded with the shared JSON encoder."""
 

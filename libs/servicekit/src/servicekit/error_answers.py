@@ -1,14 +1,18 @@
 """Errors as HTTP answers, each with its status and a message without SQL or a stack trace."""
 
+from http import HTTPStatus
 from itertools import islice
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from opentelemetry import trace
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
-from common.errors import BUSY, OUTAGES, Invalid, TakaroError, is_transient
+from common.errors import BUSY, OUTAGES, Invalid, TakaroError, TransientError, is_transient
 from servicekit.answers import failure
 from servicekit.event_sources import refuse
 
@@ -16,6 +20,9 @@ log = structlog.get_logger()
 
 MAX_PROBLEMS = 20
 """Maximum reported faults of a body: a sender can make any number of them."""
+
+CODE, TRACE_ID = "X-Error-Code", "X-Trace-Id"
+"""Headers of a refusal: what it is in one word, for programs; and the trace that operators can look up."""
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -32,10 +39,10 @@ def install_error_handlers(app: FastAPI) -> None:
 async def _takaro_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, TakaroError)
     if isinstance(error, Invalid) and error.details:
-        return failure("Validation failed", 400, details=error.details)
+        return _labelled(failure("Validation failed", 400, details=error.details), error.code)
     if error.status >= 500:
         log.warning("request failed", error=error.reason, code=error.code)
-    return refuse(request.scope, error.reason, error.status)
+    return _labelled(refuse(request.scope, error.reason, error.status), error.code)
 
 
 async def _validation_error(_: Request, error: Exception) -> Response:
@@ -47,20 +54,40 @@ async def _validation_error(_: Request, error: Exception) -> Response:
             where = []  # its place is a byte offset, not a field
         message = str(problem["msg"]).removeprefix("Value error, ")
         details.setdefault(".".join(where) or "body", []).append(message)
-    return failure("Validation failed", 400, details=details)
+    return _labelled(failure("Validation failed", 400, details=details), Invalid.default_code)
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteHTTPException)
     answer = failure(str(error.detail), error.status_code)
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
-    return answer
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return _labelled(answer, HTTPStatus(error.status_code).name.lower())
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     if is_transient(error):
         log.warning("dependency unavailable", error=repr(error))
-        return refuse(request.scope, "The service is temporarily unavailable, try again", 503)
+        answer = refuse(request.scope, "The service is temporarily unavailable, try again", 503)
+        return _labelled(answer, TransientError.default_code)
     log.error("request failed", exc_info=error)
-    return failure("Internal server error", 500)
+    return _labelled(failure("Internal server error", 500), TakaroError.default_code)
+
+
+def _labelled(answer: Response, code: str) -> Response:
+    answer.headers[CODE] = code
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        answer.headers[TRACE_ID] = trace.format_trace_id(context.trace_id)
+    return answer
+
+
+def _methods(request: Request) -> set[str]:
+    """The methods of all routes with the request's path. Starlette names those of the first one only."""
+    found: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.path and route.methods and compile_path(route.path)[0].match(request.scope["path"]):
+            found |= route.methods
+    return found | ({"HEAD"} if "GET" in found else set())

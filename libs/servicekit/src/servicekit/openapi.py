@@ -13,8 +13,10 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 from pydantic import TypeAdapter
 
+from servicekit.error_answers import CODE, TRACE_ID
 from servicekit.forms import Data, FailureJson
 from servicekit.idempotency import HEADER, KEY_PATTERN, MAX_KEY
+from servicekit.openapi_examples import example_of
 from servicekit.routing import needs_caller
 
 _GENERAL = {
@@ -24,7 +26,27 @@ _GENERAL = {
     413: "The body is too large.",
     503: "Something that the service needs is away: try again after `Retry-After` seconds.",
 }
-_FAILURE = {"application/json": {"schema": {"$ref": "#/components/schemas/FailureJson"}}}
+_EXAMPLES: Mapping[int, Mapping[str, Any]] = {
+    400: {"error": "Validation failed", "details": {"limit": ["Input should be a valid integer"]}},
+    401: {"error": "Not authenticated"},
+    403: {"error": "Forbidden"},
+}
+"""Refusals that look alike everywhere; others have their description."""
+_FAILURE_HEADERS: Mapping[str, Any] = {
+    CODE: {
+        "description": "What it is in one word, for programs.",
+        "schema": {"type": "string", "examples": ["not_found"]},
+    },
+    TRACE_ID: {
+        "description": "The request's trace, for whoever looks into it.",
+        "schema": {"type": "string", "examples": ["4bf92f3577b34da6a3ce929d0e0e4736"]},
+    },
+}
+_RETRY_AFTER: Mapping[str, Any] = {
+    "Retry-After": {"description": "Seconds.", "schema": {"type": "string", "examples": ["1"]}}
+}
+_CHALLENGE: Mapping[str, Any] = {"WWW-Authenticate": {"schema": {"type": "string", "examples": ["Bearer"]}}}
+_MORE_HEADERS: Mapping[int, Mapping[str, Any]] = {401: _CHALLENGE, 429: _RETRY_AFTER, 503: _RETRY_AFTER}
 _BEARER = {
     "type": "http",
     "scheme": "bearer",
@@ -56,19 +78,28 @@ _KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": KEY_PATTERN},
 }
 
+SCHEMES = "x-security-schemes"
+"""In a route's ``openapi_extra``: security schemes of its own, by name, which its ``security`` then names."""
 
 _NONE: Mapping[int, str] = {}
+_PLAIN: Mapping[str, Any] = {}
 
 
-def answering(form: Any, *, status: int = 200, errors: Mapping[int, str] = _NONE) -> dict[str, Any]:
+def answering(
+    form: Any, *, status: int = 200, errors: Mapping[int, str] = _NONE, headers: Mapping[str, Any] = _PLAIN
+) -> dict[str, Any]:
     """Arguments of a route that answers ``{"data": …}`` in this form. ``errors`` are those of its own, by
-    status; the general ones are added to each route."""
-    return answering_bare(Data[form], status=status, errors=errors)
+    status; the general ones are added to each route. ``headers`` are those of the answer, as OpenAPI has
+    them."""
+    return answering_bare(Data[form], status=status, errors=errors, headers=headers)
 
 
-def answering_bare(form: Any, *, status: int = 200, errors: Mapping[int, str] = _NONE) -> dict[str, Any]:
+def answering_bare(
+    form: Any, *, status: int = 200, errors: Mapping[int, str] = _NONE, headers: Mapping[str, Any] = _PLAIN
+) -> dict[str, Any]:
     """As :func:`answering`, without ``data`` around it."""
-    declared: dict[int, Any] = {status: {"model": form, "description": HTTPStatus(status).phrase}}
+    answer = {"model": form, "description": HTTPStatus(status).phrase}
+    declared: dict[int, Any] = {status: answer | ({"headers": dict(headers)} if headers else {})}
     return {"status_code": status, "responses": declared | _failures(errors)}
 
 
@@ -82,7 +113,17 @@ def answering_text(
 
 
 def _failures(errors: Mapping[int, str]) -> dict[int, Any]:
-    return {code: {"description": text, "content": _FAILURE} for code, text in errors.items()}
+    return {code: _failure(code, text) for code, text in errors.items()}
+
+
+def _failure(code: int, text: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/FailureJson"}
+    example = _EXAMPLES.get(code, {"error": text})
+    return {
+        "description": text,
+        "headers": {**_FAILURE_HEADERS, **_MORE_HEADERS.get(code, {})},
+        "content": {"application/json": {"schema": schema, "example": example}},
+    }
 
 
 def describe(app: FastAPI, auth_mode: str) -> None:
@@ -104,16 +145,23 @@ def _document(app: FastAPI, auth_mode: str) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own form of a 422, never sent
         schemas.pop(unused, None)
     schemas["FailureJson"] = TypeAdapter(FailureJson).json_schema()
+    schemes = components["securitySchemes"] = {scheme: security}
+    names: set[str] = set()
     for context in iter_route_contexts(app.routes):
         operations = found["paths"].get(context.path_format, {})
         for method in context.methods or ():
             if operation := operations.get(method.lower()):
+                name = str(context.name)
+                if name not in names:  # else FastAPI's, which is made of the path
+                    operation["operationId"] = name
+                names.add(name)
                 private = needs_caller(context.dependant)
                 _complete(operation, private=private, scheme=scheme)
                 if private and method == "POST":
                     _take_key(operation)
-    components["securitySchemes"] = {scheme: security}
+                schemes |= operation.pop(SCHEMES, {})
     renamed: dict[str, Any] = _as_clients_name_them(found, schemas)
+    _add_examples(renamed)
     return renamed
 
 
@@ -144,6 +192,16 @@ def _take_key(operation: dict[str, Any]) -> None:
             answer["description"] = " ".join(said)
         declared[str(code)] = answer
     operation["responses"] = dict(sorted(declared.items()))
+
+
+def _add_examples(document: Mapping[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for described in (operation.get("requestBody", {}), *operation["responses"].values()):
+                for content in described.get("content", {}).values():
+                    if "example" not in content and "examples" not in content:
+                        content["example"] = example_of(content["schema"], schemas)
 
 
 def _as_clients_name_them(value: Any, schemas: dict[str, Any]) -> Any:

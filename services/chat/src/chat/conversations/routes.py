@@ -31,6 +31,7 @@ from servicekit.streamed_lists import streamed_data
 DEFAULT_LIMIT = 5
 MAX_LIMIT = 20
 CHANGED = {409: "The state has another version."}
+ETAG = {"ETag": {"description": "The version.", "schema": {"type": "string", "examples": ['"3"']}}}
 
 
 def create_router(catalogue: Catalogue, state_max_bytes: int) -> APIRouter:
@@ -92,14 +93,14 @@ def create_router(catalogue: Catalogue, state_max_bytes: int) -> APIRouter:
         await use_cases.delete_conversation(resources.pool, caller.user_id, conversation_id)
         return JSONAnswer({"success": True})
 
-    @router.get("/{conversationId}/state", **answering(StateJson, errors=NOT_FOUND))
+    @router.get("/{conversationId}/state", **answering(StateJson, errors=NOT_FOUND, headers=ETAG))
     async def get_state(
         conversation_id: ConversationId, caller: CallerParam, resources: ResourcesParam
     ) -> JSONAnswer:
         """State and version; the version is the ``ETag`` too."""
         return _answer(await use_cases.get_state(resources.pool, caller.user_id, conversation_id))
 
-    @router.patch("/{conversationId}/state", **answering(StateJson, errors=NOT_FOUND | CHANGED))
+    @router.patch("/{conversationId}/state", **answering(StateJson, errors=NOT_FOUND | CHANGED, headers=ETAG))
     async def patch_state(
         conversation_id: ConversationId,
         patch: Annotated[JsonObject, Body(media_type="application/merge-patch+json")],

@@ -9,7 +9,7 @@ from chat.custom_agents.records import AgentValues, CustomAgent
 from common.json_time import json_time
 from contracts.chat import ModelName
 from contracts.storable import Text
-from servicekit.answers import Body
+from servicekit.answers import Body, Change
 from servicekit.forms import Time, Uuid
 
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
@@ -40,7 +40,7 @@ class CreateAgent(Body):
         return AgentValues(**{name: getattr(self, name) for name in CreateAgent.model_fields})
 
 
-class UpdateAgent(Body):
+class UpdateAgent(Change):
     """All of an agent's fields, or those that change: absent fields don't change."""
 
     name: Name = ""

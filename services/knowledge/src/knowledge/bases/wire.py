@@ -22,7 +22,11 @@ def _bounded(globs: list[str]) -> list[str]:
 
 
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
-SourceText = Annotated[Text, StringConstraints(min_length=1, max_length=2000)]
+SourceText = Annotated[
+    Text,
+    StringConstraints(min_length=1, max_length=2000),
+    Field(examples=["https://github.com/gettakaro/takaro/tree/main/docs"]),
+]
 Version = Annotated[Text, StringConstraints(min_length=1, max_length=50)]
 Glob = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
 Globs = Annotated[list[Glob], Field(max_length=200), AfterValidator(_bounded)]
@@ -34,7 +38,9 @@ Extension = Annotated[Text, AfterValidator(_dotted), StringConstraints(min_lengt
 Extensions = Annotated[list[Extension], Field(max_length=200)]
 ChunkSize = Annotated[int, Field(ge=20, le=8000)]
 ChunkOverlap = Annotated[int, Field(ge=0, le=8000)]
-Schedule = Annotated[Text, StringConstraints(max_length=255), AfterValidator(check_schedule)]
+Schedule = Annotated[
+    Text, StringConstraints(max_length=255), AfterValidator(check_schedule), Field(examples=["0 * * * *"])
+]
 
 EXTENSIONS: tuple[str, ...] = (".md", ".txt")
 CHUNK_SIZE, CHUNK_OVERLAP = 1000, 200

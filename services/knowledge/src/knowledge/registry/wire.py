@@ -24,7 +24,7 @@ from knowledge.bases.wire import (
     SourceText,
     Version,
 )
-from servicekit.answers import Body
+from servicekit.answers import Body, Change
 from servicekit.forms import Time
 
 NewId = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -54,7 +54,7 @@ class NewBase(Body):
         return KnowledgeBase(**_frozen(self.model_dump()), origin="api", owner=owner)
 
 
-class BaseChange(Body):
+class BaseChange(Change):
     """The changes to a base: a field that is left out doesn't change. ``refreshSchedule: null`` ends it."""
 
     name: Name = ""

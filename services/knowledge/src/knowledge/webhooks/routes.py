@@ -13,7 +13,7 @@ from knowledge.webhooks.rules import is_signed, looks_signed
 from knowledge.webhooks.use_cases import sync_touched
 from knowledge.webhooks.wire import DeliveryJson, PushPayload
 from servicekit.answers import data
-from servicekit.openapi import answering
+from servicekit.openapi import SCHEMES, answering
 from servicekit.routing import create_api_router
 
 FORM = "application/x-www-form-urlencoded"
@@ -25,18 +25,29 @@ BODY = {
     "content": {kind: {"schema": {"type": "object"}} for kind in ("application/json", FORM)},
 }
 """Declared here: the route reads it itself, because the signature is over its bytes."""
+SIGNATURE = "X-Hub-Signature-256"
+SIGNED = {
+    "type": "apiKey",
+    "in": "header",
+    "name": SIGNATURE,
+    "description": "GitHub's HMAC of the body with `GITHUB_WEBHOOK_SECRET`: `sha256=` and 64 hex digits.",
+}
 REFUSED = {401: "The signature is missing or wrong.", 404: "Webhooks are off."}
 
 router = create_api_router("/api/knowledge-bases/webhooks", ["webhooks"])
 
 
-@router.post("/github", openapi_extra={"requestBody": BODY}, **answering(DeliveryJson, errors=REFUSED))
+@router.post(
+    "/github",
+    openapi_extra={"requestBody": BODY, "security": [{"github": []}], SCHEMES: {"github": SIGNED}},
+    **answering(DeliveryJson, errors=REFUSED),
+)
 async def receive_from_github(
     request: Request,
     resources: ResourcesParam,
     delivery: Delivery = "",
     event: EventName = "",
-    signature: Annotated[str, Header(alias="X-Hub-Signature-256", max_length=200)] = "",
+    signature: Annotated[str, Header(alias=SIGNATURE, max_length=200, include_in_schema=False)] = "",
 ) -> Response:
     """Take a delivery from GitHub: ``push`` syncs the bases that it touches, other events change nothing."""
     secret = resources.settings.github_webhook_secret
