@@ -1,7 +1,8 @@
 """A transaction that everything inside it joins: a unit of work that is larger than one use case.
 
 While :func:`joining` lasts, the pool's ``acquire`` gives the task that entered it the transaction's own
-connection. So a use case that opens a transaction opens a savepoint in it, and commits with it.
+connection. So a use case that opens a transaction opens a savepoint in it, and commits with it. Work that is
+handed to another task, to be committed with that of others, asks :func:`joined` first.
 """
 
 import asyncio

@@ -80,19 +80,24 @@ class _Acquired(PoolAcquireContext):
 
 
 class _Joined(PoolAcquireContext):
-    """The connection of the transaction that this task works in. Whoever opened that gives it back."""
+    """The connection of the transaction that this task works in. Whoever opened that gives it back.
 
-    __slots__ = ("_connection",)
+    A savepoint, because a statement that fails by itself mustn't fail what was done before it.
+    """
+
+    __slots__ = ("_connection", "_savepoint")
 
     def __init__(self, pool: Pool, connection: Any) -> None:
         super().__init__(pool, None)
         self._connection = connection
+        self._savepoint = connection.transaction()
 
     async def __aenter__(self) -> Any:
+        await self._savepoint.start()
         return self._connection
 
-    async def __aexit__(self, *_: object) -> None:
-        pass
+    async def __aexit__(self, *exc: object) -> None:
+        await (self._savepoint.rollback() if exc and exc[1] else self._savepoint.commit())
 
     def __await__(self) -> Any:
         raise RuntimeError("a connection of an ambient transaction can't be kept: use `async with`")

@@ -11,14 +11,20 @@ from chat.custom_agents.routes import create_router as create_agents_router
 from chat.messages import commands as message_commands
 from chat.messages.routes import router as messages
 from chat.settings import ChatSettings
+from chat.usage.routes import router as usage
+from chat.usage.use_cases import keep_usage
 from contracts import chat as contracts
-from servicekit.service import ServiceSpec, create_app
+from servicekit.service import Resources, ServiceSpec, create_app
 
-REQUIRED_REVISION = "027"
+REQUIRED_REVISION = "029"
 
 
 def build(settings: ChatSettings) -> FastAPI:
     """The chat service: HTTP, ``chat.commands`` in, ``chat.events`` out."""
+
+    async def add_up_usage(resources: Resources) -> None:
+        await keep_usage(resources.pool, settings.usage_retention_days)
+
     return create_app(
         ServiceSpec(
             settings=settings,
@@ -28,11 +34,13 @@ def build(settings: ChatSettings) -> FastAPI:
                 create_conversations_router(settings.catalogue(), settings.state_max_bytes),
                 messages,
                 create_agents_router(Limits(settings.custom_agents_max, settings.custom_agent_max_bytes)),
+                usage,
             ],
             streams={contracts.COMMANDS_STREAM: create_command_router(settings)},
             resources=lambda shared: shared,
             facts_stream=contracts.FACTS_STREAM,
             facts=contracts.FACTS,
+            background=[add_up_usage],
         )
     )
 

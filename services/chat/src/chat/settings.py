@@ -41,6 +41,10 @@ class ChatSettings(ServiceSettings):
         100_000, ge=1_000, description="largest custom agent, its prompt included; bytes of JSON"
     )
 
+    usage_retention_days: int = Field(
+        400, ge=62, description="how long usage is kept; longer than the month that a quota may count"
+    )
+
     def catalogue(self) -> Catalogue:
         """The agents that conversations can be created with."""
         return Catalogue(self.agents)

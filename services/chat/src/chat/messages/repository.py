@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from chat.messages.records import Message, NewMessage, Placed
+from chat.usage.counting import COUNTED, count_from
 from common import codec
 from common.postgres import Connection, Overtaken
 
@@ -68,8 +69,9 @@ async def list_messages(
 #             places its messages itself. `max(… + 0)`: a bare max() lets the planner search
 #             messages_created_at_index backwards for one conversation. The owner stands in a CASE, because
 #             the planner takes `$10 IS NULL OR …` to leave one conversation, and reads all for each batch;
-#   inserted  skips an id that another transaction has stored meanwhile: then `counted` counted too many.
-INSERT_MESSAGES = """
+#   inserted  skips an id that another transaction has stored meanwhile: then `counted` counted too many;
+#   used      counts the usage of the conversations' users.
+INSERT_MESSAGES = f"""
 WITH appended AS MATERIALIZED (
     SELECT *
     FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::int[],
@@ -90,8 +92,8 @@ WITH appended AS MATERIALIZED (
         )
     FROM (SELECT conversation_id, count(*) AS messages FROM appended GROUP BY conversation_id) AS a
     WHERE c.id = a.conversation_id AND CASE WHEN $10::text IS NULL THEN true ELSE c.user_id = $10 END
-      AND (SELECT set_config('takaro.message_order', 'numbered', true)) = 'numbered'
-    RETURNING c.id, a.messages, c.event_sequence - a.messages AS facts,
+      AND (SELECT set_config('takaro.message_order', 'numbered', true)) = 'numbered' AND {COUNTED}
+    RETURNING c.id, c.user_id, c.agent_id, a.messages, c.event_sequence - a.messages AS facts,
               c.message_sequence - a.messages AS sequence,
               c.last_message_at - a.messages * interval '1 microsecond' AS at
 ), inserted AS (
@@ -105,12 +107,14 @@ WITH appended AS MATERIALIZED (
     WINDOW by_place AS (PARTITION BY c.id ORDER BY a.place)
     ORDER BY a.place
     ON CONFLICT (id) DO NOTHING
-    RETURNING id, conversation_id, created_at, sequence
+    RETURNING id, conversation_id, created_at, sequence, model, token_count
+), used AS (
+    {count_from("inserted JOIN counted ON counted.id = inserted.conversation_id")}
 )
 SELECT i.id, i.conversation_id, i.created_at, i.sequence, c.facts + i.sequence - c.sequence AS fact_sequence,
        (SELECT sum(messages) FROM counted) AS counted
 FROM counted AS c LEFT JOIN inserted AS i ON i.conversation_id = c.id
-"""
+"""  # noqa: S608 - only names of ours
 
 
 async def insert_messages(

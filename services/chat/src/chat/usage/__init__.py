@@ -1,0 +1,1 @@
+"""What users have used: messages and tokens by agent, model and day."""
