@@ -1,0 +1,19 @@
+"""The messages of a conversation."""
+
+from typing import Any
+from uuid import UUID
+
+from takaro_agent_client.calls import Call, Listing, call, path
+from takaro_agent_client.models import Message
+
+
+def listing(conversation_id: UUID | str, **filters: Any) -> Listing[Message]:
+    """The messages of a conversation, oldest first; ``filters`` are the query of ``GET``."""
+    where = path("conversations", conversation_id, "messages")
+    return Listing("chat", where, Message.model_validate, query=filters)
+
+
+def post(conversation_id: UUID | str, content: str, **more: Any) -> Call[Message]:
+    """Append a user's message; ``more`` are further fields of the body."""
+    where = path("conversations", conversation_id, "messages")
+    return call("chat", "POST", where, Message.model_validate, body={"content": content, **more})

@@ -1,0 +1,128 @@
+"""The client for programs that wait: it runs the flows on httpx's own client."""
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from types import TracebackType
+from typing import Any, Self, TypeAlias, TypeVar
+
+import httpx
+from httpx_sse import EventSource as Connection
+from httpx_sse import ServerSentEvent
+
+from takaro_agent_client import flows
+from takaro_agent_client.calls import Call, EventSource, Listing
+from takaro_agent_client.errors import ClientError, ConnectionFailed
+from takaro_agent_client.settings import Settings
+
+T = TypeVar("T")
+Events: TypeAlias = Generator[ServerSentEvent, None, None]
+
+
+class Client:
+    """Sends operations (:mod:`takaro_agent_client.operations`) and waits for their answers.
+
+    Close it, or use it in a ``with`` statement. Threads may share it.
+    """
+
+    def __init__(
+        self,
+        origin: str | None = None,
+        *,
+        http: httpx.Client | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        **settings: Any,
+    ) -> None:
+        """``settings`` are the fields of :class:`Settings`; ``http`` is yours, and you close it."""
+        self.settings = Settings(origin, **settings)
+        self._own = http is None
+        self._http = http or httpx.Client(timeout=self.settings.timeout_seconds)
+        self._sleep = sleep
+
+    def send(self, call: Call[T], *, idempotency_key: str | None = None, traceparent: str | None = None) -> T:
+        """The answer. A passing failure is tried again; a POST has one ``Idempotency-Key`` for all attempts.
+
+        Give ``idempotency_key`` to repeat what another process may have sent. Raises :class:`ClientError`.
+        """
+        flow = flows.exchange(self.settings, call, idempotency_key=idempotency_key, traceparent=traceparent)
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    outcome = self._do(step)
+                except ConnectionFailed as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(outcome)
+        except StopIteration as done:
+            answer: T = done.value
+            return answer
+
+    def each(self, listing: Listing[T], *, page_size: int | None = 100) -> Iterator[T]:
+        """The items of a list. Pages of ``page_size`` are asked for as they are needed; ``None`` asks for all
+        at once."""
+        calls = flows.pages(listing, page_size)
+        page = self.send(next(calls))
+        while True:
+            yield from page.items
+            try:
+                page = self.send(calls.send(page))
+            except StopIteration:
+                return
+
+    def follow(self, source: EventSource, *, last_event_id: str | None = None) -> Events:
+        """Events as they come, without heartbeats, for as long as the caller asks for more.
+
+        A connection that breaks is opened again after the last event. Raises :class:`ClientError` when that
+        keeps failing, or was refused for good.
+        """
+        following = flows.Following(self.settings, source, last_event_id)
+        while True:
+            failure: ClientError | None = None
+            try:
+                response = self._open(following.request())
+                try:
+                    for event in Connection(response).iter_sse():
+                        if following.received(event):
+                            yield event
+                finally:
+                    response.close()
+            except ClientError as error:
+                failure = error
+            except httpx.TransportError as error:
+                failure = ConnectionFailed(str(error) or repr(error))
+            self._sleep(following.ended(failure))
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._own:
+            self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _do(self, step: flows.Send | flows.Sleep) -> httpx.Response | None:
+        if isinstance(step, flows.Sleep):
+            self._sleep(step.seconds)
+            return None
+        try:
+            return self._http.send(step.build(self._http))
+        except httpx.TransportError as error:
+            raise ConnectionFailed(str(error) or repr(error)) from error
+
+    def _open(self, request: flows.Send) -> httpx.Response:
+        response = self._http.send(request.build(self._http), stream=True)
+        if not response.is_success:
+            try:
+                response.read()
+            finally:
+                response.close()
+            flows.raise_for(response)
+        return response

@@ -1,0 +1,228 @@
+"""takaro-agent-client against the running services: the same cases for its sync and its async client."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, closing
+from typing import Any, Protocol
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from takaro_agent_client import AsyncClient, Client, ConnectionFailed, Invalid, NotFound, Retrying
+from takaro_agent_client.calls import Call, EventSource, Listing
+from takaro_agent_client.operations import cockpit, conversations, custom_agents, knowledge, messages
+from tests.e2e.conftest import BASE, Request, System
+from tests.support.github import Answer
+from tests.support.wait import eventually
+from tests.support.web import Request as Received
+from tests.support.web import serve
+
+USER = "installed"
+
+
+class Asks(Protocol):
+    """One of the two clients."""
+
+    async def send(self, call: Call[Any], **more: Any) -> Any: ...
+    async def each(self, listing: Listing[Any], **more: Any) -> list[Any]: ...
+    async def follow(self, source: EventSource, until: Callable[[Any], bool], **more: Any) -> list[Any]:
+        """Events up to the one that is looked for."""
+
+
+class Waiting:
+    """The sync client, in a thread."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def send(self, call: Call[Any], **more: Any) -> Any:
+        return await asyncio.to_thread(lambda: self._client.send(call, **more))
+
+    async def each(self, listing: Listing[Any], **more: Any) -> list[Any]:
+        return await asyncio.to_thread(lambda: list(self._client.each(listing, **more)))
+
+    async def follow(self, source: EventSource, until: Callable[[Any], bool], **more: Any) -> list[Any]:
+        def read() -> list[Any]:
+            seen = []
+            with closing(self._client.follow(source, **more)) as events:
+                for event in events:
+                    seen.append(event)
+                    if until(event):
+                        break
+            return seen
+
+        return await asyncio.to_thread(read)
+
+
+class Concurrent:
+    """The async client."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def send(self, call: Call[Any], **more: Any) -> Any:
+        return await self._client.send(call, **more)
+
+    async def each(self, listing: Listing[Any], **more: Any) -> list[Any]:
+        return [item async for item in self._client.each(listing, **more)]
+
+    async def follow(self, source: EventSource, until: Callable[[Any], bool], **more: Any) -> list[Any]:
+        seen = []
+        async with aclosing(self._client.follow(source, **more)) as events:
+            async for event in events:
+                seen.append(event)
+                if until(event):
+                    break
+        return seen
+
+
+Make = Callable[[str], Asks]
+
+
+@pytest.fixture(params=["sync", "async"])
+async def make(system: System, request: pytest.FixtureRequest) -> AsyncIterator[Make]:
+    """Makes clients of the system, with chat at another address if one is given."""
+    waiting, concurrent = httpx.Client(trust_env=False), httpx.AsyncClient(trust_env=False)
+    addresses = {name: system[name].url for name in ("knowledge", "cockpit")}
+    quick = Retrying(first_seconds=0.01)
+
+    def made(chat: str) -> Asks:
+        settings: dict[str, Any] = {**addresses, "chat": chat, "user": USER, "retrying": quick}
+        if request.param == "sync":
+            return Waiting(Client(http=waiting, **settings))
+        return Concurrent(AsyncClient(http=concurrent, **settings))
+
+    yield made
+    await asyncio.to_thread(waiting.close)
+    await concurrent.aclose()
+
+
+@pytest.fixture
+def client(make: Make, system: System) -> Asks:
+    return make(system["chat"].url)
+
+
+async def test_it_speaks_to_all_three(client: Asks) -> None:
+    conversation = await client.send(conversations.create("module-writer/grok-fast"))
+    assert (conversation.agent_id, conversation.user_id) == ("module-writer", USER)
+    assert await client.send(conversations.get(conversation.id)) == conversation
+    titled = await client.send(conversations.set_title(conversation.id, "Greetings"))
+    assert titled.title == "Greetings"
+    found = await client.send(conversations.by_agent("module-writer/grok-fast", limit=20))
+    assert conversation.id in [each.id for each in found]
+    changed = await client.send(conversations.patch_state(conversation.id, {"moduleId": "m"}))
+    assert await client.send(conversations.state(conversation.id)) == changed
+    session = await client.send(cockpit.session(conversation.id))
+    assert session.conversation_id == conversation.id
+    assert BASE in [base.id for base in await client.each(knowledge.listing())]
+    assert (await client.send(knowledge.get(BASE))).model_extra["chunkSize"] == 1000
+    assert isinstance(await client.send(knowledge.search(BASE, "Who is banned?", limit=1)), list)
+    agent = await client.send(custom_agents.create(f"writer {uuid4()}", "You write.", "gpt-5"))
+    renamed = await client.send(custom_agents.update(agent.id, name=f"reader {uuid4()}"))
+    assert renamed.name.startswith("reader")
+    await client.send(custom_agents.delete(agent.id))
+    await client.send(conversations.delete(conversation.id))
+    with pytest.raises(NotFound):
+        await client.send(conversations.get(conversation.id))
+
+
+async def test_a_list_is_iterated_page_by_page(client: Asks) -> None:
+    conversation = await client.send(conversations.create("module-writer"))
+    for number in range(5):
+        await client.send(messages.post(conversation.id, f"message {number}"))
+    wanted = [f"message {number}" for number in range(5)]
+    for page_size in (2, 5, None):
+        found = await client.each(messages.listing(conversation.id), page_size=page_size)
+        assert [message.content for message in found] == wanted
+
+
+async def test_a_refusal_says_code_details_and_trace(client: Asks) -> None:
+    request = Request()
+    with pytest.raises(NotFound) as missing:
+        await client.send(conversations.get(uuid4()), traceparent=request.traceparent)
+    assert (missing.value.status, missing.value.code) == (404, "conversation_not_found")
+    assert missing.value.message == "Conversation not found"
+    assert missing.value.trace_id == request.trace_id
+    with pytest.raises(Invalid) as wrong:
+        await client.send(conversations.get("no-uuid"))
+    assert wrong.value.details.keys() == {"conversationId"}
+
+
+async def test_a_request_continues_the_callers_trace(client: Asks, system: System) -> None:
+    request = Request()
+    await client.send(conversations.create("module-writer"), traceparent=request.traceparent)
+    await system.trace(request, "chat: POST /api/conversations")
+
+
+async def test_a_post_whose_answer_is_lost_has_one_effect(make: Make, client: Asks, system: System) -> None:
+    """Without the idempotency key that the attempts share, there would be two messages."""
+    conversation = await client.send(conversations.create("module-writer"))
+    lost = 0
+
+    async def loses_answers(request: Received) -> Answer:
+        nonlocal lost
+        answer = await _forwarded(system["chat"].url, request)
+        if request.method == "POST" and lost < 2:
+            lost += 1
+            raise ConnectionResetError
+        return answer
+
+    async with serve(loses_answers) as proxy:
+        message = await make(proxy.url).send(messages.post(conversation.id, "once"))
+    stored = await client.each(messages.listing(conversation.id))
+    assert [each.id for each in stored] == [message.id]
+    assert lost == 2
+
+
+async def test_it_gives_up_on_a_service_that_does_not_answer(make: Make) -> None:
+    async def drops(_: Received) -> Answer:
+        raise ConnectionResetError
+
+    async with serve(drops) as proxy:
+        with pytest.raises(ConnectionFailed):
+            await make(proxy.url).send(conversations.get(uuid4()))
+        assert len(proxy.requests) == Retrying().attempts
+
+
+async def test_an_event_stream_is_followed_and_goes_on_where_it_was(client: Asks) -> None:
+    conversation = await client.send(conversations.create("module-writer"))
+    session = await client.send(cockpit.session(conversation.id))
+    await client.send(cockpit.start(session.id))
+    source = cockpit.events(session.id)
+
+    async def runs() -> bool:
+        return bool((await client.send(cockpit.status(session.id))).status == "running")
+
+    await eventually(runs)
+    await client.send(cockpit.command(session.id, "say first"))
+    seen = await client.follow(source, lambda event: "first" in event.data)
+    assert seen[0].event == "connected"
+    await client.send(cockpit.command(session.id, "say \u2028second"))
+    again = await client.follow(source, lambda event: "second" in event.data, last_event_id=seen[-1].id)
+    numbers = [int(event.id) for event in (*seen, *again) if event.id]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    await client.send(cockpit.stop(session.id))
+
+
+async def test_a_stream_that_breaks_is_opened_again_after_its_last_event(client: Asks, make: Make) -> None:
+    """The first connection is cut after an event with an id."""
+    ids: list[str | None] = []
+
+    async def breaks(request: Received) -> Answer:
+        ids.append(request.headers.get("last-event-id"))
+        body = f"id: {len(ids)}\nevent: event\ndata: {{}}\n\n".encode()
+        return Answer(200, body + b": more to come", {"Content-Type": "text/event-stream"}, sent=len(body))
+
+    async with serve(breaks) as broken:
+        source = EventSource("chat", "/anything")
+        seen = await make(broken.url).follow(source, lambda event: event.id == "3")
+    assert [event.id for event in seen] == ["1", "2", "3"]
+    assert ids[:3] == [None, "1", "2"]
+
+
+async def _forwarded(url: str, request: Received) -> Answer:
+    kept = {name: text for name, text in request.headers.items() if name not in ("host", "content-length")}
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+        got = await http.request(request.method, url + request.target, headers=kept, content=request.body)
+    return Answer(got.status_code, got.content, {"Content-Type": got.headers["content-type"]})
