@@ -175,6 +175,24 @@ async def test_what_can_never_be_done_is_told_with_a_reason(
     assert agent_of_bob not in str(listed)
 
 
+async def test_a_state_is_replaced_by_command_in_the_order_of_the_stream(
+    alice: httpx.AsyncClient, bus: Redis
+) -> None:
+    id, stale, unknown = await create(alice), str(uuid4()), str(uuid4())
+    patch, replace = "chat.conversation.state.patch.v1", "chat.conversation.state.replace.v1"
+    await send(bus, patch, {"conversationId": id, "patch": {"gone": 1}})
+    await send(bus, replace, {"conversationId": id, "state": {"a": None}, "expectedVersion": 1})
+    await send(bus, replace, {"conversationId": id, "state": {}, "expectedVersion": 1}, id=stale)
+    await send(bus, replace, {"conversationId": unknown, "state": {}}, id=unknown)
+    await send(bus, patch, {"conversationId": id, "patch": {"b": 1}})
+    told = await published(bus, id, 4)
+    assert [event["data"]["state"] for event in told] == [{}, {"gone": 1}, {"a": None}, {"a": None, "b": 1}]
+    assert (await rejection(bus, stale))["code"] == "version_conflict"
+    assert (await rejection(bus, unknown))["code"] == "conversation_not_found"
+    state = (await alice.get(f"/api/conversations/{id}/state")).json()["data"]
+    assert state == {"state": {"a": None, "b": 1}, "version": 3}
+
+
 async def test_http_and_stream_patches_at_once_all_survive(alice: httpx.AsyncClient, bus: Redis) -> None:
     id = await create(alice)
     path = f"/api/conversations/{id}/state"

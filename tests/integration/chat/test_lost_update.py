@@ -7,19 +7,19 @@ from uuid import UUID
 
 import pytest
 
-from chat.conversations import repository
-from chat.conversations.records import LockedConversation, State, StatePatch
-from chat.conversations.use_cases import get_state, patch_state
+from chat.states import repository
+from chat.states.records import ANY_VERSION, LockedState, State, StateEdit
+from chat.states.use_cases import edit_state, get_state
 from common.postgres import Connection, Pool
 from tests.integration.chat.conftest import NewConversation
 from tests.support.wait import eventually
 
-UNLOCKED = repository.LOCK_CONVERSATIONS.replace("FOR NO KEY UPDATE", "")
+UNLOCKED = repository.LOCK_STATES.replace("FOR NO KEY UPDATE", "")
 
 
 @pytest.mark.parametrize(
     ("statement", "kept"),
-    [(repository.LOCK_CONVERSATIONS, {"a": 1, "b": 2}), (UNLOCKED, None)],
+    [(repository.LOCK_STATES, {"a": 1, "b": 2}), (UNLOCKED, None)],
     ids=["locked", "without the lock"],
 )
 async def test_two_patches_that_meet_both_survive_by_the_row_lock(
@@ -30,9 +30,9 @@ async def test_two_patches_that_meet_both_survive_by_the_row_lock(
     kept: dict[str, Any] | None,
 ) -> None:
     id, readers = await conversation(), 0
-    lock = repository.lock_conversations
+    lock = repository.lock_states
 
-    async def read_and_meet(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, LockedConversation]:
+    async def read_and_meet(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, LockedState]:
         """Continue once the other has read too, or waits for the lock."""
         nonlocal readers
         locked = await lock(connection, ids)
@@ -45,13 +45,13 @@ async def test_two_patches_that_meet_both_survive_by_the_row_lock(
         await eventually(met)
         return locked
 
-    monkeypatch.setattr(repository, "LOCK_CONVERSATIONS", statement)
-    monkeypatch.setattr(repository, "lock_conversations", read_and_meet)
+    monkeypatch.setattr(repository, "LOCK_STATES", statement)
+    monkeypatch.setattr(repository, "lock_states", read_and_meet)
     await asyncio.gather(
-        patch_state(pool, "alice", StatePatch(id, {"a": 1}), 1_000),
-        patch_state(pool, "alice", StatePatch(id, {"b": 2}), 1_000),
+        edit_state(pool, "alice", StateEdit(id, {"a": 1}), 1_000),
+        edit_state(pool, "alice", StateEdit(id, {"b": 2}), 1_000),
     )
-    after = await get_state(pool, "alice", id)
+    after = await get_state(pool, "alice", id, ANY_VERSION)
     if kept is None:
         assert len(after.state) == 1, "without the lock one patch is lost: the lock is what keeps both"
     else:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from chat.conversations.rules import merge_patch
+from chat.states.merge_patches import merge_patch
 from common import codec
 from common.postgres import Pool
 from tests.integration.chat.conftest import post, published, user_of
@@ -114,6 +114,35 @@ async def test_a_change_of_a_large_state_is_told_by_its_patch_and_of_a_small_one
         data = event["data"]
         followed = data["state"] if "state" in data else merge_patch(followed, data["patch"])
     assert followed == (await alice.get(state_path(id))).json()["data"]["state"]
+
+
+async def test_a_replacement_by_a_large_state_is_told_by_the_patch_if_there_is_one(
+    alice: httpx.AsyncClient, id: str, bus: Redis
+) -> None:
+    large = {"a": "x" * 70_000, "b": {"c": 1, "gone": 2}}
+    states: list[dict[str, Any]] = [large, {**large, "b": {"c": 2}}, {**large, "b": None}, {"b": 1}]
+    for state in states:
+        assert (await alice.put(state_path(id), json={"state": state})).status_code == 200
+    told = (await published(bus, id, 5))[1:]
+    prefix = "chat.conversation.state_changed"
+    # No patch makes a member null.
+    assert [event["type"] for event in told] == [f"{prefix}.v{n}" for n in (2, 2, 1, 1)]
+    assert told[1]["data"]["patch"] == {"b": {"c": 2, "gone": None}}
+    followed: Any = {}
+    for event, state in zip(told, states, strict=True):
+        data = event["data"]
+        followed = data["state"] if "state" in data else merge_patch(followed, data["patch"])
+        assert followed == state
+
+
+async def test_a_whole_state_is_bounded(alice: httpx.AsyncClient, id: str, bus: Redis) -> None:
+    too_large, command_id = {"a": "x" * MAX}, str(uuid4())
+    refused = await alice.put(state_path(id), json={"state": too_large})
+    assert (refused.status_code, "STATE_MAX_BYTES" in refused.json()["error"]) == (413, True)
+    command = {"conversationId": id, "state": too_large}
+    await send(bus, "chat.conversation.state.replace.v1", command, id=command_id)
+    assert (await rejection(bus, command_id))["code"] == "state_too_large"
+    assert (await alice.get(state_path(id))).json()["data"]["version"] == 0
 
 
 async def test_small_changes_of_a_large_state_leave_little_in_the_stream(

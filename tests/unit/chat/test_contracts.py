@@ -137,6 +137,7 @@ def test_types_are_named_as_the_architecture_lists_them() -> None:
         "chat.conversation.create.v1",
         "chat.message.append.v1",
         "chat.conversation.state.patch.v1",
+        "chat.conversation.state.replace.v1",
         "chat.conversation.title.set.v1",
         "chat.conversation.delete.v1",
         "chat.conversation.created.v1",

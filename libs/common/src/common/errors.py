@@ -6,6 +6,7 @@ letter for the first at once, and retries the second for as long as it takes.
 
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import ClassVar
 
 import asyncpg
@@ -17,6 +18,11 @@ class TakaroError(Exception):
 
     status: ClassVar[int] = 500
     default_code: ClassVar[str] = "internal"
+
+    fields: Mapping[str, object] = MappingProxyType({})
+    """What the HTTP answer has beside ``error``."""
+    headers: Mapping[str, str] = MappingProxyType({})
+    """Headers of the HTTP answer."""
 
     def __init__(self, reason: str, *, code: str | None = None) -> None:
         super().__init__(reason)

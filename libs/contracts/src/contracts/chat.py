@@ -73,6 +73,16 @@ class PatchState(Contract):
     expected_version: Annotated[int, Field(strict=True, ge=0)] | None = None
 
 
+class ReplaceState(Contract):
+    """Replace a conversation's whole state."""
+
+    type: ClassVar[str] = "chat.conversation.state.replace.v1"
+
+    conversation_id: UUID
+    state: JsonObject
+    expected_version: Annotated[int, Field(strict=True, ge=0)] | None = None
+
+
 class SetTitle(Contract):
     """Name a conversation; ``null`` removes the name."""
 
@@ -107,7 +117,8 @@ class ConversationCreated(Contract):
 class StateChanged(Contract):
     """The whole state after the change. Each change increments ``version`` by one.
 
-    A state over 64 KB isn't repeated: ``chat.conversation.state_changed.v2`` tells the change alone.
+    A state over 64 KB isn't repeated: ``chat.conversation.state_changed.v2`` tells the change alone. A
+    replacement that no merge patch can express, or only a larger one, comes with its whole state.
     """
 
     type: ClassVar[str] = "chat.conversation.state_changed.v1"
@@ -203,6 +214,7 @@ COMMANDS: tuple[type[Contract], ...] = (
     CreateConversation,
     AppendMessage,
     PatchState,
+    ReplaceState,
     SetTitle,
     DeleteConversation,
 )

@@ -42,7 +42,13 @@ async def _takaro_error(request: Request, error: Exception) -> Response:
         return _labelled(failure("Validation failed", 400, details=error.details), error.code)
     if error.status >= 500:
         log.warning("request failed", error=error.reason, code=error.code)
-    return _labelled(refuse(request.scope, error.reason, error.status), error.code)
+    answer = (
+        failure(error.reason, error.status, **error.fields)
+        if error.fields
+        else refuse(request.scope, error.reason, error.status)
+    )
+    answer.headers.update(error.headers)
+    return _labelled(answer, error.code)
 
 
 async def _validation_error(_: Request, error: Exception) -> Response:

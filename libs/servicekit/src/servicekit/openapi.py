@@ -112,6 +112,12 @@ def answering_text(
     return {"status_code": 200, "responses": declared | _failures(errors)}
 
 
+def refusing(status: int, description: str, form: Any) -> dict[int, Any]:
+    """What a route says of a refusal whose answer has more than ``error``: to add to its ``responses``."""
+    headers = {**_FAILURE_HEADERS, **_MORE_HEADERS.get(status, {})}
+    return {status: {"model": form, "description": description, "headers": headers}}
+
+
 def _failures(errors: Mapping[int, str]) -> dict[int, Any]:
     return {code: _failure(code, text) for code, text in errors.items()}
 

@@ -11,6 +11,8 @@ from chat.custom_agents.routes import create_router as create_agents_router
 from chat.messages import commands as message_commands
 from chat.messages.routes import router as messages
 from chat.settings import ChatSettings
+from chat.states import commands as state_commands
+from chat.states.routes import create_router as create_states_router
 from chat.usage.routes import router as usage
 from chat.usage.use_cases import keep_usage
 from contracts import chat as contracts
@@ -31,7 +33,8 @@ def build(settings: ChatSettings) -> FastAPI:
             title="Takaro chat",
             required_revision=REQUIRED_REVISION,
             routers=[
-                create_conversations_router(settings.catalogue(), settings.state_max_bytes),
+                create_conversations_router(settings.catalogue()),
+                create_states_router(settings.state_max_bytes),
                 messages,
                 create_agents_router(Limits(settings.custom_agents_max, settings.custom_agent_max_bytes)),
                 usage,
@@ -49,5 +52,6 @@ def create_command_router(settings: ChatSettings) -> Router:
     """Everything that chat takes from ``chat.commands``."""
     router = Router("chat", rejected=contracts.ChatCommandRejected, lock=lock)
     conversation_commands.register_commands(router, settings.catalogue(), settings.state_max_bytes)
+    state_commands.register_commands(router, settings.state_max_bytes)
     message_commands.register_commands(router, settings.message_max_bytes)
     return router

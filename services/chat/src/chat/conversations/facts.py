@@ -5,14 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from backbone.outbox import Fact
-from chat.conversations.records import (
-    DeletedConversation,
-    LockedConversation,
-    NewConversation,
-    StatePatch,
-    TitleChange,
-)
-from chat.conversations.rules import LARGE_STATE_BYTES
+from chat.conversations.records import DeletedConversation, NewConversation, TitleChange
 from common.trace_context import TraceContext
 from contracts import Contract
 from contracts import chat as contracts
@@ -36,23 +29,6 @@ def created(conversation: NewConversation, created_at: datetime, sequence: int) 
         created_at=created_at,
     )
     return _fact(conversation.id, sequence, data, conversation.trace)
-
-
-def state_changed(conversation: LockedConversation, size: int, patch: StatePatch, place: int) -> Fact:
-    """A state was changed to one of ``size`` bytes: the new state, or only the patch if that state is large.
-
-    The sequence is its ``place`` in the transaction, until :func:`number`.
-    """
-    data: Contract
-    if size > LARGE_STATE_BYTES:
-        data = contracts.LargeStateChanged(
-            conversation_id=conversation.id, version=conversation.state_version, patch=patch.patch
-        )
-    else:
-        data = contracts.StateChanged(
-            conversation_id=conversation.id, state=conversation.state, version=conversation.state_version
-        )
-    return _fact(conversation.id, place, data, patch.trace)
 
 
 def titled(change: TitleChange, place: int) -> Fact:

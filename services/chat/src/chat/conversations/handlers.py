@@ -6,11 +6,11 @@ from typing import Any
 from backbone.handlers import BatchHandler, Command, Rejection
 from chat.agents.rules import Catalogue
 from chat.conversations import use_cases
-from chat.conversations.records import NewConversation, StatePatch, TitleChange
+from chat.conversations.records import NewConversation, TitleChange
 from chat.conversations.rules import check_size
 from common.errors import PermanentError
 from common.postgres import Connection
-from contracts.chat import AppendMessage, CreateConversation, DeleteConversation, PatchState, SetTitle
+from contracts.chat import AppendMessage, CreateConversation, DeleteConversation, SetTitle
 
 
 async def lock(connection: Connection, commands: Sequence[Command[Any]]) -> None:
@@ -68,28 +68,6 @@ def _new_conversation(command: Command[CreateConversation], catalogue: Catalogue
         data.state,
         command.trace,
     )
-
-
-def state_patcher(state_max_bytes: int) -> BatchHandler[PatchState]:
-    """A handler that changes states of at most ``state_max_bytes``."""
-
-    async def patch_state(
-        connection: Connection, commands: Sequence[Command[PatchState]]
-    ) -> list[Rejection | None]:
-        """Apply the patches of a batch, each to the result of the one before."""
-        patches = [
-            StatePatch(
-                c.data.conversation_id,
-                c.data.patch,
-                None if c.data.expected_version is None else frozenset((c.data.expected_version,)),
-                c.trace,
-            )
-            for c in commands
-        ]
-        outcomes = await use_cases.patch_states(connection, patches, state_max_bytes)
-        return [_rejection(outcome) for outcome in outcomes]
-
-    return patch_state
 
 
 async def set_title(connection: Connection, commands: Sequence[Command[SetTitle]]) -> list[Rejection | None]:

@@ -44,47 +44,6 @@ class Conversation:
     state_omitted: bool = False
 
 
-@dataclass(slots=True)
-class LockedConversation:
-    """A conversation whose row this transaction has locked."""
-
-    id: UUID
-    user_id: str | None
-    state: dict[str, Any]
-    state_version: int
-    encoded_state: bytes | None = None
-    """``state`` as JSON, once it was encoded."""
-
-
-@dataclass(slots=True)
-class StateChange:
-    """A conversation's new state after ``facts`` patches, as JSON, to be written."""
-
-    conversation_id: UUID
-    state: bytes
-    version: int
-    facts: int
-
-
-@dataclass(slots=True, frozen=True)
-class State:
-    """A conversation's state and its version, and the state's JSON if it was encoded."""
-
-    state: dict[str, Any]
-    version: int
-    encoded: bytes | None = field(default=None, compare=False, repr=False)
-
-
-@dataclass(slots=True)
-class StatePatch:
-    """A merge patch to apply if the version is one of ``versions`` (None: any)."""
-
-    conversation_id: UUID
-    patch: dict[str, Any]
-    versions: frozenset[int] | None = None
-    trace: TraceContext | None = None
-
-
 @dataclass(slots=True, frozen=True)
 class TitleChange:
     """A conversation's new title; None removes it."""

@@ -4,13 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from chat.conversations.records import (
-    Conversation,
-    DeletedConversation,
-    LockedConversation,
-    NewConversation,
-    StateChange,
-)
+from chat.conversations.records import Conversation, DeletedConversation, NewConversation
 from common import codec
 from common.postgres import Connection
 
@@ -34,17 +28,6 @@ async def get_owner(connection: Connection, conversation_id: UUID) -> tuple[str 
     conversation."""
     row = await connection.fetchrow(GET_OWNER, conversation_id)
     return (row["user_id"],) if row else None
-
-
-GET_STATE = (
-    "SELECT id, user_id, coalesce(state, '{}') AS state, state_version FROM conversations WHERE id = $1"
-)
-
-
-async def get_state(connection: Connection, conversation_id: UUID) -> LockedConversation | None:
-    """State, version and owner of a conversation, not locked."""
-    row = await connection.fetchrow(GET_STATE, conversation_id)
-    return LockedConversation(*row) if row else None
 
 
 INSERT_CONVERSATIONS = """
@@ -93,21 +76,6 @@ async def update_sequences(connection: Connection, sequences: Mapping[UUID, int]
     await connection.execute(UPDATE_SEQUENCES, list(sequences), list(sequences.values()))
 
 
-LOCK_CONVERSATIONS = """
-SELECT id, user_id, coalesce(state, '{}') AS state, state_version
-FROM conversations
-WHERE id = ANY($1::uuid[])
-ORDER BY id
-FOR NO KEY UPDATE
-"""
-
-
-async def lock_conversations(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, LockedConversation]:
-    """Lock conversations in the order of their ids, so that two batches can't deadlock."""
-    rows = await connection.fetch(LOCK_CONVERSATIONS, ids)
-    return {row["id"]: LockedConversation(*row) for row in rows}
-
-
 LOCK_FOR_DELETION = "SELECT id FROM conversations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
 
 
@@ -119,31 +87,9 @@ async def lock_for_deletion(connection: Connection, ids: Sequence[UUID]) -> None
 LOCK_FOR_CHANGE = "SELECT id FROM conversations WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 
 
-async def lock_for_change(connection: Connection, ids: Sequence[UUID]) -> None:
-    """Lock conversations as a change does, in the order of their ids."""
-    await connection.execute(LOCK_FOR_CHANGE, ids)
-
-
-UPDATE_STATES = """
-UPDATE conversations AS c
-SET state = u.state::jsonb, state_version = u.version, event_sequence = c.event_sequence + u.facts,
-    updated_at = clock_timestamp()
-FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[]) AS u(id, state, version, facts)
-WHERE c.id = u.id
-RETURNING c.id, c.event_sequence - u.facts AS sequence
-"""
-
-
-async def update_states(connection: Connection, changes: Sequence[StateChange]) -> dict[UUID, int]:
-    """Write new states of locked conversations. Returns the sequence before the first new fact, by id."""
-    rows = await connection.fetch(
-        UPDATE_STATES,
-        [c.conversation_id for c in changes],
-        [c.state.decode() for c in changes],
-        [c.version for c in changes],
-        [c.facts for c in changes],
-    )
-    return {row["id"]: row["sequence"] for row in rows}
+async def lock_for_change(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
+    """Lock conversations as a change does, in the order of their ids. Returns those that exist."""
+    return {row["id"] for row in await connection.fetch(LOCK_FOR_CHANGE, ids)}
 
 
 UPDATE_TITLES = """

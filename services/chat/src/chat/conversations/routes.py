@@ -2,24 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Header, Path, Query
+from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from chat.agents.rules import Catalogue
 from chat.conversations import listing, use_cases
-from chat.conversations.records import State, StatePatch, TitleChange
-from chat.conversations.rules import entity_tag, versions_matching
+from chat.conversations.records import TitleChange
 from chat.conversations.wire import (
     NOT_FOUND,
     ConversationId,
     ConversationJson,
     CreateConversation,
     SetTitle,
-    StateJson,
     conversation_json,
-    state_json,
 )
-from contracts.storable import JsonObject, Text
+from contracts.storable import Text
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
 from servicekit.forms import SuccessJson
@@ -30,11 +27,9 @@ from servicekit.streamed_lists import streamed_data
 
 DEFAULT_LIMIT = 5
 MAX_LIMIT = 20
-CHANGED = {409: "The state has another version."}
-ETAG = {"ETag": {"description": "The version.", "schema": {"type": "string", "examples": ['"3"']}}}
 
 
-def create_router(catalogue: Catalogue, state_max_bytes: int) -> APIRouter:
+def create_router(catalogue: Catalogue) -> APIRouter:
     """Routes of conversations with the agents of ``catalogue`` and with the caller's custom agents."""
     router = create_api_router("/api/conversations", ["conversations"])
 
@@ -93,36 +88,4 @@ def create_router(catalogue: Catalogue, state_max_bytes: int) -> APIRouter:
         await use_cases.delete_conversation(resources.pool, caller.user_id, conversation_id)
         return JSONAnswer({"success": True})
 
-    @router.get("/{conversationId}/state", **answering(StateJson, errors=NOT_FOUND, headers=ETAG))
-    async def get_state(
-        conversation_id: ConversationId, caller: CallerParam, resources: ResourcesParam
-    ) -> JSONAnswer:
-        """State and version; the version is the ``ETag`` too."""
-        return _answer(await use_cases.get_state(resources.pool, caller.user_id, conversation_id))
-
-    @router.patch("/{conversationId}/state", **answering(StateJson, errors=NOT_FOUND | CHANGED, headers=ETAG))
-    async def patch_state(
-        conversation_id: ConversationId,
-        patch: Annotated[JsonObject, Body(media_type="application/merge-patch+json")],
-        caller: CallerParam,
-        resources: ResourcesParam,
-        if_match: Annotated[str | None, Header(description="the ETag that was read; else 409")] = None,
-        expected_version: Annotated[
-            int | None, Query(alias="expectedVersion", ge=0, description="the same as a number")
-        ] = None,
-    ) -> JSONAnswer:
-        """Change the state by a JSON merge patch (RFC 7396); 413 if it becomes too large."""
-        versions = versions_matching(if_match)
-        if expected_version is not None:
-            expected = frozenset((expected_version,))
-            versions = expected if versions is None else versions & expected
-        change = StatePatch(conversation_id, patch, versions)
-        return _answer(await use_cases.patch_state(resources.pool, caller.user_id, change, state_max_bytes))
-
     return router
-
-
-def _answer(state: State) -> JSONAnswer:
-    answer = data(state_json(state))
-    answer.headers["ETag"] = entity_tag(state.version)
-    return answer

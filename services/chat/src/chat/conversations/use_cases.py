@@ -12,18 +12,10 @@ from uuid import UUID, uuid4
 from backbone import inbox, outbox, sequences
 from chat.agents.rules import Catalogue, custom_not_found, parse
 from chat.conversations import repository
-from chat.conversations.facts import created, deleted, number, state_changed, titled
-from chat.conversations.records import (
-    Conversation,
-    NewConversation,
-    State,
-    StateChange,
-    StatePatch,
-    TitleChange,
-)
-from chat.conversations.rules import apply_patch
+from chat.conversations.facts import created, deleted, number, titled
+from chat.conversations.records import Conversation, NewConversation, TitleChange
 from chat.custom_agents.repository import list_owned_ids
-from common.errors import Conflict, Forbidden, NotFound, PermanentError, TooLarge
+from common.errors import Conflict, Forbidden, NotFound, PermanentError
 from common.postgres import Connection, Pool, transaction, tried_again
 from common.trace_context import TraceContext
 from contracts.chat import AppendMessage
@@ -127,73 +119,6 @@ async def _resume_sequences(connection: Connection, ids: Sequence[UUID]) -> dict
     return resumed
 
 
-async def get_state(pool: Pool, user_id: str, conversation_id: UUID) -> State:
-    """State and version of one of the user's conversations. Raises as :func:`check_owner`."""
-    async with pool.acquire() as connection:
-        found = await repository.get_state(connection, conversation_id)
-    if found is None:
-        raise not_found()
-    if found.user_id != user_id:
-        raise Forbidden
-    return State(found.state, found.state_version)
-
-
-@tried_again
-async def patch_state(pool: Pool, user_id: str, patch: StatePatch, max_bytes: int) -> State:
-    """Merge a patch into a state of at most ``max_bytes``.
-
-    Raises as :func:`check_owner`, :class:`Conflict` for another version, and :class:`common.errors.TooLarge`.
-    """
-    async with transaction(pool) as connection:
-        [outcome] = await patch_states(connection, [patch], max_bytes, owner=user_id)
-        if isinstance(outcome, PermanentError):
-            raise outcome
-        return outcome
-
-
-async def patch_states(
-    connection: Connection, patches: Sequence[StatePatch], max_bytes: int, *, owner: str | None = None
-) -> list[State | PermanentError]:
-    """Apply patches in order, each to the result of the one before, with a fact for each that changed
-    anything.
-
-    Returns for each the state after it, or an error: no such conversation, not ``owner``'s (if given), at a
-    version that the patch doesn't expect, or over ``max_bytes``.
-    """
-    locked = await repository.lock_conversations(connection, [p.conversation_id for p in patches])
-    changes: dict[UUID, StateChange] = {}
-    outcomes: list[State | PermanentError] = []
-    facts: list[outbox.Fact] = []
-    for patch in patches:
-        conversation = locked.get(patch.conversation_id)
-        if conversation is None:
-            outcomes.append(not_found())
-        elif owner is not None and conversation.user_id != owner:
-            outcomes.append(Forbidden())
-        elif patch.versions is not None and conversation.state_version not in patch.versions:
-            outcomes.append(
-                Conflict(f"The state is at version {conversation.state_version}", code="version_conflict")
-            )
-        else:
-            try:
-                encoded = apply_patch(conversation, patch, max_bytes)
-            except TooLarge as error:
-                outcomes.append(error)
-                continue
-            if encoded is not None:
-                change = changes.setdefault(
-                    patch.conversation_id, StateChange(patch.conversation_id, b"", 0, 0)
-                )
-                change.state, change.version = encoded, conversation.state_version
-                change.facts += 1
-                facts.append(state_changed(conversation, len(encoded), patch, change.facts))
-            outcomes.append(State(conversation.state, conversation.state_version, conversation.encoded_state))
-    if changes:
-        number(facts, await repository.update_states(connection, list(changes.values())))
-        await outbox.append(connection, facts)
-    return outcomes
-
-
 @tried_again
 async def set_title(pool: Pool, user_id: str, change: TitleChange) -> Conversation:
     """Name one of the user's conversations. Raises as :func:`check_owner`."""
@@ -210,7 +135,7 @@ async def set_title(pool: Pool, user_id: str, change: TitleChange) -> Conversati
 async def set_titles(connection: Connection, changes: Sequence[TitleChange]) -> list[PermanentError | None]:
     """Set titles in order, with a fact for each. Returns an error for each conversation that doesn't
     exist."""
-    locked = await repository.lock_conversations(connection, [c.conversation_id for c in changes])
+    locked = await repository.lock_for_change(connection, [c.conversation_id for c in changes])
     counts: Counter[UUID] = Counter()
     last: dict[UUID, str | None] = {}
     facts: list[outbox.Fact] = []

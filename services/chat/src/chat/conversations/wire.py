@@ -8,7 +8,7 @@ from orjson import Fragment
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from chat.conversations.records import Conversation, State
+from chat.conversations.records import Conversation
 from common.json_time import json_time
 from contracts.chat import AgentName, AgentVersion, Title
 from servicekit.answers import Body
@@ -48,13 +48,6 @@ class ConversationJson(TypedDict):
     stateOmitted: NotRequired[Literal[True]]
 
 
-class StateJson(TypedDict):
-    """A conversation's state. ``version`` grows by one with each change; it is the ``ETag`` too."""
-
-    state: JsonObjectOrNull
-    version: int
-
-
 def conversation_json(conversation: Conversation) -> ConversationJson:
     """A conversation as clients know it. What a list leaves out is absent and marked as omitted."""
     answer: ConversationJson = {
@@ -76,14 +69,6 @@ def conversation_json(conversation: Conversation) -> ConversationJson:
         del answer["state"]
         answer["stateOmitted"] = True
     return answer
-
-
-def state_json(state: State) -> StateJson:
-    """A state with its version."""
-    return {
-        "state": state.state if state.encoded is None else Fragment(state.encoded),
-        "version": state.version,
-    }
 
 
 def _fragment(encoded: str | None) -> Fragment | None:

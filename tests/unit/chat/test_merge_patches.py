@@ -1,4 +1,4 @@
-"""JSON merge patch as RFC 7396 gives it, and If-Match."""
+"""JSON merge patch as RFC 7396 gives it, and the patch between two states."""
 
 from copy import deepcopy
 from typing import Any
@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.conversations.rules import entity_tag, merge_patch, versions_matching
-from common.errors import Invalid
+from chat.states.merge_patches import find_patch, is_same, merge_patch
 
 # The test cases of RFC 7396, appendix A: original, patch, result.
 RFC_7396: list[tuple[Any, Any, Any]] = [
@@ -55,22 +54,24 @@ def test_an_empty_patch_changes_nothing(target: Any) -> None:
     assert merge_patch(target, {}) == target
 
 
-@pytest.mark.parametrize(
-    ("header", "versions"),
-    [
-        (None, None),
-        ("*", None),
-        ('"3"', {3}),
-        ('W/"3"', {3}),
-        ('"3", "5"', {3, 5}),
-        (entity_tag(12), {12}),
-    ],
-)
-def test_if_match_names_versions(header: str | None, versions: set[int] | None) -> None:
-    assert versions_matching(header) == versions
+def test_a_patch_between_two_states_makes_one_of_the_other() -> None:
+    before = {"kept": 1, "gone": 2, "deep": {"kept": [1], "gone": 1}, "typed": 1, "object": {"a": 1}}
+    after = {"kept": 1, "deep": {"kept": [1], "new": {"a": 1}}, "typed": True, "object": [None]}
+    patch = {"gone": None, "deep": {"gone": None, "new": {"a": 1}}, "typed": True, "object": [None]}
+    assert find_patch(before, after) == patch
 
 
-@pytest.mark.parametrize("header", ["", "3", '"x"', '"3" "5"', '"-1"', '"' + "9" * 30 + '"'])
-def test_an_if_match_that_is_not_ours_is_invalid(header: str) -> None:
-    with pytest.raises(Invalid):
-        versions_matching(header)
+@pytest.mark.parametrize("after", [{"a": None}, {"a": {"b": None}}, {"new": {"deep": {"b": None}}}])
+def test_no_patch_makes_a_member_null(after: Any) -> None:
+    assert find_patch({"a": {"b": 1}}, after) is None
+
+
+@given(json_objects, json_objects)
+def test_a_patch_that_is_found_makes_the_other_state(before: Any, after: Any) -> None:
+    patch = find_patch(before, after)
+    assert patch is None or is_same(merge_patch(before, patch), after)
+
+
+@given(json_objects)
+def test_an_unchanged_state_has_an_empty_patch(state: Any) -> None:
+    assert find_patch(state, deepcopy(state)) == {}

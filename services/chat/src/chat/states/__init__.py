@@ -1,0 +1,1 @@
+"""The state of each conversation: changed by a merge patch, or replaced as a whole."""

@@ -1,0 +1,89 @@
+"""Reading and changing states, over HTTP and from the stream."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from backbone import outbox
+from chat.conversations.facts import number
+from chat.conversations.use_cases import not_found
+from chat.states import repository
+from chat.states.conditions import check_condition, check_if_match
+from chat.states.facts import state_changed
+from chat.states.records import Condition, EditedState, LockedState, State, StateEdit
+from chat.states.rules import apply_edit, patch_to_tell
+from common.errors import Forbidden, PermanentError
+from common.postgres import Connection, Pool, transaction, tried_again
+
+
+async def get_state(pool: Pool, user_id: str, conversation_id: UUID, condition: Condition) -> State:
+    """State and version of one of the user's conversations.
+
+    Raises :class:`common.errors.NotFound`, :class:`Forbidden` for another user's conversation, and
+    :class:`chat.states.conditions.PreconditionFailed` if ``If-Match`` doesn't allow the version.
+    """
+    async with pool.acquire() as connection:
+        found = await repository.get_state(connection, conversation_id)
+    if found is None:
+        raise not_found()
+    if found.user_id != user_id:
+        raise Forbidden
+    state = State(found.state, found.version)
+    check_if_match(condition, state)
+    return state
+
+
+@tried_again
+async def edit_state(pool: Pool, user_id: str, edit: StateEdit, max_bytes: int) -> State:
+    """Change a state, which may have ``max_bytes``, and return it.
+
+    Raises :class:`common.errors.NotFound`, :class:`Forbidden`, :class:`common.errors.TooLarge`, and
+    :class:`chat.states.conditions.VersionConflict` if the edit's condition isn't fulfilled.
+    """
+    async with transaction(pool) as connection:
+        [outcome] = await edit_states(connection, [edit], max_bytes, owner=user_id)
+        if isinstance(outcome, PermanentError):
+            raise outcome
+        return outcome
+
+
+async def edit_states(
+    connection: Connection, edits: Sequence[StateEdit], max_bytes: int, *, owner: str | None = None
+) -> list[State | PermanentError]:
+    """Apply edits in order, each to the result of the one before, with a fact for each that changed anything.
+
+    Returns for each the state after it, or an error: no such conversation, not ``owner``'s (if given), a
+    condition that isn't fulfilled, or over ``max_bytes``.
+    """
+    locked = await repository.lock_states(connection, [e.conversation_id for e in edits])
+    edited: dict[UUID, EditedState] = {}
+    outcomes: list[State | PermanentError] = []
+    facts: list[outbox.Fact] = []
+    for edit in edits:
+        try:
+            current = _current(locked, edit, owner)
+            before = current.state
+            if apply_edit(current, edit, max_bytes):
+                assert current.encoded is not None
+                change = edited.setdefault(edit.conversation_id, EditedState(edit.conversation_id, b"", 0, 0))
+                change.state, change.version = current.encoded, current.version
+                change.facts += 1
+                patch = patch_to_tell(before, edit, current.encoded)
+                facts.append(state_changed(current, edit, patch, change.facts))
+            outcomes.append(State(current.state, current.version, current.encoded))
+        except PermanentError as error:
+            outcomes.append(error)
+    if edited:
+        number(facts, await repository.update_states(connection, list(edited.values())))
+        await outbox.append(connection, facts)
+    return outcomes
+
+
+def _current(locked: dict[UUID, LockedState], edit: StateEdit, owner: str | None) -> LockedState:
+    """The state that ``edit`` is about. Raises if it may not change it."""
+    current = locked.get(edit.conversation_id)
+    if current is None:
+        raise not_found()
+    if owner is not None and current.user_id != owner:
+        raise Forbidden
+    check_condition(edit.condition, State(current.state, current.version))
+    return current
