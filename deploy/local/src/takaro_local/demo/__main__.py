@@ -70,7 +70,7 @@ def _run(screen: Screen, docs: Path | None) -> None:
             yield what
 
         screen.step("local stack", find_stack)
-        caller = held.enter_context(Caller(f"demo-{uuid4().hex[:8]}", addresses[0].redis))
+        caller = held.enter_context(Caller(f"demo-{uuid4().hex[:8]}", addresses[0].urls, addresses[0].redis))
         held.callback(_hear_no_more)
         Demo(addresses[0], caller, screen).run(questions)
 
