@@ -9,17 +9,23 @@ from uuid import UUID, uuid4
 import pytest
 
 from backbone import inbox
+from chat.conversations import listing
 from chat.conversations import use_cases as conversation_use_cases
 from chat.conversations.listing import list_conversations
+from chat.conversations.records import ConversationFilter
 from chat.custom_agents.records import Limits
 from chat.custom_agents.use_cases import list_agents, update_agent
 from chat.messages import use_cases
 from chat.messages.use_cases import list_messages
 from common.errors import Conflict, TooLarge
 from common.postgres import Pool
+from servicekit.keysets import Page
 from tests.integration.chat.conftest import NewConversation
 
 T = TypeVar("T")
+
+ALL: Page[Any] = Page(None, "desc", None)
+ANY = ConversationFilter()
 
 MIXED_TIMES = """
 INSERT INTO messages (conversation_id, role, content, created_at)
@@ -98,12 +104,15 @@ async def test_no_connection_is_held_between_pages(
     monkeypatch.setattr(use_cases, "PAGE_MESSAGES", 10)
     async for _ in list_messages(pool, "alice", id):
         assert pool.get_idle_size() == pool.get_size()
-    async for _ in list_conversations(pool, "alice"):
+    async for _ in list_conversations(pool, "alice", ALL, ANY):
         assert pool.get_idle_size() == pool.get_size()
 
 
-@pytest.mark.parametrize("window", [1, 50, 51, 130, 1_000])
-async def test_conversations_keep_their_order_over_pages_and_windows(pool: Pool, window: int) -> None:
+@pytest.mark.parametrize("size", [1, 50, 51, 130, 1_000])
+async def test_conversations_keep_their_order_over_pages(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(listing, "PAGE_CONVERSATIONS", size)
     await pool.execute(
         """
         INSERT INTO conversations (agent_id, agent_version, user_id, created_at)
@@ -115,7 +124,7 @@ async def test_conversations_keep_their_order_over_pages_and_windows(pool: Pool,
     rows = await pool.fetch(
         "SELECT id FROM conversations WHERE user_id = 'alice' ORDER BY created_at DESC, id DESC"
     )
-    listed = await together(list_conversations(pool, "alice", window=window))
+    listed = await together(list_conversations(pool, "alice", ALL, ANY))
     assert [conversation.id for conversation in listed] == [row["id"] for row in rows]
 
 
@@ -123,7 +132,7 @@ async def test_a_conversation_deleted_during_its_list_is_left_out(
     pool: Pool, conversation: NewConversation
 ) -> None:
     ids = [await conversation() for _ in range(120)]
-    pages = list_conversations(pool, "alice")
+    pages = list_conversations(pool, "alice", ALL, ANY)
     first = await anext(pages)
     await pool.execute("DELETE FROM conversations WHERE id = ANY($1)", ids[:1])
     rest = await together(pages)

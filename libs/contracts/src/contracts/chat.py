@@ -23,6 +23,7 @@ UserId = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
 AgentName = Annotated[Text, StringConstraints(min_length=1, max_length=151)]
 """An agent as users write it: a base id (100 characters), optionally ``/`` or ``@`` and a version (50)."""
 AgentVersion = Annotated[Text, StringConstraints(min_length=1, max_length=50)]
+Provider = Annotated[Text, StringConstraints(min_length=1, max_length=50)]
 ModelName = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 
@@ -37,7 +38,7 @@ class CreateConversation(Contract):
     agent_version: AgentVersion | None = None
     user_id: UserId
     title: Title | None = None
-    provider: Annotated[Text, StringConstraints(min_length=1, max_length=50)] = "openrouter"
+    provider: Provider = "openrouter"
     metadata: JsonObject = Field(default_factory=dict)
     state: JsonObject = Field(default_factory=dict)
 

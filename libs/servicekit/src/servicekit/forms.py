@@ -22,6 +22,22 @@ class Data(TypedDict, Generic[T]):
     data: T
 
 
+class MetaJson(TypedDict):
+    """What is known of a list beside its items. ``nextCursor`` leads to the next page, and is ``null`` on the
+    last one. Counting ends at 10,000: then ``totalIsMinimum`` is true."""
+
+    nextCursor: NotRequired[str | None]
+    total: NotRequired[int]
+    totalIsMinimum: NotRequired[Literal[True]]
+
+
+class Listed(TypedDict, Generic[T]):
+    """A list, or a page of it. ``meta`` is there when a ``limit`` or a ``total`` was asked for."""
+
+    data: list[T]
+    meta: NotRequired[MetaJson]
+
+
 class FailureJson(TypedDict):
     """What went wrong, for people."""
 

@@ -14,7 +14,7 @@ from fastapi.routing import iter_route_contexts
 from pydantic import TypeAdapter
 
 from servicekit.error_answers import CODE, TRACE_ID
-from servicekit.forms import Data, FailureJson
+from servicekit.forms import Data, FailureJson, Listed
 from servicekit.idempotency import HEADER, KEY_PATTERN, MAX_KEY
 from servicekit.openapi_examples import example_of
 from servicekit.routing import needs_caller
@@ -83,6 +83,7 @@ SCHEMES = "x-security-schemes"
 
 _NONE: Mapping[int, str] = {}
 _PLAIN: Mapping[str, Any] = {}
+_WRAPPERS = ("Data_", "Listed_")
 
 
 def answering(
@@ -92,6 +93,11 @@ def answering(
     status; the general ones are added to each route. ``headers`` are those of the answer, as OpenAPI has
     them."""
     return answering_bare(Data[form], status=status, errors=errors, headers=headers)
+
+
+def answering_list(item: Any, *, errors: Mapping[int, str] = _NONE) -> dict[str, Any]:
+    """As :func:`answering`, for a list of ``item``, with ``meta`` beside it."""
+    return answering_bare(Listed[item], errors=errors)
 
 
 def answering_bare(
@@ -217,12 +223,16 @@ def _as_clients_name_them(value: Any, schemas: dict[str, Any]) -> Any:
     if not isinstance(value, dict):
         return value
     name = str(value.get("$ref", "")).removeprefix("#/components/schemas/")
-    if name.startswith("Data_"):
+    if name.startswith(_WRAPPERS):
         return _as_clients_name_them(schemas[name], schemas)
     if name:
         return {**value, "$ref": f"#/components/schemas/{name.removesuffix('Json')}"}
     if value is schemas:
-        named = {key.removesuffix("Json"): schema for key, schema in schemas.items() if key[:5] != "Data_"}
+        named = {
+            key.removesuffix("Json"): schema
+            for key, schema in schemas.items()
+            if not key.startswith(_WRAPPERS)
+        }
         return {
             name: {**_as_clients_name_them(schema, schemas), "title": name} for name, schema in named.items()
         }

@@ -18,7 +18,7 @@ from chat.usage.use_cases import keep_usage
 from contracts import chat as contracts
 from servicekit.service import Resources, ServiceSpec, create_app
 
-REQUIRED_REVISION = "029"
+REQUIRED_REVISION = "030"
 
 
 def build(settings: ChatSettings) -> FastAPI:

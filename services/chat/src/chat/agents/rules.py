@@ -45,6 +45,14 @@ def parse(name: str) -> AgentRef:
     return AgentRef(agent_id, version or None)
 
 
+def same_version(ref: AgentRef, version: str | None) -> str | None:
+    """The version that is named in ``ref``, beside it, or in neither. Raises :class:`Invalid` for two that
+    differ."""
+    if version and ref.version and version != ref.version:
+        raise _invalid("agentVersion", f"contradicts the version in agentId, {ref.version}")
+    return version or ref.version
+
+
 def _split(name: str) -> tuple[str, str, str]:
     """Base id, separator and version; the first of ``/`` and ``@`` separates."""
     match = re.search(r"[/@]", name)
@@ -76,6 +84,4 @@ class Catalogue:
         if known is None:
             available = ", ".join(self._agents)
             raise Invalid(f"Unknown agent: {ref.agent_id}. Available: {available}", code="unknown_agent")
-        if version and ref.version and version != ref.version:
-            raise _invalid("agentVersion", f"contradicts the version in agentId, {ref.version}")
-        return AgentRef(ref.agent_id, version or ref.version or known.default)
+        return AgentRef(ref.agent_id, same_version(ref, version) or known.default)

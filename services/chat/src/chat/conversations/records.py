@@ -1,8 +1,8 @@
 """Conversations as chat's own code handles them."""
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from common.trace_context import TraceContext
@@ -42,6 +42,29 @@ class Conversation:
     updated_at: datetime | None
     metadata_omitted: bool = False
     state_omitted: bool = False
+
+
+Position: TypeAlias = tuple[datetime | None, UUID]
+"""A conversation's place in a list: a time, and its id."""
+
+
+@dataclass(slots=True, frozen=True)
+class ConversationFilter:
+    """Which conversations are wanted: those for which all that is given holds. ``title`` is part of the
+    title, in upper or lower case; times are from ``…_from`` on and before ``…_to``."""
+
+    agent_id: str | None = None
+    agent_version: str | None = None
+    provider: str | None = None
+    title: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    updated_from: datetime | None = None
+    updated_to: datetime | None = None
+
+    def values(self) -> tuple[Any, ...]:
+        """The values in this order."""
+        return astuple(self)
 
 
 @dataclass(slots=True, frozen=True)

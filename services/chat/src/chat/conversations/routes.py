@@ -1,6 +1,7 @@
 """HTTP of conversations."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
@@ -13,6 +14,7 @@ from chat.conversations.wire import (
     ConversationId,
     ConversationJson,
     CreateConversation,
+    FilterParam,
     SetTitle,
     conversation_json,
 )
@@ -20,24 +22,42 @@ from contracts.storable import Text
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
 from servicekit.forms import SuccessJson
-from servicekit.openapi import answering, answering_bare
+from servicekit.keysets import Keyset, Moment
+from servicekit.list_parameters import COUNTED, CursorParam, LimitParam, OrderParam, TotalParam, counted
+from servicekit.openapi import answering, answering_bare, answering_list
 from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
 from servicekit.streamed_lists import streamed_data
 
 DEFAULT_LIMIT = 5
 MAX_LIMIT = 20
+CONVERSATIONS = Keyset("conversations", tuple[Moment | None, UUID], order="desc")
+BY_AGENT = Keyset("conversations by agent", tuple[Moment | None, UUID], order="desc")
 
 
 def create_router(catalogue: Catalogue) -> APIRouter:
     """Routes of conversations with the agents of ``catalogue`` and with the caller's custom agents."""
     router = create_api_router("/api/conversations", ["conversations"])
 
-    @router.get("", **answering(list[ConversationJson]))
-    async def list_conversations(caller: CallerParam, resources: ResourcesParam) -> Response:
-        """All of the caller's conversations, newest first, with states of up to 16 KB."""
-        pages = listing.list_conversations(resources.pool, caller.user_id)
-        return await streamed_data(pages, conversation_json)
+    @router.get("", **answering_list(ConversationJson))
+    async def list_conversations(
+        caller: CallerParam,
+        resources: ResourcesParam,
+        wanted: FilterParam,
+        limit: LimitParam = None,
+        cursor: CursorParam = None,
+        order: OrderParam = None,
+        total: TotalParam = False,
+    ) -> Response:
+        """The caller's conversations by creation, newest first (`order=asc`: oldest), with states of up to
+        16 KB: all of them, or a page."""
+        page = CONVERSATIONS.page(limit, cursor, order, caller.user_id, wanted)
+        counts = None
+        if total:
+            found = await listing.count_conversations(resources.pool, caller.user_id, wanted, COUNTED + 1)
+            counts = counted(found)
+        pages = listing.list_conversations(resources.pool, caller.user_id, page, wanted)
+        return await streamed_data(pages, conversation_json, page, listing.position_by_creation, counts)
 
     @router.post("", **answering(ConversationJson, errors={404: "There is no such agent."}))
     async def create_conversation(
@@ -50,18 +70,19 @@ def create_router(catalogue: Catalogue) -> APIRouter:
         return data(conversation_json(conversation))
 
     # Declared before /{conversationId}. A `path`, since a compound id holds a slash, percent-encoded or not.
-    @router.get("/by-agent/{agentId:path}", **answering(list[ConversationJson]))
+    @router.get("/by-agent/{agentId:path}", **answering_list(ConversationJson))
     async def list_by_agent(
         agent_id: Annotated[Text, Path(alias="agentId")],
         caller: CallerParam,
         resources: ResourcesParam,
         limit: Annotated[int, Query(ge=1, description=f"at most {MAX_LIMIT}")] = DEFAULT_LIMIT,
-    ) -> JSONAnswer:
+        cursor: CursorParam = None,
+        order: OrderParam = None,
+    ) -> Response:
         """The caller's conversations with an agent, last active first; a bare id finds all its versions."""
-        conversations = await listing.list_by_agent(
-            resources.pool, caller.user_id, agent_id, min(limit, MAX_LIMIT)
-        )
-        return data([conversation_json(c) for c in conversations])
+        page = BY_AGENT.page(min(limit, MAX_LIMIT), cursor, order, caller.user_id, agent_id)
+        pages = listing.list_by_agent(resources.pool, caller.user_id, agent_id, page)
+        return await streamed_data(pages, conversation_json, page, listing.position_by_activity)
 
     @router.get("/{conversationId}", **answering(ConversationJson, errors=NOT_FOUND))
     async def get_conversation(

@@ -3,16 +3,18 @@
 from typing import Annotated, Literal, NotRequired
 from uuid import UUID
 
-from fastapi import Path
+from fastapi import Depends, Path, Query
 from orjson import Fragment
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from chat.conversations.records import Conversation
+from chat.agents.rules import parse, same_version
+from chat.conversations.records import Conversation, ConversationFilter
 from common.json_time import json_time
-from contracts.chat import AgentName, AgentVersion, Title
+from contracts.chat import AgentName, AgentVersion, Provider, Title
 from servicekit.answers import Body
 from servicekit.forms import JsonObjectOrNull, Time, Uuid
+from servicekit.list_parameters import TimeParam
 
 ConversationId = Annotated[UUID, Path(alias="conversationId")]
 NOT_FOUND = {403: "It is another user's conversation.", 404: "There is no such conversation."}
@@ -29,6 +31,30 @@ class SetTitle(Body):
     """A new title; ``null`` removes it."""
 
     title: Title | None
+
+
+def _conversation_filter(
+    agent_id: Annotated[
+        AgentName | None, Query(alias="agentId", description="A base id alone finds all its versions.")
+    ] = None,
+    agent_version: Annotated[AgentVersion | None, Query(alias="agentVersion")] = None,
+    provider: Annotated[Provider | None, Query()] = None,
+    title: Annotated[Title | None, Query(description="A part of the title, in upper or lower case.")] = None,
+    created_from: Annotated[TimeParam | None, Query(alias="createdFrom")] = None,
+    created_to: Annotated[TimeParam | None, Query(alias="createdTo", description="Before this time.")] = None,
+    updated_from: Annotated[TimeParam | None, Query(alias="updatedFrom")] = None,
+    updated_to: Annotated[TimeParam | None, Query(alias="updatedTo", description="Before this time.")] = None,
+) -> ConversationFilter:
+    if agent_id is not None:
+        ref = parse(agent_id)
+        agent_id, agent_version = ref.agent_id, same_version(ref, agent_version)
+    return ConversationFilter(
+        agent_id, agent_version, provider, title, created_from, created_to, updated_from, updated_to
+    )
+
+
+FilterParam = Annotated[ConversationFilter, Depends(_conversation_filter)]
+"""Which conversations a list has."""
 
 
 class ConversationJson(TypedDict):

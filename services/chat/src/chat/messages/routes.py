@@ -3,25 +3,43 @@
 from starlette.responses import Response
 
 from chat.conversations.wire import NOT_FOUND, ConversationId
-from chat.messages import use_cases
+from chat.messages import listing, use_cases
 from chat.messages.wire import MessageJson, PostMessage, message_json
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
-from servicekit.openapi import answering
+from servicekit.keysets import Keyset, Place
+from servicekit.list_parameters import COUNTED, CursorParam, LimitParam, OrderParam, TotalParam, counted
+from servicekit.openapi import answering, answering_list
 from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
 from servicekit.streamed_lists import streamed_data
 
+MESSAGES = Keyset("messages", tuple[Place], order="asc")
+
 router = create_api_router("/api/conversations/{conversationId}/messages", ["messages"])
 
 
-@router.get("", **answering(list[MessageJson], errors=NOT_FOUND))
+@router.get("", **answering_list(MessageJson, errors=NOT_FOUND))
 async def list_messages(
-    conversation_id: ConversationId, caller: CallerParam, resources: ResourcesParam
+    conversation_id: ConversationId,
+    caller: CallerParam,
+    resources: ResourcesParam,
+    limit: LimitParam = None,
+    cursor: CursorParam = None,
+    order: OrderParam = None,
+    total: TotalParam = False,
 ) -> Response:
-    """All messages of a conversation, oldest first, in the one order in which they were accepted."""
-    pages = use_cases.list_messages(resources.pool, caller.user_id, conversation_id)
-    return await streamed_data(pages, message_json)
+    """The messages of a conversation in the one order in which they were accepted, or backwards
+    (`order=desc`): all of them, or a page."""
+    pool, user_id = resources.pool, caller.user_id
+    if limit is None and cursor is None and order != "desc" and not total:
+        return await streamed_data(use_cases.list_messages(pool, user_id, conversation_id), message_json)
+    page = MESSAGES.page(limit, cursor, order, conversation_id)
+    counts = None
+    if total:
+        counts = counted(await listing.count_messages(pool, user_id, conversation_id, COUNTED + 1))
+    pages = listing.list_page(pool, user_id, conversation_id, page)
+    return await streamed_data(pages, message_json, page, listing.place, counts)
 
 
 @router.post("", **answering(MessageJson, errors=NOT_FOUND))

@@ -1,0 +1,61 @@
+"""The parameters of lists, the same in every service, and the bound of what is counted."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import Query
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+
+from servicekit.keysets import MAX_CURSOR, Order
+
+MAX_LIMIT = 1_000
+COUNTED = 10_000
+"""Counting ends here: nobody pages through more, and a count costs as much as it counts."""
+
+LimitParam = Annotated[
+    int | None,
+    Query(alias="limit", ge=1, le=MAX_LIMIT, description="The items of a page. Without it, all are sent."),
+]
+CursorParam = Annotated[
+    str | None,
+    Query(
+        alias="cursor",
+        max_length=MAX_CURSOR,
+        description="`meta.nextCursor` of the page before, asked for with the same `order` and filters.",
+    ),
+]
+OrderParam = Annotated[Order | None, Query(alias="order", description="The order of the list.")]
+TotalParam = Annotated[
+    bool,
+    Query(
+        alias="total",
+        description=f"Count, as `meta.total`, what the list has on all pages: up to {COUNTED:,}.",
+    ),
+]
+
+
+def _has_a_date(value: Any) -> Any:
+    if isinstance(value, str) and "-" not in value:
+        raise ValueError("must be a time like 2026-11-28T12:00:00Z, or a date")  # Pydantic takes numbers too
+    return value
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is no time in UTC") from error
+
+
+TimeParam = Annotated[
+    datetime,
+    BeforeValidator(_has_a_date),
+    AfterValidator(_in_utc),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A time by RFC 3339, or a date. Without a zone it is in UTC."""
+
+
+def counted(found: int) -> dict[str, Any]:
+    """A count as ``meta`` shows it; ``found`` goes to one beyond :data:`COUNTED`."""
+    return {"total": COUNTED, "totalIsMinimum": True} if found > COUNTED else {"total": found}
