@@ -20,6 +20,7 @@ from common.query_spans import summary_of
         ("SELECT pg_notify('x', 'SELECT a FROM secrets')", "SELECT pg_notify"),
         ("SELECT a -- FROM nothing\nFROM t", "SELECT t"),
         ("SELECT 1 WHERE a IS DISTINCT FROM b", "SELECT"),
+        ("SELECT a FROM t LEFT JOIN LATERAL (SELECT b FROM u) AS x ON true", "SELECT t SELECT u"),
         ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;", "BEGIN"),
         ("COMMIT;", "COMMIT"),
         ("", "QUERY"),

@@ -13,9 +13,10 @@ import asyncpg
 import structlog
 from prometheus_client import Counter
 
-from common import backoff, codec
+from common import backoff, codec, telemetry
 from common.connecting import connect
 from common.errors import TransientError
+from common.query_spans import TracedConnection
 from common.schema_pool import SchemaPool
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ async def create_pool(
         max_queries=50_000,
         max_inactive_connection_lifetime=60,
         loop=None,
-        connection_class=asyncpg.Connection,
+        connection_class=TracedConnection if telemetry.recording() else asyncpg.Connection,
         record_class=asyncpg.Record,
     )
     pool.required_revision = required_revision

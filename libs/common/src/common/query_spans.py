@@ -1,16 +1,19 @@
-"""Spans of SQL: only inside a trace, named by operations and tables.
+"""Spans of SQL: only inside a sampled trace, named by operations and tables.
 
-The driver's instrumentation makes a span of every query. Polls (for leases, facts to relay, due work) and
-readiness checks never end and belong to no request. Each would be a trace of a single span.
+Polls (for leases, facts to relay, due work) and readiness checks never end and belong to no request. Each
+would be a trace of a single span.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
+import asyncpg
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import Span, SpanProcessor
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanKind, TraceState
 from opentelemetry.util.types import Attributes
@@ -18,8 +21,6 @@ from opentelemetry.util.types import Attributes
 QUERY_TEXT = "db.query.text"
 QUERY_SUMMARY = "db.query.summary"
 
-_POOL_RESET = "SELECT pg_advisory_unlock_all()"
-"""What asyncpg sends when a connection returns to its pool."""
 _LONGEST_SUMMARY = 255
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'|--[^\n]*")
@@ -28,9 +29,75 @@ _CALL = re.compile(r"SELECT (\w+)\(", re.IGNORECASE)
 _STEP = re.compile(
     r"\b(?:(?P<read>SELECT)\b"
     r"|(?P<write>INSERT INTO|DELETE FROM|(?<!FOR )(?<!DO )UPDATE|COPY) (?:ONLY )?(?P<written>[\w.]+)"
-    r"|(?:(?<!DISTINCT )FROM|JOIN) (?:ONLY )?(?P<source>[\w.]+)(?P<called>\()?)",
+    r"|(?:(?<!DISTINCT )FROM|JOIN) (?:ONLY )?(?!LATERAL\b)(?P<source>[\w.]+)(?P<called>\()?)",
     re.IGNORECASE,
 )
+
+
+class TracedConnection(asyncpg.Connection):
+    """A connection whose statements are client spans of the running span, if that is sampled.
+
+    The driver's instrumentation from OpenTelemetry builds the attributes of each statement before it asks
+    whether the trace is sampled: 18 % of a service's time with one request in ten traced. This asks first.
+    """
+
+    async def execute(self, query: str, *args: Any, **options: Any) -> str:
+        if not _is_sampled():
+            return await super().execute(query, *args, **options)
+        with self._span(query):
+            return await super().execute(query, *args, **options)
+
+    async def executemany(self, command: str, args: Any, **options: Any) -> None:
+        if not _is_sampled():
+            return await super().executemany(command, args, **options)
+        with self._span(command):
+            return await super().executemany(command, args, **options)
+
+    async def fetch(self, query: str, *args: Any, **options: Any) -> Any:
+        if not _is_sampled():
+            return await super().fetch(query, *args, **options)
+        with self._span(query):
+            return await super().fetch(query, *args, **options)
+
+    async def fetchrow(self, query: str, *args: Any, **options: Any) -> Any:
+        if not _is_sampled():
+            return await super().fetchrow(query, *args, **options)
+        with self._span(query):
+            return await super().fetchrow(query, *args, **options)
+
+    async def fetchval(self, query: str, *args: Any, **options: Any) -> Any:
+        if not _is_sampled():
+            return await super().fetchval(query, *args, **options)
+        with self._span(query):
+            return await super().fetchval(query, *args, **options)
+
+    @contextmanager
+    def _span(self, query: str) -> Iterator[None]:
+        summary = summary_of(query)
+        attributes: dict[str, str | int] = {
+            "db.system.name": "postgresql",
+            QUERY_TEXT: query,
+            QUERY_SUMMARY: summary,
+            "db.namespace": self._params.database or "",  # type: ignore[attr-defined]
+        }
+        address = self._addr  # type: ignore[attr-defined] # (host, port), or the path of a Unix socket
+        if isinstance(address, tuple):
+            attributes |= {"server.address": address[0], "server.port": address[1]}
+        elif address:
+            attributes["server.address"] = address
+        with trace.get_tracer("takaro").start_as_current_span(
+            summary, kind=SpanKind.CLIENT, attributes=attributes
+        ) as span:
+            try:
+                yield
+            except Exception as error:
+                span.set_attribute("error.type", type(error).__qualname__)
+                raise
+
+
+def _is_sampled() -> bool:
+    context = trace.get_current_span().get_span_context()
+    return context.trace_flags.sampled and is_instrumentation_enabled()
 
 
 class OnlyInTraces(Sampler):
@@ -49,25 +116,13 @@ class OnlyInTraces(Sampler):
         links: Sequence[Link] | None = None,
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
-        if kind is SpanKind.CLIENT:
-            alone = not trace.get_current_span(parent_context).get_span_context().is_valid
-            if alone or str((attributes or {}).get(QUERY_TEXT, "")).startswith(_POOL_RESET):
-                return SamplingResult(Decision.DROP)
+        parent = trace.get_current_span(parent_context).get_span_context()
+        if kind is SpanKind.CLIENT and not parent.is_valid:
+            return SamplingResult(Decision.DROP)
         return self._inner.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
 
     def get_description(self) -> str:
         return f"OnlyInTraces{{{self._inner.get_description()}}}"
-
-
-class NameQueries(SpanProcessor):
-    """Names SQL spans by ``db.query.summary``, as OpenTelemetry's database conventions require."""
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        text = (span.attributes or {}).get(QUERY_TEXT)
-        if isinstance(text, str):
-            summary = summary_of(text)
-            span.set_attribute(QUERY_SUMMARY, summary)
-            span.update_name(summary)
 
 
 @lru_cache(maxsize=2048)

@@ -22,7 +22,7 @@ from opentelemetry.trace import Link, Span, SpanContext, SpanKind
 from opentelemetry.util.types import Attributes
 from structlog.typing import EventDict, WrappedLogger
 
-from common.query_spans import NameQueries, OnlyInTraces
+from common.query_spans import OnlyInTraces
 from common.trace_context import TraceContext, carrying, context_of, span_context_of
 
 log = structlog.get_logger()
@@ -49,7 +49,6 @@ def setup(service: str, instance: str, *, log_level: str = "info") -> TracerProv
     sampler = OnlyInTraces(_get_from_env_or_default()) if exporting else ALWAYS_OFF
     provider = TracerProvider(resource=resource, sampler=sampler)
     if exporting:
-        provider.add_span_processor(NameQueries())
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
     return provider

@@ -3,6 +3,7 @@ and ``X-Scope``."""
 
 import time
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Annotated, Any
 
 import httpx
@@ -27,6 +28,9 @@ _ASYMMETRIC = ["RS256", "RS384", "RS512", "ES256", "ES384", "PS256", "EdDSA"]
 _LATEST = 253_402_300_799
 """The end of the year 9999. A later expiry counts as none."""
 
+REMEMBERED_TOKENS = 10_000
+"""Verified tokens of one process: about 5 MB. The oldest is forgotten first."""
+
 LEEWAY_SECONDS = 30
 """The tolerated difference between an issuer's clock and ours, in seconds."""
 
@@ -44,8 +48,27 @@ class Caller:
         return None if self.expires_at is None else max(0.0, self.expires_at - time.time())
 
 
+@dataclass(slots=True, frozen=True)
+class _Verified:
+    """A token's caller, and the key set, by its number, that the token was verified with."""
+
+    caller: Caller
+    key_set: int
+
+    def holds(self, keys: IssuerKeys | None) -> bool:
+        """Whether the token still counts: it hasn't expired, and the key set is still the current one."""
+        expires_at = self.caller.expires_at
+        if expires_at is not None and expires_at <= time.time():
+            return False
+        return keys is None or 0 != self.key_set == keys.fetched()
+
+
 class Authenticator:
-    """Checks a request's credentials as ``AUTH_MODE`` requires."""
+    """Checks a request's credentials as ``AUTH_MODE`` requires.
+
+    A token is verified once, and then remembered by its SHA-256 until it expires or the issuer's keys are
+    fetched again, so that a withdrawn key counts for no longer than without it.
+    """
 
     def __init__(self, settings: ServiceSettings, http: httpx.AsyncClient) -> None:
         self._mode = settings.auth_mode
@@ -53,6 +76,7 @@ class Authenticator:
         self._issuer = settings.jwt_issuer
         self._secret = settings.jwt_secret
         self._keys = IssuerKeys(settings.jwt_jwks_url, http) if settings.jwt_jwks_url else None
+        self._verified: dict[bytes, _Verified] = {}
 
     async def caller(self, request: Request) -> Caller:
         """The caller. Raises :class:`NotAuthenticated` without valid credentials."""
@@ -60,15 +84,23 @@ class Authenticator:
             headers = request.headers
             scopes = parse_scopes(headers.get("x-scope", ""))
             caller = Caller(headers.get("x-user-id", "").strip(), scopes=scopes)
-        else:
-            caller = await self._bearer(request.headers.get("authorization", ""))
-        check_user_id(caller.user_id)
-        return caller
-
-    async def _bearer(self, header: str) -> Caller:
-        scheme, _, token = header.partition(" ")
+            check_user_id(caller.user_id)
+            return caller
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise NotAuthenticated("Not authenticated")
+        digest = sha256(token.encode()).digest()
+        known = self._verified.get(digest)
+        if known is not None and known.holds(self._keys):
+            return known.caller
+        caller = await self._verify(token)
+        check_user_id(caller.user_id)
+        while len(self._verified) >= REMEMBERED_TOKENS:
+            del self._verified[next(iter(self._verified))]
+        self._verified[digest] = _Verified(caller, self._keys.fetched() if self._keys else 0)
+        return caller
+
+    async def _verify(self, token: str) -> Caller:
         try:
             if self._keys is not None:
                 # The whole key, not just its number: a token may only use the algorithm that the key is for.

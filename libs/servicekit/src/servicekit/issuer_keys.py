@@ -38,7 +38,7 @@ class IssuerKeys:
         self._url, self._http = url, http
         self._keys: list[jwt.PyJWK] = []
         self._fetched_at = self._next_at = float("-inf")
-        self._failures = 0
+        self._failures = self._fetches = 0
         self._fetching: asyncio.Task[None] | None = None
 
     async def key_of(self, token: str) -> jwt.PyJWK:
@@ -61,6 +61,15 @@ class IssuerKeys:
         if self._failures:
             raise TransientError("The issuer's keys can't be fetched")
         raise NotAuthenticated("Not authenticated")
+
+    def fetched(self) -> int:
+        """The number of the key set in use; 0 for none. A set in use is refreshed in time."""
+        age = self._age()
+        if age > LIFETIME_SECONDS:
+            return 0
+        if age > REFRESH_SECONDS and self._may_fetch():
+            self._fetch()
+        return self._fetches
 
     def _find(self, kid: object) -> jwt.PyJWK | None:
         if self._age() > LIFETIME_SECONDS:
@@ -90,6 +99,7 @@ class IssuerKeys:
                 document = await self._read()
             keys = await asyncio.to_thread(signing_keys, document)
             self._keys, self._fetched_at, self._failures = keys, time.monotonic(), 0
+            self._fetches += 1
             pause = COOLDOWN_SECONDS
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
             self._failures += 1

@@ -12,7 +12,7 @@ from servicekit.auth import require_caller
 from servicekit.idempotency import AnsweredOnce, key_of
 from servicekit.request_bodies import RequestBody
 
-_WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
+WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
 
 
 class GuardedRoute(APIRoute):
@@ -29,7 +29,7 @@ class GuardedRoute(APIRoute):
         async def guard(request: Request) -> Response:
             if private:
                 await require_caller(request)
-            if request.method in _WITHOUT_BODY:
+            if request.method in WITHOUT_BODY:
                 return await handle(request)
             body = RequestBody(request, request.app.state.body_timeout_seconds)
             if private and request.method == "POST" and (key := key_of(request.scope)) is not None:

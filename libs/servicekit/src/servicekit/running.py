@@ -16,7 +16,6 @@ from typing import Any
 import structlog
 import uvicorn
 from fastapi import FastAPI
-from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from pydantic import ValidationError
 
@@ -112,7 +111,6 @@ def run(build: Callable[[Any], FastAPI], settings_class: type[ServiceSettings]) 
     refuse_what_cannot_work(settings)
     provider = telemetry.setup(settings.service, settings.instance_name, log_level=settings.log_level)
     if telemetry.recording():
-        AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]
         HTTPXClientInstrumentor().instrument()
     try:
         app = build(settings)

@@ -15,7 +15,6 @@ from typing import Annotated, Any, Generic, TypeVar
 import httpx
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request
-from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from redis.asyncio import Redis
 
 from backbone.backbone import Backbone
@@ -29,23 +28,19 @@ from common.supervision import stop, supervise
 from contracts import Contract
 from contracts.asyncapi import asyncapi_document
 from servicekit.auth import Authenticator
+from servicekit.direct import DirectRoutes
 from servicekit.error_answers import install_error_handlers
 from servicekit.health import health_router
 from servicekit.idempotency import AnsweredOnce
 from servicekit.middlewares.answer_head import AnswerHead
 from servicekit.middlewares.ignore_trailing_slash import IgnoreTrailingSlash
-from servicekit.middlewares.measure_requests import MeasureRequests
+from servicekit.middlewares.observe_requests import ObserveRequests
 from servicekit.openapi import describe
 from servicekit.pages import mount_pages
 from servicekit.settings import ServiceSettings
 from servicekit.sse import OpenStreams
 
 log = structlog.get_logger()
-
-_UNTRACED = (
-    r"^https?://[^/]+/(health|ready|metrics|openapi\.json|asyncapi\.json|(docs|asyncapi)(/assets/.*)?)/?$"
-)
-"""Paths that operators and monitoring request. Full paths: a knowledge base may be called ``docs``."""
 
 
 @dataclass(slots=True)
@@ -133,6 +128,8 @@ def create_app(spec: ServiceSpec[R]) -> FastAPI:
         version=version(f"takaro-{spec.settings.service}"),
         lifespan=lifespan,
         redirect_slashes=False,
+        # ObserveRequests and TracedConnection make the spans; FastAPI's own would be others beside them.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
         docs_url=None,  # see mount_pages
         redoc_url=None,
     )
@@ -157,14 +154,10 @@ def create_app(spec: ServiceSpec[R]) -> FastAPI:
     mount_pages(app, spec.settings.service, document)
     describe(app, spec.settings.auth_mode)
     install_error_handlers(app)
-    app.add_middleware(MeasureRequests)
+    app.add_middleware(DirectRoutes, get_resources=get_resources)
+    app.add_middleware(ObserveRequests)
     app.add_middleware(IgnoreTrailingSlash)
     app.add_middleware(AnswerHead)
-    FastAPIInstrumentor.instrument_app(
-        app,
-        excluded_urls=_UNTRACED,
-        exclude_spans=["send", "receive"],
-    )
     return app
 
 
