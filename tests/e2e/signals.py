@@ -68,6 +68,7 @@ CONVERSATION = "/api/conversations/{conversationId}"
 SYNC = "/api/knowledge-bases/{kb_id}/sync"
 START = "/api/cockpit/sessions/{session_id}/mock-server/start"
 APPENDED, APPEND = "chat.message.appended.v1", "chat.message.append.v1"
+APPENDING = "SELECT messages UPDATE conversations SELECT messages INSERT messages INSERT outbox"
 DELETED, CHANGED = "chat.conversation.deleted.v1", "cockpit.server.status_changed.v1"
 REQUEST_SYNC, STARTED = "knowledge.sync.request.v1", "knowledge.sync.started.v1"
 EXECUTE, GAME = "cockpit.server.execute.v1", "cockpit.game.event.v1"
@@ -75,8 +76,7 @@ EXECUTE, GAME = "cockpit.server.execute.v1", "cockpit.game.event.v1"
 SIGNALS = [
     # chat: a message over HTTP
     Signal("post", "chat", "server", f"POST {MESSAGES}", http(MESSAGES, "POST")),
-    Signal("post", "chat", "client", "BEGIN", SQL, f"POST {MESSAGES}"),
-    Signal("post", "chat", "client", "INSERT outbox", sql("INSERT outbox"), f"POST {MESSAGES}"),
+    Signal("post", "chat", "client", APPENDING, sql(APPENDING), f"POST {MESSAGES}"),
     Signal("post", "chat", "producer", "send chat.events", send("chat.events", APPENDED), f"POST {MESSAGES}"),
     # chat: a message as a command
     Signal("append", "chat", "consumer", "process chat.commands", process("chat.commands", "chat", APPEND)),
@@ -85,7 +85,7 @@ SIGNALS = [
         "process chat.commands",
     ),
     Signal(
-        "append", "chat", "client", "INSERT outbox", sql("INSERT outbox"), "process chat.commands batch"
+        "append", "chat", "client", APPENDING, sql(APPENDING), "process chat.commands batch"
     ),
     Signal(
         "append", "chat", "producer", "send chat.events", send("chat.events", APPENDED),

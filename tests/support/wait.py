@@ -16,7 +16,7 @@ async def eventually(
 @overload
 async def eventually(check: Callable[[], T], *, timeout: float = ..., interval: float = ...) -> T: ...
 async def eventually(
-    check: Callable[[], T | Awaitable[T]], *, timeout: float = 30, interval: float = 0.02
+    check: Callable[[], T | Awaitable[T]], *, timeout: float = 90, interval: float = 0.02
 ) -> T:
     """Call ``check`` (plain or async) until it returns something true, and return that.
 

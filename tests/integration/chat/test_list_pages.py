@@ -56,7 +56,7 @@ async def test_messages_keep_their_order_over_pages(
     expected = await mixed(pool, id)
     monkeypatch.setattr(use_cases, "PAGE_MESSAGES", size)
     messages = await together(list_messages(pool, "alice", id))
-    assert [message.id for message in messages] == expected
+    assert [message.id for message in messages] == [str(each) for each in expected]
 
 
 async def test_messages_that_come_after_the_request_are_on_no_page(

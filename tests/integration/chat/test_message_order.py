@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from chat.messages.listing_repository import list_after
 from chat.messages.records import NewMessage, Placed
-from chat.messages.repository import list_messages
 from chat.messages.use_cases import append_messages, append_user_message
 from common.postgres import Pool, transaction
 from tests.integration.chat.conftest import NewConversation, facts, node_message
@@ -31,7 +31,7 @@ async def append(pool: Pool, conversation_id: UUID, *contents: str) -> list[Plac
 
 async def read(pool: Pool, conversation_id: UUID) -> list[str]:
     async with pool.acquire() as connection:
-        messages = await list_messages(connection, conversation_id, 0, 10_000, 10_000, 10_000_000)
+        messages = await list_after(connection, conversation_id, 0, 10_000, 10_000_000)
         return [message.content for message in messages]
 
 

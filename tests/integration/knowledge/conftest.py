@@ -113,9 +113,11 @@ class Harness:
         return replace(self.deps, embedder=embedder)
 
 
-def reaching(harness: Harness, *hosts: str, limits: Limits | None = None) -> SyncDeps:
+def reaching(
+    harness: Harness, *hosts: str, limits: Limits | None = None, http: httpx.AsyncClient | None = None
+) -> SyncDeps:
     """The harness's parts, with a fetcher that reaches ``hosts`` although they are on loopback."""
-    fetcher = Fetcher(harness.http, Access(frozenset(hosts)), Retries(2, 0.001, 1))
+    fetcher = Fetcher(http or harness.http, Access(frozenset(hosts)), Retries(2, 0.001, 1))
     sources = replace(harness.deps.sources, fetcher=fetcher, limits=limits or Limits())
     return replace(harness.deps, sources=sources)
 

@@ -23,8 +23,8 @@ def test_times_are_written_as_javascript_does() -> None:
 
 
 def test_a_message_shows_tool_calls_as_tool_executions_and_omits_what_is_null() -> None:
-    message = Message(ID, ID, "assistant", "hi", '[{"id": "t"}]', None, 3, None, None, AT, 7)
-    assert codec.loads(codec.dumps(message_json(message))) == {
+    message = Message(str(ID), "assistant", "hi", '[{"id": "t"}]', None, 3, None, None, AT, 7)
+    assert codec.loads(codec.dumps(message_json(str(ID), message))) == {
         "id": str(ID),
         "conversationId": str(ID),
         "role": "assistant",

@@ -30,6 +30,31 @@ SELECT pg_notify('{OUTBOX_CHANNEL}', stream) FROM unnest($10::text[]) AS stream
 """A fact's CloudEvents source is the service that owns its stream: ``/takaro/chat``."""
 
 
+def insert_from(rows: str, stream: str, type: str) -> str:
+    """SQL that records facts of one type within the caller's own statement, from its part ``rows``.
+
+    ``rows`` has the columns place (the order of the facts), subject, sequence, traceparent, tracestate,
+    baggage and data (JSON as text). The statement must also return :func:`wake`.
+    """
+    return f"""
+    INSERT INTO outbox (stream, event_id, type, source, subject, sequence, traceparent, tracestate,
+                        baggage, data)
+    SELECT '{stream}', gen_random_uuid(), '{type}', '/takaro/{stream.partition(".")[0]}', subject, sequence,
+           traceparent, tracestate, baggage, data
+    FROM {rows}
+    ORDER BY place
+    """  # noqa: S608 - only names of ours
+
+
+def wake(stream: str) -> str:
+    """SQL of a column that wakes the relay of ``stream`` when the statement commits."""
+    return f"(SELECT pg_notify('{OUTBOX_CHANNEL}', '{stream}')::text)"
+
+
+FACT_TIME = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+"""SQL of a time as it stands in a fact: RFC 3339 in UTC with microseconds."""
+
+
 @dataclass(slots=True)
 class Fact:
     """A fact to publish on ``stream``. ``trace`` defaults to the running span's context, ``id`` to a

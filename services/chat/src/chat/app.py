@@ -9,7 +9,7 @@ from chat.conversations.routes import create_router as create_conversations_rout
 from chat.custom_agents.records import Limits
 from chat.custom_agents.routes import create_router as create_agents_router
 from chat.messages import commands as message_commands
-from chat.messages.routes import router as messages
+from chat.messages.routes import create_router as create_messages_router
 from chat.settings import ChatSettings
 from chat.states import commands as state_commands
 from chat.states.routes import create_router as create_states_router
@@ -35,7 +35,7 @@ def build(settings: ChatSettings) -> FastAPI:
             routers=[
                 create_conversations_router(settings.catalogue()),
                 create_states_router(settings.state_max_bytes),
-                messages,
+                create_messages_router(),
                 create_agents_router(Limits(settings.custom_agents_max, settings.custom_agent_max_bytes)),
                 usage,
             ],

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from backbone.outbox import Fact
 from chat.conversations.records import DeletedConversation, NewConversation, TitleChange
+from common import codec
 from common.trace_context import TraceContext
 from contracts import Contract
 from contracts import chat as contracts
@@ -29,6 +30,22 @@ def created(conversation: NewConversation, created_at: datetime, sequence: int) 
         created_at=created_at,
     )
     return _fact(conversation.id, sequence, data, conversation.trace)
+
+
+def started(conversation: NewConversation) -> str:
+    """The beginning of a :class:`contracts.chat.ConversationCreated` of an empty conversation as JSON, up to
+    ``createdAt``, which the statement adds."""
+    data = {
+        "conversationId": conversation.id,
+        "agentId": conversation.agent_id,
+        "agentVersion": conversation.agent_version,
+        "userId": conversation.user_id,
+        "title": None,
+        "provider": conversation.provider,
+        "metadata": {},
+        "state": {},
+    }
+    return codec.dumps_str(data)[:-1]
 
 
 def titled(change: TitleChange, place: int) -> Fact:

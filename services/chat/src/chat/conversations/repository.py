@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from backbone import outbox
+from chat.conversations.facts import started
 from chat.conversations.records import Conversation, DeletedConversation, NewConversation
 from common import codec
 from common.postgres import Connection
+from contracts.chat import FACTS_STREAM, ConversationCreated
 
 _COLUMNS = """id, agent_id, agent_version, user_id, title, provider, metadata::text AS metadata,
        state::text AS state, created_at, updated_at"""
@@ -61,6 +64,50 @@ async def insert_conversations(
         [codec.dumps_str(c.state) for c in conversations],
     )
     return {row["id"]: row["created_at"] for row in rows}
+
+
+# For ids that were never used: the first fact of each is number 1, and is recorded by the same statement.
+# Arrays in subqueries, as in INSERT_FEW_MESSAGES, so that the plan is kept.
+START_CONVERSATIONS = f"""
+WITH new AS MATERIALIZED (
+    SELECT *, clock_timestamp() AS at
+    FROM unnest(
+        (SELECT $1::uuid[]), (SELECT $2::text[]), (SELECT $3::text[]), (SELECT $4::text[]),
+        (SELECT $5::text[]), (SELECT $6::text[]), (SELECT $7::text[]), (SELECT $8::text[]),
+        (SELECT $9::text[])
+    ) WITH ORDINALITY
+         AS t(id, agent_id, agent_version, user_id, provider, fact, traceparent, tracestate, baggage, place)
+), inserted AS (
+    INSERT INTO conversations (id, agent_id, agent_version, user_id, provider, metadata, state, created_at,
+                               updated_at, event_sequence)
+    SELECT id, agent_id, agent_version, user_id, provider, '{{}}', '{{}}', at, at, 1 FROM new
+), facts AS (
+    SELECT place, id::text AS subject, 1 AS sequence, traceparent, tracestate, baggage,
+           fact || ',"createdAt":"' || {outbox.FACT_TIME.format("at")} || '"}}' AS data
+    FROM new
+), told AS ({outbox.insert_from("facts", FACTS_STREAM, ConversationCreated.type)})
+SELECT at, {outbox.wake(FACTS_STREAM)} FROM new ORDER BY place
+"""  # noqa: S608 -- only names of ours
+
+
+async def start_conversations(
+    connection: Connection, conversations: Sequence[NewConversation]
+) -> list[datetime]:
+    """Insert empty conversations with new ids, and their first facts. Returns when each was created."""
+    traces = [c.trace for c in conversations]
+    rows = await connection.fetch(
+        START_CONVERSATIONS,
+        [c.id for c in conversations],
+        [c.agent_id for c in conversations],
+        [c.agent_version for c in conversations],
+        [c.user_id for c in conversations],
+        [c.provider for c in conversations],
+        [started(c) for c in conversations],
+        [trace.traceparent if trace else None for trace in traces],
+        [trace.tracestate if trace else None for trace in traces],
+        [trace.baggage if trace else None for trace in traces],
+    )
+    return [row[0] for row in rows]
 
 
 UPDATE_SEQUENCES = """

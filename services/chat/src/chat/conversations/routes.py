@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from chat.agents.rules import Catalogue
-from chat.conversations import listing, use_cases
+from chat.conversations import listing, starting, use_cases
 from chat.conversations.records import TitleChange
 from chat.conversations.wire import (
     NOT_FOUND,
@@ -38,6 +38,7 @@ BY_AGENT = Keyset("conversations by agent", tuple[Moment | None, UUID], order="d
 def create_router(catalogue: Catalogue) -> APIRouter:
     """Routes of conversations with the agents of ``catalogue`` and with the caller's custom agents."""
     router = create_api_router("/api/conversations", ["conversations"])
+    starts = starting.create_starts()
 
     @router.get("", **answering_list(ConversationJson))
     async def list_conversations(
@@ -64,8 +65,8 @@ def create_router(catalogue: Catalogue) -> APIRouter:
         body: CreateConversation, caller: CallerParam, resources: ResourcesParam
     ) -> JSONAnswer:
         """Start a conversation with a known agent, or with one of the caller's custom agents."""
-        conversation = await use_cases.create_conversation(
-            resources.pool, catalogue, caller.user_id, body.agent_id, body.agent_version
+        conversation = await starting.create_conversation(
+            resources.pool, catalogue, caller.user_id, body.agent_id, body.agent_version, starts=starts
         )
         return data(conversation_json(conversation))
 

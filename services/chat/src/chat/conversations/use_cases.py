@@ -7,10 +7,10 @@ caller's transaction.
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from backbone import inbox, outbox, sequences
-from chat.agents.rules import Catalogue, custom_not_found, parse
+from chat.agents.rules import custom_not_found, parse
 from chat.conversations import repository
 from chat.conversations.facts import created, deleted, number, titled
 from chat.conversations.records import Conversation, NewConversation, TitleChange
@@ -62,23 +62,6 @@ async def get_conversation(pool: Pool, user_id: str, conversation_id: UUID) -> C
     if conversation.user_id != user_id:
         raise Forbidden
     return conversation
-
-
-@tried_again
-async def create_conversation(
-    pool: Pool, catalogue: Catalogue, user_id: str, agent: str, version: str | None
-) -> Conversation:
-    """Start a conversation. Raises :class:`common.errors.Invalid` for an agent that the user can't have."""
-    ref = catalogue.resolve(agent, version)
-    assert ref.version is not None
-    new = NewConversation(uuid4(), ref.agent_id, ref.version, user_id)
-    async with transaction(pool) as connection:
-        [outcome] = await create_conversations(connection, [new], new_ids=True)
-        if isinstance(outcome, PermanentError):
-            raise outcome
-    return Conversation(
-        new.id, new.agent_id, new.agent_version, user_id, None, new.provider, "{}", "{}", outcome, outcome
-    )
 
 
 async def create_conversations(

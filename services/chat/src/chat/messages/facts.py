@@ -1,30 +1,21 @@
-"""The facts about messages. Use cases append them to the outbox."""
+"""The facts about messages. The statement that inserts a message also records its fact."""
 
-from backbone.outbox import Fact
-from chat.messages.records import NewMessage, Placed
-from contracts import chat as contracts
+from chat.messages.records import NewMessage
+from common import codec
 
 
-def appended(message: NewMessage, placed: Placed) -> Fact:
-    """A message was appended. Its missing fields are absent from the fact."""
-    optional = {
-        name: value
-        for name in ("tool_calls", "tool_results", "token_count", "latency_ms", "model")
-        if (value := getattr(message, name)) is not None
+def appended(message: NewMessage) -> str:
+    """The beginning of a :class:`contracts.chat.MessageAppended` as JSON, up to ``createdAt`` and
+    ``sequence``, which the statement adds. Missing fields are absent from the fact."""
+    data = {
+        "messageId": message.id,
+        "conversationId": message.conversation_id,
+        "role": message.role,
+        "content": message.content,
+        "toolCalls": message.tool_calls,
+        "toolResults": message.tool_results,
+        "tokenCount": message.token_count,
+        "latencyMs": message.latency_ms,
+        "model": message.model,
     }
-    data = contracts.MessageAppended(
-        message_id=message.id,
-        conversation_id=message.conversation_id,
-        role=message.role,
-        content=message.content,
-        created_at=placed.created_at,
-        sequence=placed.sequence,
-        **optional,
-    )
-    return Fact(
-        contracts.FACTS_STREAM,
-        str(message.conversation_id),
-        placed.fact_sequence,
-        data,
-        trace=message.trace,
-    )
+    return codec.dumps_str({name: value for name, value in data.items() if value is not None})[:-1]

@@ -2,40 +2,66 @@
 
 from uuid import UUID
 
-from chat.messages.records import Message
+from chat.messages.records import ListBegun, Message
 from common.postgres import Connection
 
-# One message a step, as in repository.LIST_MESSAGES: messages that don't fit any more are neither read nor
-# converted to text.
-_BEFORE_THE_FIRST = """0 AS place, 0::bigint AS bytes, NULL::uuid AS id, NULL::uuid AS conversation_id,
-           NULL::text AS role, NULL::text AS content, NULL::text AS tool_calls, NULL::text AS tool_results,
-           NULL::int AS token_count, NULL::int AS latency_ms, NULL::text AS model,
-           NULL::timestamptz AS created_at, $2::bigint AS sequence"""
-_NEXT = """page.place + 1,
-           page.bytes + octet_length(m.content) + coalesce(octet_length(m.tool_calls), 0)
-                      + coalesce(octet_length(m.tool_results), 0),
-           m.*"""
-_READ = """id, conversation_id, role::text, content, tool_calls::text AS tool_calls,
-               tool_results::text AS tool_results, token_count, latency_ms, model::text, created_at,
-               sequence"""
-_COLUMNS = """id, conversation_id, role, content, tool_calls, tool_results, token_count, latency_ms, model,
+# The length of a text is known without reading it. That of JSON isn't, so JSON of which over 64 KiB are
+# stored counts by its stored size. A page is cut where the fourth parameter's bytes are reached: nothing
+# beyond it is sent.
+_JSON_BYTES = """CASE WHEN {0} IS NULL THEN 0 WHEN pg_column_size({0}) > 65536 THEN pg_column_size({0})
+                   ELSE octet_length({0}::text) END"""
+_COLUMNS = """id::text, role, content, tool_calls::text, tool_results::text, token_count, latency_ms, model,
        created_at, sequence"""
 
+
+def _page(where: str, order: str) -> str:
+    """SQL of the first $3 messages of the conversation $1 ``where`` and in the ``order`` of their sequence,
+    until $4 bytes are reached."""
+    return f"""
+    SELECT *
+    FROM (
+        SELECT id, role, content, tool_calls, tool_results, token_count, latency_ms, model, created_at,
+               sequence, sum(bytes) OVER (ORDER BY sequence {order}) - bytes AS before
+        FROM (
+            SELECT m.*, octet_length(content)::bigint + {_JSON_BYTES.format("m.tool_calls")}
+                        + {_JSON_BYTES.format("m.tool_results")} AS bytes
+            FROM messages AS m
+            WHERE m.conversation_id = $1 AND {where}
+            ORDER BY m.sequence {order}
+            LIMIT $3
+        ) AS measured
+    ) AS page
+    WHERE before < $4
+    """  # noqa: S608 -- only constants
+
+
+BEGIN_LIST = f"""
+SELECT c.user_id,
+       (SELECT sequence FROM messages WHERE conversation_id = $1 ORDER BY sequence DESC LIMIT 1) AS until,
+       page.*
+FROM conversations AS c
+LEFT JOIN LATERAL (SELECT {_COLUMNS} FROM ({_page("true", "ASC")}) AS cut) AS page ON c.user_id = $2
+WHERE c.id = $1
+ORDER BY page.sequence
+"""  # noqa: S608 -- only constants
+
+
+async def begin_list(
+    connection: Connection, conversation_id: UUID, user_id: str, limit: int, max_bytes: int
+) -> ListBegun | None:
+    """Whose a conversation is and the sequence of its last message, with its first messages as
+    :func:`list_after`, if it is ``user_id``'s. None if there is no conversation."""
+    rows = await connection.fetch(BEGIN_LIST, conversation_id, user_id, limit, max_bytes)
+    if not rows:
+        return None
+    found = rows[0]
+    page = [] if found[2] is None else [Message(*row[2:]) for row in rows]
+    return ListBegun(found[0], found[1] or 0, page)
+
+
 LIST_AFTER = f"""
-WITH RECURSIVE page AS (
-    SELECT {_BEFORE_THE_FIRST}
-    UNION ALL
-    SELECT {_NEXT}
-    FROM page CROSS JOIN LATERAL (
-        SELECT {_READ} FROM messages
-        WHERE conversation_id = $1 AND sequence > page.sequence
-        ORDER BY sequence
-        LIMIT 1
-    ) AS m
-    WHERE page.place < $3 AND page.bytes < $4
-)
-SELECT {_COLUMNS} FROM page WHERE place > 0 ORDER BY place
-"""  # noqa: S608 -- a constant
+SELECT {_COLUMNS} FROM ({_page("m.sequence > $2::bigint", "ASC")}) AS cut ORDER BY sequence
+"""  # noqa: S608 -- only constants
 
 
 async def list_after(
@@ -48,20 +74,8 @@ async def list_after(
 
 
 LIST_BEFORE = f"""
-WITH RECURSIVE page AS (
-    SELECT {_BEFORE_THE_FIRST}
-    UNION ALL
-    SELECT {_NEXT}
-    FROM page CROSS JOIN LATERAL (
-        SELECT {_READ} FROM messages
-        WHERE conversation_id = $1 AND sequence < page.sequence
-        ORDER BY sequence DESC
-        LIMIT 1
-    ) AS m
-    WHERE page.place < $3 AND page.bytes < $4
-)
-SELECT {_COLUMNS} FROM page WHERE place > 0 ORDER BY place
-"""  # noqa: S608 -- a constant
+SELECT {_COLUMNS} FROM ({_page("m.sequence < $2::bigint", "DESC")}) AS cut ORDER BY sequence DESC
+"""  # noqa: S608 -- only constants
 
 
 async def list_before(

@@ -10,7 +10,8 @@ from common.trace_context import TraceContext
 
 @dataclass(slots=True)
 class NewMessage:
-    """A message to append. ``trace``: the context of its fact, when that isn't the running span."""
+    """A message to append. ``trace``: the context of its fact. ``owner``: whose conversation it must be; None
+    for anybody's."""
 
     id: UUID
     conversation_id: UUID
@@ -22,6 +23,7 @@ class NewMessage:
     latency_ms: int | None = None
     model: str | None = None
     trace: TraceContext | None = None
+    owner: str | None = None
 
 
 @dataclass(slots=True)
@@ -36,10 +38,9 @@ class Placed:
 @dataclass(slots=True)
 class Message:
     """A stored message. ``sequence`` is its place in the conversation: 1, 2, 3 … ``tool_calls`` and
-    ``tool_results`` stay encoded JSON, because they are only passed on."""
+    ``tool_results`` stay encoded JSON, and ``id`` stays text, because they are only passed on."""
 
-    id: UUID
-    conversation_id: UUID
+    id: str
     role: str
     content: str
     tool_calls: str | None
@@ -49,3 +50,12 @@ class Message:
     model: str | None
     created_at: datetime | None
     sequence: int
+
+
+@dataclass(slots=True)
+class ListBegun:
+    """A conversation's owner, the sequence of its last message, and its first messages."""
+
+    owner: str | None
+    until: int
+    page: list[Message]

@@ -1,5 +1,8 @@
 """HTTP of messages."""
 
+from functools import partial
+
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from chat.conversations.wire import NOT_FOUND, ConversationId
@@ -16,38 +19,43 @@ from servicekit.streamed_lists import streamed_data
 
 MESSAGES = Keyset("messages", tuple[Place], order="asc")
 
-router = create_api_router("/api/conversations/{conversationId}/messages", ["messages"])
 
+def create_router() -> APIRouter:
+    """Routes of messages. What is posted at the same time is committed together."""
+    router = create_api_router("/api/conversations/{conversationId}/messages", ["messages"])
+    appends = use_cases.create_appends()
 
-@router.get("", **answering_list(MessageJson, errors=NOT_FOUND))
-async def list_messages(
-    conversation_id: ConversationId,
-    caller: CallerParam,
-    resources: ResourcesParam,
-    limit: LimitParam = None,
-    cursor: CursorParam = None,
-    order: OrderParam = None,
-    total: TotalParam = False,
-) -> Response:
-    """The messages of a conversation in the one order in which they were accepted, or backwards
-    (`order=desc`): all of them, or a page."""
-    pool, user_id = resources.pool, caller.user_id
-    if limit is None and cursor is None and order != "desc" and not total:
-        return await streamed_data(use_cases.list_messages(pool, user_id, conversation_id), message_json)
-    page = MESSAGES.page(limit, cursor, order, conversation_id)
-    counts = None
-    if total:
-        counts = counted(await listing.count_messages(pool, user_id, conversation_id, COUNTED + 1))
-    pages = listing.list_page(pool, user_id, conversation_id, page)
-    return await streamed_data(pages, message_json, page, listing.place, counts)
+    @router.get("", **answering_list(MessageJson, errors=NOT_FOUND))
+    async def list_messages(
+        conversation_id: ConversationId,
+        caller: CallerParam,
+        resources: ResourcesParam,
+        limit: LimitParam = None,
+        cursor: CursorParam = None,
+        order: OrderParam = None,
+        total: TotalParam = False,
+    ) -> Response:
+        """The messages of a conversation in the one order in which they were accepted, or backwards
+        (`order=desc`): all of them, or a page."""
+        pool, user_id = resources.pool, caller.user_id
+        as_json = partial(message_json, str(conversation_id))
+        if limit is None and cursor is None and order != "desc" and not total:
+            return await streamed_data(use_cases.list_messages(pool, user_id, conversation_id), as_json)
+        page = MESSAGES.page(limit, cursor, order, conversation_id)
+        counts = None
+        if total:
+            counts = counted(await listing.count_messages(pool, user_id, conversation_id, COUNTED + 1))
+        pages = listing.list_page(pool, user_id, conversation_id, page)
+        return await streamed_data(pages, as_json, page, listing.place, counts)
 
+    @router.post("", **answering(MessageJson, errors=NOT_FOUND))
+    async def post_message(
+        conversation_id: ConversationId, body: PostMessage, caller: CallerParam, resources: ResourcesParam
+    ) -> JSONAnswer:
+        """Append a user's message to one of the caller's conversations."""
+        message = await use_cases.append_user_message(
+            resources.pool, caller.user_id, conversation_id, body.content, appends=appends
+        )
+        return data(message_json(str(conversation_id), message))
 
-@router.post("", **answering(MessageJson, errors=NOT_FOUND))
-async def post_message(
-    conversation_id: ConversationId, body: PostMessage, caller: CallerParam, resources: ResourcesParam
-) -> JSONAnswer:
-    """Append a user's message to one of the caller's conversations."""
-    message = await use_cases.append_user_message(
-        resources.pool, caller.user_id, conversation_id, body.content
-    )
-    return data(message_json(message))
+    return router

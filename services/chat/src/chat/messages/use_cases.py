@@ -2,16 +2,23 @@
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
+from typing import TypeAlias
 from uuid import UUID, uuid4
 
-from backbone import outbox
-from chat.conversations.use_cases import check_owner, not_found
-from chat.messages import repository
-from chat.messages.facts import appended
-from chat.messages.records import Message, NewMessage, Placed
-from common.errors import Conflict, PermanentError
-from common.postgres import Connection, Pool, transaction, tried_again
+import asyncpg
 
+from chat.conversations.use_cases import check_owner, not_found
+from chat.messages import listing_repository, repository
+from chat.messages.records import Message, NewMessage, Placed
+from common import trace_context
+from common.errors import Conflict, Forbidden, PermanentError
+from common.group_commit import GroupCommit
+from common.postgres import Connection, Overtaken, Pool, tried_again
+
+Appends: TypeAlias = GroupCommit[NewMessage, Placed | None]
+
+FEW_MESSAGES = 50
+GROUP_LOCK_TIMEOUT = "100ms"
 PAGE_MESSAGES = 500
 PAGE_BYTES = 1_000_000
 """A page ends with the message that reaches this size."""
@@ -27,33 +34,59 @@ async def list_messages(
     before its page is read.
     """
     async with pool.acquire() as connection:
-        await check_owner(connection, user_id, conversation_id)
-        until = await repository.get_last_sequence(connection, conversation_id)
-    last = 0
-    while last < until:
-        async with pool.acquire() as connection:
-            page = await repository.list_messages(
-                connection, conversation_id, last, until, PAGE_MESSAGES, PAGE_BYTES
-            )
-        if not page:
-            raise Conflict("Messages were deleted while they were read", code="messages_gone")
+        begun = await listing_repository.begin_list(
+            connection, conversation_id, user_id, PAGE_MESSAGES, PAGE_BYTES
+        )
+    if begun is None:
+        raise not_found()
+    if begun.owner != user_id:
+        raise Forbidden
+    page = begun.page
+    while page:
         last = page[-1].sequence
         yield page
+        if last >= begun.until:
+            return
+        async with pool.acquire() as connection:
+            page = await listing_repository.list_after(
+                connection, conversation_id, last, PAGE_MESSAGES, PAGE_BYTES
+            )
+        page = [message for message in page if message.sequence <= begun.until]  # later ones came meanwhile
+        if not page:
+            raise Conflict("Messages were deleted while they were read", code="messages_gone")
+
+
+def create_appends() -> Appends:
+    """Messages over HTTP, committed together."""
+    return GroupCommit("append messages", _append_alone, size=lambda message: len(message.content))
 
 
 @tried_again
-async def append_user_message(pool: Pool, user_id: str, conversation_id: UUID, content: str) -> Message:
-    """Store a user's message, with its fact. Raises as :func:`check_owner`."""
-    message = NewMessage(uuid4(), conversation_id, "user", content)
-    async with transaction(pool) as connection:
-        [outcome] = await append_messages(connection, [message], owner=user_id)
-        if isinstance(outcome, PermanentError):
+async def _append_alone(pool: Pool, messages: Sequence[NewMessage]) -> list[Placed | None]:
+    """Append messages with new ids in a statement of its own; None for each that wasn't.
+
+    Several wait for a lock only briefly: the one that must wait is then tried alone, and the others don't.
+    """
+    async with pool.acquire() as connection:
+        inserted = await _insert(connection, messages, GROUP_LOCK_TIMEOUT if len(messages) > 1 else None)
+    return [inserted.get(place) for place in range(len(messages))]
+
+
+async def append_user_message(
+    pool: Pool, user_id: str, conversation_id: UUID, content: str, *, appends: Appends | None = None
+) -> Message:
+    """Store a user's message, with its fact; together with others of ``appends``. Raises as
+    :func:`check_owner`."""
+    message = NewMessage(
+        uuid4(), conversation_id, "user", content, trace=trace_context.current(), owner=user_id
+    )
+    placed = await (appends or create_appends())(pool, message)
+    if placed is None:
+        async with pool.acquire() as connection:
             await check_owner(connection, user_id, conversation_id)
-            raise outcome
-    assert outcome is not None, "a new id can't have been stored before"
+        raise not_found()  # it was created, or given to the user, only now
     return Message(
-        message.id,
-        conversation_id,
+        str(message.id),
         "user",
         content,
         None,
@@ -61,52 +94,59 @@ async def append_user_message(pool: Pool, user_id: str, conversation_id: UUID, c
         None,
         None,
         None,
-        outcome.created_at,
-        outcome.sequence,
+        placed.created_at,
+        placed.sequence,
     )
 
 
 async def append_messages(
-    connection: Connection, messages: Sequence[NewMessage], *, owner: str | None = None
+    connection: Connection, messages: Sequence[NewMessage]
 ) -> list[Placed | PermanentError | None]:
     """Append a batch of messages, with their facts, in the caller's transaction. Returns an outcome for each.
 
     ``None``: the same message is already stored, and nothing was done. An error: the conversation doesn't
-    exist, or isn't ``owner``'s, if given (:class:`NotFound`), or the id belongs to another message
-    (:class:`Conflict`, ``id_reused``).
+    exist, or isn't the message's ``owner``'s, if it names one (:class:`NotFound`), or the id belongs to
+    another message (:class:`Conflict`, ``id_reused``).
     """
-    inserted: dict[tuple[UUID, UUID], Placed] = {}
-    for part in _without_repeats(messages):
-        inserted |= await repository.insert_messages(connection, part, owner)
-    outcomes: list[Placed | PermanentError | None] = []
-    facts: list[outbox.Fact] = []
+    current = trace_context.current()
+    for message in messages:
+        message.trace = message.trace or current
+    outcomes: list[Placed | PermanentError | None] = [None] * len(messages)
     open_places: list[int] = []
-    for place, message in enumerate(messages):
-        # pop: of two with one id in the same batch, only one was inserted
-        placed = inserted.pop((message.id, message.conversation_id), None)
-        outcomes.append(placed)
-        if placed is None:
-            open_places.append(place)
-        else:
-            facts.append(appended(message, placed))
+    for places in _without_repeats(messages):
+        inserted = await _insert(connection, [messages[place] for place in places])
+        for i, place in enumerate(places):
+            outcomes[place] = inserted.get(i)
+            if i not in inserted:
+                open_places.append(place)
     if open_places:
         known = await repository.compare_messages(connection, [messages[place] for place in open_places])
         for i, place in enumerate(open_places):
             outcomes[place] = _not_inserted(known.get(i))
-    await outbox.append(connection, facts)
     return outcomes
 
 
-def _without_repeats(messages: Sequence[NewMessage]) -> list[Sequence[NewMessage]]:
-    """The messages in parts, almost always one, so that no id is twice in a part."""
+async def _insert(
+    connection: Connection, messages: Sequence[NewMessage], lock_timeout: str | None = None
+) -> dict[int, Placed]:
+    few = len(messages) <= FEW_MESSAGES
+    insert = repository.insert_few_messages if few else repository.insert_messages
+    try:
+        return await insert(connection, messages, lock_timeout)
+    except asyncpg.DivisionByZeroError:
+        raise Overtaken("another transaction stored one of these messages meanwhile") from None
+
+
+def _without_repeats(messages: Sequence[NewMessage]) -> list[Sequence[int]]:
+    """The positions of the messages in parts, almost always one, so that no id is twice in a part."""
     if len({message.id for message in messages}) == len(messages):
-        return [messages]
-    parts: list[list[NewMessage]] = []
+        return [range(len(messages))]
+    parts: list[list[int]] = []
     times: Counter[UUID] = Counter()
-    for message in messages:
+    for place, message in enumerate(messages):
         if times[message.id] == len(parts):
             parts.append([])
-        parts[times[message.id]].append(message)
+        parts[times[message.id]].append(place)
         times[message.id] += 1
     return list(parts)
 

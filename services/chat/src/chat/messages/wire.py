@@ -38,11 +38,11 @@ class MessageJson(TypedDict):
     toolResults: NotRequired[AnyJson]
 
 
-def message_json(message: Message) -> MessageJson:
+def message_json(conversation_id: str, message: Message) -> MessageJson:
     """A message as clients know it: ``toolExecutions`` is the column ``tool_calls``, absent when NULL."""
     answer: MessageJson = {
-        "id": str(message.id),
-        "conversationId": str(message.conversation_id),
+        "id": message.id,
+        "conversationId": conversation_id,
         "role": message.role,
         "content": message.content,
         "tokenCount": message.token_count,
