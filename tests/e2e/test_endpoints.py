@@ -105,6 +105,9 @@ async def test_the_document_says_who_asks_and_how_each_answer_looks(
         for method, operation in operations.items():
             assert "422" not in operation["responses"] or method == "post", "FastAPI's own is a 400 here"
             for status, answer in operation["responses"].items():
+                if status == "304":
+                    assert "content" not in answer
+                    continue
                 [(kind, content)] = answer["content"].items()
                 assert content["schema"], (path, status)
                 assert kind in ("application/json", "text/plain", "text/event-stream")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from fastapi import FastAPI, Header, Query, Request
+from fastapi import Depends, FastAPI, Header, Query, Request
 from pydantic import Field
 from starlette.middleware import Middleware
 
@@ -39,6 +39,12 @@ class Anybody:
         return Caller(request.headers.get("x-user-id", "nobody"))
 
 
+async def kind_of(kind: Annotated[str, Query(max_length=5)] = "any", x_kind: str = Header("")) -> str:
+    return kind + x_kind
+
+
+KindParam = Annotated[str, Depends(kind_of)]
+
 router = create_api_router("/things/{thingId}", ["things"])
 
 
@@ -50,8 +56,9 @@ async def get(
     limit: Annotated[int, Query(ge=1, le=9)] = 5,
     after: Annotated[str | None, Query(alias="startAfter")] = None,
     if_match: Annotated[str | None, Header()] = None,
+    kind: KindParam = "",
 ) -> JSONAnswer:
-    return data([thingId, caller.user_id, str(resources), limit, after, if_match])
+    return data([thingId, caller.user_id, str(resources), limit, after, if_match, kind])
 
 
 @router.post("")
@@ -99,6 +106,8 @@ REQUESTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "get with an unknown parameter": ("GET", f"/things/{ID}?x=y", {}),
     "get out of bounds": ("GET", f"/things/{ID}?limit=10", {}),
     "get with no number": ("GET", f"/things/{ID}?limit=ten", {}),
+    "get by a dependency": ("GET", f"/things/{ID}?kind=a", {"headers": {"x-kind": "b"}}),
+    "get by a dependency out of bounds": ("GET", f"/things/{ID}?kind=abcdef", {}),
     "get of no id": ("GET", "/things/17", {}),
     "get of nothing": ("GET", "/thing", {}),
     "post": ("POST", f"/things/{ID}", {"json": {"name": "a", "more": {"b": [1, None, 2.5]}}}),

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from inspect import iscoroutinefunction
+from inspect import isasyncgenfunction, isawaitable, iscoroutinefunction, isgeneratorfunction
 from re import Pattern
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
@@ -64,11 +64,9 @@ class _Value:
 
 
 @dataclass(slots=True, frozen=True)
-class _Plan:
-    """What a route's function is called with."""
+class _Arguments:
+    """What a function is called with: that of a route, or of a dependency of it."""
 
-    route: GuardedRoute
-    call: Endpoint
     callers: Sequence[str]
     resources: Sequence[str]
     requests: Sequence[str]
@@ -76,6 +74,16 @@ class _Plan:
     query: Sequence[_Value]
     headers: Sequence[_Value]
     body: _Value | None
+    dependencies: "Sequence[tuple[str, Callable[..., Any], _Arguments]]"
+
+
+@dataclass(slots=True, frozen=True)
+class _Plan:
+    """How to answer a route's requests."""
+
+    route: GuardedRoute
+    call: Endpoint
+    arguments: _Arguments
 
 
 @dataclass(slots=True, frozen=True)
@@ -114,7 +122,7 @@ class DirectRoutes:
             await send(message)
 
         try:
-            values = await _bind(plan, path_params, request, body)
+            values = await _bind(plan.arguments, path_params, request, body)
             scope["route"], scope["path_params"] = plan.route, path_params
             response = await plan.call(**values)
             await response(scope, receive, watched)
@@ -154,33 +162,36 @@ def _handler_of(app: FastAPI, error: Exception) -> Callable[[Request, Exception]
 
 
 async def _bind(
-    plan: _Plan, path_params: Mapping[str, Any], request: Request, body: RequestBody | None
+    wanted: _Arguments, path_params: Mapping[str, Any], request: Request, body: RequestBody | None
 ) -> dict[str, Any]:
-    """The arguments of the route's function. The caller comes first: nobody else's body is read."""
+    """The arguments of a function. The caller comes first: nobody else's body is read."""
     values: dict[str, Any] = {}
-    if plan.callers:
+    if wanted.callers:
         caller = await require_caller(request)
-        for name in plan.callers:
+        for name in wanted.callers:
             values[name] = caller
-    for name in plan.resources:
+    for name in wanted.resources:
         values[name] = request.app.state.resources
-    for value in plan.path:
+    for value in wanted.path:
         values[value.name] = value.of(path_params.get(value.alias))
-    if plan.query:
+    if wanted.query:
         query = request.scope["query_string"]
         given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {}
-        for value in plan.query:
+        for value in wanted.query:
             values[value.name] = value.of(given.get(value.alias))
-    for value in plan.headers:
+    for value in wanted.headers:
         values[value.name] = value.of(request.headers.get(value.alias))
-    for name in plan.requests:
+    for name in wanted.requests:
         values[name] = request if body is None else Request(request.scope, body.receive)
-    if plan.body is not None:
+    if wanted.body is not None:
         assert body is not None
         raw = await body.read()
-        values[plan.body.name] = plan.body.of(
+        values[wanted.body.name] = wanted.body.of(
             _parse(raw, request.headers.get("content-type", "")) if raw else None
         )
+    for name, call, arguments in wanted.dependencies:
+        found = call(**await _bind(arguments, path_params, request, body))
+        values[name] = await found if isawaitable(found) else found
     return values
 
 
@@ -210,16 +221,26 @@ def _plan_routes(app: FastAPI, get_resources: Callable[..., Any]) -> dict[str, l
 def _plan(context: RouteContext, get_resources: Callable[..., Any]) -> _Plan | None:
     """How to call a route's function; None if it needs something that only FastAPI gives it."""
     route = context.original_route
-    if not isinstance(route, GuardedRoute):
+    if not isinstance(route, GuardedRoute) or not _answers_itself(route):
         return None
-    dependant: Dependant = context.dependant
+    arguments = _arguments(context.dependant, get_resources)
+    return None if arguments is None else _Plan(route, route.endpoint, arguments)
+
+
+def _arguments(dependant: "Dependant", get_resources: Callable[..., Any]) -> _Arguments | None:
     given: dict[Any, list[str]] = {require_caller: [], get_resources: []}
+    dependencies = []
     for dependency in dependant.dependencies:
-        if dependency.call not in given or dependency.name is None:
+        name, call = dependency.name, dependency.call
+        if name is None or call is None or isasyncgenfunction(call) or isgeneratorfunction(call):
             return None
-        given[dependency.call].append(dependency.name)
-    if dependant.request_param_name:
-        given[Request] = [dependant.request_param_name]
+        if call in given:
+            given[call].append(name)
+            continue
+        nested = _arguments(dependency, get_resources)
+        if nested is None:
+            return None
+        dependencies.append((name, call, nested))
     parameters = [*dependant.path_params, *dependant.query_params, *dependant.header_params]
     bodies = dependant.body_params
     if (
@@ -229,19 +250,17 @@ def _plan(context: RouteContext, get_resources: Callable[..., Any]) -> _Plan | N
         or len(bodies) > 1
         or any(_takes_many(field.field_info.annotation) for field in parameters)
         or any(getattr(field.field_info, "embed", None) for field in bodies)
-        or not _answers_itself(route)
     ):
         return None
-    return _Plan(
-        route,
-        route.endpoint,
+    return _Arguments(
         given[require_caller],
         given[get_resources],
-        given.get(Request, ()),
+        [dependant.request_param_name] if dependant.request_param_name else (),
         [_Value(field.name, field.alias, field) for field in dependant.path_params],
         [_Value(field.name, field.alias, field) for field in dependant.query_params],
         [_Value(field.name, field.alias.replace("_", "-"), field) for field in dependant.header_params],
         next((_Value(field.name, "", field) for field in bodies), None),
+        dependencies,
     )
 
 
