@@ -91,6 +91,7 @@ def test_operations_have_short_names(document: dict[str, Any]) -> None:
         ({"type": "string"}, "text"),
         ({"type": "string", "minLength": 6}, "textxx"),
         ({"type": "string", "examples": ["Ada"]}, "Ada"),
+        ({"type": "string", "format": "date"}, "2026-11-28"),
         ({"type": ["object", "null"]}, {}),
         ({"anyOf": [{"type": "integer", "minimum": 20}, {"type": "null"}]}, 20),
         ({"type": "array", "items": {"enum": ["b", "a"]}}, ["b"]),

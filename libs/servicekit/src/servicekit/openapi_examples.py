@@ -6,6 +6,9 @@ from typing import Any
 _FORMATS = {
     "uuid": "0190b5a0-0000-7000-8000-000000000001",
     "date-time": "2026-11-28T12:00:00.000Z",
+    "date": "2026-11-28",
+    "time": "12:00:00Z",
+    "email": "ann@example.com",
     "uri": "https://example.com/",
 }
 _TEXT = "text"
