@@ -62,6 +62,7 @@ from tests.support.without.ownership import (
     takeover,
 )
 from tests.support.without.patch import Patch
+from tests.support.without.quotas import lock_of_counts
 
 __all__ = [
     "Patch",
@@ -83,6 +84,7 @@ __all__ = [
     "joining",
     "keeping_until_published",
     "leaving_out_what_was_trimmed",
+    "lock_of_counts",
     "memory_of_letters",
     "natural_keys",
     "notes_of_silence",

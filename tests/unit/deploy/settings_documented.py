@@ -10,6 +10,7 @@ from cockpit.settings import CockpitSettings
 from knowledge.settings import KnowledgeSettings
 from servicekit.settings import ServiceSettings
 from takaro_local.settings import LocalSettings
+from takaro_operator.chat_http import ChatAddress
 from takaro_operator.knowledge_http import KnowledgeAddress
 from takaro_operator.settings import OperatorSettings
 from takaro_schema.settings import MigrationSettings
@@ -22,6 +23,7 @@ CLASSES: tuple[type[BaseModel], ...] = (
     MigrationSettings,
     OperatorSettings,
     KnowledgeAddress,
+    ChatAddress,
 )
 
 

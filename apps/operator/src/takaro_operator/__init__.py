@@ -28,6 +28,7 @@ COMMANDS = {
     "outbox": Place("outbox", "Show how many facts of each stream wait to be published."),
     "event": Place("event", "Follow one event, or those of a conversation."),
     "trace": Place("trace", "Show a trace as a tree of spans."),
+    "quota": Place("quota:app", "Show, set and remove the quotas of users."),
     "kb": Place("kb:app", "List, add, sync, schedule, search and remove knowledge bases."),
 }
 

@@ -13,6 +13,9 @@ SYNCS_CHANNEL = "knowledge_syncs"
 SCHEDULES_CHANNEL = "knowledge_schedules"
 """Announces that a schedule changed."""
 
+QUOTAS_CHANNEL = "chat_quotas"
+"""Announces that a quota was set or removed."""
+
 SIMULATION_LEASE = "cockpit-simulation"
 SCHEDULES_LEASE = "knowledge.schedules"
 

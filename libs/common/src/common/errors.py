@@ -85,6 +85,21 @@ class TooLarge(PermanentError):
     default_code = "too_large"
 
 
+class QuotaExceeded(PermanentError):
+    """HTTP 429: the user has used what they may for now.
+
+    ``quota`` is JSON that says what, and until when, which is in ``retry_after_seconds``.
+    """
+
+    status = 429
+    default_code = "quota_exceeded"
+
+    def __init__(self, reason: str, *, quota: Mapping[str, object], retry_after_seconds: int) -> None:
+        super().__init__(reason)
+        self.fields = {"quota": quota}
+        self.headers = {"Retry-After": str(retry_after_seconds)}
+
+
 class TransientError(TakaroError):
     """A dependency is down or busy; the same request may succeed later."""
 

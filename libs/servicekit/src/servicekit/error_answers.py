@@ -12,7 +12,14 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
 
-from common.errors import BUSY, OUTAGES, Invalid, TakaroError, TransientError, is_transient
+from common.errors import (
+    BUSY,
+    OUTAGES,
+    Invalid,
+    TakaroError,
+    TransientError,
+    is_transient,
+)
 from servicekit.answers import failure
 from servicekit.event_sources import refuse
 

@@ -38,12 +38,30 @@ class Listed(TypedDict, Generic[T]):
     meta: NotRequired[MetaJson]
 
 
+QUOTA_EXAMPLE: dict[str, str | int] = {
+    "measure": "messages",
+    "period": "day",
+    "limit": 100,
+    "used": 100,
+    "resetsAt": "2026-11-29T00:00:00.000Z",
+}
+
+
 class FailureJson(TypedDict):
     """What went wrong, for people."""
 
     error: Annotated[str, Field(examples=["Conversation not found"])]
     details: NotRequired[
         Annotated[dict[str, list[str]], Field(description="What is wrong with which field, with a 400.")]
+    ]
+    quota: NotRequired[
+        Annotated[
+            dict[str, str | int],
+            Field(
+                description="Which quota is used up, and until when, with a 429 for that reason.",
+                examples=[QUOTA_EXAMPLE],
+            ),
+        ]
     ]
 
 

@@ -1,28 +1,40 @@
 """The composition root of chat."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from fastapi import FastAPI
 
-from backbone.handlers import Router
+from backbone.handlers import Command, Router
 from chat.conversations import commands as conversation_commands
-from chat.conversations.handlers import lock
+from chat.conversations.handlers import lock as lock_conversations
 from chat.conversations.routes import create_router as create_conversations_router
 from chat.custom_agents.records import Limits
 from chat.custom_agents.routes import create_router as create_agents_router
 from chat.messages import commands as message_commands
 from chat.messages.routes import create_router as create_messages_router
+from chat.quotas.limited import LimitedUsers
+from chat.quotas.routes import create_router as create_quotas_router
+from chat.quotas.use_cases import lock_owners
 from chat.settings import ChatSettings
 from chat.states import commands as state_commands
 from chat.states.routes import create_router as create_states_router
 from chat.usage.routes import router as usage
 from chat.usage.use_cases import keep_usage
+from common.postgres import Connection
 from contracts import chat as contracts
 from servicekit.service import Resources, ServiceSpec, create_app
 
-REQUIRED_REVISION = "030"
+REQUIRED_REVISION = "031"
 
 
 def build(settings: ChatSettings) -> FastAPI:
     """The chat service: HTTP, ``chat.commands`` in, ``chat.events`` out."""
+
+    limited = LimitedUsers()
+
+    async def follow_quotas(resources: Resources) -> None:
+        await limited.follow(resources.pool, resources.notifications)
 
     async def add_up_usage(resources: Resources) -> None:
         await keep_usage(resources.pool, settings.usage_retention_days)
@@ -35,23 +47,34 @@ def build(settings: ChatSettings) -> FastAPI:
             routers=[
                 create_conversations_router(settings.catalogue()),
                 create_states_router(settings.state_max_bytes),
-                create_messages_router(),
+                create_messages_router(limited),
                 create_agents_router(Limits(settings.custom_agents_max, settings.custom_agent_max_bytes)),
                 usage,
+                create_quotas_router(limited),
             ],
-            streams={contracts.COMMANDS_STREAM: create_command_router(settings)},
+            streams={contracts.COMMANDS_STREAM: create_command_router(settings, limited)},
             resources=lambda shared: shared,
             facts_stream=contracts.FACTS_STREAM,
             facts=contracts.FACTS,
-            background=[add_up_usage],
+            background=[add_up_usage, follow_quotas],
         )
     )
 
 
-def create_command_router(settings: ChatSettings) -> Router:
-    """Everything that chat takes from ``chat.commands``."""
+def create_command_router(settings: ChatSettings, limited: LimitedUsers | None = None) -> Router:
+    """Everything that chat takes from ``chat.commands``. The quotas of ``limited`` users hold."""
+    known = limited or LimitedUsers()
+
+    async def lock(connection: Connection, commands: Sequence[Command[Any]]) -> None:
+        if not known.nobody():
+            appends = [
+                c.data.conversation_id for c in commands if isinstance(c.data, contracts.AppendMessage)
+            ]
+            await lock_owners(known, connection, appends)
+        await lock_conversations(connection, commands)
+
     router = Router("chat", rejected=contracts.ChatCommandRejected, lock=lock)
     conversation_commands.register_commands(router, settings.catalogue(), settings.state_max_bytes)
     state_commands.register_commands(router, settings.state_max_bytes)
-    message_commands.register_commands(router, settings.message_max_bytes)
+    message_commands.register_commands(router, settings.message_max_bytes, known)
     return router

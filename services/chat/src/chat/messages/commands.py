@@ -2,15 +2,16 @@
 
 from backbone.handlers import Command, Router
 from chat.messages import handlers
+from chat.quotas.limited import LimitedUsers
 from contracts.chat import AppendMessage
 
 
-def register_commands(router: Router, max_bytes: int) -> None:
+def register_commands(router: Router, max_bytes: int, limited: LimitedUsers) -> None:
     """Messages of one conversation are appended in the order of the stream.
 
     A message's id is its command's key, so the ``messages`` table itself shows which commands were handled.
     """
-    router.on(AppendMessage, handlers.appender(max_bytes), key=_conversation_id, natural_key=True)
+    router.on(AppendMessage, handlers.appender(max_bytes, limited), key=_conversation_id, natural_key=True)
 
 
 def _conversation_id(command: Command[AppendMessage]) -> str:

@@ -6,14 +6,17 @@ from backbone.handlers import BatchHandler, Command, Rejection
 from chat.messages.records import NewMessage
 from chat.messages.rules import message_bytes, too_large
 from chat.messages.use_cases import append_messages
+from chat.quotas.limited import LimitedUsers
+from chat.quotas.records import Wanted
+from chat.quotas.use_cases import refuse
 from common import codec
 from common.errors import PermanentError
 from common.postgres import Connection
 from contracts.chat import AppendMessage
 
 
-def appender(max_bytes: int) -> BatchHandler[AppendMessage]:
-    """A handler that appends messages of at most ``max_bytes``."""
+def appender(max_bytes: int, limited: LimitedUsers) -> BatchHandler[AppendMessage]:
+    """A handler that appends messages of at most ``max_bytes``. The quotas of ``limited`` users hold."""
 
     async def append(
         connection: Connection, commands: Sequence[Command[AppendMessage]]
@@ -21,6 +24,9 @@ def appender(max_bytes: int) -> BatchHandler[AppendMessage]:
         """Append the messages of a batch. A message's id is its command's key, so none is stored twice."""
         outcomes = [_check_size(command, max_bytes) for command in commands]
         fitting = [place for place, outcome in enumerate(outcomes) if outcome is None]
+        if not limited.nobody():
+            await _check_quotas(limited, connection, commands, fitting, outcomes)
+            fitting = [place for place in fitting if outcomes[place] is None]
         messages = [_new_message(commands[place]) for place in fitting]
         appended = await append_messages(connection, messages) if messages else []
         for place, outcome in zip(fitting, appended, strict=True):
@@ -28,6 +34,22 @@ def appender(max_bytes: int) -> BatchHandler[AppendMessage]:
         return outcomes
 
     return append
+
+
+async def _check_quotas(
+    limited: LimitedUsers,
+    connection: Connection,
+    commands: Sequence[Command[AppendMessage]],
+    places: Sequence[int],
+    outcomes: list[Rejection | None],
+) -> None:
+    """Put a rejection in the place of each command that is over a quota."""
+    wanted = [
+        Wanted(commands[i].key, commands[i].data.conversation_id, commands[i].data.token_count)
+        for i in places
+    ]
+    for place, error in zip(places, await refuse(limited, connection, wanted), strict=True):
+        outcomes[place] = Rejection.of(error) if error else None
 
 
 def _check_size(command: Command[AppendMessage], max_bytes: int) -> Rejection | None:

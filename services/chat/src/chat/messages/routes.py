@@ -8,6 +8,9 @@ from starlette.responses import Response
 from chat.conversations.wire import NOT_FOUND, ConversationId
 from chat.messages import listing, use_cases
 from chat.messages.wire import MessageJson, PostMessage, message_json
+from chat.quotas.limited import LimitedUsers
+from chat.quotas.use_cases import within
+from chat.quotas.wire import EXCEEDED, WARNED, WARNING
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
 from servicekit.keysets import Keyset, Place
@@ -20,8 +23,9 @@ from servicekit.streamed_lists import streamed_data
 MESSAGES = Keyset("messages", tuple[Place], order="asc")
 
 
-def create_router() -> APIRouter:
-    """Routes of messages. What is posted at the same time is committed together."""
+def create_router(limited: LimitedUsers) -> APIRouter:
+    """Routes of messages. What is posted at the same time is committed together. The quotas of ``limited``
+    users hold."""
     router = create_api_router("/api/conversations/{conversationId}/messages", ["messages"])
     appends = use_cases.create_appends()
 
@@ -48,14 +52,24 @@ def create_router() -> APIRouter:
         pages = listing.list_page(pool, user_id, conversation_id, page)
         return await streamed_data(pages, as_json, page, listing.place, counts)
 
-    @router.post("", **answering(MessageJson, errors=NOT_FOUND))
+    @router.post("", **answering(MessageJson, errors=NOT_FOUND | EXCEEDED, headers=WARNED))
     async def post_message(
         conversation_id: ConversationId, body: PostMessage, caller: CallerParam, resources: ResourcesParam
     ) -> JSONAnswer:
-        """Append a user's message to one of the caller's conversations."""
-        message = await use_cases.append_user_message(
-            resources.pool, caller.user_id, conversation_id, body.content, appends=appends
+        """Append a user's message to one of the caller's conversations. ``X-Quota-Warning`` tells that a
+        quota is nearly used up."""
+        append = partial(
+            use_cases.append_user_message,
+            resources.pool,
+            caller.user_id,
+            conversation_id,
+            body.content,
+            appends=appends,
         )
-        return data(message_json(str(conversation_id), message))
+        message, warning = await within(limited, resources.pool, caller.user_id, append)
+        answer = data(message_json(str(conversation_id), message))
+        if warning:
+            answer.headers[WARNING] = warning
+        return answer
 
     return router

@@ -1,0 +1,1 @@
+"""How much users may use in a day or a month."""
