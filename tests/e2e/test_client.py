@@ -9,9 +9,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from takaro_agent_client import AsyncClient, Client, ConnectionFailed, Invalid, NotFound, Retrying
+from takaro_agent_client import AsyncClient, Client, Conflict, ConnectionFailed, Invalid, NotFound, Retrying
 from takaro_agent_client.calls import Call, EventSource, Listing
-from takaro_agent_client.operations import cockpit, conversations, custom_agents, knowledge, messages
+from takaro_agent_client.operations import cockpit, conversations, custom_agents, knowledge, messages, usage
 from tests.e2e.conftest import BASE, Request, System
 from tests.support.github import Answer
 from tests.support.wait import eventually
@@ -113,6 +113,12 @@ async def test_it_speaks_to_all_three(client: Asks) -> None:
     assert conversation.id in [each.id for each in found]
     changed = await client.send(conversations.patch_state(conversation.id, {"moduleId": "m"}))
     assert await client.send(conversations.state(conversation.id)) == changed
+    whole = conversations.replace_state(conversation.id, {"moduleId": "n"}, expected_version=changed.version)
+    assert (await client.send(whole)).state == {"moduleId": "n"}
+    with pytest.raises(Conflict) as lost:
+        await client.send(whole)
+    assert lost.value.status == 409
+    assert await client.send(usage.get()) | {"userId": USER} == await client.send(usage.get())
     session = await client.send(cockpit.session(conversation.id))
     assert session.conversation_id == conversation.id
     assert BASE in [base.id for base in await client.each(knowledge.listing())]

@@ -92,8 +92,9 @@ def test_a_change_that_expects_a_version_is_not_sent_twice_blindly() -> None:
 
 
 @pytest.mark.parametrize("body", [[], {"data": {}}, {"data": {"id": 1}}, "text", None])
-def test_an_answer_that_is_none_of_ours_is_an_error_of_ours(body: Any) -> None:
-    _, _, error = run(conversations.get(ID), answer(200, body))
+@pytest.mark.parametrize("call", [conversations.get(ID), messages.listing(ID).page(1, None)])
+def test_an_answer_that_is_none_of_ours_is_an_error_of_ours(call: Call[Any], body: Any) -> None:
+    _, _, error = run(call, answer(200, body))
     assert isinstance(error, Unreadable)
 
 
@@ -131,9 +132,9 @@ def test_a_stream_gives_up_when_nothing_comes_and_not_before() -> None:
         following.ended(ConnectionFailed("cut off"))
         following.received(ServerSentEvent("event", "{}"))
     following.ended(ConnectionFailed("cut off"))
-    following.ended(ConnectionFailed("cut off"))
-    with pytest.raises(ConnectionFailed):
-        following.ended(ConnectionFailed("cut off"))
+    following.ended(None)
+    with pytest.raises(ConnectionFailed, match="the event stream ended"):
+        following.ended(None)
 
 
 def test_an_error_event_is_the_reason_and_says_when_to_come_back() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from types import TracebackType
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Self, TypeAlias, TypeVar, Unpack
 
 import httpx
 from httpx_sse import EventSource as Connection
@@ -12,7 +12,7 @@ from httpx_sse import ServerSentEvent
 from takaro_agent_client import flows
 from takaro_agent_client.calls import Call, EventSource, Listing
 from takaro_agent_client.errors import ClientError, ConnectionFailed
-from takaro_agent_client.settings import Settings
+from takaro_agent_client.settings import Options, Settings
 
 T = TypeVar("T")
 Events: TypeAlias = AsyncGenerator[ServerSentEvent, None]
@@ -30,7 +30,7 @@ class AsyncClient:
         *,
         http: httpx.AsyncClient | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        **settings: Any,
+        **settings: Unpack[Options],
     ) -> None:
         """``settings`` are the fields of :class:`Settings`; ``http`` is yours, and you close it."""
         self.settings = Settings(origin, **settings)

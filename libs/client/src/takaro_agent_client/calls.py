@@ -53,8 +53,10 @@ class Listing(Generic[T]):
         return Call(self.service, "GET", self.path, self._page, query=_set(asked))
 
     def _page(self, body: Any) -> "Page[T]":
-        cursor = (body.get("meta") or {}).get("nextCursor")
-        return Page([self.item(each) for each in body["data"]], cursor)
+        items, cursor = body["data"], (body.get("meta") or {}).get("nextCursor")
+        if not isinstance(items, list):
+            raise TypeError("a list was expected")
+        return Page([self.item(each) for each in items], cursor)
 
 
 @dataclass(frozen=True, slots=True)

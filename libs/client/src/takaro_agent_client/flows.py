@@ -105,7 +105,7 @@ def _parsed(call: Call[T], response: httpx.Response) -> T:
     raise_for(response)
     try:
         return call.parse(response.json())
-    except (ValidationError, ValueError, LookupError, TypeError) as error:
+    except (ValidationError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise Unreadable(f"{call.method} {call.path} answered what can't be read: {error}") from error
 
 
@@ -157,13 +157,10 @@ class Following:
 
     def ended(self, error: ClientError | None) -> float:
         """Seconds until the next connection. Raises ``error`` if no other one would help."""
-        error = error or self._refused
+        error = error or self._refused or ConnectionFailed("the event stream ended")
         self._refused = None
         self.failures += 1
-        retrying = self.settings.retrying
-        if error is None:
-            return retrying.backoff(self.failures)
-        pause = retrying.pause(error, self.failures)
+        pause = self.settings.retrying.pause(error, self.failures)
         if pause is None:
             raise error
         return max(pause, self._retry_seconds or 0.0)

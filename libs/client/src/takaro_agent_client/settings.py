@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from takaro_agent_client.calls import Service
 from takaro_agent_client.retries import Retrying
@@ -21,6 +22,19 @@ def current_trace() -> Mapping[str, str]:
     headers: dict[str, str] = {}
     propagate.inject(headers)
     return headers
+
+
+class Options(TypedDict, total=False):
+    """The fields of :class:`Settings` but for the origin, as a client takes them."""
+
+    chat: str | None
+    knowledge: str | None
+    cockpit: str | None
+    token: str | Callable[[], str] | None
+    user: str | None
+    timeout_seconds: float
+    retrying: Retrying
+    trace: Trace
 
 
 @dataclass(frozen=True, slots=True)

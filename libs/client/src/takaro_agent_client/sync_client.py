@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Generator, Iterator
 from types import TracebackType
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Self, TypeAlias, TypeVar, Unpack
 
 import httpx
 from httpx_sse import EventSource as Connection
@@ -12,7 +12,7 @@ from httpx_sse import ServerSentEvent
 from takaro_agent_client import flows
 from takaro_agent_client.calls import Call, EventSource, Listing
 from takaro_agent_client.errors import ClientError, ConnectionFailed
-from takaro_agent_client.settings import Settings
+from takaro_agent_client.settings import Options, Settings
 
 T = TypeVar("T")
 Events: TypeAlias = Generator[ServerSentEvent, None, None]
@@ -30,7 +30,7 @@ class Client:
         *,
         http: httpx.Client | None = None,
         sleep: Callable[[float], None] = time.sleep,
-        **settings: Any,
+        **settings: Unpack[Options],
     ) -> None:
         """``settings`` are the fields of :class:`Settings`; ``http`` is yours, and you close it."""
         self.settings = Settings(origin, **settings)

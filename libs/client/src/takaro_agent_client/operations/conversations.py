@@ -64,5 +64,20 @@ def patch_state(id: Id, patch: Mapping[str, Any], *, expected_version: int | Non
     )
 
 
+def replace_state(
+    id: Id, state: Mapping[str, Any] | None, *, expected_version: int | None = None
+) -> Call[State]:
+    """Replace the whole state; ``expected_version`` as in :func:`patch_state`."""
+    return Call(
+        "chat",
+        "PUT",
+        path("conversations", id, "state"),
+        reads(State.model_validate),
+        query={} if expected_version is None else {"expectedVersion": expected_version},
+        body={"state": state},
+        repeatable=expected_version is None,
+    )
+
+
 def _conversations(items: list[Any]) -> list[Conversation]:
     return [Conversation.model_validate(item) for item in items]

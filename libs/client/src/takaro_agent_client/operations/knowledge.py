@@ -29,9 +29,15 @@ def change(id: str, **changes: Any) -> Call[KnowledgeBase]:
     return call("knowledge", "PUT", path(_BASES, id), KnowledgeBase.model_validate, body=changes)
 
 
-def delete(id: str) -> Call[None]:
-    """Delete the caller's base with its content."""
-    return Call("knowledge", "DELETE", path(_BASES, id), nothing)
+def delete(id: str, *, version: str | None = None) -> Call[None]:
+    """Delete the caller's base with its content; with ``version`` only the content of that version."""
+    query = {} if version is None else {"version": version}
+    return Call("knowledge", "DELETE", path(_BASES, id), nothing, query=query)
+
+
+def agents(id: str) -> Call[list[str]]:
+    """Ids of the caller's custom agents that use the base."""
+    return call("knowledge", "GET", path(_BASES, id, "agents"), list)
 
 
 def sync(id: str, *, confirm_removal: bool = False) -> Call[SyncRequest]:
