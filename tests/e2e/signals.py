@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from chat.messages.repository import INSERT_FEW_MESSAGES
+from common.query_spans import summary_of
 from tests.e2e.conftest import Span
 from tests.support.services import ServiceName
 
@@ -68,7 +70,7 @@ CONVERSATION = "/api/conversations/{conversationId}"
 SYNC = "/api/knowledge-bases/{kb_id}/sync"
 START = "/api/cockpit/sessions/{session_id}/mock-server/start"
 APPENDED, APPEND = "chat.message.appended.v1", "chat.message.append.v1"
-APPENDING = "SELECT messages UPDATE conversations SELECT messages INSERT messages INSERT outbox"
+APPENDING = summary_of(INSERT_FEW_MESSAGES)
 DELETED, CHANGED = "chat.conversation.deleted.v1", "cockpit.server.status_changed.v1"
 REQUEST_SYNC, STARTED = "knowledge.sync.request.v1", "knowledge.sync.started.v1"
 EXECUTE, GAME = "cockpit.server.execute.v1", "cockpit.game.event.v1"

@@ -16,8 +16,8 @@ from prometheus_client import Counter
 from common import backoff, codec, telemetry
 from common.connecting import connect
 from common.errors import TransientError
-from common.query_spans import TracedConnection
 from common.schema_pool import SchemaPool
+from common.traced_connection import TracedConnection
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy

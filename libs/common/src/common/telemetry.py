@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 
 import structlog
 from opentelemetry import trace
@@ -69,7 +70,14 @@ def shutdown(provider: TracerProvider) -> None:
 
 
 def tracer() -> trace.Tracer:
-    return trace.get_tracer("takaro")
+    """The tracer of all our spans."""
+    return _tracer_of(trace.get_tracer_provider())
+
+
+@cache
+def _tracer_of(provider: trace.TracerProvider) -> trace.Tracer:
+    """Made once: the SDK makes a new one for each call, which takes as long as a span."""
+    return provider.get_tracer("takaro")
 
 
 def recording() -> bool:

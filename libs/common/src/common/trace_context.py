@@ -51,6 +51,11 @@ class TraceContext:
         """The trace id, 32 hex digits, of a well-formed context."""
         return self.traceparent[3:35]
 
+    @property
+    def is_sampled(self) -> bool:
+        """Whether the trace is recorded, according to a well-formed context."""
+        return bool(int(self.traceparent[53:55], 16) & TraceFlags.SAMPLED)
+
     def to_carrier(self) -> dict[str, str]:
         """The fields that are set, by name."""
         fields = {"traceparent": self.traceparent, "tracestate": self.tracestate, "baggage": self.baggage}
