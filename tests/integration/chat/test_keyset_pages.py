@@ -20,6 +20,13 @@ SELECT 'module-writer', 'v', $1, n::text,
        CASE WHEN n % 5 > 0 THEN '2026-02-01Z'::timestamptz + n % 2 * interval '1 us' END
 FROM generate_series(1, $2) AS n
 """
+AGENTS = "/api/custom-agents"
+FILL_AGENTS = """
+INSERT INTO custom_agents (user_id, name, system_prompt, model, created_at)
+SELECT $1, n::text, 'p', 'm',
+       CASE WHEN n % 4 > 0 THEN '2026-01-01Z'::timestamptz + n % 3 * interval '1 us' END
+FROM generate_series(1, $2) AS n
+"""
 ORDERS = {
     (CONVERSATIONS, "desc"): "coalesce(created_at, 'infinity') DESC, id DESC",
     (CONVERSATIONS, "asc"): "coalesce(created_at, 'infinity'), id",
@@ -89,6 +96,18 @@ async def test_pages_of_messages_are_the_whole_list(
 ) -> None:
     whole = (await alice.get(messages)).json()["data"]
     assert await pages(alice, messages, order=order, limit=limit) == whole[:: 1 if order == "asc" else -1]
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_pages_of_custom_agents_are_the_whole_list(
+    alice: httpx.AsyncClient, service_pool: Pool, order: str
+) -> None:
+    await service_pool.execute(FILL_AGENTS, user_of(alice), 23)
+    whole = (await alice.get(AGENTS, params={"total": "true"})).json()
+    assert (len(whole["data"]), whole["meta"]) == (23, {"total": 23})
+    for limit in (1, 22, 23):
+        found = await pages(alice, AGENTS, order=order, limit=limit)
+        assert found == whole["data"][:: 1 if order == "desc" else -1]
 
 
 async def test_without_a_limit_everything_is_sent_as_before(

@@ -174,7 +174,7 @@ async def test_an_adopted_custom_agent_that_is_too_large_may_become_smaller_and_
         """
     )
     rows = await pool.fetch("SELECT id FROM custom_agents ORDER BY created_at DESC, id DESC")
-    agents = await together(list_agents(pool, "alice"))
+    agents = await together(list_agents(pool, "alice", ALL))
     assert [agent.id for agent in agents] == [row["id"] for row in rows]
     limits = Limits(agents=10, agent_bytes=1_000)
     for length, allowed in ((5_000, False), (4_000, True), (4_001, False)):

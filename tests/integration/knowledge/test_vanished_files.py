@@ -13,6 +13,7 @@ from knowledge.bases.records import KnowledgeBase
 from knowledge.registry import use_cases as registry
 from knowledge.sync.removals import RemovalUnconfirmed
 from knowledge.sync.work import SyncDeps
+from servicekit.keysets import Page
 from tests.integration.knowledge.conftest import Harness, reaching
 from tests.support.github import Answer, GitRepository
 from tests.support.web import git_backend, serve
@@ -157,7 +158,8 @@ KINDS = [
 
 async def shown(harness: Harness) -> tuple[str, str | None]:
     """State and error, as the base shows them."""
-    [view] = await registry.list_bases(harness.pool, "ada")
+    pages = registry.list_bases(harness.pool, "ada", Page(None, "asc", None))
+    [view] = [view async for page in pages for view in page]
     return view.state, view.last_error
 
 

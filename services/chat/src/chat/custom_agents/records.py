@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 from uuid import UUID
+
+Position: TypeAlias = tuple[datetime | None, UUID]
+"""An agent's place in a list: when it was created, and its id."""
 
 
 @dataclass(slots=True)

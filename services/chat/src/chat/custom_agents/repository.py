@@ -6,35 +6,51 @@ from uuid import UUID
 
 import asyncpg
 
-from chat.custom_agents.records import AgentValues, CustomAgent
-from common.packed_ids import PackedIds
+from chat.custom_agents.records import AgentValues, CustomAgent, Position
 from common.postgres import Connection
 
 _COLUMNS = """id, user_id, name, description, system_prompt, tools, knowledge_bases, model,
        temperature::float8 AS temperature, max_tokens, created_at, updated_at, event_sequence"""
 
-LIST_AGENT_IDS = """
-SELECT coalesce(string_agg(uuid_send(id), '' ORDER BY created_at DESC, id DESC), '') AS ids
-FROM custom_agents
-WHERE user_id = $1
-"""
+# A row without a time is newer than all others.
+_CREATED = "coalesce(created_at, 'infinity')"
 
-
-async def list_agent_ids(connection: Connection, user_id: str) -> PackedIds:
-    """The ids of a user's custom agents, newest first."""
-    return PackedIds(await connection.fetchval(LIST_AGENT_IDS, user_id))
-
-
-LIST_AGENTS = f"""
+LIST_NEWEST = f"""
 SELECT {_COLUMNS}
-FROM unnest($1::uuid[]) WITH ORDINALITY AS wanted (id, place) JOIN custom_agents USING (id)
-ORDER BY place
+FROM custom_agents
+WHERE user_id = $1 AND ({_CREATED}, id) < (coalesce($2::timestamptz, 'infinity'),
+                                           coalesce($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+ORDER BY {_CREATED} DESC, id DESC
+LIMIT $4
 """  # noqa: S608 -- a constant
 
 
-async def list_agents(connection: Connection, ids: Sequence[UUID]) -> list[CustomAgent]:
-    """These custom agents in this order, if they exist."""
-    return [_agent(row) for row in await connection.fetch(LIST_AGENTS, ids)]
+async def list_newest(
+    connection: Connection, user_id: str, after: Position | None, limit: int
+) -> list[CustomAgent]:
+    """A user's custom agents, newest first: the first ``limit`` after a position."""
+    rows = await connection.fetch(LIST_NEWEST, user_id, *(after or (None, None)), limit)
+    return [_agent(row) for row in rows]
+
+
+LIST_OLDEST = f"""
+SELECT {_COLUMNS}
+FROM custom_agents
+WHERE user_id = $1
+  AND ({_CREATED}, id) > (CASE WHEN $3::uuid IS NULL THEN '-infinity'::timestamptz
+                               ELSE coalesce($2::timestamptz, 'infinity') END,
+                          coalesce($3, '00000000-0000-0000-0000-000000000000'))
+ORDER BY {_CREATED}, id
+LIMIT $4
+"""  # noqa: S608 -- a constant
+
+
+async def list_oldest(
+    connection: Connection, user_id: str, after: Position | None, limit: int
+) -> list[CustomAgent]:
+    """A user's custom agents, oldest first: the first ``limit`` after a position."""
+    rows = await connection.fetch(LIST_OLDEST, user_id, *(after or (None, None)), limit)
+    return [_agent(row) for row in rows]
 
 
 GET_AGENT = f"SELECT {_COLUMNS} FROM custom_agents WHERE id = $1"  # noqa: S608 -- a constant

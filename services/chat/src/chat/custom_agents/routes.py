@@ -12,7 +12,9 @@ from chat.custom_agents.wire import CreateAgent, CustomAgentJson, UpdateAgent, a
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
 from servicekit.forms import SuccessJson
-from servicekit.openapi import answering, answering_bare
+from servicekit.keysets import Keyset, Moment
+from servicekit.list_parameters import CursorParam, LimitParam, OrderParam, TotalParam, counted
+from servicekit.openapi import answering, answering_bare, answering_list
 from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
 from servicekit.streamed_lists import streamed_data
@@ -20,16 +22,28 @@ from servicekit.streamed_lists import streamed_data
 AgentId = Annotated[UUID, Path(alias="agentId")]
 CONFLICT = {409: "The caller has an agent of that name, or too many."}
 NOT_FOUND = {403: "It is another user's agent.", 404: "There is no such agent."}
+AGENTS = Keyset("custom agents", tuple[Moment | None, UUID], order="desc")
 
 
 def create_router(limits: Limits) -> APIRouter:
     """Routes of custom agents, within ``limits``."""
     router = create_api_router("/api/custom-agents", ["custom agents"])
 
-    @router.get("", **answering(list[CustomAgentJson]))
-    async def list_agents(caller: CallerParam, resources: ResourcesParam) -> Response:
-        """All of the caller's custom agents, newest first."""
-        return await streamed_data(use_cases.list_agents(resources.pool, caller.user_id), agent_json)
+    @router.get("", **answering_list(CustomAgentJson))
+    async def list_agents(
+        caller: CallerParam,
+        resources: ResourcesParam,
+        limit: LimitParam = None,
+        cursor: CursorParam = None,
+        order: OrderParam = None,
+        total: TotalParam = False,
+    ) -> Response:
+        """The caller's custom agents, newest first: all of them, or a page."""
+        pool, user_id = resources.pool, caller.user_id
+        page = AGENTS.page(limit, cursor, order, user_id)
+        counts = counted(await use_cases.count_agents(pool, user_id)) if total else None
+        pages = use_cases.list_agents(pool, user_id, page)
+        return await streamed_data(pages, agent_json, page, use_cases.position, counts)
 
     @router.post("", **answering(CustomAgentJson, status=201, errors=CONFLICT))
     async def create_agent(body: CreateAgent, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:

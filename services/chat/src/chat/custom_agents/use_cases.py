@@ -7,10 +7,11 @@ import asyncpg
 
 from backbone import outbox
 from chat.custom_agents import facts, repository
-from chat.custom_agents.records import AgentValues, CustomAgent, Limits
+from chat.custom_agents.records import AgentValues, CustomAgent, Limits, Position
 from chat.custom_agents.rules import check_size, too_many
 from common.errors import Conflict, Forbidden, NotFound
 from common.postgres import Pool, transaction, tried_again
+from servicekit.keysets import Page
 
 
 def _name_taken() -> Conflict:
@@ -20,15 +21,32 @@ def _name_taken() -> Conflict:
 PAGE_AGENTS = 10
 
 
-async def list_agents(pool: Pool, user_id: str) -> AsyncGenerator[list[CustomAgent], None]:
-    """All of a user's custom agents, newest first, in pages. No connection is held between pages."""
-    async with pool.acquire() as connection:
-        ids = await repository.list_agent_ids(connection, user_id)
-    for part in ids.parts(PAGE_AGENTS):
+async def list_agents(
+    pool: Pool, user_id: str, page: Page[Position]
+) -> AsyncGenerator[list[CustomAgent], None]:
+    """A user's custom agents by creation, in pages, and one more than ``page`` wants. No connection is held
+    between pages."""
+    read = repository.list_newest if page.descending else repository.list_oldest
+    after = page.after
+    for size in page.sizes(PAGE_AGENTS):
         async with pool.acquire() as connection:
-            page = await repository.list_agents(connection, part)
-        if page:
-            yield page
+            found = await read(connection, user_id, after, size)
+        if found:
+            yield found
+            after = position(found[-1])
+        if len(found) < size:
+            return
+
+
+def position(agent: CustomAgent) -> Position:
+    """The key of an agent in the list."""
+    return agent.created_at, agent.id
+
+
+async def count_agents(pool: Pool, user_id: str) -> int:
+    """How many custom agents a user has: few."""
+    async with pool.acquire() as connection:
+        return await repository.count_agents(connection, user_id)
 
 
 async def get_agent(pool: Pool, user_id: str, agent_id: UUID) -> CustomAgent:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -92,8 +93,7 @@ async def delete_base(connection: Connection, base_id: str) -> int:
     return sequence
 
 
-LIST_BASES = """
-SELECT base.id, base.name, base.description, base.version, base.refresh_schedule, base.source,
+_VIEWS = """base.id, base.name, base.description, base.version, base.refresh_schedule, base.source,
        state.last_commit_sha, state.last_synced_at,
        (SELECT count(DISTINCT chunk.metadata ->> 'sourceFile') FROM knowledge_embeddings AS chunk
         WHERE chunk.knowledge_base_id = base.id AND chunk.version = base.version) AS document_count,
@@ -117,8 +117,12 @@ LEFT JOIN LATERAL (
     SELECT sync.result FROM knowledge_syncs AS sync
     WHERE sync.knowledge_base_id = base.id AND sync.result ? 'notices'
     ORDER BY sync.created_at DESC LIMIT 1
-) AS found ON found.result ->> 'source' = base.source
-WHERE ($2::text IS NULL OR base.id = $2) AND (base.public OR base.owner = $1)
+) AS found ON found.result ->> 'source' = base.source"""
+_VISIBLE = "(base.public OR base.owner = $1)"
+
+LIST_BASES = f"""
+SELECT {_VIEWS}
+WHERE ($2::text IS NULL OR base.id = $2) AND {_VISIBLE}
 ORDER BY base.id
 """
 
@@ -128,14 +132,76 @@ async def list_bases(connection: Connection, user_id: str, base_id: str | None =
     return [BaseView(**dict(row)) for row in await connection.fetch(LIST_BASES, user_id, base_id)]
 
 
-LIST_AGENTS = """
-SELECT id FROM custom_agents WHERE knowledge_bases @> jsonb_build_array($1::text) AND user_id = $2 ORDER BY id
+LIST_BASES_AFTER = f"""
+SELECT {_VIEWS}
+WHERE base.id > coalesce($2::text, '') AND {_VISIBLE}
+ORDER BY base.id
+LIMIT $3
 """
 
 
-async def list_agents(connection: Connection, base_id: str, user_id: str) -> Sequence[Any]:
-    """Ids of the user's custom agents that use the base. Only chat writes that table."""
-    return [row["id"] for row in await connection.fetch(LIST_AGENTS, base_id, user_id)]
+async def list_bases_after(
+    connection: Connection, user_id: str, base_id: str | None, limit: int
+) -> Sequence[BaseView]:
+    """The bases that the user can see, by id: the first ``limit`` after ``base_id``."""
+    rows = await connection.fetch(LIST_BASES_AFTER, user_id, base_id, limit)
+    return [BaseView(**dict(row)) for row in rows]
+
+
+LIST_BASES_BEFORE = f"""
+SELECT {_VIEWS}
+WHERE ($2::text IS NULL OR base.id < $2) AND {_VISIBLE}
+ORDER BY base.id DESC
+LIMIT $3
+"""
+
+
+async def list_bases_before(
+    connection: Connection, user_id: str, base_id: str | None, limit: int
+) -> Sequence[BaseView]:
+    """The bases that the user can see, by id backwards: the first ``limit`` before ``base_id``."""
+    rows = await connection.fetch(LIST_BASES_BEFORE, user_id, base_id, limit)
+    return [BaseView(**dict(row)) for row in rows]
+
+
+COUNT_BASES = f"""
+SELECT count(*) FROM (SELECT FROM knowledge_bases AS base WHERE {_VISIBLE} LIMIT $2) AS visible
+"""  # noqa: S608 -- a constant
+
+
+async def count_bases(connection: Connection, user_id: str, limit: int) -> int:
+    """How many bases the user can see; counting ends at ``limit``."""
+    count: int = await connection.fetchval(COUNT_BASES, user_id, limit)
+    return count
+
+
+_USERS = "knowledge_bases @> jsonb_build_array($1::text) AND user_id = $2"
+
+LIST_AGENTS = f"""
+SELECT id FROM custom_agents WHERE {_USERS} AND ($3::uuid IS NULL OR id > $3) ORDER BY id LIMIT $4
+"""  # noqa: S608 -- a constant
+
+
+async def list_agents(
+    connection: Connection, base_id: str, user_id: str, after: UUID | None, limit: int | None
+) -> Sequence[UUID]:
+    """Ids of the user's custom agents that use the base: the first ``limit`` after ``after``. Only chat
+    writes that table."""
+    rows = await connection.fetch(LIST_AGENTS, base_id, user_id, after, limit)
+    return [row["id"] for row in rows]
+
+
+LIST_AGENTS_BACKWARDS = f"""
+SELECT id FROM custom_agents WHERE {_USERS} AND ($3::uuid IS NULL OR id < $3) ORDER BY id DESC LIMIT $4
+"""  # noqa: S608 -- a constant
+
+
+async def list_agents_backwards(
+    connection: Connection, base_id: str, user_id: str, before: UUID | None, limit: int | None
+) -> Sequence[UUID]:
+    """As :func:`list_agents`, by id backwards."""
+    rows = await connection.fetch(LIST_AGENTS_BACKWARDS, base_id, user_id, before, limit)
+    return [row["id"] for row in rows]
 
 
 LIST_SCHEDULED = """

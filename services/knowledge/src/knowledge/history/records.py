@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from contracts.knowledge import SyncMode
 from knowledge.requests.records import Reason
+
+Position: TypeAlias = tuple[datetime, UUID]
+"""A sync's place in the history: when it was requested, and its id."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from common.postgres import Connection
-from knowledge.history.records import SyncRecord
+from knowledge.history.records import Position, SyncRecord
 
 DELETE_OLD_SYNCS = """
 DELETE FROM knowledge_syncs WHERE id IN (
@@ -31,12 +31,38 @@ async def delete_old_syncs(connection: Connection, older_than: timedelta, keep: 
     return int(done.removeprefix("DELETE "))
 
 
-LIST_SYNCS = """
-SELECT id, job_id, status, mode, reason, result, error, files, progress, created_at, started_at, finished_at
-FROM knowledge_syncs WHERE knowledge_base_id = $1 ORDER BY created_at DESC, id LIMIT $2
-"""
+_COLUMNS = """id, job_id, status, mode, reason, result, error, files, progress, created_at, started_at,
+       finished_at"""
+
+LIST_SYNCS = f"""
+SELECT {_COLUMNS} FROM knowledge_syncs
+WHERE knowledge_base_id = $1
+  AND (created_at, id) < (coalesce($2::timestamptz, 'infinity'),
+                          coalesce($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+ORDER BY created_at DESC, id DESC LIMIT $4
+"""  # noqa: S608 -- a constant
 
 
-async def list_syncs(connection: Connection, base_id: str, limit: int) -> Sequence[SyncRecord]:
-    """The newest syncs of a base."""
-    return [SyncRecord(**dict(row)) for row in await connection.fetch(LIST_SYNCS, base_id, limit)]
+async def list_syncs(
+    connection: Connection, base_id: str, limit: int, after: Position | None = None
+) -> Sequence[SyncRecord]:
+    """The syncs of a base, newest first: the first ``limit`` after a position."""
+    rows = await connection.fetch(LIST_SYNCS, base_id, *(after or (None, None)), limit)
+    return [SyncRecord(**dict(row)) for row in rows]
+
+
+LIST_OLDEST_SYNCS = f"""
+SELECT {_COLUMNS} FROM knowledge_syncs
+WHERE knowledge_base_id = $1
+  AND (created_at, id) > (coalesce($2::timestamptz, '-infinity'),
+                          coalesce($3::uuid, '00000000-0000-0000-0000-000000000000'))
+ORDER BY created_at, id LIMIT $4
+"""  # noqa: S608 -- a constant
+
+
+async def list_oldest_syncs(
+    connection: Connection, base_id: str, limit: int, after: Position | None = None
+) -> Sequence[SyncRecord]:
+    """As :func:`list_syncs`, oldest first."""
+    rows = await connection.fetch(LIST_OLDEST_SYNCS, base_id, *(after or (None, None)), limit)
+    return [SyncRecord(**dict(row)) for row in rows]

@@ -1,6 +1,7 @@
 """HTTP of the registry: the Node application's routes, and those for users' own bases."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Query
 from starlette.responses import Response
@@ -19,22 +20,39 @@ from knowledge.registry.wire import (
 from knowledge.resources import KnowledgeResources, ResourcesParam
 from servicekit.answers import JSONAnswer, data, require_storable
 from servicekit.auth import CallerParam
-from servicekit.forms import SuccessJson
-from servicekit.openapi import answering, answering_bare
+from servicekit.forms import SuccessJson, Uuid
+from servicekit.keysets import Keyset, Name
+from servicekit.list_parameters import COUNTED, CursorParam, LimitParam, OrderParam, TotalParam, counted
+from servicekit.openapi import answering, answering_bare, answering_list
 from servicekit.routing import create_api_router
+from servicekit.streamed_lists import streamed_data
 
 TAKEN = {409: "The id is taken."}
 IN_USE = {409: "Searches use this version."}
 NOT_YOURS = {403: "The base is public, and not the caller's to change."}
 
+BASES = Keyset("knowledge bases", tuple[Name], order="asc")
+AGENTS = Keyset("agents of a knowledge base", tuple[UUID], order="asc")
+
 router = create_api_router("/api/knowledge-bases", ["knowledge bases"])
 
 
-@router.get("", **answering(list[BaseViewJson]))
-async def list_knowledge_bases(caller: CallerParam, resources: ResourcesParam) -> Response:
-    """The public bases, and the caller's own."""
-    views = await use_cases.list_bases(resources.pool, caller.user_id)
-    return data([view_json(view) for view in views])
+@router.get("", **answering_list(BaseViewJson))
+async def list_knowledge_bases(
+    caller: CallerParam,
+    resources: ResourcesParam,
+    limit: LimitParam = None,
+    cursor: CursorParam = None,
+    order: OrderParam = None,
+    total: TotalParam = False,
+) -> Response:
+    """The public bases, and the caller's own, by id: all of them, or a page."""
+    page = BASES.page(limit, cursor, order, caller.user_id)
+    counts = None
+    if total:
+        counts = counted(await use_cases.count_bases(resources.pool, caller.user_id, COUNTED + 1))
+    pages = use_cases.list_bases(resources.pool, caller.user_id, page)
+    return await streamed_data(pages, view_json, page, lambda view: (view.id,), counts)
 
 
 @router.post("", **answering(KnowledgeBaseJson, status=201, errors=TAKEN))
@@ -75,10 +93,19 @@ async def delete_knowledge_base(
     return JSONAnswer({"success": True})
 
 
-@router.get("/{kb_id}/agents", **answering(list[str], errors=NOT_FOUND))
-async def list_agents(kb_id: BaseId, caller: CallerParam, resources: ResourcesParam) -> Response:
-    """Ids of the caller's custom agents that use the base."""
-    return data(await use_cases.list_agents(resources.pool, kb_id, caller.user_id))
+@router.get("/{kb_id}/agents", **answering_list(Uuid, errors=NOT_FOUND))
+async def list_agents(
+    kb_id: BaseId,
+    caller: CallerParam,
+    resources: ResourcesParam,
+    limit: LimitParam = None,
+    cursor: CursorParam = None,
+    order: OrderParam = None,
+) -> Response:
+    """Ids of the caller's custom agents that use the base: all of them, or a page."""
+    page = AGENTS.page(limit, cursor, order, kb_id, caller.user_id)
+    pages = use_cases.list_agents(resources.pool, kb_id, caller.user_id, page)
+    return await streamed_data(pages, str, page, lambda agent_id: (agent_id,))
 
 
 async def _shown(resources: KnowledgeResources, base_id: str, user_id: str) -> KnowledgeBaseJson:

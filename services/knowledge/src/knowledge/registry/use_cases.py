@@ -1,10 +1,10 @@
 """What users do with knowledge bases: see them, and create, change and delete their own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from uuid import UUID
 
 from common.errors import Conflict
 from common.postgres import Pool, transaction, tried_again
@@ -15,6 +15,10 @@ from knowledge.content.versions.repository import list_versions
 from knowledge.registry.registration import register
 from knowledge.registry.removal import remove, remove_version
 from knowledge.requests import use_cases as requests
+from servicekit.keysets import Page
+
+PAGE_BASES = 50
+"""Each has a description of at most 10,000 characters."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -26,10 +30,27 @@ class ShownBase:
     versions: list[str]
 
 
-async def list_bases(pool: Pool, user_id: str) -> Sequence[BaseView]:
-    """The public bases, and the user's own."""
+async def list_bases(
+    pool: Pool, user_id: str, page: Page[tuple[str, ...]]
+) -> AsyncGenerator[Sequence[BaseView], None]:
+    """The public bases and the user's own, by id, in pages, and one more than ``page`` wants. No connection
+    is held between pages."""
+    read = repository.list_bases_before if page.descending else repository.list_bases_after
+    last = page.after[0] if page.after else None
+    for size in page.sizes(PAGE_BASES):
+        async with pool.acquire() as connection:
+            found = await read(connection, user_id, last, size)
+        if found:
+            yield found
+            last = found[-1].id
+        if len(found) < size:
+            return
+
+
+async def count_bases(pool: Pool, user_id: str, limit: int) -> int:
+    """How many bases the user can see; counting ends at ``limit``."""
     async with pool.acquire() as connection:
-        return await repository.list_bases(connection, user_id)
+        return await repository.count_bases(connection, user_id, limit)
 
 
 async def get_base(pool: Pool, base_id: str, user_id: str) -> ShownBase:
@@ -42,11 +63,18 @@ async def get_base(pool: Pool, base_id: str, user_id: str) -> ShownBase:
     return ShownBase(base, views[0], [version.version for version in stored])
 
 
-async def list_agents(pool: Pool, base_id: str, user_id: str) -> Sequence[Any]:
-    """Ids of the user's custom agents that use the base. Raises ``NotFound`` and ``Forbidden``."""
+async def list_agents(
+    pool: Pool, base_id: str, user_id: str, page: Page[tuple[UUID, ...]]
+) -> AsyncGenerator[Sequence[UUID], None]:
+    """Ids of the user's custom agents that use the base, and one more than ``page`` wants. Raises
+    ``NotFound`` and ``Forbidden``."""
+    read = repository.list_agents_backwards if page.descending else repository.list_agents
+    last = page.after[0] if page.after else None
     async with pool.acquire() as connection:
         await get_visible_base(connection, base_id, user_id)
-        return await repository.list_agents(connection, base_id, user_id)
+        found = await read(connection, base_id, user_id, last, page.rows)
+    if found:
+        yield found
 
 
 @tried_again
