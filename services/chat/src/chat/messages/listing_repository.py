@@ -1,5 +1,6 @@
 """SQL of pages of messages. Each function runs its one statement on the caller's connection."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from chat.messages.records import ListBegun, Message
@@ -95,3 +96,15 @@ async def count_messages(connection: Connection, conversation_id: UUID, limit: i
     """How many messages a conversation has; counting ends at ``limit``."""
     count: int = await connection.fetchval(COUNT_MESSAGES, conversation_id, limit)
     return count
+
+
+LIST_BY_IDS = f"""
+SELECT {_COLUMNS}
+FROM unnest($1::uuid[]) WITH ORDINALITY AS wanted (id, place) JOIN messages USING (id)
+ORDER BY place
+"""  # noqa: S608 -- only constants
+
+
+async def list_by_ids(connection: Connection, ids: Sequence[UUID]) -> list[Message]:
+    """These messages in this order."""
+    return [Message(*row) for row in await connection.fetch(LIST_BY_IDS, ids)]

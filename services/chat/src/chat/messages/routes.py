@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from chat.conversations.wire import NOT_FOUND, ConversationId
 from chat.messages import listing, use_cases
-from chat.messages.wire import MessageJson, PostMessage, message_json
+from chat.messages.wire import ID_REUSED, MessageJson, PostMessage, message_json
 from chat.quotas.limited import LimitedUsers
 from chat.quotas.use_cases import within
 from chat.quotas.wire import EXCEEDED, WARNED, WARNING
@@ -52,7 +52,7 @@ def create_router(limited: LimitedUsers) -> APIRouter:
         pages = listing.list_page(pool, user_id, conversation_id, page)
         return await streamed_data(pages, as_json, page, listing.place, counts)
 
-    @router.post("", **answering(MessageJson, errors=NOT_FOUND | EXCEEDED, headers=WARNED))
+    @router.post("", **answering(MessageJson, errors=NOT_FOUND | EXCEEDED | ID_REUSED, headers=WARNED))
     async def post_message(
         conversation_id: ConversationId, body: PostMessage, caller: CallerParam, resources: ResourcesParam
     ) -> JSONAnswer:
@@ -64,6 +64,7 @@ def create_router(limited: LimitedUsers) -> APIRouter:
             caller.user_id,
             conversation_id,
             body.content,
+            message_id=body.id,
             appends=appends,
         )
         message, warning = await within(limited, resources.pool, caller.user_id, append)

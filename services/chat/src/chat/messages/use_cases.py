@@ -63,27 +63,51 @@ def create_appends() -> Appends:
 
 @tried_again
 async def _append_alone(pool: Pool, messages: Sequence[NewMessage]) -> list[Placed | None]:
-    """Append messages with new ids in a statement of its own; None for each that wasn't.
+    """Append messages in a statement of its own; None for each that wasn't, as the second one with an id.
 
     Several wait for a lock only briefly: the one that must wait is then tried alone, and the others don't.
     """
+    first: dict[UUID, int] = {}
+    for place, message in enumerate(messages):
+        first.setdefault(message.id, place)
     async with pool.acquire() as connection:
-        inserted = await _insert(connection, messages, GROUP_LOCK_TIMEOUT if len(messages) > 1 else None)
-    return [inserted.get(place) for place in range(len(messages))]
+        lock_timeout = GROUP_LOCK_TIMEOUT if len(messages) > 1 else None
+        inserted = await _insert(connection, [messages[place] for place in first.values()], lock_timeout)
+    placed: list[Placed | None] = [None] * len(messages)
+    for i, place in enumerate(first.values()):
+        placed[place] = inserted.get(i)
+    return placed
 
 
+@tried_again
 async def append_user_message(
-    pool: Pool, user_id: str, conversation_id: UUID, content: str, *, appends: Appends | None = None
+    pool: Pool,
+    user_id: str,
+    conversation_id: UUID,
+    content: str,
+    *,
+    message_id: UUID | None = None,
+    appends: Appends | None = None,
 ) -> Message:
-    """Store a user's message, with its fact; together with others of ``appends``. Raises as
-    :func:`check_owner`."""
+    """Store a user's message, with its fact; together with others of ``appends``.
+
+    With a ``message_id`` of the caller's, a message that is stored already is returned. Raises as
+    :func:`check_owner`, and :class:`Conflict` if the id belongs to another message.
+    """
     message = NewMessage(
-        uuid4(), conversation_id, "user", content, trace=trace_context.current(), owner=user_id
+        message_id or uuid4(),
+        conversation_id,
+        "user",
+        content,
+        trace=trace_context.current(),
+        owner=user_id,
     )
     placed = await (appends or create_appends())(pool, message)
     if placed is None:
         async with pool.acquire() as connection:
             await check_owner(connection, user_id, conversation_id)
+            if message_id is not None:
+                return await _stored(connection, message)
         raise not_found()  # it was created, or given to the user, only now
     return Message(
         str(message.id),
@@ -97,6 +121,18 @@ async def append_user_message(
         placed.created_at,
         placed.sequence,
     )
+
+
+async def _stored(connection: Connection, message: NewMessage) -> Message:
+    """The stored message, which must be the same. Raises :class:`Overtaken` if there is none: another one
+    with its id was tried in its place, and not stored."""
+    same = (await repository.compare_messages(connection, [message])).get(0)
+    if same is False:
+        raise Conflict("The id was used for another message", code="id_reused")
+    stored = await listing_repository.list_by_ids(connection, [message.id]) if same else []
+    if not stored:
+        raise Overtaken("another message with this id was tried meanwhile")
+    return stored[0]
 
 
 async def append_messages(

@@ -1,6 +1,7 @@
 """Messages on the wire."""
 
 from typing import Annotated, NotRequired
+from uuid import UUID
 
 from orjson import Fragment
 from pydantic import Field, StringConstraints
@@ -13,10 +14,13 @@ from contracts.storable import Text
 from servicekit.answers import Body
 from servicekit.forms import AnyJson, Time, Uuid
 
+ID_REUSED = {409: "The id belongs to another message."}
+
 
 class PostMessage(Body):
-    """A user's message."""
+    """A user's message. ``id`` is the caller's own: sent again, the same message is stored once."""
 
+    id: Annotated[UUID, Field(strict=False)] | None = None
     content: Annotated[Text, StringConstraints(min_length=1, max_length=MAX_USER_CONTENT)] = Field(
         examples=["Write me a module that greets new players"]
     )

@@ -1,0 +1,1 @@
+"""Many messages at once: appended together, and whole conversations exported and imported."""
