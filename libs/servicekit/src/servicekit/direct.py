@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from servicekit.auth import require_caller
 from servicekit.request_bodies import RequestBody
-from servicekit.routing import WITHOUT_BODY, GuardedRoute
+from servicekit.routing import WITHOUT_BODY, GuardedRoute, StreamingRoute
 
 if TYPE_CHECKING:
     from fastapi.dependencies.models import Dependant
@@ -221,7 +221,9 @@ def _plan_routes(app: FastAPI, get_resources: Callable[..., Any]) -> dict[str, l
 def _plan(context: RouteContext, get_resources: Callable[..., Any]) -> _Plan | None:
     """How to call a route's function; None if it needs something that only FastAPI gives it."""
     route = context.original_route
-    if not isinstance(route, GuardedRoute) or not _answers_itself(route):
+    if not isinstance(route, GuardedRoute) or isinstance(route, StreamingRoute):
+        return None
+    if not _answers_itself(route):
         return None
     arguments = _arguments(context.dependant, get_resources)
     return None if arguments is None else _Plan(route, route.endpoint, arguments)

@@ -1,8 +1,10 @@
 """Reads the body of a request, within limits of size and time."""
 
 import asyncio
+from typing import IO
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from common import codec
@@ -81,3 +83,27 @@ def _holds_nul(body: bytes) -> bool:
         return codec.has_nul(codec.loads(body))
     except ValueError:
         return False  # it isn't JSON: the route answers with the reason
+
+
+async def save_body(request: Request, file: IO[bytes], max_bytes: int, max_seconds: float) -> None:
+    """Write the body to ``file``, piece by piece.
+
+    Raises :class:`TooLarge` over ``max_bytes``, :class:`BodyTooSlow` if a piece takes longer than
+    ``max_seconds``, and :class:`Invalid` if the client disconnects before the end.
+    """
+    size = 0
+    pieces = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(max_seconds):
+                piece = await anext(pieces, None)
+        except TimeoutError:
+            raise BodyTooSlow(f"Nothing of the body came for {max_seconds:g} s") from None
+        except ClientDisconnect:
+            raise Invalid("The body broke off") from None
+        if piece is None:
+            return
+        size += len(piece)
+        if size > max_bytes:
+            raise TooLarge(f"The body is over {max_bytes} bytes")
+        await asyncio.to_thread(file.write, piece)

@@ -41,6 +41,22 @@ class GuardedRoute(APIRoute):
         return guard
 
 
+class StreamingRoute(GuardedRoute):
+    """A route whose function reads the body itself, piece by piece (``request.stream()``). With an
+    ``Idempotency-Key`` it is read as a whole before, within the limits of other bodies."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        whole, handle = super().get_route_handler(), APIRoute.get_route_handler(self)
+
+        async def guard(request: Request) -> Response:
+            if key_of(request.scope) is not None:
+                return await whole(request)
+            await require_caller(request)
+            return await handle(request)
+
+        return guard
+
+
 async def answer_once(
     request: Request, key: str, body: bytes, handle: Callable[[Request], Awaitable[Response]]
 ) -> Response:

@@ -19,6 +19,7 @@ from chat.quotas.use_cases import lock_owners
 from chat.settings import ChatSettings
 from chat.states import commands as state_commands
 from chat.states.routes import create_router as create_states_router
+from chat.transfers.importing import ImportLimits
 from chat.transfers.routes import create_router as create_transfers_router
 from chat.usage.routes import router as usage
 from chat.usage.use_cases import keep_usage
@@ -49,7 +50,11 @@ def build(settings: ChatSettings) -> FastAPI:
                 create_conversations_router(settings.catalogue()),
                 create_states_router(settings.state_max_bytes),
                 create_messages_router(limited),
-                create_transfers_router(settings.message_max_bytes, limited),
+                create_transfers_router(
+                    ImportLimits(settings.state_max_bytes, settings.message_max_bytes),
+                    settings.import_max_bytes,
+                    limited,
+                ),
                 create_agents_router(Limits(settings.custom_agents_max, settings.custom_agent_max_bytes)),
                 usage,
                 create_quotas_router(limited),

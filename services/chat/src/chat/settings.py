@@ -36,6 +36,9 @@ class ChatSettings(ServiceSettings):
     message_max_bytes: int = Field(
         4_000_000, ge=1_000, description="largest message: its content, toolCalls and toolResults together"
     )
+    import_max_bytes: int = Field(
+        256_000_000, ge=1_000, description="largest file of a conversation that is imported; kept in TMPDIR"
+    )
     custom_agents_max: int = Field(100, ge=1, description="maximum custom agents of one user")
     custom_agent_max_bytes: int = Field(
         100_000, ge=1_000, description="largest custom agent, its prompt included; bytes of JSON"

@@ -1,29 +1,55 @@
 """HTTP of what is moved in bulk."""
 
+import asyncio
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from functools import partial
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response, StreamingResponse
 
 from chat.conversations.wire import NOT_FOUND, ConversationId
 from chat.messages.wire import ID_REUSED, MessageJson, message_json
 from chat.quotas.limited import LimitedUsers
 from chat.quotas.use_cases import within
 from chat.quotas.wire import EXCEEDED, WARNED, WARNING
-from chat.transfers import use_cases
+from chat.transfers import exporting, importing, use_cases
+from chat.transfers.importing import ImportLimits
+from chat.transfers.lines import EXAMPLE, MEDIA_TYPE
 from chat.transfers.rules import check_sizes
-from chat.transfers.wire import AppendInBulk
+from chat.transfers.wire import AppendInBulk, ImportedJson
+from common.errors import TransientError
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
-from servicekit.openapi import answering
-from servicekit.request_bodies import MAX_BODY_BYTES
-from servicekit.routing import create_api_router
+from servicekit.openapi import answering, answering_text
+from servicekit.request_bodies import MAX_BODY_BYTES, save_body
+from servicekit.routing import StreamingRoute, create_api_router
 from servicekit.service import ResourcesParam
 
+IMPORTS_AT_ONCE = 2
+"""Of one process: each has a file of up to ``IMPORT_MAX_BYTES``, and one transaction."""
+BODY = {
+    "required": True,
+    "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": EXAMPLE}},
+}
+REFUSED = {
+    400: "A line isn't as an export writes it: `details` names the line.",
+    408: "The request came too slowly.",
+    409: "A conversation or a message with an id of the file exists.",
+    413: "The file, a line, the state or a message is too large.",
+    503: "Something that the service needs is away, or other imports run: try again after `Retry-After`.",
+}
 
-def create_router(message_max_bytes: int, limited: LimitedUsers) -> APIRouter:
-    """Routes of what is moved in bulk, each message of at most ``message_max_bytes``. The quotas of
-    ``limited`` users hold."""
+
+def create_router(limits: ImportLimits, import_max_bytes: int, limited: LimitedUsers) -> APIRouter:
+    """Routes of what is moved in bulk, within ``limits``. The quotas of ``limited`` users hold for what is
+    appended; what is imported was counted when it was new."""
+    message_max_bytes = limits.message_bytes
+    importing_now = asyncio.Semaphore(IMPORTS_AT_ONCE)
     router = create_api_router("/api/conversations", ["messages"])
+    streaming = APIRouter(route_class=StreamingRoute)
     max_bytes_of_all = max(message_max_bytes, MAX_BODY_BYTES)
 
     @router.post(
@@ -43,4 +69,47 @@ def create_router(message_max_bytes: int, limited: LimitedUsers) -> APIRouter:
             answer.headers[WARNING] = warning
         return answer
 
+    @router.get(
+        "/{conversationId}/export",
+        **answering_text(MEDIA_TYPE, "The conversation, its messages, the end.", EXAMPLE, errors=NOT_FOUND),
+    )
+    async def export_conversation(
+        conversation_id: ConversationId, caller: CallerParam, resources: ResourcesParam
+    ) -> Response:
+        """A conversation with everything that is stored of it, as JSON Lines."""
+        lines = exporting.export_conversation(resources.pool, caller.user_id, conversation_id)
+        first = await anext(lines)
+        headers = {"Content-Disposition": f'attachment; filename="{conversation_id}.jsonl"'}
+        return StreamingResponse(_after(first, lines), media_type=MEDIA_TYPE, headers=headers)
+
+    @streaming.post("/import", openapi_extra={"requestBody": BODY}, **answering(ImportedJson, errors=REFUSED))
+    async def import_conversation(
+        request: Request,
+        caller: CallerParam,
+        resources: ResourcesParam,
+        copy: Annotated[bool, Query(description="Give the conversation and its messages new ids.")] = False,
+    ) -> JSONAnswer:
+        """Import what was exported, as the caller's conversation: all of it, or nothing."""
+        if importing_now.locked():
+            raise TransientError("Other conversations are imported now: try again", code="imports_busy")
+        async with importing_now:
+            file = await asyncio.to_thread(tempfile.TemporaryFile)
+            try:
+                idle_seconds = request.app.state.body_timeout_seconds
+                await save_body(request, file, import_max_bytes, idle_seconds)
+                imported = await importing.import_conversation(
+                    resources.pool, caller.user_id, file, limits, copy=copy
+                )
+            finally:
+                await asyncio.to_thread(file.close)
+        return data({"id": str(imported.id), "messages": imported.messages})
+
+    router.include_router(streaming)
     return router
+
+
+async def _after(first: bytes, lines: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    async with aclosing(lines):
+        yield first
+        async for line in lines:
+            yield line

@@ -4,11 +4,13 @@ from typing import Annotated, Self
 from uuid import UUID, uuid4
 
 from pydantic import FailFast, Field, StringConstraints, model_validator
+from typing_extensions import TypedDict
 
 from chat.messages.records import NewMessage
 from contracts.chat import MAX_CONTENT, MAX_USER_CONTENT, Count, ModelName, Role
 from contracts.storable import JsonArray, JsonObject, Text
 from servicekit.answers import Body
+from servicekit.forms import Uuid
 
 MAX_MESSAGES = 1_000
 
@@ -52,3 +54,10 @@ class AppendInBulk(Body):
     """Messages to append in this order: all of them, or none."""
 
     messages: Annotated[list[BulkMessage], FailFast(), Field(min_length=1, max_length=MAX_MESSAGES)]
+
+
+class ImportedJson(TypedDict):
+    """What was imported: the conversation's id, and how many messages."""
+
+    id: Uuid
+    messages: int

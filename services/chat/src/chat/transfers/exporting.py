@@ -1,0 +1,39 @@
+"""Exporting a conversation: each page of messages after the client has taken the one before."""
+
+from collections.abc import AsyncGenerator
+from uuid import UUID
+
+from chat.conversations.use_cases import not_found
+from chat.messages import listing_repository
+from chat.messages.use_cases import PAGE_BYTES, PAGE_MESSAGES
+from chat.transfers import repository
+from chat.transfers.lines import conversation_line, end_line, message_line
+from common.errors import Conflict, Forbidden
+from common.postgres import Pool
+
+
+async def export_conversation(pool: Pool, user_id: str, conversation_id: UUID) -> AsyncGenerator[bytes, None]:
+    """A conversation and the messages that it has now, as JSON Lines. No connection is held between pages.
+
+    Raises as :func:`check_owner` before the first line, and :class:`Conflict` if messages are deleted
+    meanwhile: then the end is missing.
+    """
+    async with pool.acquire() as connection:
+        conversation = await repository.get_conversation(connection, conversation_id)
+    if conversation is None:
+        raise not_found()
+    if conversation.user_id != user_id:
+        raise Forbidden
+    yield conversation_line(conversation)
+    last, count = 0, 0
+    while last < conversation.last_sequence:
+        async with pool.acquire() as connection:
+            page = await listing_repository.list_after(
+                connection, conversation_id, last, PAGE_MESSAGES, PAGE_BYTES
+            )
+        page = [message for message in page if message.sequence <= conversation.last_sequence]
+        if not page:
+            raise Conflict("Messages were deleted while they were read", code="messages_gone")
+        last, count = page[-1].sequence, count + len(page)
+        yield b"".join(map(message_line, page))
+    yield end_line(count)
