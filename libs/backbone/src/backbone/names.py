@@ -18,6 +18,7 @@ QUOTAS_CHANNEL = "chat_quotas"
 
 SIMULATION_LEASE = "cockpit-simulation"
 SCHEDULES_LEASE = "knowledge.schedules"
+RETENTION_LEASE = "chat.retention"
 
 CONSUMER_LEASES = "consumer:"
 RELAY_LEASES = "relay:"

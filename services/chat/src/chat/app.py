@@ -16,6 +16,8 @@ from chat.messages.routes import create_router as create_messages_router
 from chat.quotas.limited import LimitedUsers
 from chat.quotas.routes import create_router as create_quotas_router
 from chat.quotas.use_cases import lock_owners
+from chat.retention.records import Retention
+from chat.retention.use_cases import keep_retention
 from chat.settings import ChatSettings
 from chat.states import commands as state_commands
 from chat.states.routes import create_router as create_states_router
@@ -41,6 +43,15 @@ def build(settings: ChatSettings) -> FastAPI:
     async def add_up_usage(resources: Resources) -> None:
         await keep_usage(resources.pool, settings.usage_retention_days)
 
+    async def keep_to_retention(resources: Resources) -> None:
+        await keep_retention(
+            resources.pool,
+            Retention(settings.conversation_retention_days, settings.conversation_retention_by_agent),
+            settings.instance_name,
+            settings.lease_ttl_seconds,
+            dry_run=settings.conversation_retention_dry_run,
+        )
+
     return create_app(
         ServiceSpec(
             settings=settings,
@@ -63,7 +74,7 @@ def build(settings: ChatSettings) -> FastAPI:
             resources=lambda shared: shared,
             facts_stream=contracts.FACTS_STREAM,
             facts=contracts.FACTS,
-            background=[add_up_usage, follow_quotas],
+            background=[add_up_usage, follow_quotas, keep_to_retention],
         )
     )
 

@@ -1,8 +1,8 @@
 """What an operator can set for chat, beyond what every service has."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from chat.agents.records import KnownAgent
 from chat.agents.rules import Catalogue
@@ -14,6 +14,10 @@ DEFAULT_AGENTS = {
     ),
     "player-moderator": KnownAgent(default="default", experiments=["default"]),
 }
+
+
+AgentId = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^/@]+$")]
+"""An agent without a version."""
 
 
 class ChatSettings(ServiceSettings):
@@ -46,6 +50,20 @@ class ChatSettings(ServiceSettings):
 
     usage_retention_days: int = Field(
         400, ge=62, description="how long usage is kept; longer than the month that a quota may count"
+    )
+
+    conversation_retention_days: int | None = Field(
+        None,
+        ge=1,
+        description="days after their last activity for which conversations are kept; unset: for ever",
+    )
+    conversation_retention_by_agent: dict[AgentId, Annotated[int, Field(ge=1)] | None] = Field(
+        {},
+        max_length=1_000,
+        description='the same by agent id, as JSON: {"<id>": days, "custom": days}; null: for ever',
+    )
+    conversation_retention_dry_run: bool = Field(
+        False, description="only count (log, metric) the conversations that retention would delete"
     )
 
     def catalogue(self) -> Catalogue:

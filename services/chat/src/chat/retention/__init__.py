@@ -1,0 +1,1 @@
+"""How long conversations are kept after their last activity, if an operator sets it."""
