@@ -45,6 +45,11 @@ def sync_lease(base_id: str) -> str:
     return f"{SYNC_LEASES}{base_id}"
 
 
+def erasing_lease(service: str) -> str:
+    """The lease of the one process that erases users in a service."""
+    return f"erasing:{service}"
+
+
 def retired_base(base_id: str) -> str:
     """The subject under which a deleted knowledge base's sequence is kept."""
     return f"knowledge:{base_id}"

@@ -207,6 +207,22 @@ class AgentDeleted(Contract):
     user_id: str
 
 
+class UserErased(Contract):
+    """Data of a user was erased. A fact for each transaction, with the ``subjects`` (at most 200) that no
+    longer exist; followers forget them. The last one has ``finished``, no subjects, and the counts of all.
+
+    ``counts`` are rows by table.
+    """
+
+    type: ClassVar[str] = "chat.user.erased.v1"
+
+    erasure_id: UUID
+    user_id: str
+    subjects: list[str]
+    counts: dict[str, int]
+    finished: bool
+
+
 class ChatCommandRejected(CommandRejected):
     type: ClassVar[str] = "chat.command.rejected.v1"
 
@@ -229,6 +245,7 @@ FACTS: tuple[type[Contract], ...] = (
     AgentCreated,
     AgentUpdated,
     AgentDeleted,
+    UserErased,
     ChatCommandRejected,
 )
 TYPES = by_type(*COMMANDS, *FACTS)

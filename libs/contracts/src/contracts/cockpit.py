@@ -110,6 +110,18 @@ class GameEventHappened(Contract):
     meta: dict[str, Any]
 
 
+class UserErased(Contract):
+    """Data of a user was erased by cockpit. The last fact of an erasure has ``finished`` and the counts of
+    all; others have those of a transaction. ``counts`` are rows by table."""
+
+    type: ClassVar[str] = "cockpit.user.erased.v1"
+
+    erasure_id: UUID
+    user_id: str
+    counts: dict[str, int]
+    finished: bool
+
+
 class CockpitCommandRejected(CommandRejected):
     type: ClassVar[str] = "cockpit.command.rejected.v1"
 
@@ -119,6 +131,7 @@ FACTS: tuple[type[Contract], ...] = (
     ServerStatusChanged,
     PlayerSelected,
     GameEventHappened,
+    UserErased,
     CockpitCommandRejected,
 )
 TYPES = by_type(*COMMANDS, *FACTS)

@@ -110,6 +110,18 @@ class BaseUpdated(Contract):
     removed_version: str | None = None
 
 
+class UserErased(Contract):
+    """Data of a user was erased by knowledge. The last fact of an erasure has ``finished`` and the counts of
+    all; others have those of a transaction. ``counts`` are rows by table."""
+
+    type: ClassVar[str] = "knowledge.user.erased.v1"
+
+    erasure_id: UUID
+    user_id: str
+    counts: dict[str, int]
+    finished: bool
+
+
 class KnowledgeCommandRejected(CommandRejected):
     type: ClassVar[str] = "knowledge.command.rejected.v1"
 
@@ -121,6 +133,7 @@ FACTS: tuple[type[Contract], ...] = (
     SyncCompleted,
     SyncFailed,
     BaseUpdated,
+    UserErased,
     KnowledgeCommandRejected,
 )
 TYPES = by_type(*COMMANDS, *FACTS)

@@ -11,6 +11,7 @@ from chat.conversations.handlers import lock as lock_conversations
 from chat.conversations.routes import create_router as create_conversations_router
 from chat.custom_agents.records import Limits
 from chat.custom_agents.routes import create_router as create_agents_router
+from chat.erasing.use_cases import create_erasing
 from chat.messages import commands as message_commands
 from chat.messages.routes import create_router as create_messages_router
 from chat.quotas.limited import LimitedUsers
@@ -29,7 +30,7 @@ from common.postgres import Connection
 from contracts import chat as contracts
 from servicekit.service import Resources, ServiceSpec, create_app
 
-REQUIRED_REVISION = "031"
+REQUIRED_REVISION = "032"
 
 
 def build(settings: ChatSettings) -> FastAPI:
@@ -51,6 +52,9 @@ def build(settings: ChatSettings) -> FastAPI:
             settings.lease_ttl_seconds,
             dry_run=settings.conversation_retention_dry_run,
         )
+
+    async def erase_users(resources: Resources) -> None:
+        await create_erasing().run(resources.pool, settings.instance_name, settings.lease_ttl_seconds)
 
     return create_app(
         ServiceSpec(
@@ -74,7 +78,7 @@ def build(settings: ChatSettings) -> FastAPI:
             resources=lambda shared: shared,
             facts_stream=contracts.FACTS_STREAM,
             facts=contracts.FACTS,
-            background=[add_up_usage, follow_quotas, keep_to_retention],
+            background=[add_up_usage, follow_quotas, keep_to_retention, erase_users],
         )
     )
 

@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from backbone.handlers import Router
+from cockpit.erasing.use_cases import create_erasing
 from cockpit.events.routes import router as events
 from cockpit.players import commands as player_commands
 from cockpit.players.routes import router as players
@@ -15,7 +16,7 @@ from cockpit.settings import CockpitSettings
 from contracts import chat, cockpit
 from servicekit.service import Resources, ServiceSpec, create_app
 
-REQUIRED_REVISION = "027"
+REQUIRED_REVISION = "032"
 
 
 def build(settings: CockpitSettings) -> FastAPI:
@@ -23,6 +24,9 @@ def build(settings: CockpitSettings) -> FastAPI:
 
     async def drive_simulations(resources: Resources) -> None:
         await drive(resources, settings)
+
+    async def erase_users(resources: Resources) -> None:
+        await create_erasing().run(resources.pool, settings.instance_name, settings.lease_ttl_seconds)
 
     return create_app(
         ServiceSpec(
@@ -36,7 +40,7 @@ def build(settings: CockpitSettings) -> FastAPI:
             },
             resources=lambda shared: shared,
             facts_stream=cockpit.FACTS_STREAM,
-            background=[drive_simulations],
+            background=[drive_simulations, erase_users],
             facts=cockpit.FACTS,
         )
     )

@@ -14,6 +14,7 @@ from contracts import knowledge as contracts
 from knowledge.content.cache.use_cases import forget_embeddings
 from knowledge.content.readiness import check_pgvector
 from knowledge.embeddings.providers import make_embedder
+from knowledge.erasing.use_cases import create_erasing
 from knowledge.history.routes import router as history
 from knowledge.history.use_cases import forget_syncs
 from knowledge.queue.dispatcher import Dispatcher
@@ -40,7 +41,7 @@ from servicekit.service import Resources, ServiceSpec, create_app
 
 log = structlog.get_logger()
 
-REQUIRED_REVISION = "027"
+REQUIRED_REVISION = "032"
 FORGET_INTERVAL_SECONDS = 3600.0
 CLEAN_INTERVAL_SECONDS = 3600.0
 
@@ -134,6 +135,9 @@ def build(settings: KnowledgeSettings) -> FastAPI:
                 log.info("folders of dead processes removed", folders=len(removed))
             await asyncio.sleep(CLEAN_INTERVAL_SECONDS)
 
+    async def erase_users(resources: Parts) -> None:
+        await create_erasing().run(resources.pool, settings.instance_name, settings.lease_ttl_seconds)
+
     return create_app(
         ServiceSpec(
             settings=settings,
@@ -151,6 +155,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
                 keep_schedules,
                 forget_what_is_old,
                 remove_abandoned_folders,
+                erase_users,
             ],
             checks={
                 "pgvector": _check_pgvector,

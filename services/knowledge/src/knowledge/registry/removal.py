@@ -12,7 +12,7 @@ from backbone import leases, names, sequences
 from backbone.leases import Lease
 from common.errors import Conflict, NotFound, TransientError
 from common.notifications import notify
-from common.postgres import Pool, transaction, tried_again
+from common.postgres import Connection, Pool, transaction, tried_again
 from knowledge.bases import facts, repository
 from knowledge.bases.records import KnowledgeBase
 from knowledge.content import repository as content_repository
@@ -36,28 +36,37 @@ async def remove(pool: Pool, base_id: str, check: Callable[[KnowledgeBase | None
     its rows right now is waited for; if that takes longer than the lock timeout, raises ``TransientError``.
     """
     async with transaction(pool) as connection:
-        await content_repository.set_statement_timeout(connection, TRANSACTION_SECONDS)
-        try:
-            await content_repository.lock_base(connection, base_id)
-            await leases.revoke(connection, names.sync_lease(base_id))
-        except asyncpg.LockNotAvailableError as error:
-            raise TransientError(
-                "A sync of this knowledge base is just writing its rows: try again", code="sync_running"
-            ) from error
-        await repository.lock_registry(connection)
-        base = await repository.get_base(connection, base_id)
-        check(base)
-        if base is None:
-            return
-        await schedules.insert_retired_schedule(connection, base_id)
-        gone = facts.updated(replace(base, refresh_schedule=None), deleted=True)
-        await facts.append(connection, base_id, gone)
-        await chunk_repository.delete_chunks_of_base(connection, base_id, TRANSACTION_SECONDS)
-        await index_repository.delete_sync_state(connection, base_id)
-        last = await repository.delete_base(connection, base_id)
-        await sequences.retire(connection, {names.retired_base(base_id): last})
-        await notify(connection, names.SCHEDULES_CHANNEL)
+        await remove_in(connection, base_id, check)
+
+
+async def remove_in(
+    connection: Connection, base_id: str, check: Callable[[KnowledgeBase | None], object]
+) -> int | None:
+    """:func:`remove` in the caller's transaction. Returns the number of its chunks; ``None`` without such a
+    base."""
+    await content_repository.set_statement_timeout(connection, TRANSACTION_SECONDS)
+    try:
+        await content_repository.lock_base(connection, base_id)
+        await leases.revoke(connection, names.sync_lease(base_id))
+    except asyncpg.LockNotAvailableError as error:
+        raise TransientError(
+            "A sync of this knowledge base is just writing its rows: try again", code="sync_running"
+        ) from error
+    await repository.lock_registry(connection)
+    base = await repository.get_base(connection, base_id)
+    check(base)
+    if base is None:
+        return None
+    await schedules.insert_retired_schedule(connection, base_id)
+    gone = facts.updated(replace(base, refresh_schedule=None), deleted=True)
+    await facts.append(connection, base_id, gone)
+    chunks = await chunk_repository.delete_chunks_of_base(connection, base_id, TRANSACTION_SECONDS)
+    await index_repository.delete_sync_state(connection, base_id)
+    last = await repository.delete_base(connection, base_id)
+    await sequences.retire(connection, {names.retired_base(base_id): last})
+    await notify(connection, names.SCHEDULES_CHANNEL)
     log.info("knowledge base deleted", knowledge_base=base_id)
+    return chunks
 
 
 async def remove_version(

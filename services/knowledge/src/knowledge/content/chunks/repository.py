@@ -100,6 +100,7 @@ async def get_copied_rows(connection: Connection, backend: int) -> int:
 DELETE_CHUNKS_OF_BASE = "DELETE FROM knowledge_embeddings WHERE knowledge_base_id = $1"
 
 
-async def delete_chunks_of_base(connection: Connection, base_id: str, seconds: float) -> None:
-    """Delete the rows of every version, of any writer."""
-    await connection.execute(DELETE_CHUNKS_OF_BASE, base_id, timeout=seconds)
+async def delete_chunks_of_base(connection: Connection, base_id: str, seconds: float) -> int:
+    """Delete the rows of every version, of any writer. Returns their number."""
+    status: str = await connection.execute(DELETE_CHUNKS_OF_BASE, base_id, timeout=seconds)
+    return int(status.rpartition(" ")[2])

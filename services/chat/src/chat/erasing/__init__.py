@@ -1,0 +1,1 @@
+"""Erases what chat stores of a user."""

@@ -1,0 +1,1 @@
+"""Erases what cockpit stores of a user."""

@@ -1,0 +1,41 @@
+"""Erases what cockpit stores of a user, a bounded number of rows in each transaction."""
+
+from functools import partial
+
+from backbone.erasing import Erased, ServiceErasing, erase_answers
+from backbone.user_data import delete_rows
+from cockpit.erasing.facts import erased
+from cockpit.servers import repository
+from cockpit.servers.use_cases import lock_batch, stop_orphaned_server
+from common.postgres import Connection
+from contracts.cockpit import FACTS_STREAM
+
+SESSIONS_AT_ONCE = 100
+
+
+def create_erasing() -> ServiceErasing:
+    """What cockpit does to erase a user."""
+    return ServiceErasing(
+        "cockpit",
+        [erase_sessions, erase_server, partial(erase_answers, service="cockpit")],
+        FACTS_STREAM,
+        erased,
+    )
+
+
+async def erase_sessions(connection: Connection, user_id: str) -> Erased:
+    """Delete some sessions, with their events. A server that ran in one of them stops, with its fact."""
+    await lock_batch(connection, [], [user_id])
+    counts = await delete_rows(connection, {"cockpit_sessions": "user_id"}, user_id, SESSIONS_AT_ONCE)
+    if counts and await repository.lock_server(connection, user_id):
+        await stop_orphaned_server(connection, user_id)
+    return Erased(counts)
+
+
+async def erase_server(connection: Connection, user_id: str) -> Erased:
+    """Delete the user's game server, once it runs in no session."""
+    await lock_batch(connection, [], [user_id])
+    if not await repository.lock_server(connection, user_id):
+        return Erased({})
+    await stop_orphaned_server(connection, user_id)
+    return Erased(await delete_rows(connection, {"cockpit_game_servers": "user_id"}, user_id, 1))

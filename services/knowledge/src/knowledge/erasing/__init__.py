@@ -1,0 +1,1 @@
+"""Erases what knowledge stores of a user."""
