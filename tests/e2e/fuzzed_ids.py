@@ -17,6 +17,8 @@ _EXISTING: dict[str, str] = json.loads(os.environ["EXISTING_IDS"])
 
 _NOTHING = "0190b5a0-0000-7000-8000-000000000000"
 
+schemathesis.serializer.alias("application/x-ndjson", "text/plain")
+
 
 @schemathesis.hook
 def before_call(_: schemathesis.HookContext, case: "schemathesis.Case[Any]", __: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from common.postgres import Pool
 from tests.integration.chat.conftest import post, published, user_of
 
-IMPORT = "/api/conversations/import"
+IMPORT = "/api/imports"
 FILL = """
 INSERT INTO messages (conversation_id, role, content, tool_calls, tool_results, token_count, latency_ms,
                       model, created_at, sequence)

@@ -49,7 +49,7 @@ def create_router(limits: ImportLimits, import_max_bytes: int, limited: LimitedU
     message_max_bytes = limits.message_bytes
     importing_now = asyncio.Semaphore(IMPORTS_AT_ONCE)
     router = create_api_router("/api/conversations", ["messages"])
-    streaming = APIRouter(route_class=StreamingRoute)
+    streaming = APIRouter(route_class=StreamingRoute, tags=["messages"])
     max_bytes_of_all = max(message_max_bytes, MAX_BODY_BYTES)
 
     @router.post(
@@ -82,7 +82,9 @@ def create_router(limits: ImportLimits, import_max_bytes: int, limited: LimitedU
         headers = {"Content-Disposition": f'attachment; filename="{conversation_id}.jsonl"'}
         return StreamingResponse(_after(first, lines), media_type=MEDIA_TYPE, headers=headers)
 
-    @streaming.post("/import", openapi_extra={"requestBody": BODY}, **answering(ImportedJson, errors=REFUSED))
+    @streaming.post(
+        "/api/imports", openapi_extra={"requestBody": BODY}, **answering(ImportedJson, errors=REFUSED)
+    )
     async def import_conversation(
         request: Request,
         caller: CallerParam,
@@ -104,8 +106,10 @@ def create_router(limits: ImportLimits, import_max_bytes: int, limited: LimitedU
                 await asyncio.to_thread(file.close)
         return data({"id": str(imported.id), "messages": imported.messages})
 
-    router.include_router(streaming)
-    return router
+    both = APIRouter()
+    both.include_router(router)
+    both.include_router(streaming)
+    return both
 
 
 async def _after(first: bytes, lines: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
