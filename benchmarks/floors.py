@@ -26,6 +26,7 @@ from backbone.validation import Item, validate
 from benchmarks.report import Report
 from benchmarks.world import TEXT, World, command, cpu_seconds, median
 from chat.app import create_command_router
+from chat.quotas.limited import LimitedUsers
 from chat.settings import ChatSettings
 from common.notifications import Notifications
 from common.postgres import create_pool
@@ -86,7 +87,7 @@ class Parts:
             instance_name="bench",
         )
         self.batch = self.settings.stream_batch_size
-        self.router: Router = create_command_router(self.settings)
+        self.router: Router = create_command_router(self.settings, LimitedUsers(set()))
         self.redis: Redis = world.client()
         self.entries: list[RawEntry] = []
 

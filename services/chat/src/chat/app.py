@@ -85,7 +85,7 @@ def build(settings: ChatSettings) -> FastAPI:
 
 def create_command_router(settings: ChatSettings, limited: LimitedUsers | None = None) -> Router:
     """Everything that chat takes from ``chat.commands``. The quotas of ``limited`` users hold."""
-    known = limited or LimitedUsers()
+    known = LimitedUsers() if limited is None else limited
 
     async def lock(connection: Connection, commands: Sequence[Command[Any]]) -> None:
         if not known.nobody():

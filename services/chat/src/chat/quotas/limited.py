@@ -11,10 +11,13 @@ LOOK_SECONDS = 5.0
 
 
 class LimitedUsers:
-    """Before the first look, and after a change by this process, everybody may have a quota."""
+    """Before the first look, and after a change by this process, everybody may have a quota.
 
-    def __init__(self) -> None:
-        self._known: set[str] | None = None
+    ``known`` are those that are known from the start, without a look.
+    """
+
+    def __init__(self, known: set[str] | None = None) -> None:
+        self._known = known
 
     def nobody(self) -> bool:
         """Whether there are no quotas at all."""
