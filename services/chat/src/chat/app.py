@@ -21,6 +21,8 @@ from chat.retention.records import Retention
 from chat.retention.use_cases import keep_retention
 from chat.settings import ChatSettings
 from chat.states import commands as state_commands
+from chat.states.history import keep_versions
+from chat.states.records import Limits as StateLimits
 from chat.states.routes import create_router as create_states_router
 from chat.transfers.importing import ImportLimits
 from chat.transfers.routes import create_router as create_transfers_router
@@ -30,7 +32,7 @@ from common.postgres import Connection
 from contracts import chat as contracts
 from servicekit.service import Resources, ServiceSpec, create_app
 
-REQUIRED_REVISION = "032"
+REQUIRED_REVISION = "033"
 
 
 def build(settings: ChatSettings) -> FastAPI:
@@ -40,6 +42,9 @@ def build(settings: ChatSettings) -> FastAPI:
 
     async def follow_quotas(resources: Resources) -> None:
         await limited.follow(resources.pool, resources.notifications)
+
+    async def remove_old_versions(resources: Resources) -> None:
+        await keep_versions(resources.pool, settings.state_history_days)
 
     async def add_up_usage(resources: Resources) -> None:
         await keep_usage(resources.pool, settings.usage_retention_days)
@@ -63,7 +68,7 @@ def build(settings: ChatSettings) -> FastAPI:
             required_revision=REQUIRED_REVISION,
             routers=[
                 create_conversations_router(settings.catalogue()),
-                create_states_router(settings.state_max_bytes),
+                create_states_router(state_limits(settings)),
                 create_messages_router(limited),
                 create_transfers_router(
                     ImportLimits(settings.state_max_bytes, settings.message_max_bytes),
@@ -78,8 +83,15 @@ def build(settings: ChatSettings) -> FastAPI:
             resources=lambda shared: shared,
             facts_stream=contracts.FACTS_STREAM,
             facts=contracts.FACTS,
-            background=[add_up_usage, follow_quotas, keep_to_retention, erase_users],
+            background=[add_up_usage, follow_quotas, keep_to_retention, erase_users, remove_old_versions],
         )
+    )
+
+
+def state_limits(settings: ChatSettings) -> StateLimits:
+    """How large states and their histories may be."""
+    return StateLimits(
+        settings.state_max_bytes, settings.state_history_versions, settings.state_history_bytes
     )
 
 
@@ -97,6 +109,6 @@ def create_command_router(settings: ChatSettings, limited: LimitedUsers | None =
 
     router = Router("chat", rejected=contracts.ChatCommandRejected, lock=lock)
     conversation_commands.register_commands(router, settings.catalogue(), settings.state_max_bytes)
-    state_commands.register_commands(router, settings.state_max_bytes)
+    state_commands.register_commands(router, state_limits(settings))
     message_commands.register_commands(router, settings.message_max_bytes, known)
     return router

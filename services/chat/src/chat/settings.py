@@ -37,6 +37,18 @@ class ChatSettings(ServiceSettings):
         ge=1_000,
         description="largest state, and largest metadata, of a conversation; bytes of JSON",
     )
+    state_history_versions: int = Field(
+        100, ge=1, le=1_000, description="newest versions that are kept of a conversation's state"
+    )
+    state_history_bytes: int = Field(
+        10_000_000,
+        ge=1_000,
+        le=100_000_000,
+        description="most that the kept versions of a conversation's state have together; bytes of JSON",
+    )
+    state_history_days: int = Field(
+        365, ge=1, description="how long versions of states are kept; a state's newest version always is"
+    )
     message_max_bytes: int = Field(
         4_000_000, ge=1_000, description="largest message: its content, toolCalls and toolResults together"
     )

@@ -2,13 +2,14 @@
 
 from backbone.handlers import Command, Router
 from chat.states import handlers
+from chat.states.records import Limits
 from contracts.chat import PatchState, ReplaceState
 
 
-def register_commands(router: Router, state_max_bytes: int) -> None:
+def register_commands(router: Router, limits: Limits) -> None:
     """Commands about one conversation are handled in the order of the stream."""
-    router.on(PatchState, handlers.patcher(state_max_bytes), key=_conversation_id)
-    router.on(ReplaceState, handlers.replacer(state_max_bytes), key=_conversation_id)
+    router.on(PatchState, handlers.patcher(limits), key=_conversation_id)
+    router.on(ReplaceState, handlers.replacer(limits), key=_conversation_id)
 
 
 def _conversation_id(command: Command[PatchState] | Command[ReplaceState]) -> str:

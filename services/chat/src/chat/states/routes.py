@@ -8,27 +8,37 @@ from fastapi import APIRouter, Body, Query
 from starlette.responses import Response
 
 from chat.conversations.wire import NOT_FOUND, ConversationId
-from chat.states import use_cases
+from chat.states import history, use_cases
 from chat.states.conditions import entity_tag, is_unchanged
-from chat.states.records import State, StateEdit
+from chat.states.records import Author, Limits, State, StateEdit
 from chat.states.wire import (
     ETAG,
     LOST_RACE,
     UNCHANGED,
     ConditionParam,
     ExpectedVersion,
+    KeptStateJson,
     ReplaceState,
     StateJson,
+    StateVersionJson,
+    Version,
+    kept_state_json,
     state_json,
+    version_json,
 )
 from common.errors import Invalid
 from contracts.storable import JsonObject
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
-from servicekit.openapi import answering
+from servicekit.keysets import Keyset, Place
+from servicekit.list_parameters import CursorParam, LimitParam, OrderParam
+from servicekit.openapi import answering, answering_list
 from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
+from servicekit.streamed_lists import streamed_data
 
+VERSIONS = Keyset("versions of a state", tuple[Place], order="desc")
+NO_VERSION = NOT_FOUND | {404: "There is no such conversation, or the version isn't kept."}
 ExpectedVersionParam = Annotated[
     ExpectedVersion | None,
     Query(alias="expectedVersion", description="The version to change. For any other the answer is 409."),
@@ -41,8 +51,8 @@ def _answering(declared: Mapping[int, Any]) -> dict[str, Any]:
     return {**route, "responses": {**route["responses"], **declared}}
 
 
-def create_router(state_max_bytes: int) -> APIRouter:
-    """Routes of states of at most ``state_max_bytes``."""
+def create_router(limits: Limits) -> APIRouter:
+    """Routes of states within ``limits``."""
     router = create_api_router("/api/conversations/{conversationId}/state", ["state"])
 
     @router.get("", **_answering(UNCHANGED))
@@ -68,8 +78,13 @@ def create_router(state_max_bytes: int) -> APIRouter:
         expected_version: ExpectedVersionParam = None,
     ) -> JSONAnswer:
         """Change the state by a JSON merge patch (RFC 7396); 413 if it becomes too large."""
-        edit = StateEdit(conversation_id, patch, replace(condition, expected_version=expected_version))
-        return _answer(await use_cases.edit_state(resources.pool, caller.user_id, edit, state_max_bytes))
+        edit = StateEdit(
+            conversation_id,
+            patch,
+            Author(user_id=caller.user_id),
+            replace(condition, expected_version=expected_version),
+        )
+        return _answer(await use_cases.edit_state(resources.pool, caller.user_id, edit, limits))
 
     @router.put("", **_answering(LOST_RACE))
     async def replace_state(
@@ -88,8 +103,30 @@ def create_router(state_max_bytes: int) -> APIRouter:
                 details={"expectedVersion": ["must be the same in the body and in the query"]},
             )
         demanded = replace(condition, expected_version=next(iter(given), None))
-        edit = StateEdit(conversation_id, body.state, demanded, replaces=True)
-        return _answer(await use_cases.edit_state(resources.pool, caller.user_id, edit, state_max_bytes))
+        edit = StateEdit(conversation_id, body.state, Author(user_id=caller.user_id), demanded, replaces=True)
+        return _answer(await use_cases.edit_state(resources.pool, caller.user_id, edit, limits))
+
+    @router.get("/versions", **answering_list(StateVersionJson, errors=NOT_FOUND))
+    async def list_state_versions(
+        conversation_id: ConversationId,
+        caller: CallerParam,
+        resources: ResourcesParam,
+        limit: LimitParam = None,
+        cursor: CursorParam = None,
+        order: OrderParam = None,
+    ) -> Response:
+        """The versions of the state that are kept, newest first (`order=asc`: oldest), without the states."""
+        page = VERSIONS.page(limit, cursor, order, conversation_id)
+        pages = history.list_versions(resources.pool, caller.user_id, conversation_id, page)
+        return await streamed_data(pages, version_json, page, history.place)
+
+    @router.get("/versions/{version}", **answering(KeptStateJson, errors=NO_VERSION))
+    async def get_state_version(
+        conversation_id: ConversationId, version: Version, caller: CallerParam, resources: ResourcesParam
+    ) -> JSONAnswer:
+        """The state as it was at a version. To restore it, replace the state by it."""
+        kept = await history.get_version(resources.pool, caller.user_id, conversation_id, version)
+        return data(kept_state_json(kept))
 
     return router
 

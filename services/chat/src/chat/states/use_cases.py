@@ -1,6 +1,7 @@
 """Reading and changing states, over HTTP and from the stream."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from backbone import outbox
@@ -9,10 +10,21 @@ from chat.conversations.use_cases import not_found
 from chat.states import repository
 from chat.states.conditions import check_condition, check_if_match
 from chat.states.facts import state_changed
-from chat.states.records import Condition, EditedState, LockedState, State, StateEdit
+from chat.states.records import (
+    Condition,
+    EditedState,
+    Limits,
+    LockedState,
+    NewVersion,
+    State,
+    StateEdit,
+)
 from chat.states.rules import apply_edit, patch_to_tell
 from common.errors import Forbidden, PermanentError
 from common.postgres import Connection, Pool, transaction, tried_again
+
+WRITTEN_AT_ONCE = 8_000_000
+"""Bytes of states. A batch may hold many small patches of large states."""
 
 
 async def get_state(pool: Pool, user_id: str, conversation_id: UUID, condition: Condition) -> State:
@@ -33,49 +45,70 @@ async def get_state(pool: Pool, user_id: str, conversation_id: UUID, condition: 
 
 
 @tried_again
-async def edit_state(pool: Pool, user_id: str, edit: StateEdit, max_bytes: int) -> State:
-    """Change a state, which may have ``max_bytes``, and return it.
+async def edit_state(pool: Pool, user_id: str, edit: StateEdit, limits: Limits) -> State:
+    """Change a state within ``limits``, and return it.
 
     Raises :class:`common.errors.NotFound`, :class:`Forbidden`, :class:`common.errors.TooLarge`, and
     :class:`chat.states.conditions.VersionConflict` if the edit's condition isn't fulfilled.
     """
     async with transaction(pool) as connection:
-        [outcome] = await edit_states(connection, [edit], max_bytes, owner=user_id)
+        [outcome] = await edit_states(connection, [edit], limits, owner=user_id)
         if isinstance(outcome, PermanentError):
             raise outcome
         return outcome
 
 
 async def edit_states(
-    connection: Connection, edits: Sequence[StateEdit], max_bytes: int, *, owner: str | None = None
+    connection: Connection, edits: Sequence[StateEdit], limits: Limits, *, owner: str | None = None
 ) -> list[State | PermanentError]:
     """Apply edits in order, each to the result of the one before, with a fact for each that changed anything.
 
     Returns for each the state after it, or an error: no such conversation, not ``owner``'s (if given), a
-    condition that isn't fulfilled, or over ``max_bytes``.
+    condition that isn't fulfilled, or too large.
     """
     locked = await repository.lock_states(connection, [e.conversation_id for e in edits])
-    edited: dict[UUID, EditedState] = {}
     outcomes: list[State | PermanentError] = []
-    facts: list[outbox.Fact] = []
+    written = _Unwritten()
     for edit in edits:
         try:
             current = _current(locked, edit, owner)
             before = current.state
-            if apply_edit(current, edit, max_bytes):
-                assert current.encoded is not None
-                change = edited.setdefault(edit.conversation_id, EditedState(edit.conversation_id, b"", 0, 0))
-                change.state, change.version = current.encoded, current.version
-                change.facts += 1
-                patch = patch_to_tell(before, edit, current.encoded)
-                facts.append(state_changed(current, edit, patch, change.facts))
+            if apply_edit(current, edit, limits.state_bytes):
+                written.add(current, edit, before, limits)
             outcomes.append(State(current.state, current.version, current.encoded))
         except PermanentError as error:
             outcomes.append(error)
-    if edited:
-        number(facts, await repository.update_states(connection, list(edited.values())))
-        await outbox.append(connection, facts)
+        if written.bytes > WRITTEN_AT_ONCE:
+            await written.write(connection, limits)
+    await written.write(connection, limits)
     return outcomes
+
+
+class _Unwritten:
+    """What edits have changed and isn't written yet. ``bytes`` is the JSON that is held for it."""
+
+    def __init__(self) -> None:
+        self._edited: dict[UUID, EditedState] = {}
+        self._facts: list[outbox.Fact] = []
+        self.bytes = 0
+
+    def add(self, current: LockedState, edit: StateEdit, before: dict[str, Any], limits: Limits) -> None:
+        """Add what ``edit`` made of the state ``before``."""
+        encoded = current.encoded
+        assert encoded is not None, "an edit encodes what it makes"
+        edited = self._edited.setdefault(edit.conversation_id, EditedState(edit.conversation_id))
+        edited.add(NewVersion(current.version, encoded, edit.author), limits)
+        self._facts.append(state_changed(current, edit, patch_to_tell(before, edit, encoded), edited.facts))
+        self.bytes += len(encoded)
+
+    async def write(self, connection: Connection, limits: Limits) -> None:
+        """Write the states, their versions and their facts."""
+        if self._edited:
+            number(
+                self._facts, await repository.update_states(connection, list(self._edited.values()), limits)
+            )
+            await outbox.append(connection, self._facts)
+        self._edited, self._facts, self.bytes = {}, [], 0
 
 
 def _current(locked: dict[UUID, LockedState], edit: StateEdit, owner: str | None) -> LockedState:

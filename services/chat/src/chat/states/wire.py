@@ -2,18 +2,20 @@
 
 from typing import Annotated, TypeAlias
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Path, Request
 from orjson import Fragment
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from chat.states.conditions import read_condition
-from chat.states.records import Condition, State
+from chat.states.records import Condition, KeptState, State, StateVersion
+from common.json_time import json_time
 from contracts.storable import JsonObject
 from servicekit.answers import Body
-from servicekit.forms import FailureJson, JsonObjectOrNull
+from servicekit.forms import FailureJson, JsonObjectOrNull, Time
 from servicekit.openapi import refusing
 
+Version: TypeAlias = Annotated[int, Path(ge=0, le=2**63 - 1)]
 ExpectedVersion: TypeAlias = Annotated[int, Field(ge=0)]
 
 
@@ -32,6 +34,26 @@ class StateJson(TypedDict):
 
     state: JsonObjectOrNull
     version: int
+
+
+class StateVersionJson(TypedDict):
+    """A version of a state: who made it, a user or the source of a command, and when, as far as is known.
+
+    ``bytes`` are those of the state as JSON. Nobody is known for the state that a conversation was created
+    with, and for what other programs write to the database.
+    """
+
+    version: int
+    bytes: int
+    userId: str | None
+    source: str | None
+    changedAt: Time | None
+
+
+class KeptStateJson(StateVersionJson):
+    """A state as it was at a version."""
+
+    state: JsonObjectOrNull
 
 
 class StateConflictJson(FailureJson):
@@ -73,3 +95,19 @@ def state_json(state: State) -> StateJson:
         "state": state.state if state.encoded is None else Fragment(state.encoded),
         "version": state.version,
     }
+
+
+def version_json(about: StateVersion) -> StateVersionJson:
+    """A version without its state."""
+    return {
+        "version": about.version,
+        "bytes": about.bytes,
+        "userId": about.user_id,
+        "source": about.source,
+        "changedAt": json_time(about.changed_at),
+    }
+
+
+def kept_state_json(kept: KeptState) -> KeptStateJson:
+    """A version with its state."""
+    return {**version_json(kept.about), "state": Fragment(kept.state)}
