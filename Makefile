@@ -123,7 +123,7 @@ contracts: ## Publish the event contracts in docs/events; refuse a breaking chan
 	@./takaro contracts $(ARGS)
 
 .PHONY: bench
-bench: $(UV) ## Measure against the Node peer and the bare libraries (ONLY=append,latency,poison,pages,sync,sync_memory,backlog)
+bench: $(UV) ## Measure against the Node peer and the bare libraries (ONLY=append,latency,poison,pages,sync,sync_memory,backlog,search_messages)
 	@$(RUN) python -m benchmarks
 
 .PHONY: bench-visible

@@ -17,6 +17,7 @@ OF_SERVICES = frozenset(
         *("conversations.event_sequence", "conversations.state_version", "conversations.last_message_at"),
         *("conversations.message_sequence", "messages.sequence", "custom_agents.event_sequence"),
         "cockpit_sessions.event_sequence",
+        *("message_search", "message_search_queue"),
         *("knowledge_embedding_cache", "knowledge_retired_schedules"),
         *("knowledge_syncs.progress", "knowledge_syncs.files"),
         *("knowledge_syncs.tracestate", "knowledge_syncs.baggage", "knowledge_syncs.confirm_removal"),

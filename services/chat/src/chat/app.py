@@ -19,6 +19,8 @@ from chat.quotas.routes import create_router as create_quotas_router
 from chat.quotas.use_cases import lock_owners
 from chat.retention.records import Retention
 from chat.retention.use_cases import keep_retention
+from chat.search.indexing import index_messages
+from chat.search.routes import router as search
 from chat.settings import ChatSettings
 from chat.states import commands as state_commands
 from chat.states.history import keep_versions
@@ -32,7 +34,7 @@ from common.postgres import Connection
 from contracts import chat as contracts
 from servicekit.service import Resources, ServiceSpec, create_app
 
-REQUIRED_REVISION = "033"
+REQUIRED_REVISION = "035"
 
 
 def build(settings: ChatSettings) -> FastAPI:
@@ -75,6 +77,7 @@ def build(settings: ChatSettings) -> FastAPI:
                     settings.import_max_bytes,
                     limited,
                 ),
+                search,
                 create_agents_router(Limits(settings.custom_agents_max, settings.custom_agent_max_bytes)),
                 usage,
                 create_quotas_router(limited),
@@ -83,7 +86,14 @@ def build(settings: ChatSettings) -> FastAPI:
             resources=lambda shared: shared,
             facts_stream=contracts.FACTS_STREAM,
             facts=contracts.FACTS,
-            background=[add_up_usage, follow_quotas, keep_to_retention, erase_users, remove_old_versions],
+            background=[
+                add_up_usage,
+                follow_quotas,
+                keep_to_retention,
+                erase_users,
+                remove_old_versions,
+                index_messages,
+            ],
         )
     )
 
