@@ -103,3 +103,32 @@ async def delete_of_user(connection: Connection, service: str, user_id: str, *, 
     """Delete up to ``limit`` of the answers that a service keeps for a user. Returns their number."""
     status: str = await connection.execute(DELETE_OF_USER, service, user_id, limit)
     return int(status.rpartition(" ")[2])
+
+
+LIST_BODIES = """
+SELECT key, body FROM idempotency_keys
+WHERE service = $1 AND user_id = $2 AND position($3::bytea IN body) > 0
+"""
+
+
+async def list_bodies(
+    connection: Connection, service: str, user_id: str, containing: bytes
+) -> list[tuple[str, bytes]]:
+    """The key and the body of each answer of a user's that contains these bytes."""
+    rows = await connection.fetch(LIST_BODIES, service, user_id, containing)
+    return [(row["key"], row["body"]) for row in rows]
+
+
+UPDATE_BODIES = """
+UPDATE idempotency_keys AS k SET body = changed.body
+FROM unnest($3::text[], $4::bytea[]) AS changed (key, body)
+WHERE k.service = $1 AND k.user_id = $2 AND k.key = changed.key
+"""
+
+
+async def update_bodies(
+    connection: Connection, service: str, user_id: str, bodies: Sequence[tuple[str, bytes]]
+) -> None:
+    """Keep other bodies, by key, for answers whose content may not be repeated any more."""
+    keys, changed = [key for key, _ in bodies], [body for _, body in bodies]
+    await connection.execute(UPDATE_BODIES, service, user_id, keys, changed)

@@ -4,7 +4,7 @@ Within a subject, ``sequence`` counts the facts without a gap. It comes from the
 the change holds. So all predecessors of a committed fact are committed too, and ``position`` orders them.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -88,6 +88,30 @@ async def append(connection: Connection, facts: Sequence[Fact]) -> None:
         [fact.data.to_json() for fact in facts],
         sorted(set(streams)),
     )
+
+
+REWRITE = """
+UPDATE outbox SET data = ((data::jsonb - $5::text[]) || $6::jsonb)::text
+WHERE stream = $1 AND subject = $2 AND type = ANY($3::text[]) AND data::jsonb @> $4::jsonb
+"""
+
+
+async def rewrite(
+    connection: Connection,
+    stream: str,
+    subject: str,
+    types: Sequence[str],
+    about: Mapping[str, object],
+    *,
+    without: Sequence[str],
+    instead: Mapping[str, object],
+) -> None:
+    """Take fields out of a subject's facts that aren't published yet, and give others new values.
+
+    Those of these ``types`` whose data has the values of ``about``. The caller's transaction holds the
+    subject's row.
+    """
+    await connection.execute(REWRITE, stream, subject, list(types), about, list(without), instead)
 
 
 COUNT_BY_STREAM = """

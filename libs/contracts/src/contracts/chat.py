@@ -14,6 +14,8 @@ FACTS_STREAM = "chat.events"
 
 MAX_USER_CONTENT = 50_000
 """Maximum characters in a user's message, over HTTP and on the stream."""
+MAX_NOTE = 2_000
+"""Maximum characters of a note to a message."""
 MAX_CONTENT = 1_000_000
 """Maximum characters in a message of an agent, a tool or the system."""
 
@@ -176,6 +178,43 @@ class MessageAppended(Contract):
     sequence: int | None = None
 
 
+class MessageRedacted(Contract):
+    """What a message said is gone for good: its content is empty, and it has no tool records and no feedback.
+
+    Forget what you have of it, in what you made of it too. ``sequence`` is its place, which stays.
+    """
+
+    type: ClassVar[str] = "chat.message.redacted.v1"
+
+    conversation_id: UUID
+    message_id: UUID
+    sequence: int
+    redacted_at: datetime
+
+
+class FeedbackGiven(Contract):
+    """What the owner of the conversation thinks of an assistant's message; replaces what was given before."""
+
+    type: ClassVar[str] = "chat.message.feedback_given.v1"
+
+    conversation_id: UUID
+    message_id: UUID
+    user_id: str
+    rating: Literal["up", "down"]
+    note: str | None = None
+    given_at: datetime
+
+
+class FeedbackRemoved(Contract):
+    """Feedback was taken back."""
+
+    type: ClassVar[str] = "chat.message.feedback_removed.v1"
+
+    conversation_id: UUID
+    message_id: UUID
+    user_id: str
+
+
 class AgentCreated(Contract):
     type: ClassVar[str] = "chat.agent.created.v1"
 
@@ -242,6 +281,9 @@ FACTS: tuple[type[Contract], ...] = (
     ConversationTitled,
     ConversationDeleted,
     MessageAppended,
+    MessageRedacted,
+    FeedbackGiven,
+    FeedbackRemoved,
     AgentCreated,
     AgentUpdated,
     AgentDeleted,

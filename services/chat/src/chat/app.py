@@ -12,11 +12,13 @@ from chat.conversations.routes import create_router as create_conversations_rout
 from chat.custom_agents.records import Limits
 from chat.custom_agents.routes import create_router as create_agents_router
 from chat.erasing.use_cases import create_erasing
+from chat.feedback.routes import router as feedback
 from chat.messages import commands as message_commands
 from chat.messages.routes import create_router as create_messages_router
 from chat.quotas.limited import LimitedUsers
 from chat.quotas.routes import create_router as create_quotas_router
 from chat.quotas.use_cases import lock_owners
+from chat.redaction.routes import router as redaction
 from chat.retention.records import Retention
 from chat.retention.use_cases import keep_retention
 from chat.search.indexing import index_messages
@@ -34,7 +36,7 @@ from common.postgres import Connection
 from contracts import chat as contracts
 from servicekit.service import Resources, ServiceSpec, create_app
 
-REQUIRED_REVISION = "035"
+REQUIRED_REVISION = "036"
 
 
 def build(settings: ChatSettings) -> FastAPI:
@@ -78,6 +80,8 @@ def build(settings: ChatSettings) -> FastAPI:
                     limited,
                 ),
                 search,
+                feedback,
+                redaction,
                 create_agents_router(Limits(settings.custom_agents_max, settings.custom_agent_max_bytes)),
                 usage,
                 create_quotas_router(limited),

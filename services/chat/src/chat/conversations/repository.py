@@ -139,6 +139,19 @@ async def lock_for_change(connection: Connection, ids: Sequence[UUID]) -> set[UU
     return {row["id"] for row in await connection.fetch(LOCK_FOR_CHANGE, ids)}
 
 
+COUNT_FACT = """
+UPDATE conversations SET event_sequence = event_sequence + 1 WHERE id = $1
+RETURNING event_sequence, clock_timestamp()
+"""
+
+
+async def count_fact(connection: Connection, conversation_id: UUID) -> tuple[int, datetime]:
+    """The sequence of one more fact about a locked conversation, and the time."""
+    row = await connection.fetchrow(COUNT_FACT, conversation_id)
+    assert row is not None, "it is locked"
+    return row[0], row[1]
+
+
 UPDATE_TITLES = """
 UPDATE conversations AS c
 SET title = u.title, event_sequence = c.event_sequence + u.facts, updated_at = clock_timestamp()

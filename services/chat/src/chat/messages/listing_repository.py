@@ -12,7 +12,7 @@ from common.postgres import Connection
 _JSON_BYTES = """CASE WHEN {0} IS NULL THEN 0 WHEN pg_column_size({0}) > 65536 THEN pg_column_size({0})
                    ELSE octet_length({0}::text) END"""
 _COLUMNS = """id::text, role, content, tool_calls::text, tool_results::text, token_count, latency_ms, model,
-       created_at, sequence"""
+       created_at, sequence, feedback::text, redacted_at"""
 
 
 def _page(where: str, order: str) -> str:
@@ -22,7 +22,7 @@ def _page(where: str, order: str) -> str:
     SELECT *
     FROM (
         SELECT id, role, content, tool_calls, tool_results, token_count, latency_ms, model, created_at,
-               sequence, sum(bytes) OVER (ORDER BY sequence {order}) - bytes AS before
+               sequence, feedback, redacted_at, sum(bytes) OVER (ORDER BY sequence {order}) - bytes AS before
         FROM (
             SELECT m.*, octet_length(content)::bigint + {_JSON_BYTES.format("m.tool_calls")}
                         + {_JSON_BYTES.format("m.tool_results")} AS bytes

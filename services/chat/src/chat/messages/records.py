@@ -50,6 +50,9 @@ class Message:
     model: str | None
     created_at: datetime | None
     sequence: int
+    feedback: str | None = None
+    """Encoded JSON as well."""
+    redacted_at: datetime | None = None
 
 
 @dataclass(slots=True)

@@ -147,6 +147,7 @@ def _placed(rows: Sequence[asyncpg.Record]) -> dict[int, Placed]:
 
 COMPARE_MESSAGES = """
 SELECT t.place,
+       m.redacted_at IS NOT NULL AND t.conversation_id = m.conversation_id OR
        ROW(t.conversation_id, t.role, t.content, t.tool_calls::jsonb, t.tool_results::jsonb, t.token_count,
            t.latency_ms, t.model)
        IS NOT DISTINCT FROM
@@ -160,7 +161,10 @@ JOIN messages AS m ON m.id = t.id
 
 
 async def compare_messages(connection: Connection, messages: Sequence[NewMessage]) -> dict[int, bool]:
-    """For each message (by position, from 0) whose id is stored: whether the stored message is the same."""
+    """For each message (by position, from 0) whose id is stored: whether the stored message is the same.
+
+    One that was redacted is: what it said isn't known any more, and a repeat must not be told of again.
+    """
     rows = await connection.fetch(COMPARE_MESSAGES, *_columns(messages))
     return {row["place"] - 1: row["same"] for row in rows}
 

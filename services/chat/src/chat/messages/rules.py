@@ -3,7 +3,7 @@
 from typing import Any
 
 from common import codec
-from common.errors import TooLarge
+from common.errors import NotFound, TooLarge
 
 
 def message_bytes(content: str, tool_calls: list[Any] | None, tool_results: Any) -> int:
@@ -17,3 +17,8 @@ def too_large(size: int, max_bytes: int) -> TooLarge:
     return TooLarge(
         f"The message has {size} bytes; MESSAGE_MAX_BYTES allows {max_bytes}", code="message_too_large"
     )
+
+
+def message_not_found() -> NotFound:
+    """The error for an id that no message of the conversation has."""
+    return NotFound("Message not found", code="message_not_found")

@@ -1,13 +1,17 @@
 """Messages on the wire."""
 
-from typing import Annotated, NotRequired
+from datetime import datetime
+from typing import Annotated, Any, Literal, NotRequired
 from uuid import UUID
 
+from fastapi import Path
 from orjson import Fragment
 from pydantic import Field, StringConstraints
 from typing_extensions import TypedDict
 
+from chat.conversations.wire import NOT_FOUND
 from chat.messages.records import Message
+from common import codec
 from common.json_time import json_time
 from contracts.chat import MAX_USER_CONTENT
 from contracts.storable import Text
@@ -15,6 +19,8 @@ from servicekit.answers import Body
 from servicekit.forms import AnyJson, Time, Uuid
 
 ID_REUSED = {409: "The id belongs to another message."}
+MessageId = Annotated[UUID, Path(alias="messageId")]
+MESSAGE_NOT_FOUND = NOT_FOUND | {404: "There is no such conversation, or no such message in it."}
 
 
 class PostMessage(Body):
@@ -24,6 +30,14 @@ class PostMessage(Body):
     content: Annotated[Text, StringConstraints(min_length=1, max_length=MAX_USER_CONTENT)] = Field(
         examples=["Write me a module that greets new players"]
     )
+
+
+class FeedbackJson(TypedDict):
+    """What the owner of the conversation thinks of an assistant's message."""
+
+    rating: Literal["up", "down"]
+    note: NotRequired[str]
+    at: Time
 
 
 class MessageJson(TypedDict):
@@ -40,6 +54,8 @@ class MessageJson(TypedDict):
     model: NotRequired[str]
     toolExecutions: NotRequired[AnyJson]
     toolResults: NotRequired[AnyJson]
+    feedback: NotRequired[FeedbackJson]
+    redactedAt: NotRequired[Time]
 
 
 def message_json(conversation_id: str, message: Message) -> MessageJson:
@@ -60,4 +76,15 @@ def message_json(conversation_id: str, message: Message) -> MessageJson:
         answer["toolExecutions"] = Fragment(message.tool_calls)
     if message.tool_results is not None:
         answer["toolResults"] = Fragment(message.tool_results)
+    if message.feedback is not None:
+        answer["feedback"] = _feedback_json(codec.loads(message.feedback))
+    if message.redacted_at is not None:
+        answer["redactedAt"] = json_time(message.redacted_at)
+    return answer
+
+
+def _feedback_json(kept: dict[str, Any]) -> FeedbackJson:
+    answer: FeedbackJson = {"rating": kept["rating"], "at": json_time(datetime.fromisoformat(kept["at"]))}
+    if "note" in kept:
+        answer["note"] = kept["note"]
     return answer

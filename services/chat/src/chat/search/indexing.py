@@ -2,6 +2,7 @@
 
 import asyncio
 
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from prometheus_client import Counter
 
 from chat.search import queue_repository as repository
@@ -22,7 +23,8 @@ async def index_messages(resources: Resources) -> None:
     loop = asyncio.get_running_loop()
     while True:
         started = loop.time()
-        taken = await index_waiting(resources.pool)
+        with suppress_instrumentation():
+            taken = await index_waiting(resources.pool)
         await asyncio.sleep(POLL_SECONDS if taken < BATCH else (loop.time() - started) * PAUSE)
 
 

@@ -1,0 +1,1 @@
+"""Takes the content of one message away and leaves its place."""
