@@ -117,6 +117,23 @@ class ConversationCreated(Contract):
     created_at: datetime
 
 
+class ConversationForked(Contract):
+    """A new conversation begins with messages of another one, up to the sequence ``throughSequence`` there.
+
+    They have the same sequences, times and content as there. The id of a copy is ``uuid3`` (RFC 9562, version
+    3) of the new conversation's id and the id of the message as text. From ``movedFromSequence`` on, if it is
+    there, messages weren't copied but moved, and kept their ids.
+    """
+
+    type: ClassVar[str] = "chat.conversation.forked.v1"
+
+    conversation_id: UUID
+    source_conversation_id: UUID
+    through_sequence: int
+    messages: int
+    moved_from_sequence: int | None = None
+
+
 class StateChanged(Contract):
     """The whole state after the change. Each change increments ``version`` by one.
 
@@ -190,6 +207,24 @@ class MessageRedacted(Contract):
     message_id: UUID
     sequence: int
     redacted_at: datetime
+
+
+class MessageReplaced(Contract):
+    """The user's last message was edited, or is answered again.
+
+    The messages from ``fromSequence`` (``replacedMessageId``) to ``throughSequence`` have left this
+    conversation; ``branchConversationId`` has them. The message that replaces them is appended by the next
+    fact.
+    """
+
+    type: ClassVar[str] = "chat.message.replaced.v1"
+
+    conversation_id: UUID
+    message_id: UUID
+    replaced_message_id: UUID
+    from_sequence: int
+    through_sequence: int
+    branch_conversation_id: UUID
 
 
 class FeedbackGiven(Contract):
@@ -276,12 +311,14 @@ COMMANDS: tuple[type[Contract], ...] = (
 )
 FACTS: tuple[type[Contract], ...] = (
     ConversationCreated,
+    ConversationForked,
     StateChanged,
     LargeStateChanged,
     ConversationTitled,
     ConversationDeleted,
     MessageAppended,
     MessageRedacted,
+    MessageReplaced,
     FeedbackGiven,
     FeedbackRemoved,
     AgentCreated,

@@ -13,6 +13,7 @@ from chat.custom_agents.records import Limits
 from chat.custom_agents.routes import create_router as create_agents_router
 from chat.erasing.use_cases import create_erasing
 from chat.feedback.routes import router as feedback
+from chat.forks.routes import create_router as create_forks_router
 from chat.messages import commands as message_commands
 from chat.messages.routes import create_router as create_messages_router
 from chat.quotas.limited import LimitedUsers
@@ -82,6 +83,7 @@ def build(settings: ChatSettings) -> FastAPI:
                 search,
                 feedback,
                 redaction,
+                create_forks_router(limited),
                 create_agents_router(Limits(settings.custom_agents_max, settings.custom_agent_max_bytes)),
                 usage,
                 create_quotas_router(limited),

@@ -1,0 +1,1 @@
+"""Conversations that go on from a message of another one."""
