@@ -8,6 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from chat import app as chat
+from cockpit import app as cockpit
+from knowledge import app as knowledge
 from takaro_schema.run import migrate
 from takaro_schema.scripts import load
 from tests.e2e.conftest import NAMES, Request
@@ -16,7 +19,8 @@ from tests.support.services import Service
 from tests.support.wait import eventually
 
 #: The last revision below which each service can't work, and one that no service can work with.
-NEEDED = {"chat": "025", "knowledge": "026", "cockpit": "021"}
+SERVICES = {"chat": chat, "knowledge": knowledge, "cockpit": cockpit}
+NEEDED = {name: module.REQUIRED_REVISION for name, module in SERVICES.items()}
 OLD = "013"
 
 
