@@ -71,6 +71,7 @@ def create_router(limits: ImportLimits, import_max_bytes: int, limited: LimitedU
 
     @router.get(
         "/{conversationId}/export",
+        response_class=StreamingResponse,  # not JSON
         **answering_text(MEDIA_TYPE, "The conversation, its messages, the end.", EXAMPLE, errors=NOT_FOUND),
     )
     async def export_conversation(
