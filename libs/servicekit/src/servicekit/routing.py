@@ -71,9 +71,11 @@ async def answer_once(
     return await answered.answer(state.resources.pool, request, key, body, run)
 
 
-def create_api_router(prefix: str, tags: Sequence[str | Enum]) -> APIRouter:
-    """A router of a service's API, with :class:`GuardedRoute` as its routes."""
-    return APIRouter(prefix=prefix, tags=list(tags), route_class=GuardedRoute)
+def create_api_router(
+    prefix: str, tags: Sequence[str | Enum], *, route_class: type[GuardedRoute] = GuardedRoute
+) -> APIRouter:
+    """A router of a service's API, whose routes know their caller before they read a body."""
+    return APIRouter(prefix=prefix, tags=list(tags), route_class=route_class)
 
 
 def needs_caller(dependant: Dependant) -> bool:

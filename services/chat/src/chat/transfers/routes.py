@@ -49,7 +49,7 @@ def create_router(limits: ImportLimits, import_max_bytes: int, limited: LimitedU
     message_max_bytes = limits.message_bytes
     importing_now = asyncio.Semaphore(IMPORTS_AT_ONCE)
     router = create_api_router("/api/conversations", ["messages"])
-    streaming = APIRouter(route_class=StreamingRoute, tags=["messages"])
+    streaming = create_api_router("", ["messages"], route_class=StreamingRoute)
     max_bytes_of_all = max(message_max_bytes, MAX_BODY_BYTES)
 
     @router.post(
@@ -107,7 +107,7 @@ def create_router(limits: ImportLimits, import_max_bytes: int, limited: LimitedU
                 await asyncio.to_thread(file.close)
         return data({"id": str(imported.id), "messages": imported.messages})
 
-    both = APIRouter()
+    both = create_api_router("", [])
     both.include_router(router)
     both.include_router(streaming)
     return both
