@@ -32,7 +32,7 @@ class Scripted(Model):
         return ModelResponse(output=[self._turns.pop(0)], usage=Usage(), response_id=None)
 
     def stream_response(self, *_: Any, **__: Any) -> Any:
-        raise NotImplementedError
+        raise AssertionError("no run here streams")
 
 
 def says(text: str) -> ResponseOutputMessage:

@@ -1,4 +1,4 @@
-"""Event contracts: one Pydantic model for each type, one file for each producer.
+"""Event contracts: one Pydantic model for each type, one module or package for each producer.
 
 Within a major version, changes to a contract only add optional fields, and consumers ignore fields that they
 don't know. A breaking change is a new type (``….v2``), published beside the old one.

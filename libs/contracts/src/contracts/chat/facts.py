@@ -1,106 +1,15 @@
-"""The commands that chat reads from ``chat.commands`` and the facts that it publishes on ``chat.events``."""
+"""The facts that chat publishes on ``chat.events``."""
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from contracts import CommandRejected, Contract
 
-from contracts import CommandRejected, Contract, by_type
-from contracts.storable import JsonArray, JsonObject, Text
-
-COMMANDS_STREAM = "chat.commands"
 FACTS_STREAM = "chat.events"
 
-MAX_USER_CONTENT = 50_000
-"""Maximum characters in a user's message, over HTTP and on the stream."""
 MAX_NOTE = 2_000
 """Maximum characters of a note to a message."""
-MAX_CONTENT = 1_000_000
-"""Maximum characters in a message of an agent, a tool or the system."""
-
-Role = Literal["user", "assistant", "system", "tool"]
-Title = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
-UserId = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
-AgentName = Annotated[Text, StringConstraints(min_length=1, max_length=151)]
-"""An agent as users write it: a base id (100 characters), optionally ``/`` or ``@`` and a version (50)."""
-AgentVersion = Annotated[Text, StringConstraints(min_length=1, max_length=50)]
-Provider = Annotated[Text, StringConstraints(min_length=1, max_length=50)]
-ModelName = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
-Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
-
-
-class CreateConversation(Contract):
-    """Create a conversation. ``id`` defaults to the command's own id, or ``uuid5(source, id)``."""
-
-    type: ClassVar[str] = "chat.conversation.create.v1"
-
-    id: UUID | None = None
-    agent_id: AgentName
-    agent_version: AgentVersion | None = None
-    user_id: UserId
-    title: Title | None = None
-    provider: Provider = "openrouter"
-    metadata: JsonObject = Field(default_factory=dict)
-    state: JsonObject = Field(default_factory=dict)
-
-
-class AppendMessage(Contract):
-    """Append a message. Its id is the command's own id, or ``uuid5(source, id)``: a repeat is stored once."""
-
-    type: ClassVar[str] = "chat.message.append.v1"
-
-    conversation_id: UUID
-    role: Role
-    content: Annotated[Text, StringConstraints(max_length=MAX_CONTENT)]
-    tool_calls: JsonArray | None = None
-    tool_results: JsonArray | JsonObject | None = None
-    token_count: Count | None = None
-    latency_ms: Count | None = None
-    model: ModelName | None = None
-
-    @model_validator(mode="after")
-    def _user_content_as_over_http(self) -> "AppendMessage":
-        if self.role == "user" and not 1 <= len(self.content) <= MAX_USER_CONTENT:
-            raise ValueError(f"content of a user's message must have 1 to {MAX_USER_CONTENT} characters")
-        return self
-
-
-class PatchState(Contract):
-    """Change a conversation's state by a JSON merge patch (RFC 7396)."""
-
-    type: ClassVar[str] = "chat.conversation.state.patch.v1"
-
-    conversation_id: UUID
-    patch: JsonObject
-    expected_version: Annotated[int, Field(strict=True, ge=0)] | None = None
-
-
-class ReplaceState(Contract):
-    """Replace a conversation's whole state."""
-
-    type: ClassVar[str] = "chat.conversation.state.replace.v1"
-
-    conversation_id: UUID
-    state: JsonObject
-    expected_version: Annotated[int, Field(strict=True, ge=0)] | None = None
-
-
-class SetTitle(Contract):
-    """Name a conversation; ``null`` removes the name."""
-
-    type: ClassVar[str] = "chat.conversation.title.set.v1"
-
-    conversation_id: UUID
-    title: Title | None
-
-
-class DeleteConversation(Contract):
-    """Delete a conversation with its messages and cockpit sessions."""
-
-    type: ClassVar[str] = "chat.conversation.delete.v1"
-
-    conversation_id: UUID
 
 
 class ConversationCreated(Contract):
@@ -301,14 +210,6 @@ class ChatCommandRejected(CommandRejected):
     type: ClassVar[str] = "chat.command.rejected.v1"
 
 
-COMMANDS: tuple[type[Contract], ...] = (
-    CreateConversation,
-    AppendMessage,
-    PatchState,
-    ReplaceState,
-    SetTitle,
-    DeleteConversation,
-)
 FACTS: tuple[type[Contract], ...] = (
     ConversationCreated,
     ConversationForked,
@@ -327,4 +228,3 @@ FACTS: tuple[type[Contract], ...] = (
     UserErased,
     ChatCommandRejected,
 )
-TYPES = by_type(*COMMANDS, *FACTS)
