@@ -1,12 +1,14 @@
 """The parameters of lists, the same in every service, and the bound of what is counted."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from fastapi import Query
+from fastapi import Depends, Query
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
-from servicekit.keysets import MAX_CURSOR, Order
+from servicekit.keysets import MAX_CURSOR, Keyset, Order, Page
 
 MAX_LIMIT = 1_000
 COUNTED = 10_000
@@ -34,6 +36,43 @@ TotalParam = Annotated[
 ]
 
 
+K = TypeVar("K", bound=tuple[Any, ...])
+
+
+@dataclass(slots=True, frozen=True)
+class Wanted:
+    """What a request wants of a list."""
+
+    limit: int | None
+    cursor: str | None
+    order: Order | None
+    total: bool
+
+    def page(self, keyset: Keyset[K], *asked: object) -> Page[K]:
+        """The page of the list that is ``keyset``'s. As :meth:`servicekit.keysets.Keyset.page`."""
+        return keyset.page(self.limit, self.cursor, self.order, *asked)
+
+    async def counts(self, count: Callable[[int], Awaitable[int]]) -> dict[str, Any] | None:
+        """A count as ``meta`` shows it; None if it isn't wanted. ``count`` may end at the given number."""
+        if not self.total:
+            return None
+        found = await count(COUNTED + 1)
+        return {"total": COUNTED, "totalIsMinimum": True} if found > COUNTED else {"total": found}
+
+
+async def _wanted(
+    limit: LimitParam = None,
+    cursor: CursorParam = None,
+    order: OrderParam = None,
+    total: TotalParam = False,
+) -> Wanted:
+    return Wanted(limit, cursor, order, total)
+
+
+WantedParam = Annotated[Wanted, Depends(_wanted)]
+"""The parameters ``limit``, ``cursor``, ``order`` and ``total`` of a list."""
+
+
 def _has_a_date(value: Any) -> Any:
     if isinstance(value, str) and "-" not in value:
         raise ValueError("must be a time like 2026-11-28T12:00:00Z, or a date")  # Pydantic takes numbers too
@@ -54,8 +93,3 @@ TimeParam = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A time by RFC 3339, or a date. Without a zone it is in UTC."""
-
-
-def counted(found: int) -> dict[str, Any]:
-    """A count as ``meta`` shows it; ``found`` goes to one beyond :data:`COUNTED`."""
-    return {"total": COUNTED, "totalIsMinimum": True} if found > COUNTED else {"total": found}

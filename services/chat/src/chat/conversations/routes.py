@@ -1,5 +1,6 @@
 """HTTP of conversations."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
 from servicekit.forms import SuccessJson
 from servicekit.keysets import Keyset, Moment
-from servicekit.list_parameters import COUNTED, CursorParam, LimitParam, OrderParam, TotalParam, counted
+from servicekit.list_parameters import CursorParam, OrderParam, WantedParam
 from servicekit.openapi import answering, answering_bare, answering_list
 from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
@@ -44,20 +45,15 @@ def create_router(catalogue: Catalogue) -> APIRouter:
     async def list_conversations(
         caller: CallerParam,
         resources: ResourcesParam,
-        wanted: FilterParam,
-        limit: LimitParam = None,
-        cursor: CursorParam = None,
-        order: OrderParam = None,
-        total: TotalParam = False,
+        filters: FilterParam,
+        wanted: WantedParam,
     ) -> Response:
         """The caller's conversations by creation, newest first (`order=asc`: oldest), with states of up to
         16 KB: all of them, or a page."""
-        page = CONVERSATIONS.page(limit, cursor, order, caller.user_id, wanted)
-        counts = None
-        if total:
-            found = await listing.count_conversations(resources.pool, caller.user_id, wanted, COUNTED + 1)
-            counts = counted(found)
-        pages = listing.list_conversations(resources.pool, caller.user_id, page, wanted)
+        pool, user_id = resources.pool, caller.user_id
+        page = wanted.page(CONVERSATIONS, user_id, filters)
+        counts = await wanted.counts(partial(listing.count_conversations, pool, user_id, filters))
+        pages = listing.list_conversations(pool, user_id, page, filters)
         return await streamed_data(pages, conversation_json, page, listing.position_by_creation, counts)
 
     @router.post("", **answering(ConversationJson, errors={404: "There is no such agent."}))

@@ -13,7 +13,7 @@ from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
 from servicekit.forms import SuccessJson
 from servicekit.keysets import Keyset, Moment
-from servicekit.list_parameters import CursorParam, LimitParam, OrderParam, TotalParam, counted
+from servicekit.list_parameters import WantedParam
 from servicekit.openapi import answering, answering_bare, answering_list
 from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
@@ -30,18 +30,11 @@ def create_router(limits: Limits) -> APIRouter:
     router = create_api_router("/api/custom-agents", ["custom agents"])
 
     @router.get("", **answering_list(CustomAgentJson))
-    async def list_agents(
-        caller: CallerParam,
-        resources: ResourcesParam,
-        limit: LimitParam = None,
-        cursor: CursorParam = None,
-        order: OrderParam = None,
-        total: TotalParam = False,
-    ) -> Response:
+    async def list_agents(caller: CallerParam, resources: ResourcesParam, wanted: WantedParam) -> Response:
         """The caller's custom agents, newest first: all of them, or a page."""
         pool, user_id = resources.pool, caller.user_id
-        page = AGENTS.page(limit, cursor, order, user_id)
-        counts = counted(await use_cases.count_agents(pool, user_id)) if total else None
+        page = wanted.page(AGENTS, user_id)
+        counts = await wanted.counts(lambda _: use_cases.count_agents(pool, user_id))
         pages = use_cases.list_agents(pool, user_id, page)
         return await streamed_data(pages, agent_json, page, use_cases.position, counts)
 

@@ -14,7 +14,7 @@ from chat.quotas.wire import EXCEEDED, WARNED, WARNING
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
 from servicekit.keysets import Keyset, Place
-from servicekit.list_parameters import COUNTED, CursorParam, LimitParam, OrderParam, TotalParam, counted
+from servicekit.list_parameters import WantedParam
 from servicekit.openapi import answering, answering_list
 from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
@@ -34,21 +34,16 @@ def create_router(limited: LimitedUsers) -> APIRouter:
         conversation_id: ConversationId,
         caller: CallerParam,
         resources: ResourcesParam,
-        limit: LimitParam = None,
-        cursor: CursorParam = None,
-        order: OrderParam = None,
-        total: TotalParam = False,
+        wanted: WantedParam,
     ) -> Response:
         """The messages of a conversation in the one order in which they were accepted, or backwards
         (`order=desc`): all of them, or a page."""
         pool, user_id = resources.pool, caller.user_id
         as_json = partial(message_json, str(conversation_id))
-        if limit is None and cursor is None and order != "desc" and not total:
+        if wanted.limit is None and wanted.cursor is None and wanted.order != "desc" and not wanted.total:
             return await streamed_data(use_cases.list_messages(pool, user_id, conversation_id), as_json)
-        page = MESSAGES.page(limit, cursor, order, conversation_id)
-        counts = None
-        if total:
-            counts = counted(await listing.count_messages(pool, user_id, conversation_id, COUNTED + 1))
+        page = wanted.page(MESSAGES, conversation_id)
+        counts = await wanted.counts(partial(listing.count_messages, pool, user_id, conversation_id))
         pages = listing.list_page(pool, user_id, conversation_id, page)
         return await streamed_data(pages, as_json, page, listing.place, counts)
 

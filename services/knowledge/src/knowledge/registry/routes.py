@@ -1,5 +1,6 @@
 """HTTP of the registry: the Node application's routes, and those for users' own bases."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from servicekit.answers import JSONAnswer, data, require_storable
 from servicekit.auth import CallerParam
 from servicekit.forms import SuccessJson, Uuid
 from servicekit.keysets import Keyset, Name
-from servicekit.list_parameters import COUNTED, CursorParam, LimitParam, OrderParam, TotalParam, counted
+from servicekit.list_parameters import CursorParam, LimitParam, OrderParam, WantedParam
 from servicekit.openapi import answering, answering_bare, answering_list
 from servicekit.routing import create_api_router
 from servicekit.streamed_lists import streamed_data
@@ -39,18 +40,11 @@ router = create_api_router("/api/knowledge-bases", ["knowledge bases"])
 
 @router.get("", **answering_list(BaseViewJson))
 async def list_knowledge_bases(
-    caller: CallerParam,
-    resources: ResourcesParam,
-    limit: LimitParam = None,
-    cursor: CursorParam = None,
-    order: OrderParam = None,
-    total: TotalParam = False,
+    caller: CallerParam, resources: ResourcesParam, wanted: WantedParam
 ) -> Response:
     """The public bases, and the caller's own, by id: all of them, or a page."""
-    page = BASES.page(limit, cursor, order, caller.user_id)
-    counts = None
-    if total:
-        counts = counted(await use_cases.count_bases(resources.pool, caller.user_id, COUNTED + 1))
+    page = wanted.page(BASES, caller.user_id)
+    counts = await wanted.counts(partial(use_cases.count_bases, resources.pool, caller.user_id))
     pages = use_cases.list_bases(resources.pool, caller.user_id, page)
     return await streamed_data(pages, view_json, page, lambda view: (view.id,), counts)
 
