@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
+from takaro_agent_client import AsyncClient, Client, Retrying
 from takaro_local.collector import Collector
 from takaro_local.spans import SpanStore
 from tests.conftest import _database as make_database
+from tests.e2e.asking import Asks, Concurrent, Make, Waiting
 from tests.support.servers import PostgresServer, free_port
 from tests.support.services import Service, ServiceName, running
 from tests.support.wait import eventually
@@ -24,6 +27,8 @@ from tests.support.wait import eventually
 NAMES: tuple[ServiceName, ...] = ("chat", "knowledge", "cockpit")
 BASE = "handbook"
 USER = "ada"
+INSTALLED = "installed"
+"""The user of takaro-agent-client."""
 HANDBOOK = {
     "welcome.md": "# Welcoming players\n\nGreet a player who joins with a message in the global chat.\n",
     "moderation/bans.md": "# Banning\n\nBan a player for cheating; say why, and for how long it lasts.\n",
@@ -126,6 +131,29 @@ async def system(
         ]
         started = dict(zip(NAMES, await asyncio.gather(*services), strict=True))
         yield System(started, package_database, redis_url, collector)
+
+
+@pytest.fixture(params=["sync", "async"])
+async def make(system: System, request: pytest.FixtureRequest) -> AsyncIterator[Make]:
+    """Makes clients of the system, with chat at another address if one is given."""
+    waiting, concurrent = httpx.Client(trust_env=False), httpx.AsyncClient(trust_env=False)
+    addresses = {name: system[name].url for name in ("knowledge", "cockpit")}
+    quick = Retrying(first_seconds=0.01)
+
+    def made(chat: str) -> Asks:
+        settings: dict[str, Any] = {**addresses, "chat": chat, "user": INSTALLED, "retrying": quick}
+        if request.param == "sync":
+            return Waiting(Client(http=waiting, **settings))
+        return Concurrent(AsyncClient(http=concurrent, **settings))
+
+    yield made
+    await asyncio.to_thread(waiting.close)
+    await concurrent.aclose()
+
+
+@pytest.fixture
+def client(make: Make, system: System) -> Asks:
+    return make(system["chat"].url)
 
 
 @pytest.fixture

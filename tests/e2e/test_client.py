@@ -1,128 +1,49 @@
 """takaro-agent-client against the running services: the same cases for its sync and its async client."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, closing
-from typing import Any, Protocol
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from takaro_agent_client import AsyncClient, Client, Conflict, ConnectionFailed, Invalid, NotFound, Retrying
-from takaro_agent_client.calls import Call, EventSource, Listing
-from takaro_agent_client.operations import cockpit, conversations, custom_agents, knowledge, messages, usage
-from tests.e2e.conftest import BASE, Request, System
+from takaro_agent_client import Conflict, ConnectionFailed, Invalid, NotFound, Retrying
+from takaro_agent_client.calls import EventSource
+from takaro_agent_client.operations import (
+    cockpit,
+    conversations,
+    custom_agents,
+    knowledge,
+    messages,
+    states,
+    usage,
+)
+from tests.e2e.asking import Asks, Make
+from tests.e2e.conftest import BASE, INSTALLED, Request, System
 from tests.support.github import Answer
 from tests.support.wait import eventually
 from tests.support.web import Request as Received
 from tests.support.web import serve
 
-USER = "installed"
-
-
-class Asks(Protocol):
-    """One of the two clients."""
-
-    async def send(self, call: Call[Any], **more: Any) -> Any: ...
-    async def each(self, listing: Listing[Any], **more: Any) -> list[Any]: ...
-    async def follow(self, source: EventSource, until: Callable[[Any], bool], **more: Any) -> list[Any]:
-        """Events up to the one that is looked for."""
-
-
-class Waiting:
-    """The sync client, in a thread."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    async def send(self, call: Call[Any], **more: Any) -> Any:
-        return await asyncio.to_thread(lambda: self._client.send(call, **more))
-
-    async def each(self, listing: Listing[Any], **more: Any) -> list[Any]:
-        return await asyncio.to_thread(lambda: list(self._client.each(listing, **more)))
-
-    async def follow(self, source: EventSource, until: Callable[[Any], bool], **more: Any) -> list[Any]:
-        def read() -> list[Any]:
-            seen = []
-            with closing(self._client.follow(source, **more)) as events:
-                for event in events:
-                    seen.append(event)
-                    if until(event):
-                        break
-            return seen
-
-        return await asyncio.to_thread(read)
-
-
-class Concurrent:
-    """The async client."""
-
-    def __init__(self, client: AsyncClient) -> None:
-        self._client = client
-
-    async def send(self, call: Call[Any], **more: Any) -> Any:
-        return await self._client.send(call, **more)
-
-    async def each(self, listing: Listing[Any], **more: Any) -> list[Any]:
-        return [item async for item in self._client.each(listing, **more)]
-
-    async def follow(self, source: EventSource, until: Callable[[Any], bool], **more: Any) -> list[Any]:
-        seen = []
-        async with aclosing(self._client.follow(source, **more)) as events:
-            async for event in events:
-                seen.append(event)
-                if until(event):
-                    break
-        return seen
-
-
-Make = Callable[[str], Asks]
-
-
-@pytest.fixture(params=["sync", "async"])
-async def make(system: System, request: pytest.FixtureRequest) -> AsyncIterator[Make]:
-    """Makes clients of the system, with chat at another address if one is given."""
-    waiting, concurrent = httpx.Client(trust_env=False), httpx.AsyncClient(trust_env=False)
-    addresses = {name: system[name].url for name in ("knowledge", "cockpit")}
-    quick = Retrying(first_seconds=0.01)
-
-    def made(chat: str) -> Asks:
-        settings: dict[str, Any] = {**addresses, "chat": chat, "user": USER, "retrying": quick}
-        if request.param == "sync":
-            return Waiting(Client(http=waiting, **settings))
-        return Concurrent(AsyncClient(http=concurrent, **settings))
-
-    yield made
-    await asyncio.to_thread(waiting.close)
-    await concurrent.aclose()
-
-
-@pytest.fixture
-def client(make: Make, system: System) -> Asks:
-    return make(system["chat"].url)
-
 
 async def test_it_speaks_to_all_three(client: Asks) -> None:
     conversation = await client.send(conversations.create("module-writer/grok-fast"))
-    assert (conversation.agent_id, conversation.user_id) == ("module-writer", USER)
+    assert (conversation.agent_id, conversation.user_id) == ("module-writer", INSTALLED)
     assert await client.send(conversations.get(conversation.id)) == conversation
     titled = await client.send(conversations.set_title(conversation.id, "Greetings"))
     assert titled.title == "Greetings"
-    found = await client.send(conversations.by_agent("module-writer/grok-fast", limit=20))
+    found = await client.each(conversations.by_agent("module-writer/grok-fast"))
     assert conversation.id in [each.id for each in found]
-    changed = await client.send(conversations.patch_state(conversation.id, {"moduleId": "m"}))
-    assert await client.send(conversations.state(conversation.id)) == changed
-    whole = conversations.replace_state(conversation.id, {"moduleId": "n"}, expected_version=changed.version)
+    changed = await client.send(states.patch(conversation.id, {"moduleId": "m"}))
+    assert await client.send(states.get(conversation.id)) == changed
+    whole = states.replace(conversation.id, {"moduleId": "n"}, expected_version=changed.version)
     assert (await client.send(whole)).state == {"moduleId": "n"}
     with pytest.raises(Conflict) as lost:
         await client.send(whole)
     assert lost.value.status == 409
-    assert await client.send(usage.get()) | {"userId": USER} == await client.send(usage.get())
+    assert (await client.send(usage.get())).user_id == INSTALLED
     session = await client.send(cockpit.session(conversation.id))
     assert session.conversation_id == conversation.id
     assert BASE in [base.id for base in await client.each(knowledge.listing())]
-    assert (await client.send(knowledge.get(BASE))).model_extra["chunkSize"] == 1000
+    assert (await client.send(knowledge.get(BASE))).chunk_size == 1000
     assert isinstance(await client.send(knowledge.search(BASE, "Who is banned?", limit=1)), list)
     agent = await client.send(custom_agents.create(f"writer {uuid4()}", "You write.", "gpt-5"))
     renamed = await client.send(custom_agents.update(agent.id, name=f"reader {uuid4()}"))

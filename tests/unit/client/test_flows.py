@@ -9,7 +9,7 @@ from httpx_sse import ServerSentEvent
 from takaro_agent_client import ConnectionFailed, NotFound, Retrying, Settings, TooMany, Unreadable, flows
 from takaro_agent_client.calls import Call, EventSource, Page
 from takaro_agent_client.flows import Following, Send, Sleep
-from takaro_agent_client.operations import conversations, messages
+from takaro_agent_client.operations import conversations, messages, states
 
 ID = "0190b5a0-0000-7000-8000-000000000001"
 MESSAGE = {
@@ -81,10 +81,10 @@ def test_the_last_failure_is_raised() -> None:
 
 
 def test_a_change_that_expects_a_version_is_not_sent_twice_blindly() -> None:
-    sent, _, error = run(conversations.patch_state(ID, {}, expected_version=1), ConnectionFailed("cut off"))
+    sent, _, error = run(states.patch(ID, {}, expected_version=1), ConnectionFailed("cut off"))
     assert (len(sent), type(error)) == (1, ConnectionFailed)
     sent, _, state = run(
-        conversations.patch_state(ID, {}),
+        states.patch(ID, {}),
         ConnectionFailed("cut off"),
         answer(200, {"data": {"state": {}, "version": 2}}),
     )

@@ -10,8 +10,9 @@ from httpx_sse import EventSource as Connection
 from httpx_sse import ServerSentEvent
 
 from takaro_agent_client import flows
-from takaro_agent_client.calls import Call, EventSource, Listing
+from takaro_agent_client.calls import Call, EventSource, Lines, Listing
 from takaro_agent_client.errors import ClientError, ConnectionFailed
+from takaro_agent_client.line_reading import LineReading
 from takaro_agent_client.settings import Options, Settings
 
 T = TypeVar("T")
@@ -46,18 +47,7 @@ class AsyncClient:
         Give ``idempotency_key`` to repeat what another process may have sent. Raises :class:`ClientError`.
         """
         flow = flows.exchange(self.settings, call, idempotency_key=idempotency_key, traceparent=traceparent)
-        try:
-            step = next(flow)
-            while True:
-                try:
-                    outcome = await self._do(step)
-                except ConnectionFailed as error:
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(outcome)
-        except StopIteration as done:
-            answer: T = done.value
-            return answer
+        return await self._run(flow)
 
     async def each(self, listing: Listing[T], *, page_size: int | None = 100) -> AsyncIterator[T]:
         """The items of a list. Pages of ``page_size`` are asked for as they are needed; ``None`` asks for all
@@ -72,6 +62,21 @@ class AsyncClient:
             except StopIteration:
                 return
 
+    async def lines(self, source: Lines) -> AsyncGenerator[bytes, None]:
+        """The lines of an answer as they come, without their ends. Raises :class:`ClientError`; a connection
+        that breaks after the first line isn't opened again."""
+        response = await self._run(flows.opening(self.settings, source))
+        reading = LineReading(source)
+        try:
+            async for piece in response.aiter_bytes():
+                for line in reading.take(piece):
+                    yield line
+        except httpx.TransportError as error:
+            raise ConnectionFailed(str(error) or repr(error)) from error
+        finally:
+            await response.aclose()
+        reading.end()
+
     async def follow(self, source: EventSource, *, last_event_id: str | None = None) -> Events:
         """Events as they come, without heartbeats, for as long as the caller asks for more.
 
@@ -82,7 +87,9 @@ class AsyncClient:
         while True:
             failure: ClientError | None = None
             try:
-                response = await self._open(following.request())
+                response = await self._do(following.request())
+                assert response is not None
+                flows.raise_for(response)
                 try:
                     async for event in Connection(response).aiter_sse():
                         if following.received(event):
@@ -111,21 +118,31 @@ class AsyncClient:
     ) -> None:
         await self.close()
 
+    async def _run(self, flow: flows.Flow[T]) -> T:
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    outcome = await self._do(step)
+                except ConnectionFailed as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(outcome)
+        except StopIteration as done:
+            answer: T = done.value
+            return answer
+
     async def _do(self, step: flows.Send | flows.Sleep) -> httpx.Response | None:
         if isinstance(step, flows.Sleep):
             await self._sleep(step.seconds)
             return None
         try:
-            return await self._http.send(step.build(self._http))
+            response = await self._http.send(step.build(self._http), stream=step.streamed)
+            if step.streamed and not response.is_success:
+                try:
+                    await response.aread()
+                finally:
+                    await response.aclose()
         except httpx.TransportError as error:
             raise ConnectionFailed(str(error) or repr(error)) from error
-
-    async def _open(self, request: flows.Send) -> httpx.Response:
-        response = await self._http.send(request.build(self._http), stream=True)
-        if not response.is_success:
-            try:
-                await response.aread()
-            finally:
-                await response.aclose()
-            flows.raise_for(response)
         return response

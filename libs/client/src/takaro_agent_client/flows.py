@@ -5,8 +5,9 @@ sends a :class:`Send` and returns the response, or throws :class:`ConnectionFail
 :class:`Sleep`.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 from uuid import uuid4
 
@@ -14,9 +15,10 @@ import httpx
 from httpx_sse import ServerSentEvent
 from pydantic import ValidationError
 
-from takaro_agent_client.calls import Call, EventSource, Listing, Page
+from takaro_agent_client.calls import JSON_LINES, Call, EventSource, Lines, Listing, Page
 from takaro_agent_client.errors import ClientError, ConnectionFailed, Refused, refusal
 from takaro_agent_client.settings import Settings
+from takaro_agent_client.uploads import Upload
 
 T = TypeVar("T")
 
@@ -30,7 +32,8 @@ class Unreadable(ClientError):
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send this request, and return its response with its whole body."""
+    """Send this request, and return its response with its whole body. Of a success of a ``streamed`` one the
+    body is still to be read."""
 
     method: str
     url: str
@@ -38,10 +41,15 @@ class Send:
     query: Mapping[str, Any] | None = None
     body: Any = None
     silence_seconds: float | None = None
+    upload: Upload | None = None
+    streamed: bool = False
 
     def build(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         """The request, with what ``http`` adds to all of its own."""
         more: dict[str, Any] = {} if self.body is None else {"json": self.body}
+        if self.upload is not None:
+            concurrent = isinstance(http, httpx.AsyncClient)
+            more["content"] = self.upload.chunks_async() if concurrent else self.upload.chunks()
         if self.silence_seconds is not None:
             more["timeout"] = httpx.Timeout(http.timeout.connect, read=self.silence_seconds)
         return http.build_request(
@@ -64,15 +72,34 @@ def exchange(
 ) -> Flow[T]:
     """Send a call until it is answered for good. Raises what :mod:`takaro_agent_client.errors` has."""
     key = idempotency_key or str(uuid4())
+    make = partial(request_of, settings, call, key, traceparent)
+    response = yield from _answered(settings, make, repeatable=call.repeatable)
+    return _parsed(call, response)
+
+
+def opening(settings: Settings, lines: Lines) -> Flow[httpx.Response]:
+    """Ask for lines until they come. Returns the response, whose body is still to be read."""
+
+    def make() -> Send:
+        headers = {**settings.headers(), "Accept": JSON_LINES}
+        return Send("GET", settings.address(lines.service) + lines.path, headers, streamed=True)
+
+    return (yield from _answered(settings, make))
+
+
+def _answered(
+    settings: Settings, make: Callable[[], Send], *, repeatable: bool = True
+) -> Flow[httpx.Response]:
     attempt = 0
     while True:
         attempt += 1
         try:
-            response = yield request_of(settings, call, key, traceparent)
+            response = yield make()
             assert response is not None
-            return _parsed(call, response)
+            raise_for(response)
+            return response
         except (ConnectionFailed, Refused) as error:
-            pause = settings.retrying.pause(error, attempt, repeatable=call.repeatable)
+            pause = settings.retrying.pause(error, attempt, repeatable=repeatable)
             if pause is None:
                 raise
         yield Sleep(pause)
@@ -93,25 +120,25 @@ def request_of(settings: Settings, call: Call[Any], key: str, traceparent: str |
     headers = {**settings.headers(), "Accept": "application/json", **call.headers}
     if traceparent is not None:
         headers["traceparent"] = traceparent
-    if call.method == "POST":
+    if call.method == "POST" and call.keyed:
         headers["Idempotency-Key"] = key
-    if call.body is not None:
+    if call.body is not None or call.upload is not None:
         headers["Content-Type"] = call.media_type
     url = settings.address(call.service) + call.path
-    return Send(call.method, url, headers, call.query or None, call.body)
+    return Send(call.method, url, headers, call.query or None, call.body, upload=call.upload)
 
 
 def _parsed(call: Call[T], response: httpx.Response) -> T:
-    raise_for(response)
     try:
-        return call.parse(response.json())
+        unchanged = response.status_code == httpx.codes.NOT_MODIFIED
+        return call.parse({"data": None} if unchanged else response.json())
     except (ValidationError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise Unreadable(f"{call.method} {call.path} answered what can't be read: {error}") from error
 
 
 def raise_for(response: httpx.Response) -> None:
-    """Raise :class:`Refused` for anything but a 2xx; the body must have been read."""
-    if response.is_success:
+    """Raise :class:`Refused` for anything but a 2xx or 304; the body must have been read."""
+    if response.is_success or response.status_code == httpx.codes.NOT_MODIFIED:
         return
     try:
         body: Any = response.json()
@@ -141,7 +168,7 @@ class Following:
         if self.last_event_id:
             headers["Last-Event-ID"] = self.last_event_id
         url = self.settings.address(self.source.service) + self.source.path
-        return Send("GET", url, headers, silence_seconds=SILENCE_SECONDS)
+        return Send("GET", url, headers, silence_seconds=SILENCE_SECONDS, streamed=True)
 
     def received(self, event: ServerSentEvent) -> bool:
         """Whether the event is the caller's to see: heartbeats and the service's own errors aren't."""

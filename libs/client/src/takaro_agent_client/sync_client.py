@@ -10,8 +10,9 @@ from httpx_sse import EventSource as Connection
 from httpx_sse import ServerSentEvent
 
 from takaro_agent_client import flows
-from takaro_agent_client.calls import Call, EventSource, Listing
+from takaro_agent_client.calls import Call, EventSource, Lines, Listing
 from takaro_agent_client.errors import ClientError, ConnectionFailed
+from takaro_agent_client.line_reading import LineReading
 from takaro_agent_client.settings import Options, Settings
 
 T = TypeVar("T")
@@ -44,18 +45,7 @@ class Client:
         Give ``idempotency_key`` to repeat what another process may have sent. Raises :class:`ClientError`.
         """
         flow = flows.exchange(self.settings, call, idempotency_key=idempotency_key, traceparent=traceparent)
-        try:
-            step = next(flow)
-            while True:
-                try:
-                    outcome = self._do(step)
-                except ConnectionFailed as error:
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(outcome)
-        except StopIteration as done:
-            answer: T = done.value
-            return answer
+        return self._run(flow)
 
     def each(self, listing: Listing[T], *, page_size: int | None = 100) -> Iterator[T]:
         """The items of a list. Pages of ``page_size`` are asked for as they are needed; ``None`` asks for all
@@ -69,6 +59,20 @@ class Client:
             except StopIteration:
                 return
 
+    def lines(self, source: Lines) -> Generator[bytes, None, None]:
+        """The lines of an answer as they come, without their ends. Raises :class:`ClientError`; a connection
+        that breaks after the first line isn't opened again."""
+        response = self._run(flows.opening(self.settings, source))
+        reading = LineReading(source)
+        try:
+            for piece in response.iter_bytes():
+                yield from reading.take(piece)
+        except httpx.TransportError as error:
+            raise ConnectionFailed(str(error) or repr(error)) from error
+        finally:
+            response.close()
+        reading.end()
+
     def follow(self, source: EventSource, *, last_event_id: str | None = None) -> Events:
         """Events as they come, without heartbeats, for as long as the caller asks for more.
 
@@ -79,7 +83,9 @@ class Client:
         while True:
             failure: ClientError | None = None
             try:
-                response = self._open(following.request())
+                response = self._do(following.request())
+                assert response is not None
+                flows.raise_for(response)
                 try:
                     for event in Connection(response).iter_sse():
                         if following.received(event):
@@ -108,21 +114,31 @@ class Client:
     ) -> None:
         self.close()
 
+    def _run(self, flow: flows.Flow[T]) -> T:
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    outcome = self._do(step)
+                except ConnectionFailed as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(outcome)
+        except StopIteration as done:
+            answer: T = done.value
+            return answer
+
     def _do(self, step: flows.Send | flows.Sleep) -> httpx.Response | None:
         if isinstance(step, flows.Sleep):
             self._sleep(step.seconds)
             return None
         try:
-            return self._http.send(step.build(self._http))
+            response = self._http.send(step.build(self._http), stream=step.streamed)
+            if step.streamed and not response.is_success:
+                try:
+                    response.read()
+                finally:
+                    response.close()
         except httpx.TransportError as error:
             raise ConnectionFailed(str(error) or repr(error)) from error
-
-    def _open(self, request: flows.Send) -> httpx.Response:
-        response = self._http.send(request.build(self._http), stream=True)
-        if not response.is_success:
-            try:
-                response.read()
-            finally:
-                response.close()
-            flows.raise_for(response)
         return response

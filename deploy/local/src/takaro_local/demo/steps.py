@@ -10,7 +10,7 @@ from uuid import UUID
 
 from contracts import chat as contracts
 from takaro_agent_client.events import Fact
-from takaro_agent_client.operations import cockpit, conversations, knowledge, messages
+from takaro_agent_client.operations import cockpit, conversations, knowledge, messages, states
 from takaro_local.demo.caller import Caller, StepFailedError, check, eventually, trace_of
 from takaro_local.demo.documents import holds
 from takaro_local.demo.screen import Finding, Screen
@@ -114,12 +114,10 @@ class Demo:
 
     def _patch_state(self) -> Iterator[Finding]:
         id = self._conversation
-        before = self._caller.send(conversations.state(id)).version
-        self._caller.send(conversations.patch_state(id, {"moduleId": "m-1", "draft": True}))
+        before = self._caller.send(states.get(id)).version
+        self._caller.send(states.patch(id, {"moduleId": "m-1", "draft": True}))
         after = self._caller.send(
-            conversations.patch_state(
-                id, {"moduleName": "greeter", "draft": None}, expected_version=before + 1
-            )
+            states.patch(id, {"moduleName": "greeter", "draft": None}, expected_version=before + 1)
         )
         wanted = {"moduleId": "m-1", "moduleName": "greeter"}
         check(after.state == wanted, f"two merge patches should give {wanted}, not {after.state}")

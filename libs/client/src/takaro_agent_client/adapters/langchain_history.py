@@ -9,6 +9,7 @@ from langchain_core.messages import BaseMessage, message_to_dict, messages_from_
 
 from takaro_agent_client.adapters.log import Kept, Replay, clearing, entry
 from takaro_agent_client.operations import messages as operations
+from takaro_agent_client.operations.messages import NewMessage
 from takaro_agent_client.sync_client import Client
 
 FORMAT = "langchain"
@@ -43,7 +44,7 @@ class TakaroChatMessageHistory(BaseChatMessageHistory):
         self._client.send(operations.append(self.session_id, [clearing(FORMAT)]))
 
 
-def _entry(message: BaseMessage) -> dict[str, Any]:
+def _entry(message: BaseMessage) -> NewMessage:
     role = _ROLES.get(message.type, getattr(message, "role", "system"))
     return entry(FORMAT, message_to_dict(message), role=role, text=str(message.text))
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from takaro_agent_client.models import Message
+from takaro_agent_client.operations.messages import NewMessage, Role
 
 ITEM, REMOVED, CLEARED = "item", "removed", "cleared"
-_SPEAKERS = ("user", "assistant", "system", "tool")
+_SPEAKERS: Mapping[str, Role] = {"user": "user", "assistant": "assistant", "tool": "tool"}
 MAX_TEXT = 50_000
 """Characters of an item's text that people see; the item itself is whole."""
 
@@ -25,22 +26,22 @@ class Kept:
     item: Any
 
 
-def entry(format: str, item: Any, *, role: str, text: str) -> dict[str, Any]:
+def entry(format: str, item: Any, *, role: str, text: str) -> NewMessage:
     """The message that keeps ``item``, which is JSON; ``format`` says whose items these are."""
     return {
-        "role": role if role in _SPEAKERS else "system",
+        "role": _SPEAKERS.get(role, "system"),
         "content": text[:MAX_TEXT] or f"({format})",
-        "toolResults": {"format": format, ITEM: item},
+        "tool_results": {"format": format, ITEM: item},
     }
 
 
-def removal(format: str, kept: Iterable[Kept]) -> dict[str, Any]:
+def removal(format: str, kept: Iterable[Kept]) -> NewMessage:
     """The message that takes these back."""
     ids = [str(each.message.id) for each in kept]
     return _marker(format, {REMOVED: ids}, f"({format}: {len(ids)} taken back)")
 
 
-def clearing(format: str) -> dict[str, Any]:
+def clearing(format: str) -> NewMessage:
     """The message that takes everything before it back."""
     return _marker(format, {CLEARED: True}, f"({format}: cleared)")
 
@@ -71,5 +72,5 @@ class Replay:
             self.kept.append(Kept(message, item))
 
 
-def _marker(format: str, what: Mapping[str, Any], text: str) -> dict[str, Any]:
-    return {"role": "system", "content": text, "toolResults": {"format": format, **what}}
+def _marker(format: str, what: Mapping[str, Any], text: str) -> NewMessage:
+    return {"role": "system", "content": text, "tool_results": {"format": format, **what}}

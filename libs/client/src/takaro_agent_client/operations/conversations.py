@@ -1,30 +1,49 @@
-"""Conversations, and their state."""
+"""Conversations."""
 
-from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeAlias, TypedDict, Unpack
 from uuid import UUID
 
-from takaro_agent_client.calls import MERGE_PATCH, Call, Listing, call, nothing, path, reads
-from takaro_agent_client.models import Conversation, State
+from takaro_agent_client.calls import Call, Listing, Order, call, in_camel_case, nothing, path
+from takaro_agent_client.models import Conversation, Count
 
-Id = UUID | str
+Id: TypeAlias = UUID | str
 
 
-def listing(**filters: Any) -> Listing[Conversation]:
-    """All of the caller's conversations, newest first; ``filters`` are the query of ``GET``."""
-    return Listing("chat", path("conversations"), Conversation.model_validate, query=filters)
+class Filters(TypedDict, total=False):
+    """Which conversations a list has. ``title``: a part of the title. ``…_to``: before this time."""
+
+    agent_id: str
+    agent_version: str
+    provider: str
+    title: str
+    created_from: datetime
+    created_to: datetime
+    updated_from: datetime
+    updated_to: datetime
+
+
+def listing(*, order: Order | None = None, **filters: Unpack[Filters]) -> Listing[Conversation]:
+    """The caller's conversations by creation, newest first."""
+    query = {**in_camel_case(filters), "order": order}
+    return Listing("chat", path("conversations"), Conversation.model_validate, query=query)
+
+
+def count(**filters: Unpack[Filters]) -> Call[Count]:
+    """How many conversations the caller has."""
+    return listing(**filters).count()
+
+
+def by_agent(agent_id: str, *, order: Order | None = None) -> Listing[Conversation]:
+    """The caller's conversations with an agent, last active first; a bare id finds all its versions."""
+    where = path("conversations", "by-agent", agent_id)
+    return Listing("chat", where, Conversation.model_validate, query={"order": order}, most=20)
 
 
 def create(agent_id: str, agent_version: str | None = None) -> Call[Conversation]:
     """Start a conversation with an agent: ``module-writer``, ``module-writer/grok-fast``, ``custom:<id>``."""
-    body = {"agentId": agent_id} | ({"agentVersion": agent_version} if agent_version else {})
+    body: dict[str, Any] = {"agentId": agent_id} | ({"agentVersion": agent_version} if agent_version else {})
     return call("chat", "POST", path("conversations"), Conversation.model_validate, body=body)
-
-
-def by_agent(agent_id: str, *, limit: int | None = None) -> Call[list[Conversation]]:
-    """The caller's conversations with an agent, last active first: 5, or up to 20 with ``limit``."""
-    where = path("conversations", "by-agent", agent_id)
-    return call("chat", "GET", where, _conversations, query={"limit": limit})
 
 
 def get(id: Id) -> Call[Conversation]:
@@ -34,9 +53,8 @@ def get(id: Id) -> Call[Conversation]:
 
 def set_title(id: Id, title: str | None) -> Call[Conversation]:
     """Name a conversation; ``None`` removes the name."""
-    return call(
-        "chat", "PATCH", path("conversations", id), Conversation.model_validate, body={"title": title}
-    )
+    where = path("conversations", id)
+    return call("chat", "PATCH", where, Conversation.model_validate, body={"title": title})
 
 
 def delete(id: Id) -> Call[None]:
@@ -44,40 +62,7 @@ def delete(id: Id) -> Call[None]:
     return Call("chat", "DELETE", path("conversations", id), nothing)
 
 
-def state(id: Id) -> Call[State]:
-    """A conversation's state, with its version."""
-    return call("chat", "GET", path("conversations", id, "state"), State.model_validate)
-
-
-def patch_state(id: Id, patch: Mapping[str, Any], *, expected_version: int | None = None) -> Call[State]:
-    """Change the state by a JSON merge patch (RFC 7396). With ``expected_version``, :class:`Conflict` if
-    another change came first; that call is not tried again when nobody knows whether it was carried out."""
-    return Call(
-        "chat",
-        "PATCH",
-        path("conversations", id, "state"),
-        reads(State.model_validate),
-        query={} if expected_version is None else {"expectedVersion": expected_version},
-        body=dict(patch),
-        media_type=MERGE_PATCH,
-        repeatable=expected_version is None,
-    )
-
-
-def replace_state(
-    id: Id, state: Mapping[str, Any] | None, *, expected_version: int | None = None
-) -> Call[State]:
-    """Replace the whole state; ``expected_version`` as in :func:`patch_state`."""
-    return Call(
-        "chat",
-        "PUT",
-        path("conversations", id, "state"),
-        reads(State.model_validate),
-        query={} if expected_version is None else {"expectedVersion": expected_version},
-        body={"state": state},
-        repeatable=expected_version is None,
-    )
-
-
-def _conversations(items: list[Any]) -> list[Conversation]:
-    return [Conversation.model_validate(item) for item in items]
+def fork(id: Id, message_id: Id | None = None) -> Call[Conversation]:
+    """Start a conversation with copies of the messages up to this one, or of all."""
+    body = {} if message_id is None else {"messageId": str(message_id)}
+    return call("chat", "POST", path("conversations", id, "fork"), Conversation.model_validate, body=body)

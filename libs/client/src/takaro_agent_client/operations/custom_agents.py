@@ -1,35 +1,59 @@
 """The agents that users make."""
 
-from typing import Any
+from typing import TypeAlias, TypedDict, Unpack
 from uuid import UUID
 
-from takaro_agent_client.calls import Call, Listing, call, nothing, path
-from takaro_agent_client.models import CustomAgent
+from takaro_agent_client.calls import Call, Listing, Order, call, in_camel_case, nothing, path
+from takaro_agent_client.models import Count, CustomAgent
+
+Id: TypeAlias = UUID | str
 
 
-def listing() -> Listing[CustomAgent]:
-    """All of the caller's custom agents, newest first."""
-    return Listing("chat", path("custom-agents"), CustomAgent.model_validate)
+class Options(TypedDict, total=False):
+    """What an agent has besides a name, a prompt and a model."""
+
+    description: str | None
+    tools: list[str]
+    knowledge_bases: list[str]
+    temperature: float | None
+    max_tokens: int | None
 
 
-def create(
-    name: str, system_prompt: str, model: str, *, tools: list[str] | None = None, **more: Any
-) -> Call[CustomAgent]:
-    """Create an agent; ``more`` are further fields of the body, in camelCase."""
-    body = {"name": name, "systemPrompt": system_prompt, "model": model, "tools": tools or [], **more}
-    return call("chat", "POST", path("custom-agents"), CustomAgent.model_validate, body=body)
+class Changes(Options, total=False):
+    """The fields that change."""
+
+    name: str
+    system_prompt: str
+    model: str
 
 
-def get(id: UUID | str) -> Call[CustomAgent]:
+def listing(*, order: Order | None = None) -> Listing[CustomAgent]:
+    """The caller's custom agents, newest first."""
+    return Listing("chat", path("custom-agents"), CustomAgent.model_validate, query={"order": order})
+
+
+def count() -> Call[Count]:
+    """How many custom agents the caller has."""
+    return listing().count()
+
+
+def create(name: str, system_prompt: str, model: str, **options: Unpack[Options]) -> Call[CustomAgent]:
+    """Create an agent."""
+    given = {"name": name, "system_prompt": system_prompt, "model": model, "tools": [], **options}
+    return call("chat", "POST", path("custom-agents"), CustomAgent.model_validate, body=in_camel_case(given))
+
+
+def get(id: Id) -> Call[CustomAgent]:
     """One of the caller's custom agents."""
     return call("chat", "GET", path("custom-agents", id), CustomAgent.model_validate)
 
 
-def update(id: UUID | str, **changes: Any) -> Call[CustomAgent]:
-    """Change the fields that are given, in camelCase."""
-    return call("chat", "PUT", path("custom-agents", id), CustomAgent.model_validate, body=changes)
+def update(id: Id, **changes: Unpack[Changes]) -> Call[CustomAgent]:
+    """Change the fields that are given."""
+    where = path("custom-agents", id)
+    return call("chat", "PUT", where, CustomAgent.model_validate, body=in_camel_case(changes))
 
 
-def delete(id: UUID | str) -> Call[None]:
+def delete(id: Id) -> Call[None]:
     """Delete an agent; the conversations with it stay."""
     return Call("chat", "DELETE", path("custom-agents", id), nothing)

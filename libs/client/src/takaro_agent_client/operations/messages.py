@@ -1,33 +1,88 @@
-"""The messages of a conversation."""
+"""The messages of conversations."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 from uuid import UUID
 
-from takaro_agent_client.calls import Call, Listing, call, path
-from takaro_agent_client.models import Message
+from takaro_agent_client.calls import Call, Listing, Order, call, each, in_camel_case, nothing, path
+from takaro_agent_client.models import Count, Feedback, FoundMessage, Message, Replacement
 
+Id: TypeAlias = UUID | str
 MOST = 1_000
 """Messages of one :func:`append`, at most."""
 
 
-def listing(conversation_id: UUID | str, **filters: Any) -> Listing[Message]:
-    """The messages of a conversation, oldest first; ``filters`` are the query of ``GET``."""
-    where = path("conversations", conversation_id, "messages")
-    return Listing("chat", where, Message.model_validate, query=filters)
+Role: TypeAlias = Literal["user", "assistant", "system", "tool"]
 
 
-def post(conversation_id: UUID | str, content: str, **more: Any) -> Call[Message]:
-    """Append a user's message; ``more`` are further fields of the body."""
-    where = path("conversations", conversation_id, "messages")
-    return call("chat", "POST", where, Message.model_validate, body={"content": content, **more})
+class NewMessage(TypedDict):
+    """A message of any role to append. ``id`` is the caller's own: sent again, it is stored once."""
+
+    role: Role
+    content: str
+    id: NotRequired[str]
+    tool_executions: NotRequired[Sequence[Any]]
+    tool_results: NotRequired[Any]
+    token_count: NotRequired[int]
+    latency_ms: NotRequired[int]
+    model: NotRequired[str]
 
 
-def append(conversation_id: UUID | str, bodies: Sequence[Mapping[str, Any]]) -> Call[list[Message]]:
-    """Append messages of any role, all or none of them: ``{"role", "content", "toolCalls"?, …}``."""
-    where = path("conversations", conversation_id, "messages", "bulk")
-    return call("chat", "POST", where, _messages, body={"messages": [dict(body) for body in bodies]})
+def listing(conversation_id: Id, *, order: Order | None = None) -> Listing[Message]:
+    """The messages of a conversation, oldest first."""
+    return Listing("chat", _path(conversation_id), Message.model_validate, query={"order": order})
 
 
-def _messages(items: list[Any]) -> list[Message]:
-    return [Message.model_validate(item) for item in items]
+def count(conversation_id: Id) -> Call[Count]:
+    """How many messages a conversation has."""
+    return listing(conversation_id).count()
+
+
+def post(conversation_id: Id, content: str, *, id: Id | None = None) -> Call[Message]:
+    """Append a user's message. ``id`` is the caller's own: sent again, the same message is stored once."""
+    body = {"content": content} | ({} if id is None else {"id": str(id)})
+    return call("chat", "POST", _path(conversation_id), Message.model_validate, body=body)
+
+
+def append(conversation_id: Id, messages: Sequence[NewMessage]) -> Call[list[Message]]:
+    """Append up to :data:`MOST` messages of any role, all or none of them."""
+    body = {"messages": [in_camel_case(message) for message in messages]}
+    return call("chat", "POST", _path(conversation_id, "bulk"), each(Message), body=body)
+
+
+def replace(conversation_id: Id, message_id: Id, content: str | None = None) -> Call[Replacement]:
+    """Edit the user's last message; without ``content``, have it answered again. What it replaces moves to
+    another conversation, the ``branch``."""
+    body = {} if content is None else {"content": content}
+    return call(
+        "chat", "POST", _path(conversation_id, message_id, "replace"), Replacement.model_validate, body=body
+    )
+
+
+def redact(conversation_id: Id, message_id: Id) -> Call[Message]:
+    """Take away for good what a message says, with its tool records and feedback. Its place stays."""
+    return call("chat", "POST", _path(conversation_id, message_id, "redact"), Message.model_validate)
+
+
+def give_feedback(
+    conversation_id: Id, message_id: Id, rating: Literal["up", "down"], *, note: str | None = None
+) -> Call[Feedback]:
+    """Rate an assistant's message, in place of what was given before."""
+    body = {"rating": rating} | ({} if note is None else {"note": note})
+    where = _path(conversation_id, message_id, "feedback")
+    return call("chat", "PUT", where, Feedback.model_validate, body=body)
+
+
+def remove_feedback(conversation_id: Id, message_id: Id) -> Call[None]:
+    """Take feedback back."""
+    return Call("chat", "DELETE", _path(conversation_id, message_id, "feedback"), nothing)
+
+
+def search(q: str) -> Listing[FoundMessage]:
+    """The caller's own messages that match, newest first: words that all must be there, ``"a phrase"``,
+    ``or``, ``-without``."""
+    return Listing("chat", path("messages", "search"), FoundMessage.model_validate, query={"q": q}, most=50)
+
+
+def _path(conversation_id: Id, *more: object) -> str:
+    return path("conversations", conversation_id, "messages", *more)

@@ -29,10 +29,13 @@ UserIdQuery = Annotated[
 ]
 
 
+DayJson = Annotated[str, Field(json_schema_extra={"format": "date"})]
+
+
 class UsedJson(TypedDict):
     """What was used on one day, in UTC, with one agent and model."""
 
-    day: Annotated[str, Field(json_schema_extra={"format": "date"})]
+    day: DayJson
     agentId: str
     model: str | None
     messages: int
@@ -48,7 +51,7 @@ class TotalJson(TypedDict):
 
 UsageJson = TypedDict(
     "UsageJson",
-    {"userId": str, "from": str, "to": str, "used": list[UsedJson], "total": TotalJson},
+    {"userId": str, "from": DayJson, "to": DayJson, "used": list[UsedJson], "total": TotalJson},
 )
 """A user's usage on some days, both included. ``from`` is no name of an attribute."""
 

@@ -1,0 +1,61 @@
+"""What the services answer. Fields that this version doesn't know are kept in ``model_extra``."""
+
+from takaro_agent_client.models.chat import (
+    Conversation,
+    Feedback,
+    FoundMessage,
+    Imported,
+    KeptState,
+    Message,
+    Part,
+    Replacement,
+    State,
+    StateVersion,
+)
+from takaro_agent_client.models.cockpit import CommandResult, Player, Players, ServerStatus, Session
+from takaro_agent_client.models.custom_agents import CustomAgent
+from takaro_agent_client.models.knowledge import (
+    Hit,
+    KnowledgeBase,
+    Progress,
+    Sync,
+    SyncedFile,
+    SyncRequest,
+    WholeKnowledgeBase,
+)
+from takaro_agent_client.models.model import Count, Model
+from takaro_agent_client.models.usage import Measure, Period, Quota, Total, Usage, Used
+
+__all__ = [
+    "Model",
+    "Count",
+    "Conversation",
+    "State",
+    "StateVersion",
+    "KeptState",
+    "Message",
+    "Feedback",
+    "Replacement",
+    "FoundMessage",
+    "Part",
+    "Imported",
+    "CustomAgent",
+    "Measure",
+    "Period",
+    "Quota",
+    "Usage",
+    "Used",
+    "Total",
+    "KnowledgeBase",
+    "WholeKnowledgeBase",
+    "Hit",
+    "SyncRequest",
+    "Sync",
+    "SyncedFile",
+    "Progress",
+    "Session",
+    "ServerStatus",
+    "CommandResult",
+    "Player",
+    "Players",
+]

@@ -1,0 +1,50 @@
+"""What cockpit answers."""
+
+from datetime import datetime
+from uuid import UUID
+
+from takaro_agent_client.models.model import Model
+
+
+class Session(Model):
+    """A cockpit session: the mock game server in which an agent's work is tried."""
+
+    id: UUID
+    conversation_id: UUID
+    user_id: str
+    mock_server_game_server_id: str | None
+    mock_server_status: str
+    selected_player_id: str | None
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+class ServerStatus(Model):
+    """The status of a session's mock game server."""
+
+    status: str
+    game_server_id: str | None
+    player_count: int
+
+
+class CommandResult(Model):
+    """What the console answered; ``success`` is false if it refused the line."""
+
+    result: str
+    success: bool
+
+
+class Player(Model):
+    """A player of a session."""
+
+    id: str
+    name: str
+    game_id: str
+    online: bool
+
+
+class Players(Model):
+    """The players of a session's running server, and which of them is selected."""
+
+    players: list[Player]
+    selected_player_id: str | None
