@@ -76,6 +76,35 @@ async def test_a_user_is_warned_and_then_refused_and_a_deletion_gives_nothing_ba
     assert (await operator.delete(A_DAY, params={"userId": user_of(alice)})).status_code == 404
 
 
+async def test_what_is_stored_already_is_answered_when_the_quota_is_used_up(
+    operator: httpx.AsyncClient, alice: httpx.AsyncClient, messages: str
+) -> None:
+    """A client that lost the answer to its last message sends that again, and so uses nothing."""
+    await limit(operator, alice, hard=3)
+    sent = [{"id": str(uuid4()), "content": f"{n}"} for n in range(3)]
+    keyed = {"Idempotency-Key": str(uuid4())}
+    stored = [(await alice.post(messages, json=body)).json()["data"] for body in sent[:2]]
+    stored.append((await alice.post(messages, json=sent[2], headers=keyed)).json()["data"])
+    bulk = [{**body, "role": "user"} for body in sent]
+    another = {"id": str(uuid4()), "content": "4", "role": "user"}
+    for hard in (3, 1):  # set lower later
+        await limit(operator, alice, hard=hard)
+        for headers in ({}, keyed, {"Idempotency-Key": str(uuid4())}):
+            again = await alice.post(messages, json=sent[2], headers=headers)
+            assert (again.status_code, again.json().get("data")) == (200, stored[2]), again.text
+        again = await alice.post(f"{messages}/bulk", json={"messages": bulk})
+        assert (again.status_code, again.json().get("data")) == (200, stored), again.text
+        refused = await alice.post(f"{messages}/bulk", json={"messages": [*bulk, another]})
+        assert refused.status_code == 429
+        changed = await alice.post(messages, json={**sent[2], "content": "else"})
+        assert (changed.status_code, changed.headers["X-Error-Code"]) == (409, "id_reused")
+    await limit(operator, alice, hard=4)
+    fits = await alice.post(f"{messages}/bulk", json={"messages": [*bulk, another, another]})
+    assert fits.status_code == 200, fits.text
+    assert len((await alice.get(messages)).json()["data"]) == 4
+    assert (await alice.get(QUOTAS)).json()["data"][0]["used"] == 4
+
+
 async def test_a_message_over_the_quota_is_rejected_on_the_stream(
     operator: httpx.AsyncClient, alice: httpx.AsyncClient, messages: str, bus: Redis
 ) -> None:

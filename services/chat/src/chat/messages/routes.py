@@ -62,7 +62,7 @@ def create_router(limited: LimitedUsers) -> APIRouter:
             message_id=body.id,
             appends=appends,
         )
-        message, warning = await within(limited, resources.pool, caller.user_id, append)
+        message, warning = await within(limited, resources.pool, caller.user_id, append, [body.id])
         answer = data(message_json(str(conversation_id), message))
         if warning:
             answer.headers[WARNING] = warning

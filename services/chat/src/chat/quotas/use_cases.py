@@ -52,26 +52,34 @@ async def remove_quota(pool: Pool, user_id: str, kind: Kind) -> None:
 
 
 async def within(
-    limited: LimitedUsers, pool: Pool, user_id: str, append: Callable[[], Awaitable[T]], messages: int = 1
+    limited: LimitedUsers,
+    pool: Pool,
+    user_id: str,
+    append: Callable[[], Awaitable[T]],
+    ids: Sequence[UUID | None] = (None,),
 ) -> tuple[T, str | None]:
-    """What ``append`` returns, which stores so many messages of the user, and a warning if a soft limit is
-    reached. Raises :class:`QuotaExceeded` if they don't fit.
+    """What ``append`` returns, which stores messages of the user with these ids (``None``: a new one), and a
+    warning if a soft limit is reached. Raises :class:`QuotaExceeded` if they don't fit.
 
-    ``append`` joins the transaction that counts, unless the user has no quota.
+    Messages that are stored already were counted then: they always fit, so that ``append`` can answer with
+    them. It joins the transaction that counts, unless the user has no quota.
     """
     if not limited.may_include(user_id):
         return await append(), None
-    return await _within(pool, user_id, append, messages)
+    return await _within(pool, user_id, append, ids)
 
 
 @tried_again
 async def _within(
-    pool: Pool, user_id: str, append: Callable[[], Awaitable[T]], messages: int
+    pool: Pool, user_id: str, append: Callable[[], Awaitable[T]], ids: Sequence[UUID | None]
 ) -> tuple[T, str | None]:
     async with transaction(pool) as connection:
         await repository.lock_users(connection, [user_id])
         quotas = await repository.list_quotas(connection, [user_id])
-        if error := exceeded(quotas, messages):
+        given = {each for each in ids if each is not None}
+        stored = await repository.list_stored(connection, list(given)) if given and quotas else set()
+        messages = ids.count(None) + len(given - stored)
+        if messages and (error := exceeded(quotas, messages)):
             raise error
         with joining(pool, connection):
             result = await append()

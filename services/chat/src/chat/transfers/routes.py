@@ -63,7 +63,8 @@ def create_router(limits: ImportLimits, import_max_bytes: int, limited: LimitedU
         messages = [message.message(conversation_id, caller.user_id) for message in body.messages]
         check_sizes(messages, message_max_bytes, max_bytes_of_all)
         append = partial(use_cases.append_in_bulk, resources.pool, caller.user_id, conversation_id, messages)
-        stored, warning = await within(limited, resources.pool, caller.user_id, append, len(messages))
+        ids = [message.id for message in messages]
+        stored, warning = await within(limited, resources.pool, caller.user_id, append, ids)
         answer = data([message_json(str(conversation_id), message) for message in stored])
         if warning:
             answer.headers[WARNING] = warning
