@@ -9,12 +9,14 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from backbone.outbox import Fact
 from chat.conversations.use_cases import delete_conversation
 from chat.states import repository
-from chat.states.history import prune
+from chat.states.history import get_version, list_versions, prune
 from chat.states.records import Author, Condition, EditedState, Limits, StateEdit
+from chat.states.routes import VERSIONS
 from chat.states.use_cases import edit_state, edit_states
-from common.errors import PermanentError
+from common.errors import NotFound, PermanentError
 from common.postgres import Connection, Pool, transaction
 from tests.integration.chat.conftest import NewConversation, post, published, user_of
 from tests.integration.chat.test_commands import send
@@ -98,6 +100,25 @@ async def test_the_newest_versions_are_kept(pool: Pool, conversation: NewConvers
     assert await kept(pool, id) == [18, 19]
 
 
+async def test_old_versions_are_removed_some_at_once_and_not_shown_until_then(
+    pool: Pool, conversation: NewConversation
+) -> None:
+    id, limits = await conversation(), Limits(1_000_000, versions=16, versions_bytes=1_000_000)
+    stored = []
+    for i in range(1, 25):
+        await edit_state(pool, "alice", StateEdit(id, {"i": i}, ALICE), limits)
+        stored.append(len(await kept(pool, id)))
+        if i in (17, 23):
+            page = VERSIONS.page(None, None, None, id)
+            shown = [v.version async for part in list_versions(pool, "alice", id, limits, page) for v in part]
+            assert shown == list(range(i, i - 16, -1))
+            with pytest.raises(NotFound):
+                await get_version(pool, "alice", id, limits, i - 16)
+            assert (await get_version(pool, "alice", id, limits, i - 15)).about.version == i - 15
+    assert stored[:17] == list(range(2, 19)), "the state of the creation is one too"
+    assert set(stored[17:]) == {16, 17, 18}
+
+
 async def test_the_bytes_of_all_versions_together_are_bounded(
     pool: Pool, conversation: NewConversation
 ) -> None:
@@ -122,10 +143,10 @@ async def test_a_batch_of_large_states_is_written_in_parts_and_told_without_gaps
     write = repository.update_states
 
     async def measure(
-        connection: Connection, edited: Sequence[EditedState], limits: Limits
-    ) -> dict[UUID, int]:
+        connection: Connection, edited: Sequence[EditedState], facts: Sequence[Fact], limits: Limits
+    ) -> bool:
         sizes.append(sum(len(version.state) for each in edited for version in each.versions))
-        return await write(connection, edited, limits)
+        return await write(connection, edited, facts, limits)
 
     monkeypatch.setattr(repository, "update_states", measure)
     async with transaction(pool) as connection:

@@ -21,25 +21,27 @@ WITH appended AS (
                         baggage, data)
     SELECT stream, coalesce(id, gen_random_uuid()), type, '/takaro/' || split_part(stream, '.', 1), subject,
            sequence, traceparent, tracestate, baggage, data
-    FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bigint[],
+    FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[], $5::text[],
                 $6::text[], $7::text[], $8::text[], $9::text[])
-         AS fact (stream, id, type, subject, sequence, traceparent, tracestate, baggage, data)
+         AS fact (stream, id, subject, sequence, type, traceparent, tracestate, baggage, data)
 )
 SELECT pg_notify('{OUTBOX_CHANNEL}', stream) FROM unnest($10::text[]) AS stream
 """  # noqa: S608 - the channel's name is ours
 """A fact's CloudEvents source is the service that owns its stream: ``/takaro/chat``."""
 
 
-def insert_from(rows: str, stream: str, type: str) -> str:
+def insert_from(rows: str, stream: str, type: str | None = None) -> str:
     """SQL that records facts of one type within the caller's own statement, from its part ``rows``.
 
     ``rows`` has the columns place (the order of the facts), subject, sequence, traceparent, tracestate,
-    baggage and data (JSON as text). The statement must also return :func:`wake`.
+    baggage and data (JSON as text); and type, if they are of several types. The statement must also return
+    :func:`wake`.
     """
+    of_type = "type" if type is None else f"'{type}'"
     return f"""
     INSERT INTO outbox (stream, event_id, type, source, subject, sequence, traceparent, tracestate,
                         baggage, data)
-    SELECT '{stream}', gen_random_uuid(), '{type}', '/takaro/{stream.partition(".")[0]}', subject, sequence,
+    SELECT '{stream}', gen_random_uuid(), {of_type}, '/takaro/{stream.partition(".")[0]}', subject, sequence,
            traceparent, tracestate, baggage, data
     FROM {rows}
     ORDER BY place
@@ -68,25 +70,29 @@ class Fact:
     trace: TraceContext | None = None
 
 
-async def append(connection: Connection, facts: Sequence[Fact]) -> None:
-    """Record ``facts`` in the caller's transaction, in this order, in one statement."""
-    if not facts:
-        return
+def columns(facts: Sequence[Fact]) -> tuple[Sequence[str | int | None], ...]:
+    """The facts' subjects, sequences, types, traces (``traceparent``, ``tracestate``, ``baggage``) and data:
+    arrays for a statement with :func:`insert_from`."""
     current = trace_context.current()
     traces = [fact.trace or current for fact in facts]
-    streams = [fact.stream for fact in facts]
-    await connection.execute(
-        APPEND,
-        streams,
-        [fact.id for fact in facts],
-        [fact.data.type for fact in facts],
+    return (
         [fact.subject for fact in facts],
         [fact.sequence for fact in facts],
+        [fact.data.type for fact in facts],
         [trace.traceparent if trace else None for trace in traces],
         [trace.tracestate if trace else None for trace in traces],
         [trace.baggage if trace else None for trace in traces],
         [fact.data.to_json() for fact in facts],
-        sorted(set(streams)),
+    )
+
+
+async def append(connection: Connection, facts: Sequence[Fact]) -> None:
+    """Record ``facts`` in the caller's transaction, in this order, in one statement."""
+    if not facts:
+        return
+    streams = [fact.stream for fact in facts]
+    await connection.execute(
+        APPEND, streams, [fact.id for fact in facts], *columns(facts), sorted(set(streams))
     )
 
 

@@ -3,23 +3,23 @@
 from typing import Any
 
 from backbone.outbox import Fact
-from chat.states.records import LockedState, StateEdit
+from chat.states.records import EditableState, StateEdit
 from contracts import Contract
 from contracts import chat as contracts
 
 
-def state_changed(locked: LockedState, edit: StateEdit, patch: dict[str, Any] | None, place: int) -> Fact:
+def state_changed(current: EditableState, edit: StateEdit, patch: dict[str, Any] | None, place: int) -> Fact:
     """A state was changed by ``edit``: the new state, or only the ``patch`` from the one before, if given.
 
-    The sequence is its ``place`` in the transaction, until :func:`chat.conversations.facts.number`.
+    The sequence is its ``place`` among its conversation's in one statement, which numbers them.
     """
     data: Contract
     if patch is None:
         data = contracts.StateChanged(
-            conversation_id=locked.conversation_id, state=locked.state, version=locked.version
+            conversation_id=current.conversation_id, state=current.state, version=current.version
         )
     else:
         data = contracts.LargeStateChanged(
-            conversation_id=locked.conversation_id, version=locked.version, patch=patch
+            conversation_id=current.conversation_id, version=current.version, patch=patch
         )
-    return Fact(contracts.FACTS_STREAM, str(locked.conversation_id), place, data, trace=edit.trace)
+    return Fact(contracts.FACTS_STREAM, str(current.conversation_id), place, data, trace=edit.trace)

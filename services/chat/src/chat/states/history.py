@@ -11,7 +11,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from chat.conversations.use_cases import not_found
 from chat.states import history_repository as repository
-from chat.states.records import CurrentState, KeptState, StateVersion
+from chat.states.records import CurrentState, KeptState, Limits, StateVersion
 from common.errors import Forbidden, NotFound
 from common.postgres import Connection, Pool, tried_again
 from servicekit.keysets import Page
@@ -23,7 +23,7 @@ VERSIONS_AT_ONCE = 500
 
 
 async def list_versions(
-    pool: Pool, user_id: str, conversation_id: UUID, page: Page[tuple[int, ...]]
+    pool: Pool, user_id: str, conversation_id: UUID, limits: Limits, page: Page[tuple[int, ...]]
 ) -> AsyncGenerator[list[StateVersion], None]:
     """The versions of a state that are kept, in the order of ``page``. No connection is held between pages.
 
@@ -35,7 +35,7 @@ async def list_versions(
     for size in page.sizes(PAGE_VERSIONS):
         async with pool.acquire() as connection:
             found = await repository.list_versions(
-                connection, conversation_id, after, size, descending=page.descending
+                connection, conversation_id, limits, after, size, descending=page.descending
             )
         done = len(found) < size
         if _is_missing(current, found, after, page, done=done):
@@ -62,7 +62,9 @@ def place(version: StateVersion) -> tuple[int]:
     return (version.version,)
 
 
-async def get_version(pool: Pool, user_id: str, conversation_id: UUID, version: int) -> KeptState:
+async def get_version(
+    pool: Pool, user_id: str, conversation_id: UUID, limits: Limits, version: int
+) -> KeptState:
     """A state at a version.
 
     Raises as :func:`chat.conversations.use_cases.check_owner`, and :class:`NotFound` for a version that isn't
@@ -70,7 +72,7 @@ async def get_version(pool: Pool, user_id: str, conversation_id: UUID, version: 
     """
     async with pool.acquire() as connection:
         current = (await _owned(connection, user_id, conversation_id)).about
-        kept = await repository.get_version(connection, conversation_id, version)
+        kept = await repository.get_version(connection, conversation_id, limits, version)
         if kept is None and version == current.version:
             state = await repository.get_unkept(connection, conversation_id, version)
             kept = None if state is None else KeptState(current, state)

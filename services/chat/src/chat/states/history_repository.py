@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from chat.states.records import CurrentState, KeptState, StateVersion
+from chat.states.records import CurrentState, KeptState, Limits, StateVersion
 from common.postgres import Connection
 
 # Its version may be kept nowhere else: that of its creation, until the first change.
@@ -23,35 +23,49 @@ async def get_current(connection: Connection, conversation_id: UUID) -> CurrentS
     return CurrentState(row["user_id"], about)
 
 
-# A state has at most a thousand versions, so that sorting them costs nothing.
-LIST_VERSIONS = """
-SELECT version, bytes, user_id, source, changed_at
-FROM chat_state_versions
-WHERE conversation_id = $1 AND CASE WHEN $4 THEN version < $2 ELSE version > $2 END
-ORDER BY CASE WHEN $4 THEN -version ELSE version END
-LIMIT $3
+# Versions over the limits are removed some at once (chat.states.repository.UPDATE_STATES), and aren't shown.
+_WITHIN_LIMITS = """
+chat_state_versions AS v CROSS JOIN LATERAL (
+    SELECT n.version, n.total FROM chat_state_versions AS n WHERE n.conversation_id = v.conversation_id
+    ORDER BY n.version DESC LIMIT 1
+) AS newest
+WHERE v.conversation_id = $1 AND v.version > newest.version - $2
+  AND (v.total - v.bytes >= newest.total - $3 OR v.version = newest.version)
 """
+
+# A state has some hundred versions, so that sorting them costs nothing.
+LIST_VERSIONS = f"""
+SELECT v.version, v.bytes, user_id, source, changed_at
+FROM {_WITHIN_LIMITS} AND CASE WHEN $6 THEN v.version < $4 ELSE v.version > $4 END
+ORDER BY CASE WHEN $6 THEN -v.version ELSE v.version END
+LIMIT $5
+"""  # noqa: S608 - only names of ours
 
 
 async def list_versions(
-    connection: Connection, conversation_id: UUID, after: int, limit: int, *, descending: bool
+    connection: Connection, conversation_id: UUID, limits: Limits, after: int, limit: int, *, descending: bool
 ) -> list[StateVersion]:
     """The first ``limit`` kept versions of a state after the version ``after``: the oldest first, or
     descending."""
-    rows = await connection.fetch(LIST_VERSIONS, conversation_id, after, limit, descending)
+    rows = await connection.fetch(
+        LIST_VERSIONS, conversation_id, limits.versions, limits.versions_bytes, after, limit, descending
+    )
     return [StateVersion(*row) for row in rows]
 
 
-GET_VERSION = """
-SELECT version, bytes, user_id, source, changed_at, state::text AS state
-FROM chat_state_versions
-WHERE conversation_id = $1 AND version = $2
-"""
+GET_VERSION = f"""
+SELECT v.version, v.bytes, user_id, source, changed_at, state::text AS state
+FROM {_WITHIN_LIMITS} AND v.version = $4
+"""  # noqa: S608 - only names of ours
 
 
-async def get_version(connection: Connection, conversation_id: UUID, version: int) -> KeptState | None:
+async def get_version(
+    connection: Connection, conversation_id: UUID, limits: Limits, version: int
+) -> KeptState | None:
     """A kept version of a state."""
-    row = await connection.fetchrow(GET_VERSION, conversation_id, version)
+    row = await connection.fetchrow(
+        GET_VERSION, conversation_id, limits.versions, limits.versions_bytes, version
+    )
     if row is None:
         return None
     *about, state = row

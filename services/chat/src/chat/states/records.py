@@ -10,13 +10,15 @@ from common.trace_context import TraceContext
 
 
 @dataclass(slots=True)
-class LockedState:
-    """The state of a conversation whose row this transaction has locked."""
+class EditableState:
+    """The state of a conversation as it was read, to be edited."""
 
     conversation_id: UUID
     user_id: str | None
     state: dict[str, Any]
     version: int
+    created_at: datetime | None
+    """Of the conversation: with its owner, what tells it from another one of the same id."""
     encoded: bytes | None = None
     """``state`` as JSON, once it was encoded."""
 
@@ -87,12 +89,14 @@ class NewVersion:
 
 @dataclass(slots=True)
 class EditedState:
-    """A conversation's state after ``facts`` edits, to be written: its versions, the newest last.
+    """A conversation's state after ``facts`` edits of the version ``before``: its versions that are to be
+    written, the newest last.
 
     Versions that would be removed at once aren't held.
     """
 
-    conversation_id: UUID
+    current: EditableState
+    before: int
     versions: deque[NewVersion] = field(default_factory=deque)
     bytes: int = 0
     facts: int = 0

@@ -3,22 +3,28 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from chat.states.records import EditedState, Limits, LockedState
+from backbone import outbox
+from backbone.outbox import Fact
+from chat.states.records import EditableState, EditedState, Limits
 from common.postgres import Connection
+from contracts.chat import FACTS_STREAM
 
-GET_STATE = (
-    "SELECT id, user_id, coalesce(state, '{}') AS state, state_version FROM conversations WHERE id = $1"
-)
+TOO_MANY = 8
+"""Versions are removed when there are an eighth more than may be kept."""
+
+GET_STATE = """
+SELECT id, user_id, coalesce(state, '{}') AS state, state_version, created_at FROM conversations WHERE id = $1
+"""
 
 
-async def get_state(connection: Connection, conversation_id: UUID) -> LockedState | None:
+async def get_state(connection: Connection, conversation_id: UUID) -> EditableState | None:
     """State, version and owner of a conversation, not locked."""
     row = await connection.fetchrow(GET_STATE, conversation_id)
-    return LockedState(*row) if row else None
+    return EditableState(*row) if row else None
 
 
 LOCK_STATES = """
-SELECT id, user_id, coalesce(state, '{}') AS state, state_version
+SELECT id, user_id, coalesce(state, '{}') AS state, state_version, created_at
 FROM conversations
 WHERE id = ANY($1::uuid[])
 ORDER BY id
@@ -26,45 +32,60 @@ FOR NO KEY UPDATE
 """
 
 
-async def lock_states(connection: Connection, conversation_ids: Sequence[UUID]) -> dict[UUID, LockedState]:
+async def lock_states(connection: Connection, conversation_ids: Sequence[UUID]) -> dict[UUID, EditableState]:
     """Lock conversations in the order of their ids, so that two batches can't deadlock."""
     rows = await connection.fetch(LOCK_STATES, conversation_ids)
-    return {row["id"]: LockedState(*row) for row in rows}
+    return {row["id"]: EditableState(*row) for row in rows}
 
 
-# One statement for the states and their versions, with what is sent once:
+# One statement for states, their versions and their facts, so that it is complete without a transaction:
 #   sent      each new version; the newest of each conversation, which has facts, is its state too;
-#   updated   says for the transaction that the versions are kept here, so that the trigger doesn't;
+#   updated   changes a state only at the version that the caller has read, of the conversation that they have
+#             read, and says for the transaction that the versions are kept here, so that the trigger doesn't.
+#             All other parts begin with its rows;
 #   newest    the newest version that was kept before;
 #   found     the state before, if it wasn't: that of the conversation's creation;
-#   kept      adds up the bytes, so that `removed` needs no sum: it looks for the first version to keep,
-#             beginning at the oldest that may be kept, which is almost always the first one that it reads.
-UPDATE_STATES = """
+#   added     adds up the bytes, so that `removed` needs no sum;
+#   removed   looks for the first version to keep, beginning at the oldest that may be kept, which is almost
+#             always the first one that it reads. It waits until some are too many, because it costs as much
+#             as `kept`. Readers leave out what is too many;
+#   told      gives the facts their sequences.
+# Arrays whose lengths the planner doesn't see let it keep one plan, as in INSERT_FEW_MESSAGES.
+_SENT = ", ".join(
+    f"(SELECT ${number}::{kind}[])"
+    for number, kind in enumerate(
+        ["uuid", "text", "timestamptz", "bigint", "bigint", "text", "bigint", "text", "text"], start=1
+    )
+)
+_FACTS = ", ".join(
+    f"(SELECT ${number}::{kind}[])" for number, kind in enumerate(["text", "bigint", *["text"] * 5], start=10)
+)
+UPDATE_STATES = f"""
 WITH sent AS MATERIALIZED (
-    SELECT id, version, state::jsonb AS state, octet_length(state) AS bytes, facts, user_id, source
-    FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[])
-         AS t(id, version, state, facts, user_id, source)
+    SELECT id, owner, created_at, before, version, state::jsonb AS state, octet_length(state) AS bytes, facts,
+           user_id, source
+    FROM unnest({_SENT}) AS t(id, owner, created_at, before, version, state, facts, user_id, source)
 ), updated AS (
     UPDATE conversations AS c
     SET state = s.state, state_version = s.version, event_sequence = c.event_sequence + s.facts,
         updated_at = clock_timestamp()
     FROM sent AS s
-    WHERE c.id = s.id AND s.facts > 0
+    WHERE c.id = s.id AND s.facts > 0 AND c.state_version = s.before
+      AND c.user_id IS NOT DISTINCT FROM s.owner AND c.created_at IS NOT DISTINCT FROM s.created_at
       AND (SELECT set_config('takaro.state_history', 'kept', true)) = 'kept'
-    RETURNING c.id, c.event_sequence - s.facts AS sequence
+    RETURNING c.id, s.before, c.event_sequence - s.facts AS sequence
 ), newest AS MATERIALIZED (
-    SELECT s.id, last.version, coalesce(last.total, 0) AS total
-    FROM sent AS s LEFT JOIN LATERAL (
-        SELECT version, total FROM chat_state_versions AS v WHERE v.conversation_id = s.id
+    SELECT u.id, u.before, last.version, coalesce(last.total, 0) AS total
+    FROM updated AS u LEFT JOIN LATERAL (
+        SELECT version, total FROM chat_state_versions AS v WHERE v.conversation_id = u.id
         ORDER BY version DESC LIMIT 1
     ) AS last ON true
-    WHERE s.facts > 0
 ), found AS MATERIALIZED (
-    SELECT c.id, c.state_version AS version, coalesce(c.state, '{}') AS state,
-           octet_length(coalesce(c.state, '{}')::text) AS bytes,
+    SELECT c.id, c.state_version AS version, coalesce(c.state, '{{}}') AS state,
+           octet_length(coalesce(c.state, '{{}}')::text) AS bytes,
            CASE WHEN c.state_version = 0 THEN c.created_at END AS changed_at
     FROM newest AS n JOIN conversations AS c ON c.id = n.id
-    WHERE n.version IS NULL OR n.version < c.state_version
+    WHERE n.version IS NULL OR n.version < n.before
 ), added AS MATERIALIZED (
     SELECT a.id, a.version, state, bytes, user_id, source, changed_at,
            n.total + sum(bytes) OVER (PARTITION BY a.id ORDER BY a.version) AS total
@@ -82,38 +103,54 @@ WITH sent AS MATERIALIZED (
     USING (
         SELECT a.id, coalesce((
             SELECT k.version FROM chat_state_versions AS k
-            WHERE k.conversation_id = a.id AND k.version > max(a.version) - $7
-              AND k.total - k.bytes >= max(a.total) - $8
+            WHERE k.conversation_id = a.id AND k.version > max(a.version) - $17
+              AND k.total - k.bytes >= max(a.total) - $19
             ORDER BY k.version
             LIMIT 1
         ), min(a.version)) AS first
-        FROM added AS a
-        GROUP BY a.id
+        FROM added AS a CROSS JOIN LATERAL (
+            SELECT o.version, o.total - o.bytes AS before FROM chat_state_versions AS o
+            WHERE o.conversation_id = a.id ORDER BY o.version LIMIT 1
+        ) AS oldest
+        GROUP BY a.id, oldest.version, oldest.before
+        HAVING oldest.version <= max(a.version) - $17 - $18 OR oldest.before < max(a.total) - $19
     ) AS keep
     WHERE v.conversation_id = keep.id AND v.version < keep.first
-)
-SELECT id, sequence FROM updated
-"""
+), facts AS (
+    SELECT f.place, f.subject, u.sequence + f.sequence AS sequence, f.type, traceparent, tracestate, baggage,
+           data
+    FROM unnest({_FACTS}) WITH ORDINALITY
+         AS f(subject, sequence, type, traceparent, tracestate, baggage, data, place)
+    JOIN updated AS u ON u.id = f.subject::uuid
+), told AS ({outbox.insert_from("facts", FACTS_STREAM)})
+SELECT id, {outbox.wake(FACTS_STREAM)} AS told FROM updated
+"""  # noqa: S608 - only names of ours
 
 
 async def update_states(
-    connection: Connection, edited: Sequence[EditedState], limits: Limits
-) -> dict[UUID, int]:
-    """Write new states of locked conversations, keep their versions, and remove those over the limits.
+    connection: Connection, edited: Sequence[EditedState], facts: Sequence[Fact], limits: Limits
+) -> bool:
+    """Write new states, keep their versions, and remove those over the limits, with a fact for each edit.
 
-    Returns the sequence before the first new fact, by id.
+    A fact's sequence is its place among those of its conversation. Returns whether all were written: a
+    state that has another version by now than the edits were made from is left as it is, with all that
+    belongs to it. The caller has locked the conversations, or edits one and needs no transaction.
     """
-    sent = [
-        (e.conversation_id, v.version, v.state.decode(), e.facts * (v is e.versions[-1]), v.author)
-        for e in edited
-        for v in e.versions
-    ]
+    sent = [(e, e.current, v) for e in edited for v in e.versions]
     rows = await connection.fetch(
         UPDATE_STATES,
-        *([row[column] for row in sent] for column in range(4)),
-        [row[4].user_id for row in sent],
-        [row[4].source for row in sent],
+        [of.conversation_id for _, of, _ in sent],
+        [of.user_id for _, of, _ in sent],
+        [of.created_at for _, of, _ in sent],
+        [e.before for e, _, _ in sent],
+        [v.version for _, _, v in sent],
+        [v.state.decode() for _, _, v in sent],
+        [e.facts * (v is e.versions[-1]) for e, _, v in sent],
+        [v.author.user_id for _, _, v in sent],
+        [v.author.source for _, _, v in sent],
+        *outbox.columns(facts),
         limits.versions,
+        limits.versions // TOO_MANY,
         limits.versions_bytes,
     )
-    return {row["id"]: row["sequence"] for row in rows}
+    return len(rows) == len(edited)

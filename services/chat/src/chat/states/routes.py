@@ -117,7 +117,7 @@ def create_router(limits: Limits) -> APIRouter:
     ) -> Response:
         """The versions of the state that are kept, newest first (`order=asc`: oldest), without the states."""
         page = VERSIONS.page(limit, cursor, order, conversation_id)
-        pages = history.list_versions(resources.pool, caller.user_id, conversation_id, page)
+        pages = history.list_versions(resources.pool, caller.user_id, conversation_id, limits, page)
         return await streamed_data(pages, version_json, page, history.place)
 
     @router.get("/versions/{version}", **answering(KeptStateJson, errors=NO_VERSION))
@@ -125,7 +125,7 @@ def create_router(limits: Limits) -> APIRouter:
         conversation_id: ConversationId, version: Version, caller: CallerParam, resources: ResourcesParam
     ) -> JSONAnswer:
         """The state as it was at a version. To restore it, replace the state by it."""
-        kept = await history.get_version(resources.pool, caller.user_id, conversation_id, version)
+        kept = await history.get_version(resources.pool, caller.user_id, conversation_id, limits, version)
         return data(kept_state_json(kept))
 
     return router

@@ -4,24 +4,24 @@ from typing import Any
 
 from chat.conversations.rules import check_size, may_exceed, too_large
 from chat.states.merge_patches import find_patch, is_same, merge_patch
-from chat.states.records import LockedState, StateEdit
+from chat.states.records import EditableState, StateEdit
 from common import codec
 
 LARGE_STATE_BYTES = 64 * 1024
 """A fact repeats states of up to this size; for a larger state it has only the patch, if there is one."""
 
 
-def apply_edit(locked: LockedState, edit: StateEdit, max_bytes: int) -> bool:
-    """Change the locked state as ``edit`` says, and increment its version. Returns whether it changed.
+def apply_edit(current: EditableState, edit: StateEdit, max_bytes: int) -> bool:
+    """Change the state as ``edit`` says, and increment its version. Returns whether it changed.
 
     Raises :class:`TooLarge`, and changes nothing, if the result is over ``max_bytes``. Exception: an adopted
     state that is over it may become smaller.
     """
-    edited = edit.document if edit.replaces else merge_patch(locked.state, edit.document)
-    if edit.replaces and is_same(locked.state, edited):  # its keys may stand in another order
+    edited = edit.document if edit.replaces else merge_patch(current.state, edit.document)
+    if edit.replaces and is_same(current.state, edited):  # its keys may stand in another order
         return False
-    before, after = locked.encoded or codec.dumps(locked.state), codec.dumps(edited)
-    locked.encoded = before
+    before, after = current.encoded or codec.dumps(current.state), codec.dumps(edited)
+    current.encoded = before
     if before == after:  # comparing the values, ``==`` treats 1, 1.0 and true as equal
         return False
     if may_exceed(after, max_bytes):
@@ -30,8 +30,8 @@ def apply_edit(locked: LockedState, edit: StateEdit, max_bytes: int) -> bool:
             raise too_large("state", size, max_bytes)
     if len(after) > LARGE_STATE_BYTES and not edit.replaces:  # its fact has the patch, of any number of nulls
         check_size("patch", edit.document, max_bytes)
-    locked.state, locked.encoded = edited, after
-    locked.version += 1
+    current.state, current.encoded = edited, after
+    current.version += 1
     return True
 
 

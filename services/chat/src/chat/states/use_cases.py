@@ -1,20 +1,18 @@
 """Reading and changing states, over HTTP and from the stream."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from backbone import outbox
-from chat.conversations.facts import number
 from chat.conversations.use_cases import not_found
 from chat.states import repository
 from chat.states.conditions import check_condition, check_if_match
 from chat.states.facts import state_changed
 from chat.states.records import (
     Condition,
+    EditableState,
     EditedState,
     Limits,
-    LockedState,
     NewVersion,
     State,
     StateEdit,
@@ -22,6 +20,9 @@ from chat.states.records import (
 from chat.states.rules import apply_edit, patch_to_tell
 from common.errors import Forbidden, PermanentError
 from common.postgres import Connection, Pool, transaction, tried_again
+
+if TYPE_CHECKING:
+    from backbone.outbox import Fact
 
 WRITTEN_AT_ONCE = 8_000_000
 """Bytes of states. A batch may hold many small patches of large states."""
@@ -48,14 +49,23 @@ async def get_state(pool: Pool, user_id: str, conversation_id: UUID, condition: 
 async def edit_state(pool: Pool, user_id: str, edit: StateEdit, limits: Limits) -> State:
     """Change a state within ``limits``, and return it.
 
+    The edit is made from the state as it is read, without a lock, and written if it is still at that version:
+    two round trips. If it isn't, the edit is made again, under the conversation's lock.
+
     Raises :class:`common.errors.NotFound`, :class:`Forbidden`, :class:`common.errors.TooLarge`, and
     :class:`chat.states.conditions.VersionConflict` if the edit's condition isn't fulfilled.
     """
-    async with transaction(pool) as connection:
-        [outcome] = await edit_states(connection, [edit], limits, owner=user_id)
-        if isinstance(outcome, PermanentError):
-            raise outcome
-        return outcome
+    async with pool.acquire() as connection:
+        read = await repository.get_state(connection, edit.conversation_id)
+        states = {} if read is None else {read.conversation_id: read}
+        outcomes = await _edit(connection, states, [edit], limits, user_id)
+    if outcomes is None:
+        async with transaction(pool) as connection:
+            outcomes = await edit_states(connection, [edit], limits, owner=user_id)
+    [outcome] = outcomes
+    if isinstance(outcome, PermanentError):
+        raise outcome
+    return outcome
 
 
 async def edit_states(
@@ -67,21 +77,33 @@ async def edit_states(
     condition that isn't fulfilled, or too large.
     """
     locked = await repository.lock_states(connection, [e.conversation_id for e in edits])
+    outcomes = await _edit(connection, locked, edits, limits, owner)
+    assert outcomes is not None, "nobody else changes a locked state"
+    return outcomes
+
+
+async def _edit(
+    connection: Connection,
+    states: dict[UUID, EditableState],
+    edits: Sequence[StateEdit],
+    limits: Limits,
+    owner: str | None,
+) -> list[State | PermanentError] | None:
+    """Apply edits to ``states``, and write what they change. None if another writer was there before."""
     outcomes: list[State | PermanentError] = []
     written = _Unwritten()
     for edit in edits:
         try:
-            current = _current(locked, edit, owner)
+            current = _current(states, edit, owner)
             before = current.state
             if apply_edit(current, edit, limits.state_bytes):
                 written.add(current, edit, before, limits)
             outcomes.append(State(current.state, current.version, current.encoded))
         except PermanentError as error:
             outcomes.append(error)
-        if written.bytes > WRITTEN_AT_ONCE:
-            await written.write(connection, limits)
-    await written.write(connection, limits)
-    return outcomes
+        if written.bytes > WRITTEN_AT_ONCE and not await written.write(connection, limits):
+            return None
+    return outcomes if await written.write(connection, limits) else None
 
 
 class _Unwritten:
@@ -89,31 +111,30 @@ class _Unwritten:
 
     def __init__(self) -> None:
         self._edited: dict[UUID, EditedState] = {}
-        self._facts: list[outbox.Fact] = []
+        self._facts: list[Fact] = []
         self.bytes = 0
 
-    def add(self, current: LockedState, edit: StateEdit, before: dict[str, Any], limits: Limits) -> None:
+    def add(self, current: EditableState, edit: StateEdit, before: dict[str, Any], limits: Limits) -> None:
         """Add what ``edit`` made of the state ``before``."""
         encoded = current.encoded
         assert encoded is not None, "an edit encodes what it makes"
-        edited = self._edited.setdefault(edit.conversation_id, EditedState(edit.conversation_id))
+        edited = self._edited.setdefault(edit.conversation_id, EditedState(current, current.version - 1))
         edited.add(NewVersion(current.version, encoded, edit.author), limits)
         self._facts.append(state_changed(current, edit, patch_to_tell(before, edit, encoded), edited.facts))
         self.bytes += len(encoded)
 
-    async def write(self, connection: Connection, limits: Limits) -> None:
-        """Write the states, their versions and their facts."""
-        if self._edited:
-            number(
-                self._facts, await repository.update_states(connection, list(self._edited.values()), limits)
-            )
-            await outbox.append(connection, self._facts)
+    async def write(self, connection: Connection, limits: Limits) -> bool:
+        """Write the states, their versions and their facts. False if a state was changed meanwhile."""
+        done = not self._edited or await repository.update_states(
+            connection, list(self._edited.values()), self._facts, limits
+        )
         self._edited, self._facts, self.bytes = {}, [], 0
+        return done
 
 
-def _current(locked: dict[UUID, LockedState], edit: StateEdit, owner: str | None) -> LockedState:
+def _current(states: dict[UUID, EditableState], edit: StateEdit, owner: str | None) -> EditableState:
     """The state that ``edit`` is about. Raises if it may not change it."""
-    current = locked.get(edit.conversation_id)
+    current = states.get(edit.conversation_id)
     if current is None:
         raise not_found()
     if owner is not None and current.user_id != owner:
