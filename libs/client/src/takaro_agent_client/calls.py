@@ -105,6 +105,7 @@ class Lines:
     service: Service
     path: str
     last: bytes
+    query: Mapping[str, Any] = field(default_factory=dict)
 
 
 def reads(form: Callable[[Any], T]) -> Callable[[Any], T]:

@@ -82,7 +82,8 @@ def opening(settings: Settings, lines: Lines) -> Flow[httpx.Response]:
 
     def make() -> Send:
         headers = {**settings.headers(), "Accept": JSON_LINES}
-        return Send("GET", settings.address(lines.service) + lines.path, headers, streamed=True)
+        url = settings.address(lines.service) + lines.path
+        return Send("GET", url, headers, lines.query or None, streamed=True)
 
     return (yield from _answered(settings, make))
 

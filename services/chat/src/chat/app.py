@@ -29,7 +29,7 @@ from chat.states import commands as state_commands
 from chat.states.history import keep_versions
 from chat.states.records import Limits as StateLimits
 from chat.states.routes import create_router as create_states_router
-from chat.transfers.importing import ImportLimits
+from chat.transfers.records import ImportLimits
 from chat.transfers.routes import create_router as create_transfers_router
 from chat.usage.routes import router as usage
 from chat.usage.use_cases import keep_usage
@@ -76,7 +76,7 @@ def build(settings: ChatSettings) -> FastAPI:
                 create_states_router(state_limits(settings)),
                 create_messages_router(limited),
                 create_transfers_router(
-                    ImportLimits(settings.state_max_bytes, settings.message_max_bytes),
+                    ImportLimits(state_limits(settings), settings.message_max_bytes),
                     settings.import_max_bytes,
                     limited,
                 ),

@@ -6,14 +6,17 @@ from uuid import UUID
 from chat.conversations.use_cases import not_found
 from chat.messages import listing_repository
 from chat.messages.use_cases import PAGE_BYTES, PAGE_MESSAGES
-from chat.transfers import repository
-from chat.transfers.lines import conversation_line, end_line, message_line
+from chat.transfers import repository, versions_repository
+from chat.transfers.lines import conversation_line, end_line, message_line, state_version_line
 from common.errors import Conflict, Forbidden
 from common.postgres import Pool
 
 
-async def export_conversation(pool: Pool, user_id: str, conversation_id: UUID) -> AsyncGenerator[bytes, None]:
-    """A conversation and the messages that it has now, as JSON Lines. No connection is held between pages.
+async def export_conversation(
+    pool: Pool, user_id: str, conversation_id: UUID, *, state_history: bool = True
+) -> AsyncGenerator[bytes, None]:
+    """A conversation with the versions of its state and the messages that it has now, as JSON Lines. No
+    connection is held between pages.
 
     Raises as :func:`check_owner` before the first line, and :class:`Conflict` if messages are deleted
     meanwhile: then the end is missing.
@@ -25,6 +28,9 @@ async def export_conversation(pool: Pool, user_id: str, conversation_id: UUID) -
     if conversation.user_id != user_id:
         raise Forbidden
     yield conversation_line(conversation)
+    if state_history:
+        async for lines in _state_versions(pool, conversation_id, conversation.state_version):
+            yield lines
     last, count = 0, 0
     while last < conversation.last_sequence:
         async with pool.acquire() as connection:
@@ -37,3 +43,16 @@ async def export_conversation(pool: Pool, user_id: str, conversation_id: UUID) -
         last, count = page[-1].sequence, count + len(page)
         yield b"".join(map(message_line, page))
     yield end_line(count)
+
+
+async def _state_versions(pool: Pool, conversation_id: UUID, until: int) -> AsyncGenerator[bytes, None]:
+    after = -1
+    while after < until:
+        async with pool.acquire() as connection:
+            page = await versions_repository.list_versions(
+                connection, conversation_id, after, until, PAGE_BYTES
+            )
+        if not page:
+            return
+        after = page[-1].about.version
+        yield b"".join(map(state_version_line, page))

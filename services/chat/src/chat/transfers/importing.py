@@ -4,91 +4,87 @@ The lines are in a file meanwhile, so no transaction waits for a slow client, an
 again reads them once more.
 """
 
-import asyncio
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import IO, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO
 from uuid import UUID, uuid4
 
 import asyncpg
-from pydantic import BaseModel, ValidationError
 
 from backbone import outbox, sequences
 from chat.agents.rules import custom_not_found, parse
 from chat.conversations.rules import check_size
 from chat.custom_agents.repository import get_agent
-from chat.messages.rules import message_bytes
-from chat.transfers import repository
-from chat.transfers.facts import appended, created
-from chat.transfers.lines import AnyLine, ConversationLine, EndLine, MessageLine
-from common import codec
-from common.errors import Conflict, Invalid, TooLarge
+from chat.transfers import repository, versions_repository
+from chat.transfers.facts import appended, created, feedback_given, redacted
+from chat.transfers.line_reading import parsed, read_lines, rewind, wrong_line
+from chat.transfers.lines import ConversationLine, MessageLine
+from chat.transfers.reading import Batch, Reading
+from chat.transfers.records import Imported, ImportLimits
+from chat.transfers.repeating import find_same
+from common.errors import Conflict
 from common.postgres import Connection, Pool, transaction, tried_again
 
-BATCH_LINES, BATCH_BYTES = 500, 1_000_000
-
-L = TypeVar("L", bound=BaseModel)
-
-
-@dataclass(slots=True, frozen=True)
-class ImportLimits:
-    """Bytes of a state or metadata, of a message, and of a line."""
-
-    state_bytes: int
-    message_bytes: int
-
-    @property
-    def line_bytes(self) -> int:
-        """A line is JSON, whose escapes take up to six times the room."""
-        return 6 * max(2 * self.state_bytes, self.message_bytes) + 65_536
+EXISTS = "conversation_exists"
 
 
 @dataclass(slots=True)
-class Imported:
-    """What was imported."""
+class _Import:
+    """A conversation that is being inserted: its id, its user, that of the file, and its last fact."""
 
     id: UUID
-    messages: int
-
-
-@dataclass(slots=True)
-class _Progress:
-    id: UUID
+    user_id: str
+    file_user_id: str | None
     fact_sequence: int
-    line: int = 1
-    messages: int = 0
-    last_sequence: int = 0
-    last_time: datetime | None = None
-    ended: bool = False
-    ids: list[UUID] = field(default_factory=list)
+    new_id: Callable[[UUID], UUID]
+    version_bytes: int = 0
+
+    def next(self) -> int:
+        """The sequence of the next fact."""
+        self.fact_sequence += 1
+        return self.fact_sequence
 
 
-@tried_again
 async def import_conversation(
     pool: Pool, user_id: str, file: IO[bytes], limits: ImportLimits, *, copy: bool
 ) -> Imported:
-    """Import the conversation in ``file``, as ``user_id``'s; a ``copy`` gets new ids.
+    """Import the conversation in ``file``, as ``user_id``'s; a ``copy`` gets new ids. One that the user has
+    already, exactly as in the file, stays.
 
-    Raises :class:`Invalid` that names the line which isn't as it must be, :class:`TooLarge`, and
-    :class:`Conflict` for an id that is taken.
+    Raises :class:`common.errors.Invalid` that names the line which isn't as it must be,
+    :class:`common.errors.TooLarge`, and :class:`Conflict` for an id that is taken.
     """
-    await asyncio.to_thread(file.seek, 0)
+    try:
+        return await _import(pool, user_id, file, limits, copy=copy)
+    except Conflict as taken:
+        same = await find_same(pool, user_id, file, limits) if taken.code == EXISTS else None
+        if same is None:
+            raise
+        return same
+
+
+@tried_again
+async def _import(pool: Pool, user_id: str, file: IO[bytes], limits: ImportLimits, *, copy: bool) -> Imported:
+    await rewind(file)
     async with transaction(pool) as connection:
-        [first] = await _read(file, limits, most=1) or [b""]
-        conversation = _parsed(ConversationLine, first, 1)
-        progress = await _begin(connection, user_id, conversation, first, limits, copy=copy)
-        while lines := await _read(file, limits):
-            await _add(connection, progress, lines, limits, copy=copy)
-        if not progress.ended:
-            raise _wrong(progress.line + 1, "is missing: the last line must be the end")
-        await repository.update_conversation(
-            connection,
-            progress.id,
-            progress.fact_sequence,
-            max(progress.last_sequence, conversation.message_sequence),
-            progress.last_time,
-        )
-    return Imported(progress.id, progress.messages)
+        [line] = await read_lines(file, limits.line_bytes, most=1) or [b""]
+        first = parsed(ConversationLine, line, 1)
+        new = await _begin(connection, user_id, first, line, limits, copy=copy)
+        reading = Reading(limits, first.state_version)
+        while lines := await read_lines(file, limits.line_bytes):
+            batch = reading.take(lines)
+            await _insert_versions(connection, new, batch)
+            await _insert_messages(connection, new, batch)
+        if not reading.ended:
+            raise wrong_line(reading.line + 1, "is missing: the last line must be the end")
+        if reading.versions:
+            states = limits.states
+            await versions_repository.prune_versions(
+                connection, new.id, states.versions, states.versions_bytes
+            )
+        places = max(reading.last_sequence, first.message_sequence)
+        await repository.update_conversation(connection, new.id, new.fact_sequence, places, reading.last_time)
+    return Imported(new.id, reading.messages)
 
 
 async def _begin(
@@ -99,102 +95,74 @@ async def _begin(
     limits: ImportLimits,
     *,
     copy: bool,
-) -> _Progress:
+) -> _Import:
     for name, value in (("state", conversation.state), ("metadata", conversation.metadata)):
-        check_size(name, value or {}, limits.state_bytes)
+        check_size(name, value or {}, limits.states.state_bytes)
     custom = parse(conversation.agent_id).custom_id
     if custom is not None:
         agent = await get_agent(connection, custom)
         if agent is not None and agent.user_id != user_id:
             raise custom_not_found(custom)
-    id = uuid4() if copy else conversation.id
+    new_id = (lambda _: uuid4()) if copy else (lambda id: id)
+    id = new_id(conversation.id)
     try:
         inserted = await repository.insert_conversation(connection, id, user_id, line.decode())
     except asyncpg.DataError as error:
-        raise _wrong(1, "holds a value that can't be stored") from error
+        raise wrong_line(1, "holds a value that can't be stored") from error
     if not inserted:
-        raise Conflict("A conversation with this id exists", code="conversation_exists")
+        raise Conflict("A conversation with this id exists", code=EXISTS)
     resumed = await sequences.resume(connection, [str(id)])
-    progress = _Progress(id, resumed.get(str(id), 0) + 1)
-    await outbox.append(connection, [created(id, user_id, conversation, progress.fact_sequence)])
-    return progress
+    new = _Import(id, user_id, conversation.user_id, resumed.get(str(id), 0) + 1, new_id)
+    await outbox.append(connection, [created(id, user_id, conversation, new.fact_sequence)])
+    return new
 
 
-async def _add(
-    connection: Connection, progress: _Progress, lines: list[bytes], limits: ImportLimits, *, copy: bool
-) -> None:
-    """Insert a batch of messages with their facts; the last line may be the end."""
-    messages: list[MessageLine] = []
-    begun = progress.line + 1
-    for line in lines:
-        progress.line += 1
-        if progress.ended:
-            raise _wrong(progress.line, "comes after the end")
-        read = _parsed(AnyLine, line, progress.line).root
-        if isinstance(read, EndLine):
-            end = read
-            if end.messages != progress.messages + len(messages):
-                raise _wrong(progress.line, f"counts {end.messages} messages, and not those before it")
-            progress.ended = True
-            continue
-        message = read
-        if message.sequence <= progress.last_sequence:
-            raise _wrong(progress.line, "must have a greater sequence than the message before")
-        size = message_bytes(message.content, message.tool_calls, message.tool_results)
-        if size > limits.message_bytes:
-            raise TooLarge(f"line {progress.line}: the message has {size} bytes", code="message_too_large")
-        progress.last_sequence = message.sequence
-        if message.created_at and (progress.last_time is None or message.created_at > progress.last_time):
-            progress.last_time = message.created_at
-        messages.append(message)
-    if not messages:
+async def _insert_versions(connection: Connection, new: _Import, batch: Batch) -> None:
+    """Insert the versions of a batch. Those that the conversation's user made are its new user's; who others
+    are isn't known here."""
+    if not batch.versions:
         return
-    ids = [uuid4() if copy else message.id for message in messages]
-    texts = [line.decode() for line in lines[: len(messages)]]
+    lines = [line for _, line in batch.versions]
+    authors = [
+        new.user_id if version.user_id is not None and version.user_id == new.file_user_id else None
+        for version, _ in batch.versions
+    ]
     try:
-        free = await repository.insert_messages(connection, progress.id, ids, texts)
+        await versions_repository.insert_versions(connection, new.id, lines, authors, new.version_bytes)
     except asyncpg.DataError as error:
-        where = begun if len(messages) == 1 else f"{begun} to {begun + len(messages) - 1}"
-        raise _wrong(where, "holds a value that can't be stored") from error
-    for place, message_id in enumerate(ids):
+        raise wrong_line(_span(batch.begun, len(lines)), "holds a value that can't be stored") from error
+    new.version_bytes += sum(version.bytes for version, _ in batch.versions)
+
+
+async def _insert_messages(connection: Connection, new: _Import, batch: Batch) -> None:
+    """Insert the messages of a batch, with their facts."""
+    if not batch.messages:
+        return
+    ids = [new.new_id(message.id) for message, _ in batch.messages]
+    texts = [line for _, line in batch.messages]
+    try:
+        free = await repository.insert_messages(connection, new.id, ids, texts, new.user_id)
+    except asyncpg.DataError as error:
+        where = _span(batch.places[0], len(ids))
+        raise wrong_line(where, "holds a value that can't be stored") from error
+    for place, message_id in zip(batch.places, ids, strict=True):
         if message_id not in free:
-            raise Conflict(f"line {begun + place}: the id was used for another message", code="id_reused")
+            raise Conflict(f"line {place}: the id was used for another message", code="id_reused")
         free.discard(message_id)
     facts = []
-    for message_id, message in zip(ids, messages, strict=True):
-        progress.fact_sequence += 1
-        facts.append(appended(progress.id, message_id, message, progress.fact_sequence))
+    for message_id, (message, _) in zip(ids, batch.messages, strict=True):
+        facts.extend(_facts(new, message_id, message))
     await outbox.append(connection, facts)
-    progress.messages += len(messages)
 
 
-async def _read(file: IO[bytes], limits: ImportLimits, most: int = BATCH_LINES) -> list[bytes]:
-    """The next lines, of at most about :data:`BATCH_BYTES`."""
-    return await asyncio.to_thread(_read_now, file, limits.line_bytes, most)
+def _facts(new: _Import, id: UUID, message: MessageLine) -> list[outbox.Fact]:
+    facts = [appended(new.id, id, message, new.next())]
+    if message.feedback is not None:
+        facts.append(feedback_given(new.id, id, new.user_id, message.feedback, new.next()))
+    if message.redacted_at is not None:
+        facts.append(redacted(new.id, id, message, new.next()))
+    return facts
 
 
-def _read_now(file: IO[bytes], line_bytes: int, most: int) -> list[bytes]:
-    lines: list[bytes] = []
-    size = 0
-    while len(lines) < most and size < BATCH_BYTES and (line := file.readline(line_bytes + 1)):
-        if len(line) > line_bytes:
-            raise TooLarge(f"A line has more than {line_bytes} bytes", code="line_too_large")
-        lines.append(line)
-        size += len(line)
-    return lines
-
-
-def _parsed(kind: type[L], line: bytes, number: int) -> L:
-    try:
-        return kind.model_validate(codec.loads(line))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        message = str(problem["msg"]).removeprefix("Value error, ")
-        raise _wrong(number, f"{where}: {message}" if where else message) from error
-    except ValueError as error:
-        raise _wrong(number, "isn't JSON") from error
-
-
-def _wrong(number: int | str, problem: str) -> Invalid:
-    return Invalid("Validation failed", code="line_invalid", details={f"line {number}": [problem]})
+def _span(first: int, count: int) -> str | int:
+    return first if count == 1 else f"{first} to {first + count - 1}"

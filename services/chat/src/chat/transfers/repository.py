@@ -48,10 +48,13 @@ async def insert_conversation(connection: Connection, conversation_id: UUID, use
 
 INSERT_MESSAGES = """
 INSERT INTO messages (id, conversation_id, role, content, tool_calls, tool_results, token_count, latency_ms,
-                      model, created_at, sequence)
+                      model, created_at, sequence, feedback, redacted_at)
 SELECT id, $1, line ->> 'role', line ->> 'content', line -> 'toolCalls', line -> 'toolResults',
        (line ->> 'tokenCount')::int, (line ->> 'latencyMs')::int, line ->> 'model',
-       (line ->> 'createdAt')::timestamptz, (line ->> 'sequence')::bigint
+       (line ->> 'createdAt')::timestamptz, (line ->> 'sequence')::bigint,
+       CASE WHEN jsonb_typeof(line -> 'feedback') = 'object'
+            THEN jsonb_set(line -> 'feedback', '{userId}', to_jsonb($4::text)) END,
+       (line ->> 'redactedAt')::timestamptz
 FROM (
     SELECT id, line::jsonb AS line, place
     FROM unnest($2::uuid[], $3::text[]) WITH ORDINALITY AS exported (id, line, place)
@@ -63,10 +66,11 @@ RETURNING id
 
 
 async def insert_messages(
-    connection: Connection, conversation_id: UUID, ids: Sequence[UUID], lines: Sequence[str]
+    connection: Connection, conversation_id: UUID, ids: Sequence[UUID], lines: Sequence[str], user_id: str
 ) -> set[UUID]:
-    """Insert exported messages of a new conversation. Returns the ids that were free."""
-    rows = await connection.fetch(INSERT_MESSAGES, conversation_id, ids, lines)
+    """Insert exported messages of a new conversation of this user's, whose feedback on them is then. Returns
+    the ids that were free."""
+    rows = await connection.fetch(INSERT_MESSAGES, conversation_id, ids, lines, user_id)
     return {row["id"] for row in rows}
 
 

@@ -16,8 +16,8 @@ from chat.quotas.limited import LimitedUsers
 from chat.quotas.use_cases import within
 from chat.quotas.wire import EXCEEDED, WARNED, WARNING
 from chat.transfers import exporting, importing, use_cases
-from chat.transfers.importing import ImportLimits
 from chat.transfers.lines import EXAMPLE, MEDIA_TYPE
+from chat.transfers.records import ImportLimits
 from chat.transfers.rules import check_sizes
 from chat.transfers.wire import AppendInBulk, ImportedJson
 from common.errors import TransientError
@@ -37,7 +37,7 @@ BODY = {
 REFUSED = {
     400: "A line isn't as an export writes it: `details` names the line.",
     408: "The request came too slowly.",
-    409: "A conversation or a message with an id of the file exists.",
+    409: "Another conversation or message with an id of the file exists.",
     413: "The file, a line, the state or a message is too large.",
     503: "Something that the service needs is away, or other imports run: try again after `Retry-After`.",
 }
@@ -73,13 +73,25 @@ def create_router(limits: ImportLimits, import_max_bytes: int, limited: LimitedU
     @router.get(
         "/{conversationId}/export",
         response_class=StreamingResponse,  # not JSON
-        **answering_text(MEDIA_TYPE, "The conversation, its messages, the end.", EXAMPLE, errors=NOT_FOUND),
+        **answering_text(
+            MEDIA_TYPE,
+            "The conversation, the versions of its state, its messages, the end.",
+            EXAMPLE,
+            errors=NOT_FOUND,
+        ),
     )
     async def export_conversation(
-        conversation_id: ConversationId, caller: CallerParam, resources: ResourcesParam
+        conversation_id: ConversationId,
+        caller: CallerParam,
+        resources: ResourcesParam,
+        state_history: Annotated[
+            bool, Query(alias="stateHistory", description="With the versions that the state had.")
+        ] = True,
     ) -> Response:
         """A conversation with everything that is stored of it, as JSON Lines."""
-        lines = exporting.export_conversation(resources.pool, caller.user_id, conversation_id)
+        lines = exporting.export_conversation(
+            resources.pool, caller.user_id, conversation_id, state_history=state_history
+        )
         first = await anext(lines)
         headers = {"Content-Disposition": f'attachment; filename="{conversation_id}.jsonl"'}
         return StreamingResponse(_after(first, lines), media_type=MEDIA_TYPE, headers=headers)
@@ -93,7 +105,8 @@ def create_router(limits: ImportLimits, import_max_bytes: int, limited: LimitedU
         resources: ResourcesParam,
         copy: Annotated[bool, Query(description="Give the conversation and its messages new ids.")] = False,
     ) -> JSONAnswer:
-        """Import what was exported, as the caller's conversation: all of it, or nothing."""
+        """Import what was exported, as the caller's conversation: all of it, or nothing. What the caller has
+        already, exactly as in the file, stays."""
         if importing_now.locked():
             raise TransientError("Other conversations are imported now: try again", code="imports_busy")
         async with importing_now:
