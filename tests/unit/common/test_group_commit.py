@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
+from prometheus_client import REGISTRY
 
 from common.errors import DependencyAway, Invalid
 from common.group_commit import WRITERS, GroupCommit
 from common.postgres import Pool
 
+REQUESTS = "takaro_group_commit_requests"
 POOL = cast("Pool", None)
 
 
@@ -50,6 +52,24 @@ async def test_what_arrives_during_a_commit_is_committed_together_in_its_order()
     database.open.set()
     assert await answers(tasks) == list("ABCDEF")
     assert database.writes[WRITERS:] == [list("abcdef"[WRITERS:])]
+
+
+async def test_its_histogram_counts_the_requests_of_each_commit_that_succeeded() -> None:
+    def count(sample: str, **labels: str) -> float | None:
+        return REGISTRY.get_sample_value(f"{REQUESTS}_{sample}", {"write": "counted", **labels})
+
+    database = Database(d=Invalid("no"))
+    tasks = await called(GroupCommit("counted", database.write), *"abcdefgh")
+    database.open.set()
+    await answers(tasks)
+    assert (count("sum"), count("count")) == (7, 7), "the shared commit failed, so each was tried alone"
+    database.failures.clear()
+    database.open.clear()
+    tasks = await called(GroupCommit("counted", database.write), *"abcdefgh")
+    database.open.set()
+    await answers(tasks)
+    assert (count("sum"), count("count")) == (15, 10)
+    assert (count("bucket", le="5.0"), count("bucket", le="10.0")) == (9, 10)
 
 
 async def test_a_bad_one_fails_alone() -> None:

@@ -16,6 +16,7 @@ from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link
+from prometheus_client import Histogram
 
 from common import telemetry
 from common.ambient import joined
@@ -24,6 +25,13 @@ from common.postgres import Pool
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
+
+REQUESTS = Histogram(
+    "takaro_group_commit_requests",
+    "Requests that one commit was shared by; 1 for a request that was alone",
+    ["write"],
+    buckets=(1, 2, 3, 5, 10, 20, 50, 100),
+)
 
 WRITERS = 2
 """Commits under way at once: while one waits for the disk, the next is sent."""
@@ -65,6 +73,7 @@ class GroupCommit(Generic[Item, Outcome]):
     ) -> None:
         self._name, self._write, self._size = name, write, size
         self._most_items, self._most_bytes = most_items, most_bytes
+        self._requests = REQUESTS.labels(name)
         self._waiting: deque[_Waiting[Item, Outcome]] = deque()
         self._writers: set[asyncio.Task[None]] = set()
         self._alone: set[asyncio.Task[None]] = set()
@@ -77,6 +86,7 @@ class GroupCommit(Generic[Item, Outcome]):
         """
         if joined(pool) is not None:
             [outcome] = await self._write(pool, [item])
+            self._requests.observe(1)
             return outcome
         waiting: _Waiting[Item, Outcome] = _Waiting(
             item, self._size(item), asyncio.get_running_loop().create_future()
@@ -115,6 +125,7 @@ class GroupCommit(Generic[Item, Outcome]):
     async def _commit(self, pool: Pool, group: "Sequence[_Waiting[Item, Outcome]]") -> None:
         try:
             outcomes = await self._write(pool, [each.item for each in group])
+            self._requests.observe(len(group))
         except asyncio.CancelledError as error:
             for each in group:
                 each.fail(error)
