@@ -1,5 +1,6 @@
 """Redacting one message."""
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -7,16 +8,23 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from backbone import idempotency
+from backbone.idempotency import Answer, Key
 from chat.conversations.use_cases import delete_conversation
 from chat.feedback import use_cases as feedback
 from chat.feedback.records import Feedback
-from chat.messages.records import NewMessage
+from chat.messages.records import Message, NewMessage
 from chat.messages.use_cases import append_messages, append_user_message
+from chat.messages.wire import message_json
 from chat.redaction.use_cases import redact_message
 from chat.search.indexing import index_waiting
+from chat.settings import ChatSettings
+from common import codec
+from common.ambient import joining
 from common.errors import Conflict
-from common.postgres import Pool, transaction
+from common.postgres import Pool, create_pool, transaction
 from tests.integration.chat.conftest import NewConversation, facts, post, published
+from tests.support.wait import eventually
 
 TOOLS = [{"id": "t1", "name": "searchDocs", "result": {"success": True, "output": "secret"}}]
 
@@ -104,6 +112,56 @@ async def test_a_repeated_command_brings_nothing_back(pool: Pool, conversation: 
     await redact_message(pool, "alice", conversation_id, message.id)
     assert await append() == [None]
     assert await _holds_the_secret(pool) == []
+
+
+async def test_an_answer_that_is_being_kept_meanwhile_says_nothing_either(
+    pool: Pool, database: str, conversation: NewConversation
+) -> None:
+    """A message with the caller's own id is sent again with a key, while it is redacted."""
+    conversation_id, message_id = await conversation(), uuid4()
+    own = await create_pool(ChatSettings(database_url=database, auth_mode="dev"))
+
+    async def send() -> Message:
+        return await append_user_message(own, "alice", conversation_id, "a secret", message_id=message_id)
+
+    await send()
+    async with own, transaction(own) as connection:
+        with joining(own, connection):
+            answer = codec.dumps({"data": message_json(str(conversation_id), await send())})
+        redaction = asyncio.create_task(redact_message(pool, "alice", conversation_id, message_id))
+
+        async def met() -> bool:
+            return redaction.done() or await pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+        await eventually(met)
+        key = Key("chat", "alice", "k")
+        await idempotency.upsert_answer(connection, key, Answer(b"digest", 200, [], answer))
+    redacted = await redaction
+    kept = await pool.fetchval("SELECT body FROM idempotency_keys WHERE key = 'k'")
+    assert codec.loads(kept) == {"data": dict(message_json(str(conversation_id), redacted))}
+
+
+async def test_every_answer_that_repeats_it_is_kept_without_it(alice: httpx.AsyncClient) -> None:
+    """Those to bulks and replacements too."""
+    conversation_id = (await post(alice, "/api/conversations", agentId="module-writer"))["id"]
+    path = f"/api/conversations/{conversation_id}/messages"
+
+    async def send(key: str, path: str, body: dict[str, Any]) -> Any:
+        return (await alice.post(path, json=body, headers={"Idempotency-Key": key})).json()["data"]
+
+    bulk = {"messages": [{"role": "user", "content": text} for text in ("one", "secret one", "two")]}
+    bulk_answer = await send("bulk", f"{path}/bulk", bulk)
+    replacement = {"content": "secret two"}
+    replaced = await send("replace", f"{path}/{bulk_answer[2]['id']}/replace", replacement)
+    for message in (bulk_answer[1], replaced["message"]):
+        await post(alice, f"{path}/{message['id']}/redact")
+    answers = [
+        await send("bulk", f"{path}/bulk", bulk),
+        await send("replace", f"{path}/{bulk_answer[2]['id']}/replace", replacement),
+    ]
+    assert "secret" not in str(answers)
+    assert [m["id"] for m in answers[0]] == [m["id"] for m in bulk_answer]
+    assert answers[1]["message"]["redactedAt"]
 
 
 async def test_a_deletion_leaves_nothing(pool: Pool, conversation: NewConversation) -> None:

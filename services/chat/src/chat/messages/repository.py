@@ -157,13 +157,15 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text
             $9::text[]) WITH ORDINALITY
      AS t(id, conversation_id, role, content, tool_calls, tool_results, token_count, latency_ms, model, place)
 JOIN messages AS m ON m.id = t.id
+FOR SHARE OF m
 """
 
 
 async def compare_messages(connection: Connection, messages: Sequence[NewMessage]) -> dict[int, bool]:
     """For each message (by position, from 0) whose id is stored: whether the stored message is the same.
 
-    One that was redacted is: what it said isn't known any more, and a repeat must not be told of again.
+    One that was redacted is: what it said isn't known any more, and a repeat must not be told of again. A
+    redaction waits until the transaction ends: it then finds the answer that the caller may keep in it.
     """
     rows = await connection.fetch(COMPARE_MESSAGES, *_columns(messages))
     return {row["place"] - 1: row["same"] for row in rows}
