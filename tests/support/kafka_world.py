@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from redis.asyncio import Redis
 
 from backbone.kafka import consumer
-from backbone.kafka.binding import KEY, PLAIN, entry_id, entry_of
+from backbone.kafka.binding import PLAIN, entry_id, entry_of
 from backbone.kafka.partitions import Partitions
 from tests.support.probe import COMMANDS, FACTS, Noted, ProbeSettings
 from tests.support.wait import eventually
@@ -167,7 +167,7 @@ class KafkaWorld(World):
 
 def _flat(record: Any) -> dict[str, str]:
     _, fields = entry_of(record)
-    return {name.decode(): value.decode() for name, value in fields.items() if name != KEY}
+    return {name.decode(): value.decode() for name, value in fields.items() if not name.startswith(b":")}
 
 
 def _key(data: Any) -> bytes | None:

@@ -13,6 +13,7 @@ from tests.support.without.bounds import (
     reader_processes,
     sweep_of_consumers,
 )
+from tests.support.without.erasing import deletion_of_entries
 from tests.support.without.exactly_once import (
     acknowledgement_after_commit,
     inbox,
@@ -72,6 +73,7 @@ __all__ = [
     "asking_the_groups",
     "counting_of_bytes",
     "counting_of_failures",
+    "deletion_of_entries",
     "deletion_of_published",
     "drain",
     "fence",

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
+import structlog
+
 from backbone import inbox, outbox
+from backbone.erased_commands import find_erased
 from backbone.events import Event
 from backbone.handlers import Command, Rejection, Router
 from backbone.leases import Fence
@@ -13,6 +16,8 @@ from backbone.outbox import Fact
 from backbone.validation import Item
 from common.postgres import Connection, Pool, transaction, tried_again
 from contracts import CommandRejected
+
+log = structlog.get_logger()
 
 _REUSED = Rejection("id_reused", "another event with this id and other content was handled before")
 
@@ -28,22 +33,40 @@ class BatchTransaction:
         """Handle ``items`` in one transaction. Returns the rejections by position.
 
         Events of one key are handled in order, and events of one type together. An error other than a
-        rejection rolls everything back and is raised.
+        rejection rolls everything back and is raised. Commands of erased users are passed over.
         """
         async with transaction(self._pool) as connection:
             if lease is not None:
                 await lease.hold(connection)
-            if self._router.lock is not None:
-                commands = [item.command for item in items if item.command is not None]
-                await self._router.lock(connection, commands)
-            rejected = {i: item.rejection for i, item in enumerate(items) if item.rejection is not None}
-            others: set[int] = set()
-            fresh = await self._fresh(connection, items, rejected, others)
-            await self._mark_refused(connection, items, rejected, others)
-            for round_ in _rounds(items, fresh):
-                for positions in round_.values():
-                    await self._handle(connection, items, positions, rejected)
-            await self._record_rejections(connection, items, rejected, others)
+            erased = await self._find_erased(connection, items)
+            if not erased:
+                return await self._apply(connection, items)
+            left = [i for i in range(len(items)) if i not in erased]
+            if not left:
+                return {}
+            rejected = await self._apply(connection, [items[i] for i in left])
+            return {left[i]: rejection for i, rejection in rejected.items()}
+
+    async def _find_erased(self, connection: Connection, items: Sequence[Item]) -> set[int]:
+        if self._router.rejected is None:
+            return set()
+        erased = await find_erased(connection, items)
+        for i in erased:
+            log.warning("command of an erased user dropped", entry_id=items[i].entry[0])
+        return erased
+
+    async def _apply(self, connection: Connection, items: Sequence[Item]) -> dict[int, Rejection]:
+        if self._router.lock is not None:
+            commands = [item.command for item in items if item.command is not None]
+            await self._router.lock(connection, commands)
+        rejected = {i: item.rejection for i, item in enumerate(items) if item.rejection is not None}
+        others: set[int] = set()
+        fresh = await self._fresh(connection, items, rejected, others)
+        await self._mark_refused(connection, items, rejected, others)
+        for round_ in _rounds(items, fresh):
+            for positions in round_.values():
+                await self._handle(connection, items, positions, rejected)
+        await self._record_rejections(connection, items, rejected, others)
         return rejected
 
     async def _fresh(

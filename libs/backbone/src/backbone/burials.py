@@ -14,6 +14,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from backbone.dead_letters import DeadLetter
+from backbone.events import PUBLISHED
 
 MEMORY_SECONDS = 30 * 86_400
 """As long as the inbox's default retention. Takes about 100 bytes a letter."""
@@ -52,5 +53,7 @@ def _mark(letter: DeadLetter) -> bytes:
     entry_id, fields = letter.entry
     mark = blake2b(entry_id.encode(), digest_size=16)
     for name, value in sorted(fields.items()):
+        if name == PUBLISHED:
+            continue
         mark.update(b"%d:%d:" % (len(name), len(value)) + name + value)
     return mark.digest()

@@ -63,6 +63,16 @@ ORDER BY new.key
 ON CONFLICT DO NOTHING
 """
 
+LIST_REJECTED = """
+SELECT key FROM inbox WHERE consumer = $1 AND key = ANY($2::uuid[]) AND outcome = 'rejected'
+"""
+
+FORGET_REASONS = """
+UPDATE inbox SET reason = $3 WHERE consumer = $1 AND key = ANY($2::uuid[]) AND reason <> $3
+"""
+
+ERASED_REASON = "its sender was erased"
+
 PRUNE = """
 DELETE FROM inbox WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM inbox WHERE handled_at < now() - make_interval(secs => $1) LIMIT $2
@@ -148,6 +158,18 @@ async def remember(
 async def forget_rejected(connection: Connection, consumer: str, keys: Iterable[UUID]) -> None:
     """Let replayed dead letters be handled once more."""
     await connection.execute(FORGET_REJECTED, consumer, list(keys))
+
+
+async def forget_reasons(
+    connection: Connection, consumer: str, keys: Sequence[UUID]
+) -> tuple[list[UUID], int]:
+    """Take the reasons out of rejections, because they may quote the sender. Returns which of ``keys`` were
+    rejected, and how many had a reason."""
+    rejected = [row["key"] for row in await connection.fetch(LIST_REJECTED, consumer, keys)]
+    if not rejected:
+        return [], 0
+    status: str = await connection.execute(FORGET_REASONS, consumer, rejected, ERASED_REASON)
+    return rejected, int(status.rpartition(" ")[2])
 
 
 async def prune(connection: Connection, *, older_than_seconds: float, limit: int = 5_000) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from backbone.erased_ids import SUBJECT_DIGEST, digest_of_user
 from backbone.names import OUTBOX_CHANNEL
 from common import trace_context
 from common.postgres import Connection
@@ -173,3 +174,49 @@ async def list_of_events(
     """The waiting facts that have one of these ids or subjects, or belong to one of these traces."""
     rows = await connection.fetch(LIST_OF_EVENTS, list(event_ids), list(trace_ids), list(subjects))
     return [WaitingFact(**row) for row in rows]
+
+
+LIST_OF_USER = f"""
+SELECT position, subject,
+       type NOT LIKE '%.user.erased.v1' AND (
+           data::jsonb ->> 'userId' = $2 OR data::jsonb ->> 'ownerId' = $2 OR EXISTS (
+               SELECT FROM erased_ids JOIN erasures ON erasures.id = erased_ids.erasure_id
+               WHERE erased_ids.digest = {SUBJECT_DIGEST.format("outbox.subject")}
+                 AND erasures.user_sha256 = $5)) AS is_theirs
+FROM outbox WHERE stream = $1 AND position > $3 ORDER BY position LIMIT $4
+"""  # noqa: S608 - the name of a column
+
+DELETE = "DELETE FROM outbox WHERE stream = $1 AND position = ANY($2::bigint[])"
+
+IS_WAITING = "SELECT EXISTS (SELECT FROM outbox WHERE stream = $1 AND subject = $2)"
+
+
+@dataclass(slots=True, frozen=True)
+class OwnedFact:
+    """A waiting fact, and whether it is about a user."""
+
+    position: int
+    subject: str
+    is_theirs: bool
+
+
+async def list_of_user(
+    connection: Connection, stream: str, user_id: str, *, after: int, limit: int
+) -> list[OwnedFact]:
+    """Facts that wait after a position. A user's are those that name the user, or a subject that was erased
+    with the user, but for those that tell of an erasure."""
+    digest = digest_of_user(user_id)
+    rows = await connection.fetch(LIST_OF_USER, stream, user_id, after, limit, digest)
+    return [OwnedFact(**row) for row in rows]
+
+
+async def delete(connection: Connection, stream: str, positions: Sequence[int]) -> int:
+    """Delete facts before they are published. Returns their number. Followers must be told of the gap."""
+    status: str = await connection.execute(DELETE, stream, positions)
+    return int(status.rpartition(" ")[2])
+
+
+async def is_waiting(connection: Connection, stream: str, subject: str) -> bool:
+    """Whether a fact of this subject isn't published yet."""
+    waiting: bool = await connection.fetchval(IS_WAITING, stream, subject)
+    return waiting

@@ -1,8 +1,9 @@
 """The last sequences of deleted subjects: a subject recreated under the same id continues from there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
+from backbone import erased_ids
 from common.postgres import Connection
 
 RETIRE = """
@@ -21,12 +22,20 @@ async def retire(connection: Connection, last: Mapping[str, int]) -> None:
 
 
 async def resume(connection: Connection, subjects: Sequence[str]) -> dict[str, int]:
-    """The last sequences of those ``subjects`` that existed before.
+    """The last sequences of those ``subjects`` that existed before. They don't count as erased any more.
 
     Run it as a separate statement after the insert of a new row. The insert may have waited for a deletion of
     the same id to commit, and only a later snapshot sees the sequence that it stored.
     """
-    rows = await connection.fetch(LIST_RETIRED, subjects)
+    last = await list_last(connection, subjects)
+    if last:
+        await erased_ids.forget_subjects(connection, list(last))
+    return last
+
+
+async def list_last(connection: Connection, subjects: Collection[str]) -> dict[str, int]:
+    """The last sequences of those of these ``subjects`` that existed before."""
+    rows = await connection.fetch(LIST_RETIRED, list(subjects))
     return {row["subject"]: row["sequence"] for row in rows}
 
 

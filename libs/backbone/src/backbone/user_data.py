@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from common.postgres import Connection
 
-OWNER_COLUMNS = ("user_id", "owner", "owner_id", "requested_by")
+OWNER_COLUMNS = ("user_id", "owner", "owner_id", "requested_by", "set_by")
 """The names of columns that hold users' ids. ``leases.owner`` is a process."""
 NOT_USERS = frozenset({("leases", "owner")})
 

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
-from backbone.events import Event, MalformedEntry, RawEntry, decode_entry
+from backbone.events import TOMBSTONE, Event, MalformedEntry, RawEntry, decode_entry
 from backbone.handlers import Command, Rejection, Route, Router
 from common import codec
 
@@ -18,7 +18,8 @@ log = structlog.get_logger()
 class Item:
     """An entry being handled: ``route`` and ``command`` are set if it is valid, else ``rejection`` is.
 
-    On a stream of facts, an entry whose type the router doesn't take has neither: it is passed over.
+    On a stream of facts, an entry whose type the router doesn't take has neither: it is passed over. So is a
+    tombstone on any.
     """
 
     entry: RawEntry
@@ -36,6 +37,8 @@ def validate(router: Router, stream: str, entries: Sequence[RawEntry]) -> list[I
 
 def _validate(router: Router, stream: str, entry: RawEntry) -> Item:
     event: Event | None = None
+    if TOMBSTONE in entry[1]:
+        return Item(entry)
     try:
         event = decode_entry(stream, entry[0], entry[1])
         return _read(router, entry, event)

@@ -112,14 +112,16 @@ class BaseUpdated(Contract):
 
 class UserErased(Contract):
     """Data of a user was erased by knowledge. The last fact of an erasure has ``finished`` and the counts of
-    all; others have those of a transaction. ``counts`` are rows by table."""
+    all; others have those of a transaction. ``counts`` are rows by table, ``streams`` entries by stream.
+    ``subjects`` (at most 200) are those of facts on this stream that no longer exist."""
 
     type: ClassVar[str] = "knowledge.user.erased.v1"
-
     erasure_id: UUID
     user_id: str
     counts: dict[str, int]
     finished: bool
+    streams: dict[str, int] | None = None
+    subjects: list[str] | None = None
 
 
 class KnowledgeCommandRejected(CommandRejected):

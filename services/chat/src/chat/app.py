@@ -5,13 +5,14 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from backbone.entry_store import open_entries
 from backbone.handlers import Command, Router
 from chat.conversations import commands as conversation_commands
 from chat.conversations.handlers import lock as lock_conversations
 from chat.conversations.routes import create_router as create_conversations_router
 from chat.custom_agents.records import Limits
 from chat.custom_agents.routes import create_router as create_agents_router
-from chat.erasing.use_cases import create_erasing
+from chat.erasing.use_cases import create_erasing, create_sweep
 from chat.feedback.routes import router as feedback
 from chat.forks.routes import create_router as create_forks_router
 from chat.messages import commands as message_commands
@@ -37,7 +38,7 @@ from common.postgres import Connection
 from contracts import chat as contracts
 from servicekit.service import Resources, ServiceSpec, create_app
 
-REQUIRED_REVISION = "036"
+REQUIRED_REVISION = "037"
 
 
 def build(settings: ChatSettings) -> FastAPI:
@@ -64,7 +65,10 @@ def build(settings: ChatSettings) -> FastAPI:
         )
 
     async def erase_users(resources: Resources) -> None:
-        await create_erasing().run(resources.pool, settings.instance_name, settings.lease_ttl_seconds)
+        async with open_entries(settings.event_bus_url) as entries:
+            await create_erasing().run(
+                resources.pool, settings.instance_name, settings.lease_ttl_seconds, create_sweep(entries)
+            )
 
     return create_app(
         ServiceSpec(

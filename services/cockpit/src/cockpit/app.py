@@ -2,8 +2,9 @@
 
 from fastapi import FastAPI
 
+from backbone.entry_store import open_entries
 from backbone.handlers import Router
-from cockpit.erasing.use_cases import create_erasing
+from cockpit.erasing.use_cases import create_erasing, create_sweep
 from cockpit.events.routes import router as events
 from cockpit.players import commands as player_commands
 from cockpit.players.routes import router as players
@@ -16,7 +17,7 @@ from cockpit.settings import CockpitSettings
 from contracts import chat, cockpit
 from servicekit.service import Resources, ServiceSpec, create_app
 
-REQUIRED_REVISION = "032"
+REQUIRED_REVISION = "037"
 
 
 def build(settings: CockpitSettings) -> FastAPI:
@@ -26,7 +27,10 @@ def build(settings: CockpitSettings) -> FastAPI:
         await drive(resources, settings)
 
     async def erase_users(resources: Resources) -> None:
-        await create_erasing().run(resources.pool, settings.instance_name, settings.lease_ttl_seconds)
+        async with open_entries(settings.event_bus_url) as entries:
+            await create_erasing().run(
+                resources.pool, settings.instance_name, settings.lease_ttl_seconds, create_sweep(entries)
+            )
 
     return create_app(
         ServiceSpec(

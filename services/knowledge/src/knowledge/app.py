@@ -9,12 +9,13 @@ from pathlib import Path
 import structlog
 from fastapi import FastAPI
 
+from backbone.entry_store import open_entries
 from common.readiness import NotReady
 from contracts import knowledge as contracts
 from knowledge.content.cache.use_cases import forget_embeddings
 from knowledge.content.readiness import check_pgvector
 from knowledge.embeddings.providers import make_embedder
-from knowledge.erasing.use_cases import create_erasing
+from knowledge.erasing.use_cases import create_erasing, create_sweep
 from knowledge.history.routes import router as history
 from knowledge.history.use_cases import forget_syncs
 from knowledge.queue.dispatcher import Dispatcher
@@ -41,7 +42,7 @@ from servicekit.service import Resources, ServiceSpec, create_app
 
 log = structlog.get_logger()
 
-REQUIRED_REVISION = "032"
+REQUIRED_REVISION = "037"
 FORGET_INTERVAL_SECONDS = 3600.0
 CLEAN_INTERVAL_SECONDS = 3600.0
 
@@ -136,7 +137,10 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             await asyncio.sleep(CLEAN_INTERVAL_SECONDS)
 
     async def erase_users(resources: Parts) -> None:
-        await create_erasing().run(resources.pool, settings.instance_name, settings.lease_ttl_seconds)
+        async with open_entries(settings.event_bus_url) as entries:
+            await create_erasing().run(
+                resources.pool, settings.instance_name, settings.lease_ttl_seconds, create_sweep(entries)
+            )
 
     return create_app(
         ServiceSpec(

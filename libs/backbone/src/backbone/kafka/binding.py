@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from backbone.events import RawEntry
+from backbone.events import PUBLISHED, TOMBSTONE, RawEntry
 
 Header: TypeAlias = tuple[str, bytes]
 
@@ -28,6 +28,9 @@ PLAIN = (b"traceparent", b"tracestate", b"baggage")
 
 KEY = b":key"
 """The entry's field for the record's key. No header has this name, because HTTP allows no such header."""
+
+OF_RECORDS = (KEY, PUBLISHED, TOMBSTONE, b"data")
+"""Fields that aren't headers."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -60,8 +63,11 @@ def entry_of(record: Any) -> RawEntry:
     fields.pop(b"data", None)
     if record.value is not None:
         fields[b"data"] = record.value
+    elif b"type" not in fields:
+        fields[TOMBSTONE] = b""
     if record.key is not None:
         fields[KEY] = record.key
+    fields[PUBLISHED] = str(record.timestamp).encode()
     return entry_id(record.topic, record.partition, record.offset), fields
 
 
@@ -79,7 +85,8 @@ def record_of_entry(fields: Mapping[bytes, bytes]) -> Record:
     headers = [
         (name.decode(), value)
         for name, value in fields.items()
-        if name not in (KEY, b"data") and not (name in ATTRIBUTES and b"ce_" + name in fields)
+        if name not in (KEY, PUBLISHED, TOMBSTONE, b"data")
+        and not (name in ATTRIBUTES and b"ce_" + name in fields)
     ]
     return Record(fields.get(KEY), fields.get(b"data"), headers)
 

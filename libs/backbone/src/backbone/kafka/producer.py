@@ -52,8 +52,9 @@ class KafkaPublisher:
         """See :class:`backbone.publishing.Publisher`."""
         return await self.send(stream, [record_of_event(fields) for fields in entries])
 
-    async def send(self, topic: str, records: Sequence[Record]) -> list[str]:
-        """Append ``records``. Returns their ids once all in-sync replicas have acknowledged every record.
+    async def send(self, topic: str, records: Sequence[Record], *, partition: int | None = None) -> list[str]:
+        """Append ``records``, each to the partition of its key unless one is given. Returns their ids once
+        all in-sync replicas have acknowledged every record.
 
         Raises :class:`DependencyAway`. In that case a prefix of each partition's records may be stored.
         """
@@ -62,7 +63,8 @@ class KafkaPublisher:
             partitions = sorted(await producer.partitions_for(topic))
             lanes: dict[int, list[int]] = defaultdict(list)
             for i, record in enumerate(records):
-                lanes[self._partitioner(record.key, partitions, partitions)].append(i)
+                by_key = self._partitioner(record.key, partitions, partitions)
+                lanes[by_key if partition is None else partition].append(i)
             ids = [""] * len(records)
             outcomes = await asyncio.gather(
                 *(self._send_lane(producer, topic, p, records, lane, ids) for p, lane in lanes.items()),

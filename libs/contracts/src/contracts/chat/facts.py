@@ -191,19 +191,18 @@ class AgentDeleted(Contract):
 
 
 class UserErased(Contract):
-    """Data of a user was erased. A fact for each transaction, with the ``subjects`` (at most 200) that no
-    longer exist; followers forget them. The last one has ``finished``, no subjects, and the counts of all.
-
-    ``counts`` are rows by table.
-    """
+    """Data of a user was erased. A fact for each transaction, with the ``subjects`` (at most 200) of facts on
+    this stream that no longer exist; followers forget them, and take gaps in their sequences for the erasure.
+    The last fact has ``finished``, no subjects, and the counts of all. ``counts`` are rows by table,
+    ``streams`` entries by stream."""
 
     type: ClassVar[str] = "chat.user.erased.v1"
-
     erasure_id: UUID
     user_id: str
     subjects: list[str]
     counts: dict[str, int]
     finished: bool
+    streams: dict[str, int] | None = None
 
 
 class ChatCommandRejected(CommandRejected):

@@ -31,3 +31,23 @@ LOCK_AGENTS = "SELECT id FROM custom_agents WHERE user_id = $1 ORDER BY id LIMIT
 async def lock_agents(connection: Connection, user_id: str, limit: int) -> list[UUID]:
     """Lock up to ``limit`` of a user's custom agents."""
     return [row["id"] for row in await connection.fetch(LOCK_AGENTS, user_id, limit)]
+
+
+LIST_EXISTING = """
+SELECT id FROM conversations WHERE id = ANY($1::uuid[])
+UNION ALL SELECT id FROM custom_agents WHERE id = ANY($1::uuid[])
+"""
+
+
+async def list_existing(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
+    """Which of these are conversations or custom agents, whoever owns them."""
+    return {row["id"] for row in await connection.fetch(LIST_EXISTING, ids)}
+
+
+FORGET_SETTER = "UPDATE chat_quotas SET set_by = '' WHERE set_by = $1"
+
+
+async def forget_setter(connection: Connection, user_id: str) -> int:
+    """Forget who set quotas. Returns their number."""
+    status: str = await connection.execute(FORGET_SETTER, user_id)
+    return int(status.rpartition(" ")[2])

@@ -11,3 +11,6 @@ TABLES = {
 
 DELETED_WITH_FACTS = {"conversations": "user_id", "custom_agents": "user_id"}
 """Tables whose rows are deleted as their user would, with what refers to them."""
+
+FORGOTTEN = {"chat_quotas": "set_by"}
+"""Others' rows stay, without the user: an operator who set a quota."""

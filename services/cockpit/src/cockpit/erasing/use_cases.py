@@ -1,14 +1,18 @@
 """Erases what cockpit stores of a user, a bounded number of rows in each transaction."""
 
+from collections.abc import Sequence
 from functools import partial
 
+from backbone.entry_store import EntryStore
 from backbone.erasing import Erased, ServiceErasing, erase_answers
+from backbone.sweeping import Sweep, uuids_of
 from backbone.user_data import delete_rows
+from cockpit.erasing import repository as sessions
 from cockpit.erasing.facts import erased
 from cockpit.servers import repository
 from cockpit.servers.use_cases import lock_batch, stop_orphaned_server
 from common.postgres import Connection
-from contracts.cockpit import FACTS_STREAM
+from contracts.cockpit import COMMANDS_STREAM, FACTS_STREAM
 
 SESSIONS_AT_ONCE = 100
 
@@ -21,6 +25,16 @@ def create_erasing() -> ServiceErasing:
         FACTS_STREAM,
         erased,
     )
+
+
+def create_sweep(entries: EntryStore) -> Sweep:
+    """What cockpit does to erase entries of a user."""
+    return Sweep("cockpit", entries, COMMANDS_STREAM, FACTS_STREAM, list_existing)
+
+
+async def list_existing(connection: Connection, subjects: Sequence[str]) -> set[str]:
+    """Which of these are sessions."""
+    return {str(each) for each in await sessions.list_existing(connection, uuids_of(subjects))}
 
 
 async def erase_sessions(connection: Connection, user_id: str) -> Erased:

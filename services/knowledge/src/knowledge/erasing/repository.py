@@ -1,5 +1,7 @@
 """SQL that finds what is to be erased. Each function runs its one statement on the caller's transaction."""
 
+from collections.abc import Sequence
+
 from common.postgres import Connection
 
 GET_OWNED_ID = "SELECT id FROM knowledge_bases WHERE owner = $1 ORDER BY id LIMIT 1"
@@ -21,3 +23,11 @@ async def update_requesters(connection: Connection, user_id: str, limit: int) ->
     """Forget who requested up to ``limit`` syncs. Returns their number."""
     status: str = await connection.execute(UPDATE_REQUESTERS, user_id, limit)
     return int(status.rpartition(" ")[2])
+
+
+LIST_EXISTING = "SELECT id FROM knowledge_bases WHERE id = ANY($1::text[])"
+
+
+async def list_existing(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Which of these are bases, whoever owns them."""
+    return {row["id"] for row in await connection.fetch(LIST_EXISTING, ids)}

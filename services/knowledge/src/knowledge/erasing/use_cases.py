@@ -1,10 +1,13 @@
 """Erases what knowledge stores of a user, a bounded number of rows or one base in each transaction."""
 
+from collections.abc import Sequence
 from functools import partial
 
+from backbone.entry_store import EntryStore
 from backbone.erasing import Erased, ServiceErasing, erase_answers
+from backbone.sweeping import Sweep
 from common.postgres import Connection
-from contracts.knowledge import FACTS_STREAM
+from contracts.knowledge import COMMANDS_STREAM, FACTS_STREAM
 from knowledge.bases.rules import check_owned
 from knowledge.erasing import repository
 from knowledge.erasing.facts import erased
@@ -23,13 +26,23 @@ def create_erasing() -> ServiceErasing:
     )
 
 
+def create_sweep(entries: EntryStore) -> Sweep:
+    """What knowledge does to erase entries of a user."""
+    return Sweep("knowledge", entries, COMMANDS_STREAM, FACTS_STREAM, list_existing)
+
+
+async def list_existing(connection: Connection, subjects: Sequence[str]) -> set[str]:
+    """Which of these are bases: of somebody who took the id since."""
+    return await repository.list_existing(connection, subjects)
+
+
 async def erase_base(connection: Connection, user_id: str) -> Erased:
     """Delete one of the user's bases, public or not, with its content. A running sync of it is fenced off."""
     base_id = await repository.get_owned_id(connection, user_id)
     if base_id is None:
         return Erased({})
     chunks = await remove_in(connection, base_id, partial(check_owned, user_id=user_id))
-    return Erased({"knowledge_bases": 1, "knowledge_embeddings": chunks or 0})
+    return Erased({"knowledge_bases": 1, "knowledge_embeddings": chunks or 0}, [base_id])
 
 
 async def forget_requests(connection: Connection, user_id: str) -> Erased:

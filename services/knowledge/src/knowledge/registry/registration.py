@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from backbone import names, sequences
+from backbone import erased_ids, names, sequences
 from common.errors import NotFound
 from common.notifications import notify
 from common.postgres import Connection, Pool, transaction, tried_again
@@ -18,6 +18,8 @@ async def register(connection: Connection, base: KnowledgeBase) -> bool:
         await schedules.insert_retired_schedule(connection, base.id)
     subject = names.retired_base(base.id)
     before = await sequences.resume(connection, [subject])
+    if before:
+        await erased_ids.forget_subjects(connection, [base.id])
     sequence = await repository.upsert_base(connection, base, before.get(subject, 0))
     if sequence is None:
         return False

@@ -1,0 +1,167 @@
+"""Erasing a user's entries: unread, pending and dead ones, exactly counted whatever interrupts it."""
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from backbone import erasures
+from backbone.entry_names import SUBJECT_MEMBERS, USER_MEMBERS
+from backbone.leases import Lease, held
+from backbone.leftovers import count_entries
+from backbone.redis_streams.entries import StreamEntries
+from backbone.redis_streams.publisher import RedisPublisher
+from common.postgres import Pool, prepare_connection
+from contracts import Contract, chat, cockpit, knowledge
+from tests.support import without
+from tests.support.erasures import STREAMS, Interrupted, Traces, erase
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    async with asyncpg.create_pool(
+        database, min_size=1, max_size=10, init=prepare_connection, server_settings={"timezone": "UTC"}
+    ) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def lease(pool: Pool) -> AsyncIterator[Lease]:
+    async with held(pool, "erasing:test", "test", 60) as holding:
+        yield holding.lease
+
+
+@pytest.fixture
+async def publisher(redis_url: str) -> AsyncIterator[RedisPublisher]:
+    async with Redis.from_url(redis_url) as client:
+        yield RedisPublisher(client)
+
+
+@pytest.fixture
+async def entries(redis_url: str, redis: Redis) -> AsyncIterator[StreamEntries]:
+    async with StreamEntries(redis_url) as opened:
+        yield opened
+
+
+async def foreign(redis: Redis, count: int) -> list[tuple[str, str]]:
+    """Entries of others, which only look like Ann's. Returns their streams and ids."""
+    traces = Traces(redis, "bob")
+    other = str(uuid4())
+    created, titled = "chat.conversation.created.v1", "chat.conversation.titled.v1"
+    await traces.fact("chat.events", created, other, 1, {"conversationId": other, "userId": "bob"})
+    await traces.fact("chat.events", titled, other, 2, {"conversationId": other, "title": "ann"})
+    data = json.dumps({"conversationId": other, "role": "user", "content": '"userId": "ann"'})
+    pipeline, streams = redis.pipeline(), []
+    for number in range(count):
+        stream = ("chat.commands", "chat.commands.dead")[number % 2]
+        pipeline.xadd(stream, {"id": str(uuid4()), "type": "chat.message.append.v1", "data": data})
+        streams.append(stream)
+    added = list(zip(streams, await pipeline.execute(), strict=True))
+    start = {"conversationId": other, "userId": "bob"}
+    await traces.command("cockpit.commands", "cockpit.server.start.v1", start)
+    return added + [(stream, entry_id) for stream, ids in traces.ids.items() for entry_id in ids]
+
+
+async def there(redis: Redis) -> list[tuple[str, str]]:
+    found = []
+    for stream in STREAMS:
+        rows: Any = await redis.xrange(stream)
+        found += [
+            (stream, entry_id) for entry_id, fields in rows if not fields["type"].endswith(".erased.v1")
+        ]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("foreigners", "interrupted"),
+    [pytest.param(5_000, False, id="at once"), pytest.param(100, True, id="killed at every other step")],
+)
+async def test_no_entry_of_a_user_is_left_and_nobody_elses_is_touched(
+    pool: Pool,
+    lease: Lease,
+    redis: Redis,
+    entries: StreamEntries,
+    publisher: RedisPublisher,
+    monkeypatch: pytest.MonkeyPatch,
+    foreigners: int,
+    interrupted: bool,
+) -> None:
+    others = await foreign(redis, foreigners)
+    ann = Traces(redis, "ann")
+    await ann.fill(pool)
+    for stream, group in (("chat.commands", "chat"), ("chat.events", "cockpit")):
+        await redis.xgroup_create(stream, group, "0")
+    await redis.xreadgroup("cockpit", "one", {"chat.events": ">"}, count=4)
+    if interrupted:
+        record, calls = erasures.record, 0
+
+        async def killed_every_other_time(*arguments: Any, **named: Any) -> int:
+            nonlocal calls
+            calls += 1
+            if calls % 2:
+                raise Interrupted
+            return await record(*arguments, **named)
+
+        monkeypatch.setattr(erasures, "record", killed_every_other_time)
+    receipts = await erase(pool, lease, entries, publisher, "ann")
+    assert Counter(await there(redis)) == Counter(others)
+    async with pool.acquire() as connection:
+        assert await count_entries(entries, connection, STREAMS, "ann") == {}
+        bobs = await count_entries(entries, connection, STREAMS, "bob")
+    assert bobs == Counter(stream for stream, _ in others)
+    counted = {stream: count for each in receipts.values() for stream, count in each.streams.items()}
+    counted["chat.events"] += receipts["chat"].counts.get("outbox", 0)
+    waited = {"chat.events": 2}  # a message's fact and that of a deletion: published meanwhile, or not
+    assert counted == Counter(waited) + Counter({stream: len(ids) for stream, ids in ann.ids.items()})
+    summary: Any = await redis.xpending("chat.events", "cockpit")
+    assert summary["pending"] == 2, "only what is Bob's"
+
+
+async def test_the_check_finds_what_is_left(
+    pool: Pool,
+    lease: Lease,
+    redis: Redis,
+    entries: StreamEntries,
+    publisher: RedisPublisher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ann = Traces(redis, "ann")
+    await ann.fill(pool)
+    without.deletion_of_entries(monkeypatch)
+    await erase(pool, lease, entries, publisher, "ann")
+    async with pool.acquire() as connection:
+        left = await count_entries(entries, connection, STREAMS, "ann")
+    assert left == {stream: len(ids) for stream, ids in ann.ids.items()}
+
+
+async def test_followers_are_told_all_subjects_before_their_entries_go(
+    pool: Pool, lease: Lease, redis: Redis, entries: StreamEntries, publisher: RedisPublisher
+) -> None:
+    await Traces(redis, "ann").fill(pool)
+    rows: Any = await redis.xrange("chat.events")
+    subjects = {fields["subject"] for _, fields in rows}
+    await erase(pool, lease, entries, publisher, "ann")
+    rows = await redis.xrange("chat.events")
+    facts = [chat.UserErased.model_validate_json(fields["data"]) for _, fields in rows]
+    assert subjects <= {subject for fact in facts for subject in fact.subjects}
+    assert [fields["sequence"] for _, fields in rows] == [str(n + 1) for n in range(len(rows))]
+    assert facts[-1].finished
+    assert facts[-1].streams == {"chat.events": 5, "chat.commands": 3, "chat.commands.dead": 2}
+
+
+@pytest.mark.parametrize(
+    "contract", [*chat.TYPES.values(), *cockpit.TYPES.values(), *knowledge.TYPES.values()]
+)
+def test_members_that_name_users_and_subjects_are_known(contract: type[Contract]) -> None:
+    """A new contract whose field names a user or a subject otherwise must be added to ``entry_names``."""
+    names = {field.alias or name for name, field in contract.model_fields.items()}
+    users = {name for name in names if "user" in name.lower() or "owner" in name.lower()}
+    assert users <= set(USER_MEMBERS)
+    about = {name for name in names if name in ("conversationId", "sessionId", "knowledgeBaseId")}
+    assert about <= set(SUBJECT_MEMBERS)
