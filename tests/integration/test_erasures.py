@@ -130,7 +130,8 @@ async def fill(pool: Pool, user: str) -> None:
         await register(connection, public)
         await request_sync(connection, public.id, reason="http", requested_by=user)
         await connection.execute(
-            "INSERT INTO chat_quotas (user_id, measure, period, soft, set_by) VALUES ($1, 'messages', 'day', 5, $2)",
+            "INSERT INTO chat_quotas (user_id, measure, period, soft, set_by) "
+            "VALUES ($1, 'messages', 'day', 5, $2)",
             f"friend of {user}",
             user,
         )

@@ -53,3 +53,13 @@ def test_a_subject_of_another_kind_has_its_own_numbers() -> None:
     new = recognise(memory, fact(1, "b"))
     assert new is not None
     assert new.missed == 0
+
+
+def test_a_gap_of_an_erased_subject_is_no_loss() -> None:
+    memory = InProcess()
+    for subject in ("a", "b"):
+        handled(memory, fact(1, subject))
+    data = {"subjects": ["a"], "userId": "ann"}
+    handled(memory, Fact("s", "2-0", "e", "chat.user.erased.v1", "", "erasure", 1, "", data))
+    missed = {subject: recognise(memory, fact(5, subject)) for subject in ("a", "b")}
+    assert {subject: each.missed for subject, each in missed.items() if each} == {"a": 0, "b": 3}

@@ -52,7 +52,8 @@ async def trim(redis: Redis, stream: str, *, retention_seconds: float, owner: st
     groups: Any = await redis.xinfo_groups(stream)
     names = [text(info["name"]) for info in groups]
     limits = [f"{int((time.time() - retention_seconds) * 1000)}-0"]
-    LENGTH.labels(stream).set(await redis.xlen(stream))
+    length = await redis.xlen(stream)
+    LENGTH.labels(stream).set(length)
     _end_series(stream, keep=names)
     if owner is not None and owner not in names:
         return 0
@@ -60,7 +61,7 @@ async def trim(redis: Redis, stream: str, *, retention_seconds: float, owner: st
     silences = await silence.observe(redis, stream, needs, alert_seconds=retention_seconds / 2)
     for info, need in zip(groups, needs, strict=True):
         quiet = silences.get(need.group)
-        _report(stream, need.group, info, quiet)
+        _report(stream, need.group, info, quiet, length)
         if need.oldest is None or quiet is None:
             continue
         if owner is None and await _is_dropped(redis, stream, need.group, quiet, retention_seconds):
@@ -96,10 +97,12 @@ async def _is_dropped(
     return True
 
 
-def _report(stream: str, group: str, info: dict[str, Any], quiet: Silence | None) -> None:
+def _report(stream: str, group: str, info: dict[str, Any], quiet: Silence | None, length: int) -> None:
+    """While entries were deleted that a group hasn't read, Redis doesn't know its lag: it counts as that of
+    the whole stream, and not as none."""
     _reported[stream].add(group)
     SILENT.labels(stream, group).set(quiet.seconds if quiet else 0)
-    LAG.labels(stream, group).set(info["lag"] or 0)
+    LAG.labels(stream, group).set(length if info["lag"] is None else info["lag"])
     PENDING.labels(stream, group).set(info["pending"])
     if quiet is None or quiet.announced is None:
         REMOVED_IN.remove(stream, group)

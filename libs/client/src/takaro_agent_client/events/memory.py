@@ -89,6 +89,11 @@ class InProcess:
             _keep(self._subjects, fact.subject, remembered, self._max)
         _keep(self._ids, fact.id, None, self._max)
 
+    def forget(self, subjects: Iterable[str]) -> None:
+        """Their facts no longer exist: what comes of them later begins anew."""
+        for subject in subjects:
+            self._subjects.pop(subject, None)
+
     def load(self, subjects: Iterable[tuple[str, str]]) -> None:
         """Take what a store kept, as pairs of subject and :meth:`Remembered.encode`."""
         for subject, text in subjects:
@@ -110,13 +115,25 @@ def recognise(memory: Memory, fact: Fact) -> Fact | None:
 
 
 def handled(memory: Memory, fact: Fact) -> Remembered | None:
-    """Remember the fact. Returns what is known of its subject now, if it is numbered."""
+    """Remember the fact. Returns what is known of its subject now, if it is numbered.
+
+    A memory of yours forgets by itself what :func:`erased_by` says.
+    """
     remembered: Remembered | None = None
     if fact.sequence is not None and fact.subject:
         remembered = memory.get(fact) or Remembered(fact.sequence, fact.sequence)
         remembered.add(fact.sequence)
     memory.put(fact, remembered)
+    if isinstance(memory, InProcess):
+        memory.forget(erased_by(fact))
     return remembered
+
+
+def erased_by(fact: Fact) -> list[str]:
+    """The subjects that a fact says were erased with their user: gaps in their sequences are no loss."""
+    if not fact.type.endswith(".user.erased.v1"):
+        return []
+    return [subject for subject in fact.data.get("subjects") or () if isinstance(subject, str)]
 
 
 def _keep(store: OrderedDict[str, V], key: str, value: V, most: int) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from takaro_agent_client.events.envelope import Fact, fact_of
-from takaro_agent_client.events.memory import InProcess, handled, recognise
+from takaro_agent_client.events.memory import InProcess, erased_by, handled, recognise
 
 Commands: TypeAlias = Generator["Command", Any, "Sequence[Fact]"]
 _GONE, _EXISTS = "NOGROUP", "BUSYGROUP"
@@ -95,6 +95,8 @@ class GroupReader:
             ended = fact.type.endswith(".deleted.v1")  # nothing more comes of this subject
             kept = ("HDEL", self.kept, fact.subject)
             parts.append(kept if ended else ("HSET", self.kept, fact.subject, remembered.encode()))
+            if erased := erased_by(fact):
+                parts.append(("HDEL", self.kept, *erased))
         yield Command(parts)
         return []
 
