@@ -26,7 +26,7 @@ PUBLISHED = b":published"
 """The field for a record's own time, in milliseconds since the epoch. An entry of Redis has it in its id."""
 
 TOMBSTONE = b":tombstone"
-"""The field that says that a record has no value: it only tells a compacted topic to drop its key."""
+"""The field of a record that has neither value nor headers: it tells a compacted topic to drop its key."""
 
 EVENT_NAMESPACE = UUID("6f1d7b1e-0b0c-5d0e-9c53-0d6f2a9b7c11")
 """Namespace of the version 5 UUIDs for events whose id isn't a UUID."""

@@ -63,7 +63,7 @@ def entry_of(record: Any) -> RawEntry:
     fields.pop(b"data", None)
     if record.value is not None:
         fields[b"data"] = record.value
-    elif b"type" not in fields:
+    elif not fields:
         fields[TOMBSTONE] = b""
     if record.key is not None:
         fields[KEY] = record.key

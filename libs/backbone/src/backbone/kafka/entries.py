@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from backbone.entry_store import PAGE_BYTES, PAGE_ENTRIES, Page
@@ -29,6 +30,8 @@ class TopicEntries:
         self._address = KafkaAddress.parse(url)
         self._publisher = KafkaPublisher(self._address)
         self._consumer: Any = None
+        # A consumer knows the partitions of its own assignment alone.
+        self._admin: Any = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -40,17 +43,19 @@ class TopicEntries:
         await self._disconnect()
 
     async def list_shelves(self, streams: Sequence[str]) -> list[str]:
-        consumer = await self._connected()
         try:
-            topics = await consumer.topics()
+            if self._admin is None:
+                self._admin = AIOKafkaAdminClient(**self._address.client_arguments(), client_id="takaro")
+                await self._admin.start()
+            there = set(await self._admin.list_topics())
+            known = [stream for stream in streams if stream in there]
+            described = await self._admin.describe_topics(known) if known else []
         except KafkaError as error:
             raise await self._away(error) from error
-        return [
-            f"{stream}/{partition}"
-            for stream in streams
-            if stream in topics
-            for partition in sorted(consumer.partitions_for_topic(stream) or ())
-        ]
+        partitions = {
+            topic["topic"]: sorted(each["partition"] for each in topic["partitions"]) for topic in described
+        }
+        return [f"{stream}/{partition}" for stream in known for partition in partitions[stream]]
 
     async def get_end(self, shelf: str) -> str:
         consumer, place = await self._connected(), _place_of(shelf)
@@ -116,8 +121,11 @@ class TopicEntries:
 
     async def _disconnect(self) -> None:
         consumer, self._consumer = self._consumer, None
+        admin, self._admin = self._admin, None
         if consumer is not None:
             await consumer.stop()
+        if admin is not None:
+            await admin.close()
 
 
 def _place_of(shelf: str) -> Any:
