@@ -1,4 +1,4 @@
-"""The chat service over HTTP, for ``takaro quota``."""
+"""Where the chat service is, and its quotas over HTTP, for ``takaro quota``."""
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict

@@ -1,5 +1,7 @@
 """A service over HTTP, as the commands call it."""
 
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
@@ -53,21 +55,59 @@ class ServiceClient:
         await self._http.aclose()
 
     async def call(self, method: str, *parts: str | None, json: Any = None, **params: Any) -> Any:
-        """The ``data`` of the answer. Raises :class:`Refusal` if the service refuses the call, and
+        """The ``data`` of the answer. Raises as :meth:`body`."""
+        body = await self.body(method, *parts, json=json, query=params)
+        return body.get("data", body)
+
+    async def body(
+        self,
+        method: str,
+        *parts: str | None,
+        json: Any = None,
+        content: AsyncIterator[bytes] | None = None,
+        headers: dict[str, str] | None = None,
+        query: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """The whole JSON of the answer. Raises :class:`Refusal` if the service refuses the call, and
         :class:`Failure` if it fails, finds nothing or can't be reached."""
-        quoted = [quote(part, safe="") for part in parts if part is not None]
-        url = "/".join([f"{self._url}{self._root}", *quoted])
         try:
-            answer = await self._http.request(method, url, json=json, params=params or None)
+            answer = await self._http.request(
+                method,
+                self._url_of(parts),
+                json=json,
+                content=content,
+                headers=headers,
+                params=query or None,
+            )
         except httpx.HTTPError as error:
-            raise Failure(
-                f"the {self._service} service at {self._url} doesn't answer "
-                f"({error or type(error).__name__}): is it running, and is {self._setting} right?"
-            ) from error
-        body = _json_of(answer)
-        if answer.is_success:
-            return body.get("data", body)
-        raise _explained(answer.status_code, body, self._url)
+            raise self._unreachable(error) from error
+        if not answer.is_success:
+            raise _explained(answer, self._url)
+        return _json_of(answer)
+
+    @asynccontextmanager
+    async def streamed(
+        self, *parts: str | None, query: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The answer to a GET, piece by piece as it comes. Raises as :meth:`body`."""
+        try:
+            async with self._http.stream("GET", self._url_of(parts), params=query or None) as answer:
+                if not answer.is_success:
+                    await answer.aread()
+                    raise _explained(answer, self._url)
+                yield answer.aiter_bytes()
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def _url_of(self, parts: Sequence[str | None]) -> str:
+        quoted = [quote(part, safe="") for part in parts if part is not None]
+        return "/".join([f"{self._url}{self._root}", *quoted])
+
+    def _unreachable(self, error: httpx.HTTPError) -> Failure:
+        return Failure(
+            f"the {self._service} service at {self._url} doesn't answer "
+            f"({error or type(error).__name__}): is it running, and is {self._setting} right?"
+        )
 
 
 def _json_of(answer: httpx.Response) -> dict[str, Any]:
@@ -78,11 +118,14 @@ def _json_of(answer: httpx.Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {"error": f"HTTP {answer.status_code}"}
 
 
-def _explained(status: int, body: dict[str, Any], url: str) -> Failure:
+def _explained(answer: httpx.Response, url: str) -> Failure:
+    status, body = answer.status_code, _json_of(answer)
     message = str(body.get("error") or f"HTTP {status}")
     details = body.get("details")
     if isinstance(details, dict):
         message += "".join(f"; {field}: {', '.join(map(str, said))}" for field, said in details.items())
     if status == 401:
         message += f": {url} doesn't accept these credentials (TAKARO_TOKEN; --user only with AUTH_MODE=dev)"
-    return (Failure if status >= 500 or status == 404 else Refusal)(message)
+    after = answer.headers.get("retry-after", "")
+    kind = Failure if status >= 500 or status == 404 else Refusal
+    return kind(message, http_status=status, retry_after=float(after) if after.isdecimal() else None)
