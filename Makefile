@@ -9,6 +9,10 @@ UV := $(or $(shell command -v uv 2>/dev/null),$(CURDIR)/.local/uv/bin/uv)
 export UV
 RUN := "$(UV)" run --frozen
 
+# Python keeps what it compiled, whatever the shell says: else every process compiles all its imports again, which
+# takes longer than most of them run.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-13s %s\n", $$1, $$2 }'

@@ -4,7 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TypeAlias
 
@@ -31,11 +31,20 @@ Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True)
 class Module:
-    """A source file, by the name that it is imported by."""
+    """A source file, by the name that it is imported by; parsed when its syntax is asked for."""
 
     name: str
     path: Path
-    tree: ast.Module
+    source: str
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.source)
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """Every node of the tree. Walking it takes far longer than going through them."""
+        return list(ast.walk(self.tree))
 
     @property
     def is_repository(self) -> bool:
@@ -44,7 +53,7 @@ class Module:
 
     def functions(self) -> list[Function]:
         """Top-level functions and methods; what is nested in one belongs to it."""
-        bodies = [self.tree.body, *(n.body for n in ast.walk(self.tree) if isinstance(n, ast.ClassDef))]
+        bodies = [self.tree.body, *(n.body for n in self.nodes if isinstance(n, ast.ClassDef))]
         return [node for body in bodies for node in body if isinstance(node, Function)]
 
     def statements(self) -> set[str]:
@@ -61,14 +70,14 @@ class Module:
         """Lines that run SQL written there, and not a constant of the module."""
         return [
             node.lineno
-            for node in ast.walk(self.tree)
+            for node in self.nodes
             if isinstance(node, ast.Call) and method(node) in RUNNING and node.args and is_sql(node.args[0])
         ]
 
 
 def parse(source: str, name: str = "sample.repository") -> Module:
     """A module made of text, to try the rules with."""
-    return Module(name, Path(f"{name.rpartition('.')[2]}.py"), ast.parse(source))
+    return Module(name, Path(f"{name.rpartition('.')[2]}.py"), source)
 
 
 @cache
@@ -79,7 +88,7 @@ def modules(*folders: str) -> list[Module]:
         for path in sorted((ROOT / folder).rglob("*.py")):
             parts = path.relative_to(ROOT / folder).with_suffix("").parts
             name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-            found.append(Module(name, path, ast.parse(path.read_text())))
+            found.append(Module(name, path, path.read_text()))
     return found
 
 
@@ -97,10 +106,11 @@ def is_sql(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str) and bool(_SQL.match(node.value))
 
 
-def users(of: list[Module]) -> dict[tuple[str, str], set[tuple[str, str]]]:
-    """For each constant, as (module, name): the functions that name it, as (module, name)."""
+@cache
+def users(*folders: str) -> dict[tuple[str, str], set[tuple[str, str]]]:
+    """For each constant, as (module, name): the functions below ``folders`` that name it, likewise."""
     used: dict[tuple[str, str], set[tuple[str, str]]] = {}
-    for module in of:
+    for module in modules(*folders):
         names = _imports(module)
         for function in module.functions():
             for place in _places(module, names, function):
@@ -120,7 +130,7 @@ def _places(module: Module, names: dict[str, str], function: Function) -> Iterat
 def _imports(module: Module) -> dict[str, str]:
     """What each imported name stands for, dotted."""
     names: dict[str, str] = {}
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.ImportFrom) and node.module:
             names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):

@@ -19,10 +19,9 @@ from tests.support.product_code import (
     users,
 )
 
-MODULES = modules(*WITH_SQL)
-REPOSITORIES = [module for module in MODULES if module.is_repository]
-USERS = users(MODULES)
+REPOSITORIES = [module for module in modules(*WITH_SQL) if module.is_repository]
 BACKBONE_TABLES = re.compile(r"\b(INTO|UPDATE|FROM|JOIN|TABLE)\s+(leases|inbox|outbox|retired_subjects)\b")
+EVERYWHERE = pytest.mark.parametrize("folder", WITH_SQL)
 BY_NAME = pytest.mark.parametrize("module", REPOSITORIES, ids=lambda module: module.name)
 
 
@@ -76,26 +75,29 @@ def test_each_repository_function_runs_one_statement_and_leaves_the_transaction_
     assert not faults(module)
 
 
-@pytest.mark.parametrize(
-    ("module", "name"),
-    [pytest.param(m, name, id=f"{m.name}.{name}") for m in MODULES for name in sorted(m.statements())],
-)
-def test_each_statement_is_used_by_one_function(module: Module, name: str) -> None:
-    assert len(USERS.get((module.name, name), ())) == 1
+@EVERYWHERE
+def test_each_statement_is_used_by_one_function(folder: str) -> None:
+    used = users(*WITH_SQL)
+    statements = {(module.name, name) for module in modules(folder) for name in module.statements()}
+    by = {statement: used.get(statement, set()) for statement in statements}
+    assert not {statement: functions for statement, functions in by.items() if len(functions) != 1}
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
-def test_statements_are_constants(module: Module) -> None:
-    assert not module.inline_statements()
+@EVERYWHERE
+def test_statements_are_constants(folder: str) -> None:
+    inline = {module.name: module.inline_statements() for module in modules(folder)}
+    assert not {name: lines for name, lines in inline.items() if lines}
 
 
-@pytest.mark.parametrize(
-    "module",
-    [pytest.param(m, id=m.name) for m in MODULES if "services" in m.path.parts],
-)
-def test_services_leave_the_tables_of_the_backbone_to_its_functions(module: Module) -> None:
-    constants = [node for node in ast.walk(module.tree) if isinstance(node, ast.Constant)]
-    assert not [node.lineno for node in constants if BACKBONE_TABLES.search(str(node.value))]
+@pytest.mark.parametrize("folder", [folder for folder in WITH_SQL if folder.startswith("services/")])
+def test_services_leave_the_tables_of_the_backbone_to_its_functions(folder: str) -> None:
+    written = {
+        (module.name, node.lineno)
+        for module in modules(folder)
+        for node in module.nodes
+        if isinstance(node, ast.Constant) and BACKBONE_TABLES.search(str(node.value))
+    }
+    assert not written
 
 
 GOOD = """

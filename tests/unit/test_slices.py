@@ -17,7 +17,7 @@ IO = {"asyncio", "asyncpg", "httpx", "redis", "socket", "subprocess", "common.po
 def imported(module: Module) -> set[str]:
     """Everything that a module imports, dotted, with the packages that it is in."""
     found: set[str] = set()
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
@@ -30,12 +30,12 @@ def imported(module: Module) -> set[str]:
 def awaits(module: Module) -> bool:
     """Whether anything in the module awaits."""
     kinds = ast.Await | ast.AsyncFunctionDef | ast.AsyncWith | ast.AsyncFor
-    return any(isinstance(node, kinds) for node in ast.walk(module.tree))
+    return any(isinstance(node, kinds) for node in module.nodes)
 
 
 def called(module: Module) -> Collection[str]:
     """The names of all functions and methods that the module calls."""
-    return {method(node) for node in ast.walk(module.tree) if isinstance(node, ast.Call)}
+    return {method(node) for node in module.nodes if isinstance(node, ast.Call)}
 
 
 def edge_faults(module: Module) -> set[str]:

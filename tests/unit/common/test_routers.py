@@ -11,7 +11,7 @@ def test_services_make_routers_that_guard_their_routes() -> None:
     made = {
         (module.name, method(node))
         for module in modules(*SERVICES)
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Call) and method(node) in ("APIRouter", "create_api_router")
     }
     assert len(made) >= 10
