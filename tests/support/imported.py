@@ -2,6 +2,7 @@
 
 import atexit
 import ctypes
+import gc
 import importlib
 import os
 import pkgutil
@@ -19,6 +20,9 @@ for _module in pkgutil.iter_modules(takaro_operator.__path__):
     importlib.import_module(f"takaro_operator.{_module.name}")
 for _service in ("chat", "knowledge", "cockpit"):
     importlib.import_module(f"{_service}.app")
+# A fork that collected garbage would copy all of this to look through it.
+gc.collect()
+gc.freeze()
 
 
 @dataclass(slots=True, frozen=True)
