@@ -20,6 +20,7 @@ from takaro_local.collector import Collector
 from takaro_local.spans import SpanStore
 from tests.conftest import _database as make_database
 from tests.e2e.asking import Asks, Concurrent, Make, Waiting
+from tests.support.plain_http import NO_TLS
 from tests.support.servers import PostgresServer, free_port
 from tests.support.services import Service, ServiceName, running
 from tests.support.wait import eventually
@@ -136,7 +137,10 @@ async def system(
 @pytest.fixture(params=["sync", "async"])
 async def make(system: System, request: pytest.FixtureRequest) -> AsyncIterator[Make]:
     """Makes clients of the system, with chat at another address if one is given."""
-    waiting, concurrent = httpx.Client(trust_env=False), httpx.AsyncClient(trust_env=False)
+    waiting, concurrent = (
+        httpx.Client(trust_env=False, verify=NO_TLS),
+        httpx.AsyncClient(trust_env=False, verify=NO_TLS),
+    )
     addresses = {name: system[name].url for name in ("knowledge", "cockpit")}
     quick = Retrying(first_seconds=0.01)
 

@@ -16,6 +16,7 @@ from takaro_agent_client import AsyncClient
 from takaro_agent_client.adapters.openai_agents import TakaroSession
 from takaro_agent_client.operations import conversations, messages
 from tests.e2e.conftest import System
+from tests.support.plain_http import NO_TLS
 
 USER = "sdk"
 
@@ -55,7 +56,7 @@ def hooks(event: str) -> str:
 @pytest.fixture
 async def client(system: System) -> AsyncIterator[AsyncClient]:
     set_tracing_disabled(True)
-    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60, verify=NO_TLS) as http:
         yield AsyncClient(chat=system["chat"].url, user=USER, http=http)
 
 

@@ -19,6 +19,7 @@ from takaro_agent_client.operations import (
 from tests.e2e.asking import Asks, Make
 from tests.e2e.conftest import BASE, INSTALLED, Request, System
 from tests.support.github import Answer
+from tests.support.plain_http import NO_TLS
 from tests.support.wait import eventually
 from tests.support.web import Request as Received
 from tests.support.web import serve
@@ -150,6 +151,6 @@ async def test_a_stream_that_breaks_is_opened_again_after_its_last_event(client:
 
 async def _forwarded(url: str, request: Received) -> Answer:
     kept = {name: text for name, text in request.headers.items() if name not in ("host", "content-length")}
-    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60, verify=NO_TLS) as http:
         got = await http.request(request.method, url + request.target, headers=kept, content=request.body)
     return Answer(got.status_code, got.content, {"Content-Type": got.headers["content-type"]})

@@ -15,6 +15,7 @@ from takaro_agent_client import Client
 from takaro_agent_client.operations import conversations, messages
 from tests.e2e.conftest import System
 from tests.support.node import find_node
+from tests.support.plain_http import NO_TLS
 
 DOCS = (Path(__file__).parents[2] / "docs" / "client.md").read_text()
 USER = "reader"
@@ -83,7 +84,7 @@ async def curl(line: str) -> Any:
     given = list(pairwise(words))
     headers = dict(value.split(": ", 1) for name, value in given if name == "-H")
     bodies = [value for name, value in given if name == "-d"]
-    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60, verify=NO_TLS) as http:
         answer = await http.request(
             "POST" if bodies else "GET", words[-1], headers=headers, content=bodies[0] if bodies else None
         )

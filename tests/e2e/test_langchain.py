@@ -12,6 +12,7 @@ from takaro_agent_client import Client
 from takaro_agent_client.adapters.langchain_history import TakaroChatMessageHistory
 from takaro_agent_client.operations import conversations, messages
 from tests.e2e.conftest import System
+from tests.support.plain_http import NO_TLS
 
 USER = "langchain"
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*BaseChatMessageHistory")
 
 @pytest.fixture
 def client(system: System) -> Iterator[Client]:
-    with httpx.Client(trust_env=False, timeout=60) as http:
+    with httpx.Client(trust_env=False, timeout=60, verify=NO_TLS) as http:
         yield Client(chat=system["chat"].url, user=USER, http=http)
 
 

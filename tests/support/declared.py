@@ -1,6 +1,7 @@
 """Whether a service answers as its OpenAPI document says: every answer to a test's client is compared."""
 
 import re
+from collections.abc import Hashable
 from http import HTTPStatus
 from typing import Any
 
@@ -9,15 +10,42 @@ import jsonschema
 from referencing import Registry, Resource
 
 from common import codec
+from tests.support.plain_http import NO_TLS
+
+_DOCUMENTS: dict[Hashable, "Document"] = {}
+
+
+class Document:
+    """What a kind of service declares: a validator for each form of an answer."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        self._patterns = [(_pattern(path), operations) for path, operations in content["paths"].items()]
+        self._registry: Registry[Any] = Registry().with_resource("doc:", Resource.opaque(content))
+        self._validators: dict[int, jsonschema.Draft202012Validator] = {}
+
+    def operation(self, method: str, path: str) -> dict[str, Any] | None:
+        """The operation that answers the request, or None."""
+        for pattern, operations in self._patterns:
+            if pattern.fullmatch(path):
+                found: dict[str, Any] | None = operations.get(method.lower())
+                return found
+        return None
+
+    def validator(self, schema: dict[str, Any]) -> jsonschema.Draft202012Validator:
+        """For ``schema``, a part of the document."""
+        if id(schema) not in self._validators:
+            self._validators[id(schema)] = jsonschema.Draft202012Validator(
+                absolute(schema), registry=self._registry
+            )
+        return self._validators[id(schema)]
 
 
 class Declared:
-    """The document of one service, read from the service when the first answer comes."""
+    """The document of one service, read from the first of its ``kind`` when the first answer comes."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._document: dict[str, Any] | None = None
-        self._registry: Registry[Any] = Registry()
+    def __init__(self, url: str, kind: Hashable) -> None:
+        """Services of one ``kind`` have the same document."""
+        self._url, self._kind = url, kind
 
     async def check(self, response: httpx.Response) -> None:
         """Fails for a status or a form that the operation doesn't declare. Unknown paths and methods, and
@@ -34,26 +62,29 @@ class Declared:
         kind = response.headers.get("content-type", "").partition(";")[0]
         assert kind in declared["content"], f"{where}: {kind} is not declared"
         if kind == "application/json" and "content-length" in response.headers:
-            schema = declared["content"][kind]["schema"]
-            jsonschema.Draft202012Validator(absolute(schema), registry=self._registry).validate(
+            document = await self._document()
+            document.validator(declared["content"][kind]["schema"]).validate(
                 codec.loads(await response.aread())
             )
 
     async def _operation(self, request: httpx.Request) -> dict[str, Any] | None:
         if not request.url.path.startswith("/api/") or not str(request.url).startswith(self._url):
             return None
-        if self._document is None:
-            async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
-                self._document = (await client.get(f"{self._url}/openapi.json")).json()
-            self._registry = Registry().with_resource("doc:", Resource.opaque(self._document))
-        raw = request.url.raw_path.decode().partition("?")[0].rstrip("/")
-        for template, operations in self._document["paths"].items():
-            # A compound agent's id holds a slash.
-            pattern = re.sub(r"\\\{agentId\\\}$", "(.+)", re.escape(template))
-            if re.fullmatch(re.sub(r"\\\{\w+\\\}", "([^/]+)", pattern), raw):
-                found: dict[str, Any] | None = operations.get(request.method.lower())
-                return found
-        return None
+        path = request.url.raw_path.decode().partition("?")[0].rstrip("/")
+        return (await self._document()).operation(request.method, path)
+
+    async def _document(self) -> Document:
+        if self._kind not in _DOCUMENTS:
+            async with httpx.AsyncClient(trust_env=False, timeout=60, verify=NO_TLS) as client:
+                content = (await client.get(f"{self._url}/openapi.json")).json()
+            _DOCUMENTS[self._kind] = Document(content)
+        return _DOCUMENTS[self._kind]
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    # A compound agent's id holds a slash.
+    pattern = re.sub(r"\\\{agentId\\\}$", "(.+)", re.escape(template))
+    return re.compile(re.sub(r"\\\{\w+\\\}", "([^/]+)", pattern))
 
 
 def absolute(value: Any) -> Any:

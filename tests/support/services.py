@@ -19,6 +19,7 @@ import httpx
 from takaro_local import process
 from tests.support.declared import Declared
 from tests.support.forks import Child, Fork
+from tests.support.plain_http import NO_TLS
 from tests.support.servers import free_port
 from tests.support.wait import eventually
 
@@ -65,7 +66,7 @@ class Service:
             **(environment or {}),
         }
         self._child: Child | None = None
-        self._declared = Declared(self.url)
+        self._declared = Declared(self.url, (name, self.environment["AUTH_MODE"]))
 
     @property
     def pid(self) -> int:
@@ -81,14 +82,14 @@ class Service:
     async def start(self, *, timeout: float = 30) -> Self:
         """Launch it and wait until ``/ready`` says 200."""
         self.launch()
-        async with httpx.AsyncClient(base_url=self.url, timeout=5, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=self.url, timeout=5, trust_env=False, verify=NO_TLS) as client:
             await eventually(lambda: self._is_ready(client), timeout=timeout)
         return self
 
     async def start_unready(self, *, timeout: float = 60) -> Self:
         """Launch it and wait until ``/health`` answers, whatever ``/ready`` says."""
         self.launch()
-        async with httpx.AsyncClient(base_url=self.url, timeout=5, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=self.url, timeout=5, trust_env=False, verify=NO_TLS) as client:
             await eventually(lambda: self._answers(client), timeout=timeout)
         return self
 
@@ -148,6 +149,7 @@ class Service:
             timeout=timeout,
             trust_env=False,
             event_hooks={"response": [self._declared.check]},
+            verify=NO_TLS,
         )
 
     async def _is_ready(self, client: httpx.AsyncClient) -> bool:

@@ -15,6 +15,7 @@ from knowledge.sources.website.source import WebsiteSource
 from knowledge.web.fetching import Access, Fetcher
 from knowledge.web.retries import Retries
 from tests.support.github import Answer
+from tests.support.plain_http import NO_TLS
 from tests.support.web import Request, WebServer
 
 
@@ -77,7 +78,7 @@ async def opened(
     allowed: str = "127.0.0.1",
     known: Known = NOTHING_KNOWN,
 ) -> AsyncIterator[WebsiteSource]:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
         fetcher = Fetcher(http, Access(frozenset({allowed})), Retries(2, 0.001, 1))
         async with WebsiteSource(
             fetcher,

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from redis.asyncio import Redis
 
 from takaro_local.server import Server
+from tests.support.plain_http import NO_TLS
 from tests.support.services import Service
 from tests.support.wait import eventually
 
@@ -60,7 +61,7 @@ async def test_chat_and_cockpit_speak_through_kafka(
         rows = await connection.fetch("SELECT content FROM messages ORDER BY created_at, id")
         await connection.close()
         assert [row["content"] for row in rows] == [str(n) for n in range(20)]
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client:
             ready = (await client.get(f"{cockpit.url}/ready")).json()["checks"]
             metrics = (await client.get(f"{chat.url}/metrics")).text
         assert ready["consumer chat.events"] == "active"

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from tests.integration.cli.terminal import Terminal
 from tests.support.issuer import AUDIENCE, ISSUER, Issuer, claims, serve
+from tests.support.plain_http import NO_TLS
 from tests.support.services import Service, running
 from tests.support.wait import eventually
 
@@ -32,7 +33,7 @@ def forged(secret: bytes) -> str:
 
 async def status(service: Service, token: str | None, scheme: str = "Bearer") -> tuple[int, Any]:
     headers = {} if token is None else {"Authorization": f"{scheme} {token}"}
-    async with httpx.AsyncClient(base_url=service.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=service.url, trust_env=False, verify=NO_TLS) as client:
         answer = await client.get("/api/conversations", headers=headers)
     return answer.status_code, answer.json()
 

@@ -8,13 +8,14 @@ import pytest
 
 from common.postgres import Pool
 from tests.integration.chat.conftest import NODE_CONVERSATION, post, user_of
+from tests.support.plain_http import NO_TLS
 from tests.support.services import Service
 
 AGENT = {"name": "mine", "systemPrompt": "p", "tools": [], "model": "m"}
 
 
 async def test_health_says_ok(chat: Service) -> None:
-    async with httpx.AsyncClient(base_url=chat.url, trust_env=False) as nobody:
+    async with httpx.AsyncClient(base_url=chat.url, trust_env=False, verify=NO_TLS) as nobody:
         answer = await nobody.get("/health")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
@@ -40,7 +41,7 @@ async def test_health_says_ok(chat: Service) -> None:
     ],
 )
 async def test_without_a_caller_everything_is_401(chat: Service, method: str, path: str) -> None:
-    async with httpx.AsyncClient(base_url=chat.url, trust_env=False) as nobody:
+    async with httpx.AsyncClient(base_url=chat.url, trust_env=False, verify=NO_TLS) as nobody:
         answer = await nobody.request(method, path.format(id=uuid4()))
     assert (answer.status_code, answer.json()) == (401, {"error": "Not authenticated"})
 

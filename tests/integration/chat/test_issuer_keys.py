@@ -12,6 +12,7 @@ from common.errors import NotAuthenticated, TransientError
 from servicekit import issuer_keys
 from servicekit.issuer_keys import IssuerKeys
 from tests.support.issuer import Issuer, serve
+from tests.support.plain_http import NO_TLS
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def issuer() -> Issuer:
 @pytest.fixture
 async def keys(issuer: Issuer) -> AsyncIterator[IssuerKeys]:
     with serve(issuer):
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
             yield IssuerKeys(issuer.url, http)
 
 

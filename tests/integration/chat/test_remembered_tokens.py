@@ -15,6 +15,7 @@ from common.errors import NotAuthenticated
 from servicekit import auth, issuer_keys
 from servicekit.auth import Authenticator
 from tests.support.issuer import Issuer, serve
+from tests.support.plain_http import NO_TLS
 
 SECRET = "a secret of more than thirty-two bytes"
 
@@ -29,7 +30,7 @@ def authenticator(http: httpx.AsyncClient, **access: Any) -> Authenticator:
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client:
         yield client
 
 

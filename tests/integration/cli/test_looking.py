@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from backbone.events import EVENT_NAMESPACE
 from tests.integration.cli.terminal import Terminal
+from tests.support.plain_http import NO_TLS
 from tests.support.probe import COMMANDS, FACTS, Probe
 from tests.support.redis_world import RedisWorld
 from tests.support.servers import free_port
@@ -218,7 +219,7 @@ async def collector() -> AsyncIterator[str]:
     url = f"http://127.0.0.1:{port}"
 
     async def ready() -> bool:
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=NO_TLS) as client:
             try:
                 return (await client.get(f"{url}/health")).is_success
             except httpx.TransportError:

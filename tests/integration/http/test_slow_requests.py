@@ -6,6 +6,7 @@ import asyncpg
 import httpx
 import pytest
 
+from tests.support.plain_http import NO_TLS
 from tests.support.raw_http import RawConnection, connected, request
 from tests.support.services import Service
 from tests.support.wait import eventually
@@ -122,6 +123,8 @@ async def test_a_client_that_doesnt_read_is_disconnected(chat: Service, package_
             return await cut(chat, "answer not taken") == before + 1
 
         await eventually(is_cut, timeout=60)
-    async with httpx.AsyncClient(base_url=chat.url, headers={"X-User-Id": "ann"}, timeout=60) as reader:
+    async with httpx.AsyncClient(
+        base_url=chat.url, headers={"X-User-Id": "ann"}, timeout=60, verify=NO_TLS
+    ) as reader:
         whole = await reader.get(f"/api/conversations/{conversation}/messages")
     assert len(whole.json()["data"]) == 800

@@ -26,6 +26,7 @@ from knowledge.sync.work import SyncDeps
 from knowledge.web.fetching import Access, Fetcher
 from knowledge.web.retries import Retries
 from tests.support.github import FakeGitHub, GitRepository, serve_github
+from tests.support.plain_http import NO_TLS
 
 
 class CountingEmbedder(HashingEmbedder):
@@ -137,7 +138,7 @@ async def harness(database: str, tmp_path: Path) -> AsyncIterator[Harness]:
     embedder = CountingEmbedder()
     async with (
         serve_github(repository) as github,
-        httpx.AsyncClient(trust_env=False) as http,
+        httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http,
         await create_pool(settings) as pool,
     ):
         access = GitHubAccess(github.api_url, github.raw_url)

@@ -24,6 +24,7 @@ from tests.integration.knowledge.conftest import Harness, reaching
 from tests.support.embeddings import serve_embeddings
 from tests.support.github import Answer
 from tests.support.knowledge import Jobs
+from tests.support.plain_http import NO_TLS
 from tests.support.wait import eventually
 from tests.support.web import Request, WebServer, serve
 
@@ -82,7 +83,7 @@ async def test_a_base_behind_many_whose_sites_are_silent_is_synced_at_once(
     async with (
         silent_sites(3, speak) as sites,
         # Whoever gives up asks again, which would count.
-        httpx.AsyncClient(trust_env=False, timeout=120) as patient,
+        httpx.AsyncClient(trust_env=False, timeout=120, verify=NO_TLS) as patient,
         working(redis_url, reaching(harness, "127.0.0.1", http=patient)),
     ):
         silent = [
@@ -129,7 +130,7 @@ async def test_bases_that_need_no_embedding_pass_those_that_wait_for_the_embedde
             "chunkSize": size,
         }
 
-    async with serve_embeddings() as api, httpx.AsyncClient(trust_env=False) as http:
+    async with serve_embeddings() as api, httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
         embedder = OpenAiEmbedder(http, OpenAiAccess(api.url, "model", retries=Retries(2, 0.001)))
         async with working(redis_url, replace(harness.deps, embedder=embedder)):
             size = 1000

@@ -14,6 +14,7 @@ from opentelemetry.trace import Link, SpanKind, Status, StatusCode, Tracer
 
 from takaro_local.collector import Collector
 from takaro_local.spans import SpanStore
+from tests.support.plain_http import NO_TLS
 from tests.support.servers import free_port
 
 
@@ -30,7 +31,7 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture
 def client(collector: Collector) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=_url(collector), trust_env=False) as client:
+    with httpx.Client(base_url=_url(collector), trust_env=False, verify=NO_TLS) as client:
         yield client
 
 

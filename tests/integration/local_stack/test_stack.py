@@ -20,6 +20,7 @@ from takaro_local.ports import is_free
 from takaro_local.postgres import binary
 from tests.support import database_document
 from tests.support.local_stack import LocalStack
+from tests.support.plain_http import NO_TLS
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
@@ -40,7 +41,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Local
 
 
 async def test_the_services_are_ready(stack: LocalStack) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client:
         for service in _SERVICES:
             port = stack.ports[f"{service.upper()}_PORT"]
             assert (await client.get(f"http://127.0.0.1:{port}/ready")).status_code == 200
@@ -54,7 +55,7 @@ async def test_folders_of_the_machine_can_be_added_where_the_stack_allows_it(
     docs, own = Path(__file__).parents[3] / "docs", stack.folder / "data" / "sources" / "manual"
     own.mkdir()
     (own / "levers.md").write_text("Pull the red lever.")
-    async with httpx.AsyncClient(trust_env=False, headers={"X-User-Id": "ann"}) as client:
+    async with httpx.AsyncClient(trust_env=False, headers={"X-User-Id": "ann"}, verify=NO_TLS) as client:
         for name, folder in (("docs", docs), ("manual", own)):
             body = {"id": f"folder-{name}", "name": name, "source": folder.as_uri(), "extensions": [".md"]}
             answer = await client.post(url, json=body)
@@ -86,7 +87,7 @@ async def test_the_command_line_finds_the_stack_from_any_folder_whatever_its_por
     environment["TAKARO_DATA_DIR"] = str(stack.folder / "data")
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     url = f"http://127.0.0.1:{stack.ports['CHAT_PORT']}/api/conversations"
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client:
         headers = {"X-User-Id": "ann", "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
         answer = await client.post(url, json={"agentId": "module-writer"}, headers=headers)
     assert answer.is_success
@@ -135,7 +136,9 @@ async def test_a_service_that_dies_is_started_again(stack: LocalStack) -> None:
     before.kill()
     await eventually(lambda: "chat was killed by SIGKILL; starting it again" in stack.said())
     port = stack.ports["CHAT_PORT"]
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}", trust_env=False, verify=NO_TLS
+    ) as client:
         await eventually(lambda: _answers(client), timeout=90)
     assert stack.child("-m chat").pid != before.pid
 

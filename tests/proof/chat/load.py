@@ -21,6 +21,7 @@ from tests.proof.chat.evidence import COMMANDS
 from tests.proof.commands import DUPLICATED, post_command, publish_command, running_together
 from tests.proof.fleet import Fleet
 from tests.proof.ledger import Command, Ledger, Way
+from tests.support.plain_http import NO_TLS
 from tests.support.wait import eventually
 
 USER = "prover"
@@ -133,7 +134,9 @@ class ChatLoad:
             late.copies += 1
 
     async def _post(self, rng: random.Random, _: Redis) -> None:
-        async with httpx.AsyncClient(timeout=8, trust_env=False, headers={"X-User-Id": USER}) as client:
+        async with httpx.AsyncClient(
+            timeout=8, trust_env=False, headers={"X-User-Id": USER}, verify=NO_TLS
+        ) as client:
             while command := await self._queues["http"].get():
                 await self._post_one(client, rng, command)
                 self.published += 1

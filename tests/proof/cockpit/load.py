@@ -27,6 +27,7 @@ from tests.proof.commands import (
 )
 from tests.proof.fleet import Fleet
 from tests.proof.ledger import Command, Ledger, Way
+from tests.support.plain_http import NO_TLS
 from tests.support.wait import eventually
 
 COMMANDS, CHAT_COMMANDS = "cockpit.commands", "chat.commands"
@@ -148,7 +149,7 @@ class CockpitLoad:
 
     async def _say_by_http(self, rng: random.Random) -> None:
         seats = {seat.conversation: seat for seat in self._ledger.seats}
-        async with httpx.AsyncClient(timeout=8, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=8, trust_env=False, verify=NO_TLS) as client:
             while command := await self._queues["http"].get():
                 seat = seats[command.conversation]
                 client.headers["X-User-Id"] = seat.user
@@ -178,7 +179,9 @@ class CockpitLoad:
     async def _delete_by_http(self, command: Command, user: str, rng: random.Random) -> None:
         """Repeat until an answer says that it is gone: a second request gets 404."""
         command.ask()
-        async with httpx.AsyncClient(timeout=8, trust_env=False, headers={"X-User-Id": user}) as client:
+        async with httpx.AsyncClient(
+            timeout=8, trust_env=False, headers={"X-User-Id": user}, verify=NO_TLS
+        ) as client:
             while command.outcome == "open":
                 url = await self._fleet.someone("chat", rng)
                 try:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from common.errors import Forbidden
 from servicekit.auth import Authenticator, Caller, require_operator
 from servicekit.settings import ServiceSettings
+from tests.support.plain_http import NO_TLS
 
 SECRET = "a secret of more than thirty-two bytes"
 
@@ -23,7 +24,7 @@ class Settings(ServiceSettings):
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=NO_TLS) as client:
         yield client
 
 

@@ -10,6 +10,7 @@ from knowledge.sources.git.source import GitMemory, GitSource
 from knowledge.sources.location import GitLocation
 from knowledge.web.fetching import Access, Fetcher
 from knowledge.web.retries import Retries
+from tests.support.plain_http import NO_TLS
 from tests.support.web import WebServer
 
 
@@ -26,7 +27,7 @@ async def opened(
     name: str = "handbook.git",
 ) -> AsyncIterator[GitSource]:
     at = GitLocation(f"{server.url}/{name}", branch, path)
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
         fetcher = Fetcher(http, access or Access(frozenset({"127.0.0.1"})), Retries(2, 0.001, 1))
         readers = Readers()
         source = GitSource(

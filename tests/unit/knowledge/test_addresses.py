@@ -9,6 +9,7 @@ from knowledge.settings import KnowledgeSettings
 from knowledge.web.address import canonical_url
 from knowledge.web.fetching import Access, Fetcher
 from knowledge.web.public_addresses import is_public
+from tests.support.plain_http import NO_TLS
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_hosts_of_settings_are_found_however_they_are_spelled(monkeypatch: pytes
     settings = KnowledgeSettings(auth_mode="dev")
     expected = ["xn--bcher-kva.example", "git.example:8080", "::1", "[::2]:81"]
     assert settings.source_allowed() == expected
-    fetcher = Fetcher(httpx.AsyncClient(), Access(frozenset(expected)))
+    fetcher = Fetcher(httpx.AsyncClient(verify=NO_TLS), Access(frozenset(expected)))
     for url in ("https://bücher.example", "http://git.example.:8080", "http://[::1]:9", "http://[::2]:81"):
         assert fetcher.trusts(url), url
     for url in ("http://git.example", "http://[::2]", "http://docs.bücher.example"):

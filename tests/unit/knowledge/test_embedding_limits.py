@@ -14,6 +14,7 @@ from knowledge.embeddings.openai import OpenAiAccess, OpenAiEmbedder
 from knowledge.web.retries import Retries, asked_pause
 from tests.support.embeddings import EmbeddingsApi, serve_embeddings
 from tests.support.github import Answer
+from tests.support.plain_http import NO_TLS
 from tests.support.wait import eventually
 
 QUESTION = "Which lever?"
@@ -21,7 +22,7 @@ QUESTION = "Which lever?"
 
 @asynccontextmanager
 async def provider(limits: Limits) -> AsyncIterator[tuple[EmbeddingsApi, OpenAiEmbedder]]:
-    async with serve_embeddings() as api, httpx.AsyncClient(trust_env=False) as http:
+    async with serve_embeddings() as api, httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
         access = OpenAiAccess(api.url, "model", retries=Retries(3, 0.001), limits=limits)
         yield api, OpenAiEmbedder(http, access)
 

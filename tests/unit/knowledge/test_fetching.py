@@ -17,6 +17,7 @@ from knowledge.web.guarded_network import AddressRefused
 from knowledge.web.public_addresses import is_public
 from knowledge.web.retries import Retries
 from tests.support.github import Answer
+from tests.support.plain_http import NO_TLS
 from tests.support.web import Request, serve
 
 
@@ -34,7 +35,7 @@ async def fetching(
             return [host]
         return names[host]
 
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
         fetcher = Fetcher(
             http, access or Access(), Retries(2, 0.001, 1), resolver=resolver, allowed_address=allowed
         )
@@ -73,7 +74,7 @@ async def test_private_addresses_are_refused(url: str) -> None:
     "host", ["0x7f000001", "2130706433", "127.1", "0177.0.0.1", "localhost", "localhost."]
 )
 async def test_spellings_of_loopback_are_refused(host: str) -> None:
-    async with serve(hello) as server, httpx.AsyncClient(trust_env=False) as http:
+    async with serve(hello) as server, httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
         fetcher = Fetcher(http, Access(), Retries(1))
         with pytest.raises((AddressRefused, TransientError, Invalid)):
             await fetcher.get(f"http://{host}:{server.url.rsplit(':', 1)[1]}/", max_bytes=10)
@@ -96,7 +97,7 @@ async def test_the_address_that_was_checked_is_dialled() -> None:
         asked += 1
         return ["127.0.0.1"] if asked == 1 else ["127.0.0.2"]
 
-    async with serve(hello) as server, httpx.AsyncClient(trust_env=False) as http:
+    async with serve(hello) as server, httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
         fetcher = Fetcher(
             http, Access(), Retries(1), resolver=rebinding, allowed_address=lambda a: a == "127.0.0.1"
         )

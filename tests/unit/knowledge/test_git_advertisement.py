@@ -9,6 +9,7 @@ import pytest
 from common.errors import NotFound, PermanentError, TransientError
 from knowledge.sources.git.advertisement import parse_refs
 from tests.support.github import Answer, GitRepository
+from tests.support.plain_http import NO_TLS
 from tests.support.web import Request, WebServer, git_backend, serve
 from tests.unit.knowledge.git_remotes import opened
 
@@ -80,7 +81,7 @@ def test_a_cut_off_advertisement_is_tried_again(body: bytes) -> None:
 
 async def test_wherever_an_advertisement_is_cut_off_no_branch_is_missed(server: WebServer) -> None:
     """A gateway ends the answer as if it were complete: between two refs it would look like that."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
         whole = (await http.get(f"{server.url}/handbook.git/info/refs?service=git-upload-pack")).content
     assert "refs/heads/main" in parse_refs(whole)[0]
     for length in range(len(whole)):

@@ -21,6 +21,7 @@ from knowledge.sources.location import GitLocation
 from knowledge.web.fetching import Access, Fetcher
 from knowledge.web.retries import Retries
 from tests.support.github import Answer, GitRepository
+from tests.support.plain_http import NO_TLS
 from tests.support.web import Request, WebServer, git_backend, serve
 from tests.unit.knowledge.git_remotes import opened
 
@@ -234,7 +235,7 @@ async def test_git_dials_the_address_that_was_checked(
     async def elsewhere(request: Request) -> Answer:
         return Answer(302, b"", {"Location": url + request.target.removeprefix("/handbook.git")})
 
-    async with httpx.AsyncClient(trust_env=False) as http, serve(elsewhere) as hop:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http, serve(elsewhere) as hop:
         first = f"http://hop.example:{hop.url.rsplit(':', 1)[1]}/handbook.git"
         fetcher = Fetcher(
             http,

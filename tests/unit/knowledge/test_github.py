@@ -15,6 +15,7 @@ from knowledge.sources.location import GitHubLocation
 from knowledge.web.fetching import Access, Fetcher
 from knowledge.web.retries import Retries
 from tests.support.github import Answer, FakeGitHub, GitRepository, serve_github
+from tests.support.plain_http import NO_TLS
 from tests.support.web import Request, serve
 
 
@@ -32,7 +33,7 @@ async def github(tmp_path: Path) -> AsyncIterator[FakeGitHub]:
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client:
         yield client
 
 

@@ -11,6 +11,7 @@ from knowledge.web.fetching import Access, Fetcher, TooLarge
 from knowledge.web.retries import Retries
 from knowledge.web.unpacking import MOST_MEMBERS, ContentEncoding, CutOff, Damaged, TooLong, Unpacker
 from tests.support.github import Answer
+from tests.support.plain_http import NO_TLS
 from tests.support.web import Request, serve
 
 
@@ -33,7 +34,7 @@ async def fetched(encoding: str, body: bytes, *, max_bytes: int = 1000) -> bytes
     async def answer(_: Request) -> Answer:
         return Answer(200, body, {"Content-Encoding": encoding})
 
-    async with serve(answer) as server, httpx.AsyncClient(trust_env=False) as http:
+    async with serve(answer) as server, httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
         fetcher = Fetcher(http, Access(frozenset({"127.0.0.1"})), Retries(2, 0.001, 1))
         try:
             return (await fetcher.get(server.url, max_bytes=max_bytes)).content

@@ -39,6 +39,7 @@ from servicekit.openapi import describe
 from servicekit.pages import mount_pages
 from servicekit.settings import ServiceSettings
 from servicekit.sse import OpenStreams
+from servicekit.tls import trusted_certificates
 
 log = structlog.get_logger()
 
@@ -166,7 +167,7 @@ async def _shared_resources(settings: ServiceSettings, required_revision: str) -
     redis = open_redis(settings.redis_url, decode_responses=True)
     async with (
         await create_pool(settings, required_revision=required_revision) as pool,
-        httpx.AsyncClient(timeout=30, follow_redirects=False) as http,
+        httpx.AsyncClient(timeout=30, follow_redirects=False, verify=trusted_certificates()) as http,
     ):
         try:
             yield Resources(pool, redis, http, Notifications(settings))

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from tests.integration.knowledge.registry.asking import BASES, SECRET, newest_sync, wanted
 from tests.support.github import GitRepository
 from tests.support.knowledge import Jobs
+from tests.support.plain_http import NO_TLS
 from tests.support.services import Service
 
 pytestmark = pytest.mark.timeout(120)
@@ -42,7 +43,7 @@ async def test_a_push_syncs_what_it_touches_once(
     url = f"{BASES}/webhooks/github"
     async with (
         running.client("ada") as ada,
-        httpx.AsyncClient(base_url=running.url, trust_env=False) as github,
+        httpx.AsyncClient(base_url=running.url, trust_env=False, verify=NO_TLS) as github,
     ):
         await ada.post(BASES, json=wanted())
         await newest_sync(ada)

@@ -7,6 +7,7 @@ import pytest
 
 from tests.integration.knowledge.service.asking import synced
 from tests.support.knowledge import Jobs, fetch, state_of
+from tests.support.plain_http import NO_TLS
 from tests.support.services import Service
 
 pytestmark = pytest.mark.timeout(120)
@@ -65,7 +66,7 @@ async def test_a_bad_search_is_a_400(client: httpx.AsyncClient) -> None:
 
 async def test_callers_are_required_and_unknown_bases_are_not_found(service: Service) -> None:
     paths = ["", "/guide", "/guide/search?q=x", "/guide/agents"]
-    async with httpx.AsyncClient(base_url=service.url, trust_env=False) as nobody:
+    async with httpx.AsyncClient(base_url=service.url, trust_env=False, verify=NO_TLS) as nobody:
         for path in paths:
             answer = await nobody.get(f"/api/knowledge-bases{path}")
             assert (answer.status_code, answer.json()) == (401, {"error": "Not authenticated"})

@@ -15,6 +15,7 @@ from takaro_agent_client.operations import knowledge
 from tests.conftest import _database as make_database
 from tests.integration.knowledge.service.asking import synced
 from tests.support.knowledge import knowledge_service
+from tests.support.plain_http import NO_TLS
 from tests.support.servers import PostgresServer
 from tests.support.services import Service
 
@@ -51,7 +52,7 @@ async def shared(
 
 @pytest.fixture
 def client(shared: Service) -> Iterator[Client]:
-    with httpx.Client(trust_env=False, timeout=60) as http:
+    with httpx.Client(trust_env=False, timeout=60, verify=NO_TLS) as http:
         yield Client(knowledge=shared.url, user=USER, http=http)
 
 
@@ -76,7 +77,7 @@ class TestRetriever(RetrieversIntegrationTests):
 
 
 async def test_documents_say_where_they_are_from(client: Client, shared: Service) -> None:
-    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60, verify=NO_TLS) as http:
         concurrent = AsyncClient(knowledge=shared.url, user=USER, http=http)
         retriever = TakaroRetriever(async_client=concurrent, knowledge_base=BASE, k=1)
         [document] = await retriever.ainvoke(QUESTION)

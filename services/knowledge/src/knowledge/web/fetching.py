@@ -24,6 +24,7 @@ from knowledge.web.guarded_network import (
 from knowledge.web.public_addresses import is_public
 from knowledge.web.retries import Retries, send
 from knowledge.web.unpacking import ContentEncoding, CutOff, Damaged, TooLong
+from servicekit.tls import trusted_certificates
 
 USER_AGENT = "takaro-knowledge"
 MAX_REDIRECTS = 5
@@ -87,7 +88,10 @@ class Fetcher:
         self._limited: dict[str, RateLimited] = {}
         self._trusted = {origin_of(url) for url in access.trusted_urls if url}
         self._guarded = httpx.AsyncClient(
-            transport=GuardedTransport(resolver, allowed_address), timeout=30, follow_redirects=False
+            transport=GuardedTransport(resolver, allowed_address),
+            timeout=30,
+            follow_redirects=False,
+            verify=trusted_certificates(),
         )
 
     async def close(self) -> None:

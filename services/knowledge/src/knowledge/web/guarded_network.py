@@ -17,6 +17,7 @@ import httpx
 
 from common.errors import Forbidden
 from knowledge.web.public_addresses import is_public
+from servicekit.tls import trusted_certificates
 
 _RESOLVERS = ThreadPoolExecutor(32, thread_name_prefix="resolve")
 """Separate threads: a silent name server blocks no thread that reads files."""
@@ -91,9 +92,9 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
     address it can."""
 
     def __init__(self, resolver: Resolve = resolve, allowed: Callable[[str], bool] = is_public) -> None:
-        super().__init__(trust_env=True)  # SSL_CERT_FILE
+        super().__init__(verify=trusted_certificates())
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
+            ssl_context=trusted_certificates(),
             max_connections=None,  # syncs are counted by site: silent ones must not use up a shared limit
             max_keepalive_connections=20,
             keepalive_expiry=5,
