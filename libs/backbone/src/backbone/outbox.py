@@ -54,10 +54,6 @@ def wake(stream: str) -> str:
     return f"(SELECT pg_notify('{OUTBOX_CHANNEL}', '{stream}')::text)"
 
 
-FACT_TIME = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-"""SQL of a time as it stands in a fact: RFC 3339 in UTC with microseconds."""
-
-
 @dataclass(slots=True)
 class Fact:
     """A fact to publish on ``stream``. ``trace`` defaults to the running span's context, ``id`` to a

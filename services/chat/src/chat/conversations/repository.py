@@ -8,6 +8,7 @@ from backbone import outbox
 from chat.conversations.facts import started
 from chat.conversations.records import Conversation, DeletedConversation, NewConversation
 from common import codec
+from common.json_time import SQL_TIME
 from common.postgres import Connection
 from contracts.chat import FACTS_STREAM, ConversationCreated
 
@@ -83,7 +84,7 @@ WITH new AS MATERIALIZED (
     SELECT id, agent_id, agent_version, user_id, provider, '{{}}', '{{}}', at, at, 1 FROM new
 ), facts AS (
     SELECT place, id::text AS subject, 1 AS sequence, traceparent, tracestate, baggage,
-           fact || ',"createdAt":"' || {outbox.FACT_TIME.format("at")} || '"}}' AS data
+           fact || ',"createdAt":"' || {SQL_TIME.format("at")} || '"}}' AS data
     FROM new
 ), told AS ({outbox.insert_from("facts", FACTS_STREAM, ConversationCreated.type)})
 SELECT at, {outbox.wake(FACTS_STREAM)} FROM new ORDER BY place

@@ -1,9 +1,11 @@
 """SQL of pages of messages. Each function runs its one statement on the caller's connection."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from uuid import UUID
 
 from chat.messages.records import ListBegun, Message
+from common.json_time import SQL_TIME
 from common.postgres import Connection
 
 # The length of a text is known without reading it. That of JSON isn't, so JSON of which over 64 KiB are
@@ -11,8 +13,10 @@ from common.postgres import Connection
 # beyond it is sent.
 _JSON_BYTES = """CASE WHEN {0} IS NULL THEN 0 WHEN pg_column_size({0}) > 65536 THEN pg_column_size({0})
                    ELSE octet_length({0}::text) END"""
-_COLUMNS = """id::text, role, content, tool_calls::text, tool_results::text, token_count, latency_ms, model,
-       created_at, sequence, feedback::text, redacted_at"""
+_BYTES = f"""octet_length(content) + CASE WHEN tool_calls IS NULL AND tool_results IS NULL THEN 0
+                   ELSE {_JSON_BYTES.format("tool_calls")} + {_JSON_BYTES.format("tool_results")} END"""
+_COLUMNS = f"""id::text, role, content, tool_calls::text, tool_results::text, token_count, latency_ms, model,
+       {SQL_TIME.format("created_at")}, sequence, feedback::text, redacted_at"""
 
 
 def _page(where: str, order: str) -> str:
@@ -21,20 +25,21 @@ def _page(where: str, order: str) -> str:
     return f"""
     SELECT *
     FROM (
-        SELECT id, role, content, tool_calls, tool_results, token_count, latency_ms, model, created_at,
-               sequence, feedback, redacted_at, sum(bytes) OVER (ORDER BY sequence {order}) - bytes AS before
+        SELECT page.*, sum({_BYTES}) OVER (
+                   ORDER BY sequence {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
         FROM (
-            SELECT m.*, octet_length(content)::bigint + {_JSON_BYTES.format("m.tool_calls")}
-                        + {_JSON_BYTES.format("m.tool_results")} AS bytes
+            SELECT *
             FROM messages AS m
             WHERE m.conversation_id = $1 AND {where}
             ORDER BY m.sequence {order}
             LIMIT $3
-        ) AS measured
-    ) AS page
-    WHERE before < $4
+        ) AS page
+    ) AS measured
+    WHERE coalesce(before, 0) < $4
     """  # noqa: S608 -- only constants
 
+
+_SEQUENCE = attrgetter("sequence")
 
 BEGIN_LIST = f"""
 SELECT c.user_id,
@@ -43,7 +48,6 @@ SELECT c.user_id,
 FROM conversations AS c
 LEFT JOIN LATERAL (SELECT {_COLUMNS} FROM ({_page("true", "ASC")}) AS cut) AS page ON c.user_id = $2
 WHERE c.id = $1
-ORDER BY page.sequence
 """  # noqa: S608 -- only constants
 
 
@@ -57,6 +61,9 @@ async def begin_list(
         return None
     found = rows[0]
     page = [] if found[2] is None else [Message(*row[2:]) for row in rows]
+    page.sort(
+        key=_SEQUENCE
+    )  # in order already, but nothing promises it; Postgres would take 20 times as long
     return ListBegun(found[0], found[1] or 0, page)
 
 

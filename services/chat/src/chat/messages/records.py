@@ -28,9 +28,10 @@ class NewMessage:
 
 @dataclass(slots=True)
 class Placed:
-    """The place of an appended message in its conversation, and that of its fact among all facts."""
+    """The place of an appended message in its conversation, and that of its fact among all facts.
+    ``created_at`` is text, as in :class:`Message`."""
 
-    created_at: datetime
+    created_at: str
     sequence: int
     fact_sequence: int
 
@@ -38,7 +39,8 @@ class Placed:
 @dataclass(slots=True)
 class Message:
     """A stored message. ``sequence`` is its place in the conversation: 1, 2, 3 … ``tool_calls`` and
-    ``tool_results`` stay encoded JSON, and ``id`` stays text, because they are only passed on."""
+    ``tool_results`` stay encoded JSON, and ``id`` and ``created_at`` (RFC 3339 with microseconds) stay text,
+    because they are only passed on."""
 
     id: str
     role: str
@@ -48,7 +50,7 @@ class Message:
     token_count: int | None
     latency_ms: int | None
     model: str | None
-    created_at: datetime | None
+    created_at: str | None
     sequence: int
     feedback: str | None = None
     """Encoded JSON as well."""

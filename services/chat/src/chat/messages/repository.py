@@ -10,6 +10,7 @@ from chat.messages.facts import appended
 from chat.messages.records import NewMessage, Placed
 from chat.usage.counting import COUNTED, count_from
 from common import codec
+from common.json_time import SQL_TIME
 from common.postgres import Connection
 from contracts.chat import FACTS_STREAM, MessageAppended
 
@@ -70,11 +71,12 @@ _APPENDING = f"""
 ), used AS ({count_from("placed")}
 ), facts AS (
     SELECT place, conversation_id::text AS subject, fact_sequence AS sequence, traceparent, tracestate,
-           baggage, fact || ',"createdAt":"' || {outbox.FACT_TIME.format("created_at")}
+           baggage, fact || ',"createdAt":"' || {SQL_TIME.format("created_at")}
                 || '","sequence":' || sequence || '}}' AS data
     FROM placed
 ), told AS ({outbox.insert_from("facts", FACTS_STREAM, MessageAppended.type)})
-SELECT place, created_at, sequence, fact_sequence, {outbox.wake(FACTS_STREAM)} AS told,
+SELECT place, {SQL_TIME.format("created_at")} AS created_at, sequence, fact_sequence,
+       {outbox.wake(FACTS_STREAM)} AS told,
        1 / (1 - least(1, (SELECT count(*) FROM placed) - (SELECT count(*) FROM inserted))) AS none_missing
 FROM placed
 """  # noqa: S608 -- only constants

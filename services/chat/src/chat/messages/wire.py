@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from chat.conversations.wire import NOT_FOUND
 from chat.messages.records import Message
 from common import codec
-from common.json_time import json_time
+from common.json_time import cut_time, json_time
 from contracts.chat import MAX_USER_CONTENT
 from contracts.storable import Text
 from servicekit.answers import Body
@@ -67,7 +67,7 @@ def message_json(conversation_id: str, message: Message) -> MessageJson:
         "content": message.content,
         "tokenCount": message.token_count,
         "latencyMs": message.latency_ms,
-        "createdAt": json_time(message.created_at),
+        "createdAt": cut_time(message.created_at),
         "sequence": message.sequence,
     }
     if message.model is not None:

@@ -3,14 +3,16 @@
 from uuid import UUID
 
 from chat.messages.records import Message
+from common.json_time import SQL_TIME
 from common.postgres import Connection
 
-GET_MESSAGE = """
+GET_MESSAGE = f"""
 SELECT id::text, role::text AS role, content, tool_calls::text AS tool_calls,
        tool_results::text AS tool_results, token_count, latency_ms,
-       model::text AS model, created_at, sequence, feedback::text AS feedback, redacted_at
+       model::text AS model, {SQL_TIME.format("created_at")} AS created_at, sequence,
+       feedback::text AS feedback, redacted_at
 FROM messages WHERE id = $1 AND conversation_id = $2
-"""
+"""  # noqa: S608 -- only constants
 
 
 async def get_message(connection: Connection, conversation_id: UUID, message_id: UUID) -> Message | None:
@@ -20,14 +22,15 @@ async def get_message(connection: Connection, conversation_id: UUID, message_id:
 
 
 # The trigger messages_changed_not_searched takes its words out of the full-text index.
-REDACT_MESSAGE = """
+REDACT_MESSAGE = f"""
 UPDATE messages
 SET content = '', tool_calls = NULL, tool_results = NULL, feedback = NULL, redacted_at = clock_timestamp()
 WHERE id = $1
 RETURNING id::text, role::text AS role, content, tool_calls::text AS tool_calls,
           tool_results::text AS tool_results, token_count, latency_ms,
-       model::text AS model, created_at, sequence, feedback::text AS feedback, redacted_at
-"""
+       model::text AS model, {SQL_TIME.format("created_at")} AS created_at, sequence,
+       feedback::text AS feedback, redacted_at
+"""  # noqa: S608 -- only constants
 
 
 async def redact_message(connection: Connection, message_id: UUID) -> Message:
