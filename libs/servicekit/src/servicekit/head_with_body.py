@@ -64,7 +64,8 @@ class HeadWithBody:
 
     def _take(self) -> bytes:
         head, self._head = self._head, None
-        assert head is not None and self._flushing is not None
+        assert head is not None
+        assert self._flushing is not None
         self._flushing.cancel()
         self._flushing = None
         return head
