@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ class Jobs:
         """Add a job; its id."""
         job = await self._queue.add(name, data, options)
         return str(job.id)
+
+    async def there(self, job_id: str) -> None:
+        """Wait until the job is in the queue: a command becomes one when it is read."""
+        await eventually(partial(self._job, job_id))
 
     async def finished(self, job_id: str, *, timeout: float = 30) -> dict[str, Any]:
         """The job's state and outcome, once it has completed or failed."""

@@ -46,7 +46,7 @@ async def set_quota(
 
 
 async def send(
-    pool: Pool, conversation_id: UUID, go: asyncio.Event | None = None, user: str = "alice"
+    pool: Pool, conversation_id: UUID, go: asyncio.Barrier | None = None, user: str = "alice"
 ) -> tuple[Message, str | None]:
     """As the route does, by a process that doesn't know yet who has a quota."""
 
@@ -74,14 +74,16 @@ async def test_two_at_once_dont_share_what_is_left(
         without.lock_of_counts(monkeypatch)
     first, second = await conversation(), await conversation()
     await set_quota(service_like, 1)
-    go = asyncio.Event()
+    # Of this test and those who have counted: with the lock the second one waits for the first.
+    go = asyncio.Barrier(2 if locked else 3)
     sending = [asyncio.create_task(send(service_like, each, go)) for each in (first, second)]
+    if locked:
 
-    async def both_have_counted() -> bool:
-        return not locked or bool(await service_like.fetch(WAITING))
+        async def one_waits() -> bool:
+            return bool(await service_like.fetch(WAITING))
 
-    await eventually(both_have_counted)
-    go.set()
+        await eventually(one_waits)
+    await go.wait()
     outcomes = await asyncio.gather(*sending, return_exceptions=True)
     assert await service_like.fetchval(STORED) == (1 if locked else 2)
     assert sum(isinstance(outcome, QuotaExceeded) for outcome in outcomes) == (1 if locked else 0)

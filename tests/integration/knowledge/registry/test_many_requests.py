@@ -102,6 +102,8 @@ class Requests:
             await self.by_push(f"delivery-{number}")
             await self.by_job()
             await self.by_job(registered=True)
+        for job_id in self.asked:
+            await self.jobs.there(job_id)
 
     async def outcomes(self) -> list[dict[str, Any]]:
         """Of each request's job, and its sync's row has ended too."""
