@@ -1,12 +1,14 @@
 """One Postgres and one Redis-compatible server for each test session; a migrated database for each test."""
 
 import gc
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import psutil
 import psycopg
 import pytest
 import structlog
@@ -18,6 +20,9 @@ from takaro_schema.run import migrate
 from tests.kafka.server import KafkaServer
 from tests.support.servers import PostgresServer, RedisServer, free_port
 
+_SHARED_MEMORY = Path("/dev/shm")
+_ENOUGH_BYTES = 8 * 1024**3
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Temporary files of this session only, and log lines without every local variable.
@@ -26,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     user would then lose access to its data.
     """
     if not config.option.basetemp and not hasattr(config, "workerinput"):
-        config.option.basetemp = tempfile.mkdtemp(prefix="takaro-tests-")
+        config.option.basetemp = tempfile.mkdtemp(prefix="takaro-tests-", dir=_memory())
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
     # The duration of an example depends on how busy the machine is.
     settings.register_profile("busy machine", deadline=None)
@@ -40,6 +45,15 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+def _memory() -> str | None:
+    """A folder in memory, if there is enough of it: databases by the thousand are created there in half the
+    time."""
+    if not _SHARED_MEMORY.is_dir() or os.statvfs(_SHARED_MEMORY).f_flag & os.ST_NOEXEC:
+        return None
+    free = min(shutil.disk_usage(_SHARED_MEMORY).free, psutil.virtual_memory().available)
+    return str(_SHARED_MEMORY) if free > _ENOUGH_BYTES else None
+
+
 def pytest_collection_finish() -> None:
     """Leave what was imported and collected, a million objects, out of every later garbage collection."""
     gc.collect()
@@ -47,7 +61,8 @@ def pytest_collection_finish() -> None:
 
 
 _TEMPLATE = "takaro_template"
-_CREATE = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+# Without a log of each page; the template's pages are on disk already.
+_CREATE = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
 _DROP = sql.SQL("DROP DATABASE {} WITH (FORCE)")
 
 
