@@ -7,7 +7,9 @@ can make some of them fail.
 import asyncio
 import hashlib
 import json
+import os
 import subprocess
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -33,6 +35,8 @@ class GitRepository:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
         self.git("init", "-q", "-b", "main")
+        self._reading = threading.Lock()
+        self._reader: subprocess.Popen[bytes] | None = None
 
     def git(self, *args: str, stdin: str = "") -> str:
         return self.git_bytes(*args, stdin=stdin.encode()).decode().strip()
@@ -41,6 +45,37 @@ class GitRepository:
         return subprocess.run(
             ["git", *args], cwd=self.path, env=_IDENTITY, check=True, capture_output=True, input=stdin
         ).stdout
+
+    def blob(self, name: str) -> bytes | None:
+        """The content of a blob by its hash or ``commit:path``; None if there is none. One process answers
+        for all of them, until :meth:`close`."""
+        if "\n" in name:
+            return self.git_bytes("cat-file", "blob", name)
+        with self._reading:
+            if self._reader is None:
+                self._reader = subprocess.Popen(
+                    ["git", "cat-file", "--batch"],
+                    cwd=self.path,
+                    env=_IDENTITY,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                )
+            asked, answers = self._reader.stdin, self._reader.stdout
+            assert asked is not None
+            assert answers is not None
+            asked.write(os.fsencode(name) + b"\n")
+            asked.flush()
+            facts = answers.readline().split()
+            if facts[-1] in (b"missing", b"ambiguous"):
+                return None
+            content = answers.read(int(facts[2]) + 1)[:-1]
+            return content if facts[1] == b"blob" else None
+
+    def close(self) -> None:
+        """End the process that answers for blobs."""
+        if self._reader is not None:
+            self._reader.communicate()
+            self._reader = None
 
     def commit(self, message: str = "change") -> str:
         """Commit the current working tree. Returns the commit's hash."""
@@ -70,6 +105,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     sent: int | None = None
 
+
+_NOT_FOUND = Answer(404, b'{"message": "Not Found"}')
 
 Fault = Callable[[str], Answer | None]
 """Given the request's path and query, an answer instead of the real one, or ``None``."""
@@ -125,14 +162,18 @@ class FakeGitHub:
                 return self._tree(path.rsplit("/", 1)[1], "recursive" in query)
             if path.startswith("/repos/acme/handbook/git/blobs/"):
                 self.calls["blobs"] += 1
-                return Answer(200, self.repository.git_bytes("cat-file", "blob", path.rsplit("/", 1)[1]))
+                return self._blob(path.rsplit("/", 1)[1])
             if path.startswith("/raw/acme/handbook/"):
                 commit, _, file = path.removeprefix("/raw/acme/handbook/").partition("/")
                 self.calls["raw"] += 1
-                return Answer(200, self.repository.git_bytes("cat-file", "blob", f"{commit}:{file}"))
+                return self._blob(f"{commit}:{file}")
         except subprocess.CalledProcessError:
             pass
-        return Answer(404, b'{"message": "Not Found"}')
+        return _NOT_FOUND
+
+    def _blob(self, name: str) -> Answer:
+        content = self.repository.blob(name)
+        return _NOT_FOUND if content is None else Answer(200, content)
 
     def _is_old(self, path: str) -> bool:
         return path.startswith("/raw/acme/handbook/") and self.name != "acme/handbook"
@@ -211,5 +252,7 @@ async def serve_github(repository: GitRepository, *, keep_alive: bool = False) -
     finally:
         server.close()
         await server.wait_closed()
+        repository.close()
+        github.repository.close()
         if keep_alive and served:
             await asyncio.wait(served, timeout=5)

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -11,21 +11,24 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from takaro_schema.run import migrate
 from takaro_schema.scripts import VERSIONS, Chain, load
 from takaro_schema.settings import MigrationSettings
 
 SCHEMA_010 = (Path(__file__).parent / "schema_010.sql").read_text()
-KNEX_NAMES = tuple(revision.name for revision in load().revisions[:10])
+CHAIN = load()
+KNEX_NAMES = tuple(revision.name for revision in CHAIN.revisions[:10])
 _NO_UUID_OSSP = """
 CREATE FUNCTION public.uuid_generate_v4() RETURNS uuid LANGUAGE sql AS 'SELECT pg_catalog.gen_random_uuid()';
 """
 
 
 @contextmanager
-def _new_database(postgres_url: str) -> Iterator[str]:
+def _new_database(postgres_url: str, template: str = "template1") -> Iterator[str]:
     name = f"migrations_{uuid4().hex}"
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
     with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
         yield urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -43,6 +46,39 @@ def url(new_database: Callable[[], str]) -> str:
     return new_database()
 
 
+class Ladder:
+    """A database for each revision, to be copied: a copy of the one below, with one more batch."""
+
+    def __init__(self, postgres_url: str, lowest: str, stack: ExitStack) -> None:
+        """``lowest`` is the URL of the database that it stands on."""
+        self._url, self._stack = postgres_url, stack
+        self._names: dict[str | None, str] = {None: _name(lowest)}
+
+    def copy(self, revision: str | None) -> AbstractContextManager[str]:
+        """The URL of a new database at ``revision``; None is what the ladder stands on."""
+        return _new_database(self._url, self._rung(revision))
+
+    def _rung(self, revision: str | None) -> str:
+        if revision not in self._names:
+            position = CHAIN.ids.index(str(revision))
+            below = self._rung(CHAIN.ids[position - 1] if position else None)
+            url = self._stack.enter_context(_new_database(self._url, below))
+            migrate(url, chain=CHAIN.until(str(revision)))
+            self._names[revision] = _name(url)
+        return self._names[revision]
+
+
+def _name(database_url: str) -> str:
+    return urlsplit(database_url).path.removeprefix("/")
+
+
+@pytest.fixture(scope="session")
+def ours_at(postgres_url: str) -> Iterator["At"]:
+    """New databases that we migrated to a revision, one batch for each."""
+    with ExitStack() as stack:
+        yield Ladder(postgres_url, stack.enter_context(_new_database(postgres_url)), stack).copy
+
+
 def load_schema_010(database_url: str, *, default: str) -> None:
     """The unchanged reference schema; ``default`` is the call that makes ids (there is no uuid-ossp here)."""
     schema = SCHEMA_010.replace('CREATE EXTENSION IF NOT EXISTS "uuid-ossp" WITH SCHEMA public;', "")
@@ -53,6 +89,7 @@ def load_schema_010(database_url: str, *, default: str) -> None:
             connection.execute("DROP FUNCTION public.uuid_generate_v4()")
 
 
+At = Callable[[str | None], AbstractContextManager[str]]
 KnexDatabase = Callable[..., str]
 ChainWith = Callable[..., Chain]
 

@@ -2,8 +2,8 @@
 
 import os
 import pty
-import subprocess
-import sys
+import select
+from pathlib import Path
 
 import psycopg
 import typer
@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from takaro_operator import migrate as migrate_commands
 from takaro_schema.run import migrate, status
 from takaro_schema.scripts import load
+from tests.support.forks import Fork
 
 from .conftest import KnexDatabase
 
@@ -20,7 +21,6 @@ app = typer.Typer()
 app.command("migrate")(migrate_commands.migrate)
 app.command("rollback")(migrate_commands.rollback)
 app.command("schema")(migrate_commands.status)
-_PROGRAM = "from tests.integration.migrations.test_command_line import app; app()"
 
 
 def _takaro(url: str, *arguments: str) -> Result:
@@ -28,28 +28,26 @@ def _takaro(url: str, *arguments: str) -> Result:
     return CliRunner().invoke(app, arguments, env={"DATABASE_URL": url})
 
 
-def _takaro_on_a_terminal(url: str, *arguments: str, answer: str) -> tuple[int, str]:
+def _takaro_on_a_terminal(url: str, folder: Path, *arguments: str, answer: str) -> tuple[int, str]:
     """On a terminal, with ``answer`` typed ahead; returns the exit status and what was shown."""
     terminal, inner = pty.openpty()
     try:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, *arguments],
-            env=os.environ | {"DATABASE_URL": url, "TERM": "dumb"},
-            stdin=inner,
-            stdout=inner,
-            stderr=inner,
-        )
-        os.close(inner)
         os.write(terminal, answer.encode())
+        program = Fork(
+            "takaro",
+            arguments,
+            environment={"PATH": os.environ["PATH"], "DATABASE_URL": url, "TERM": "dumb"},
+            cwd=folder,
+            files=(Path(os.ttyname(inner)),) * 3,
+        )
         shown = b""
-        # Linux answers EIO once the other side is closed.
-        try:
-            while part := os.read(terminal, 65536):
-                shown += part
-        except OSError:
-            pass
-        return process.wait(timeout=40), shown.decode()
+        # Our own end of the other side stays open, so reading never ends by itself.
+        while program.poll() is None or select.select([terminal], [], [], 0)[0]:
+            if select.select([terminal], [], [], 0.02)[0]:
+                shown += os.read(terminal, 65536)
+        return program.wait(), shown.decode()
     finally:
+        os.close(inner)
         os.close(terminal)
 
 
@@ -92,22 +90,22 @@ def test_without_a_terminal_losing_rows_is_refused_unasked(url: str) -> None:
     assert "no batch is left" in _takaro(url, "rollback").stdout
 
 
-def test_on_a_terminal_it_asks_after_naming_the_batch(url: str) -> None:
+def test_on_a_terminal_it_asks_after_naming_the_batch(url: str, tmp_path: Path) -> None:
     migrate(url)
-    code, shown = _takaro_on_a_terminal(url, "rollback", answer="n\n")
+    code, shown = _takaro_on_a_terminal(url, tmp_path, "rollback", answer="n\n")
     assert code == 1
     assert shown.index("001_initial") < shown.index("Take it back?")
     assert len(status(url).applied) == len(CHAIN.ids)
 
-    code, shown = _takaro_on_a_terminal(url, "rollback", answer="y\n")
+    code, shown = _takaro_on_a_terminal(url, tmp_path, "rollback", answer="y\n")
     assert code == 0
     assert "batch 1 is taken back" in shown
     assert status(url).applied == ()
 
 
-def test_yes_answers_ahead(url: str) -> None:
+def test_yes_answers_ahead(url: str, tmp_path: Path) -> None:
     migrate(url)
-    code, shown = _takaro_on_a_terminal(url, "rollback", "--yes", answer="")
+    code, shown = _takaro_on_a_terminal(url, tmp_path, "rollback", "--yes", answer="")
 
     assert code == 0
     assert "Take it back?" not in shown

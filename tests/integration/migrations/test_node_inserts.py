@@ -8,7 +8,7 @@ import pytest
 from takaro_schema.run import migrate
 from takaro_schema.scripts import load
 
-from .conftest import KnexDatabase
+from .conftest import At, KnexDatabase
 
 CHAIN = load()
 SINCE_010 = [revision for revision in CHAIN.ids if revision >= "010"]
@@ -109,10 +109,9 @@ def _check(url: str, *, before: int) -> None:
 
 
 @pytest.mark.parametrize("revision", SINCE_010)
-def test_node_writes_on_a_database_that_we_made(url: str, revision: str) -> None:
-    migrate(url, chain=CHAIN.until(revision))
-
-    _check(url, before=0)
+def test_node_writes_on_a_database_that_we_made(ours_at: At, revision: str) -> None:
+    with ours_at(revision) as url:
+        _check(url, before=0)
 
 
 @pytest.mark.parametrize("revision", SINCE_010)

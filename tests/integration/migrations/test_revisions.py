@@ -11,6 +11,7 @@ from takaro_schema.run import migrate, rollback
 from takaro_schema.scripts import Revision, load
 
 from .catalog import catalog, held_by
+from .conftest import At
 
 CHAIN = load()
 
@@ -21,9 +22,13 @@ def test_revisions_form_one_line_of_consecutive_numbers() -> None:
 
 
 @pytest.mark.parametrize("revision", CHAIN.revisions, ids=CHAIN.ids)
-def test_a_revision_is_reversible_and_says_what_its_downgrade_drops(url: str, revision: Revision) -> None:
-    if position := CHAIN.ids.index(revision.id):
-        migrate(url, chain=CHAIN.until(CHAIN.ids[position - 1]))
+def test_a_revision_is_reversible_and_says_what_its_downgrade_drops(ours_at: At, revision: Revision) -> None:
+    position = CHAIN.ids.index(revision.id)
+    with ours_at(CHAIN.ids[position - 1] if position else None) as url:
+        _is_reversible(url, revision)
+
+
+def _is_reversible(url: str, revision: Revision) -> None:
     before = catalog(url)
     migrate(url, chain=CHAIN.until(revision.id))
     after, held = catalog(url), held_by(url)
