@@ -85,6 +85,38 @@ def test_operations_have_short_names(document: dict[str, Any]) -> None:
     assert not [name for name in names if "_api_" in name]
 
 
+WITHOUT_PAGES = {
+    "GET /api/knowledge-bases/{kb_id}/search": "the best of a ranking, 50 at most: what follows is no answer",
+    "GET /api/quotas": "four kinds at most",
+    "GET /api/usage": "asked for by days: 10,000 rows at most",
+}
+ONE_ORDER = {"GET /api/messages/search": "its index is read from the newest on"}
+
+
+def test_every_list_has_pages(document: dict[str, Any]) -> None:
+    """Of each GET that answers with a list, as ``data`` or inside it."""
+
+    def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+        reference = schema.get("$ref")
+        return document["components"]["schemas"][reference.split("/")[-1]] if reference else schema
+
+    def lists(schema: dict[str, Any]) -> bool:
+        if schema.get("type") == "array":
+            return True
+        fields = map(resolved, schema.get("properties", {}).values())
+        return any("$ref" in each.get("items", {}) for each in fields)
+
+    for where, operation in operations(document):
+        content = operation["responses"].get("200", {}).get("content", {}).get("application/json")
+        if content is None or not where.startswith("GET /api/") or where in WITHOUT_PAGES:
+            continue
+        answer = resolved(content["schema"])["properties"]
+        if lists(resolved(answer["data"])):
+            wanted = {"limit", "cursor"} if where in ONE_ORDER else {"limit", "cursor", "order"}
+            assert {p["name"] for p in operation.get("parameters", [])} >= wanted, where
+            assert "nextCursor" in resolved(answer["meta"])["properties"], where
+
+
 @pytest.mark.parametrize(
     ("schema", "example"),
     [

@@ -16,6 +16,7 @@ from chat.states.history import get_version, list_versions, prune
 from chat.states.records import Author, Condition, EditedState, Limits, StateEdit
 from chat.states.routes import VERSIONS
 from chat.states.use_cases import edit_state, edit_states
+from chat.transfers.exporting import export_conversation
 from common.errors import NotFound, PermanentError
 from common.postgres import Connection, Pool, transaction
 from tests.integration.chat.conftest import NewConversation, post, published, user_of
@@ -115,6 +116,8 @@ async def test_old_versions_are_removed_some_at_once_and_not_shown_until_then(
             with pytest.raises(NotFound):
                 await get_version(pool, "alice", id, limits, i - 16)
             assert (await get_version(pool, "alice", id, limits, i - 15)).about.version == i - 15
+            exported = b"".join([lines async for lines in export_conversation(pool, "alice", id, limits)])
+            assert exported.count(b'"type":"stateVersion"') == 16
     assert stored[:17] == list(range(2, 19)), "the state of the creation is one too"
     assert set(stored[17:]) == {16, 17, 18}
 

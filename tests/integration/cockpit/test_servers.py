@@ -1,6 +1,7 @@
 """A user's mock game server over HTTP."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 from common.postgres import Pool
@@ -47,6 +48,24 @@ async def test_five_players_with_stable_names_and_the_first_selected(ann: Cockpi
     await ann.stop()
     await ann.start()
     assert await ann.get("players") == first
+
+
+async def test_players_are_read_in_pages(ann: Cockpit) -> None:
+    await ann.start()
+    path = f"/api/cockpit/sessions/{ann.session_id}/players"
+    everybody = (await ann.get("players"))["players"]
+    for order, expected in (("asc", everybody), ("desc", everybody[::-1])):
+        read: list[Any] = []
+        params: dict[str, Any] = {"limit": 2, "order": order}
+        while params.get("cursor", "first"):
+            answer = (await ann.client.get(path, params=params)).json()
+            assert answer["data"]["selectedPlayerId"] == everybody[0]["id"]
+            read += answer["data"]["players"]
+            params["cursor"] = answer["meta"]["nextCursor"]
+        assert read == expected
+    first = (await ann.client.get(path, params={"limit": 2})).json()["meta"]["nextCursor"]
+    for wrong in ({"cursor": "x"}, {"cursor": first, "order": "desc"}, {"limit": 0}):
+        assert (await ann.client.get(path, params=wrong)).status_code == 400, wrong
 
 
 async def test_what_the_console_does_shows_in_status_and_players(ann: Cockpit) -> None:

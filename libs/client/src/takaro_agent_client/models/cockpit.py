@@ -44,7 +44,9 @@ class Player(Model):
 
 
 class Players(Model):
-    """The players of a session's running server, and which of them is selected."""
+    """The players of a session's running server, or a page of them, and which is selected. ``next_cursor``:
+    of the page that follows."""
 
     players: list[Player]
     selected_player_id: str | None
+    next_cursor: str | None = None

@@ -1,8 +1,9 @@
 """Cockpit's sessions: the mock game server of a conversation, its players and its events."""
 
+from typing import Any
 from uuid import UUID
 
-from takaro_agent_client.calls import Call, EventSource, call, path
+from takaro_agent_client.calls import Call, EventSource, Order, call, in_query, path
 from takaro_agent_client.models import CommandResult, Players, ServerStatus, Session
 
 Id = UUID | str
@@ -34,9 +35,17 @@ def command(session_id: Id, line: str) -> Call[CommandResult]:
     return call("cockpit", "POST", where, CommandResult.model_validate, body={"command": line})
 
 
-def players(session_id: Id) -> Call[Players]:
-    """The players of the session's running server."""
-    return call("cockpit", "GET", _path(session_id, "players"), Players.model_validate)
+def players(
+    session_id: Id, *, limit: int | None = None, cursor: str | None = None, order: Order | None = None
+) -> Call[Players]:
+    """The players of the session's running server: all of them, or with a ``limit`` a page."""
+    query = in_query({"limit": limit, "cursor": cursor, "order": order})
+    return Call("cockpit", "GET", _path(session_id, "players"), _players, query=query)
+
+
+def _players(body: Any) -> Players:
+    following = (body.get("meta") or {}).get("nextCursor")
+    return Players.model_validate({**body["data"], "nextCursor": following})
 
 
 def select_player(session_id: Id, player_id: str | None) -> Call[str | None]:

@@ -23,8 +23,7 @@ async def get_current(connection: Connection, conversation_id: UUID) -> CurrentS
     return CurrentState(row["user_id"], about)
 
 
-# Versions over the limits are removed some at once (chat.states.repository.UPDATE_STATES), and aren't shown.
-_WITHIN_LIMITS = """
+WITHIN_LIMITS = """
 chat_state_versions AS v CROSS JOIN LATERAL (
     SELECT n.version, n.total FROM chat_state_versions AS n WHERE n.conversation_id = v.conversation_id
     ORDER BY n.version DESC LIMIT 1
@@ -32,11 +31,15 @@ chat_state_versions AS v CROSS JOIN LATERAL (
 WHERE v.conversation_id = $1 AND v.version > newest.version - $2
   AND (v.total - v.bytes >= newest.total - $3 OR v.version = newest.version)
 """
+"""SQL of the versions of the state of ``$1`` that are kept: the newest ``$2``, of ``$3`` bytes together.
+
+Others are removed some at once (:data:`chat.states.repository.UPDATE_STATES`), and aren't shown until then.
+"""
 
 # A state has some hundred versions, so that sorting them costs nothing.
 LIST_VERSIONS = f"""
 SELECT v.version, v.bytes, user_id, source, changed_at
-FROM {_WITHIN_LIMITS} AND CASE WHEN $6 THEN v.version < $4 ELSE v.version > $4 END
+FROM {WITHIN_LIMITS} AND CASE WHEN $6 THEN v.version < $4 ELSE v.version > $4 END
 ORDER BY CASE WHEN $6 THEN -v.version ELSE v.version END
 LIMIT $5
 """  # noqa: S608 - only names of ours
@@ -55,7 +58,7 @@ async def list_versions(
 
 GET_VERSION = f"""
 SELECT v.version, v.bytes, user_id, source, changed_at, state::text AS state
-FROM {_WITHIN_LIMITS} AND v.version = $4
+FROM {WITHIN_LIMITS} AND v.version = $4
 """  # noqa: S608 - only names of ours
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from chat.conversations.use_cases import not_found
 from chat.messages import listing_repository
 from chat.messages.use_cases import PAGE_BYTES, PAGE_MESSAGES
+from chat.states.records import Limits
 from chat.transfers import repository, versions_repository
 from chat.transfers.lines import conversation_line, end_line, message_line, state_version_line
 from common.errors import Conflict, Forbidden
@@ -13,10 +14,10 @@ from common.postgres import Pool
 
 
 async def export_conversation(
-    pool: Pool, user_id: str, conversation_id: UUID, *, state_history: bool = True
+    pool: Pool, user_id: str, conversation_id: UUID, states: Limits, *, state_history: bool = True
 ) -> AsyncGenerator[bytes, None]:
     """A conversation with the versions of its state and the messages that it has now, as JSON Lines. No
-    connection is held between pages.
+    connection is held between pages. ``states`` says which versions are kept.
 
     Raises as :func:`check_owner` before the first line, and :class:`Conflict` if messages are deleted
     meanwhile: then the end is missing.
@@ -29,7 +30,7 @@ async def export_conversation(
         raise Forbidden
     yield conversation_line(conversation)
     if state_history:
-        async for lines in _state_versions(pool, conversation_id, conversation.state_version):
+        async for lines in _state_versions(pool, conversation_id, states, conversation.state_version):
             yield lines
     last, count = 0, 0
     while last < conversation.last_sequence:
@@ -45,12 +46,14 @@ async def export_conversation(
     yield end_line(count)
 
 
-async def _state_versions(pool: Pool, conversation_id: UUID, until: int) -> AsyncGenerator[bytes, None]:
+async def _state_versions(
+    pool: Pool, conversation_id: UUID, limits: Limits, until: int
+) -> AsyncGenerator[bytes, None]:
     after = -1
     while after < until:
         async with pool.acquire() as connection:
             page = await versions_repository.list_versions(
-                connection, conversation_id, after, until, PAGE_BYTES
+                connection, conversation_id, limits, after, until, PAGE_BYTES
             )
         if not page:
             return

@@ -22,7 +22,7 @@ async def find_same(pool: Pool, user_id: str, file: IO[bytes], limits: ImportLim
     following = await read_lines(file, limits.line_bytes, most=1)
     history = bool(following) and (_normal(following[0]) or {}).get("type") == "stateVersion"
     await rewind(file)
-    stored = export_conversation(pool, user_id, first.id, state_history=history)
+    stored = export_conversation(pool, user_id, first.id, limits.states, state_history=history)
     messages = 0
     try:
         async with aclosing(stored):

@@ -90,7 +90,7 @@ def create_router(limits: ImportLimits, import_max_bytes: int, limited: LimitedU
     ) -> Response:
         """A conversation with everything that is stored of it, as JSON Lines."""
         lines = exporting.export_conversation(
-            resources.pool, caller.user_id, conversation_id, state_history=state_history
+            resources.pool, caller.user_id, conversation_id, limits.states, state_history=state_history
         )
         first = await anext(lines)
         headers = {"Content-Disposition": f'attachment; filename="{conversation_id}.jsonl"'}

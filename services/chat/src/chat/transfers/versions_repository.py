@@ -4,26 +4,28 @@ caller's transaction."""
 from collections.abc import Sequence
 from uuid import UUID
 
-from chat.states.records import KeptState, StateVersion
+from chat.states.history_repository import WITHIN_LIMITS
+from chat.states.records import KeptState, Limits, StateVersion
 from common.postgres import Connection
 
-LIST_VERSIONS = """
+LIST_VERSIONS = f"""
 SELECT version, bytes, user_id, source, changed_at, state::text AS state
 FROM (
-    SELECT *, sum(bytes) OVER (ORDER BY version) - bytes AS before
-    FROM chat_state_versions
-    WHERE conversation_id = $1 AND version > $2 AND version <= $3
+    SELECT v.*, sum(v.bytes) OVER (ORDER BY v.version) - v.bytes AS before
+    FROM {WITHIN_LIMITS} AND v.version > $4 AND v.version <= $5
 ) AS following
-WHERE before < $4
+WHERE before < $6
 ORDER BY version
-"""
+"""  # noqa: S608 - only names of ours
 
 
 async def list_versions(
-    connection: Connection, conversation_id: UUID, after: int, until: int, max_bytes: int
+    connection: Connection, conversation_id: UUID, limits: Limits, after: int, until: int, max_bytes: int
 ) -> list[KeptState]:
     """Kept versions after one and up to another, the oldest first, until ``max_bytes`` are reached."""
-    rows = await connection.fetch(LIST_VERSIONS, conversation_id, after, until, max_bytes)
+    rows = await connection.fetch(
+        LIST_VERSIONS, conversation_id, limits.versions, limits.versions_bytes, after, until, max_bytes
+    )
     return [KeptState(StateVersion(*row[:5]), row[5]) for row in rows]
 
 

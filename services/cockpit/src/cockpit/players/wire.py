@@ -1,7 +1,7 @@
 """Players on the wire."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from pydantic import StringConstraints
 from typing_extensions import TypedDict
@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 from cockpit.game.records import Player
 from contracts.cockpit import PlayerId
 from servicekit.answers import Body
+from servicekit.forms import MetaJson
 
 
 class SelectPlayerBody(Body):
@@ -31,6 +32,13 @@ class PlayersJson(TypedDict):
 
     players: list[PlayerJson]
     selectedPlayerId: str | None
+
+
+class PlayersPageJson(TypedDict):
+    """The players, or a page of them. ``meta`` is there when a ``limit`` was asked for."""
+
+    data: PlayersJson
+    meta: NotRequired[MetaJson]
 
 
 class SelectedPlayerJson(TypedDict):
