@@ -157,6 +157,37 @@ async def test_a_sweep_takes_a_bounded_number(world: RedisWorld, probe: Probe) -
             assert await inbox.prune(connection, older_than_seconds=30 * 86_400, limit=4) == 2
 
 
+async def test_one_sweep_takes_everything_that_is_past_its_retention(
+    world: RedisWorld, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However fast records come: a limit for each sweep would let the tables grow."""
+    await world.execute(
+        "INSERT INTO inbox (consumer, key, event_id, source, type, digest, handled_at) "
+        "SELECT 'probe', gen_random_uuid(), n::text, '/tests', 'note', '', now() - interval '31 days' "
+        "FROM generate_series(1, 2500) AS n"
+    )
+    await world.execute(
+        "INSERT INTO idempotency_keys (service, user_id, key, digest, status, headers, body, created_at) "
+        "SELECT 'probe', 'ann', n::text, '', 200, '[]', '', now() - interval '2 days' "
+        "FROM generate_series(1, 2500) AS n"
+    )
+    sweeps = 0
+
+    async def count_once(*_: object) -> None:
+        nonlocal sweeps
+        sweeps += 1
+        if sweeps > 1:
+            await asyncio.Event().wait()
+
+    async def left() -> list[int]:
+        tables = ("inbox", "idempotency_keys")
+        return [(await world.execute(f"SELECT count(*) FROM {table}"))[0]["count"] for table in tables]
+
+    monkeypatch.setattr(backbone, "count_waiting", count_once)
+    async with world.running(probe):
+        await eventually(is_(left, [0, 0]))
+
+
 async def trimmed(world: RedisWorld, stream: str) -> bool:
     """Redis trims node by node, of a hundred entries."""
     return int(await world.redis.xlen(stream)) <= 100

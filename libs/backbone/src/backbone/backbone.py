@@ -11,11 +11,11 @@ from types import TracebackType
 import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from backbone import idempotency, inbox
 from backbone.bus import Consumer, check_reading, open_bus
 from backbone.handlers import Router
 from backbone.leases import LeaseKeeper
 from backbone.names import relay_lease
+from backbone.pruning import prune_records
 from backbone.relay import Relay, count_waiting
 from backbone.settings import BackboneSettings
 from common.notifications import Notifications
@@ -114,9 +114,4 @@ class Backbone:
                 await self._bus.keep_house(own, self._facts_stream)
                 async with self._pool.acquire() as connection:
                     await count_waiting(connection, self._facts_stream)
-                    await inbox.prune(connection, older_than_seconds=self._settings.inbox_retention_seconds)
-                    await idempotency.prune(
-                        connection,
-                        self._settings.service,
-                        older_than_seconds=self._settings.idempotency_retention_seconds,
-                    )
+                await prune_records(self._pool, self._settings)

@@ -172,7 +172,7 @@ async def forget_reasons(
     return rejected, int(status.rpartition(" ")[2])
 
 
-async def prune(connection: Connection, *, older_than_seconds: float, limit: int = 5_000) -> int:
+async def prune(connection: Connection, *, older_than_seconds: float, limit: int = 1_000) -> int:
     """Delete up to ``limit`` records past their retention. Returns their number."""
     status: str = await connection.execute(PRUNE, older_than_seconds, limit)
     return int(status.rpartition(" ")[2])
