@@ -176,6 +176,7 @@ async def test_everything_of_a_user_is_erased_and_nobody_elses(pool: Pool, lease
             "conversations": 3,
             "messages": 6,
             "custom_agents": 1,
+            "chat_agent_versions": 1,
             "chat_usage_entries": 1,
             "chat_quotas": 1,
             "idempotency_keys": 1,

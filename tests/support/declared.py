@@ -83,7 +83,7 @@ class Declared:
 
 def _pattern(template: str) -> re.Pattern[str]:
     # A compound agent's id holds a slash.
-    pattern = re.sub(r"\\\{agentId\\\}$", "(.+)", re.escape(template))
+    pattern = re.sub(r"(?<=by\\-agent/)\\\{agentId\\\}$", "(.+)", re.escape(template))
     return re.compile(re.sub(r"\\\{\w+\\\}", "([^/]+)", pattern))
 
 

@@ -160,4 +160,5 @@ async def test_each_change_leaves_its_fact(alice: httpx.AsyncClient, bus: Redis,
         "model": "grok",
         "tools": ["searchDocs"],
         "knowledgeBases": ["a", "b"],
+        "version": 2,
     }

@@ -16,6 +16,7 @@ OF_SERVICES = frozenset(
         *("outbox.tracestate", "outbox.baggage", "inbox.code", "inbox.reason"),
         *("conversations.event_sequence", "conversations.state_version", "conversations.last_message_at"),
         *("conversations.message_sequence", "messages.sequence", "custom_agents.event_sequence"),
+        *("custom_agents.version", "custom_agents.version_created_at"),
         "cockpit_sessions.event_sequence",
         *("message_search", "message_search_queue"),
         *("knowledge_embedding_cache", "knowledge_retired_schedules"),

@@ -20,7 +20,8 @@ class Body(BaseModel):
     )
 
 
-def _without_defaults(schema: dict[str, Any]) -> None:
+def without_defaults(schema: dict[str, Any]) -> None:
+    """Take the defaults out of a body's JSON Schema."""
     for field in schema.get("properties", {}).values():
         field.pop("default", None)
 
@@ -29,7 +30,7 @@ class Change(Body):
     """Base of bodies whose absent fields change nothing. OpenAPI names no defaults of theirs: a generated
     client would send them."""
 
-    model_config = ConfigDict(json_schema_extra=_without_defaults)
+    model_config = ConfigDict(json_schema_extra=without_defaults)
 
 
 class JSONAnswer(Response):

@@ -12,6 +12,7 @@ from chat.conversations.handlers import lock as lock_conversations
 from chat.conversations.routes import create_router as create_conversations_router
 from chat.custom_agents.records import Limits
 from chat.custom_agents.routes import create_router as create_agents_router
+from chat.custom_agents.versions import remove_unused_versions
 from chat.erasing.use_cases import create_erasing, create_sweep
 from chat.feedback.routes import router as feedback
 from chat.forks.routes import create_router as create_forks_router
@@ -38,7 +39,7 @@ from common.postgres import Connection
 from contracts import chat as contracts
 from servicekit.service import Resources, ServiceSpec, create_app
 
-REQUIRED_REVISION = "037"
+REQUIRED_REVISION = "038"
 
 
 def build(settings: ChatSettings) -> FastAPI:
@@ -51,6 +52,9 @@ def build(settings: ChatSettings) -> FastAPI:
 
     async def remove_old_versions(resources: Resources) -> None:
         await keep_versions(resources.pool, settings.state_history_days)
+
+    async def remove_unused_agent_versions(resources: Resources) -> None:
+        await remove_unused_versions(resources.pool, settings.custom_agent_versions)
 
     async def add_up_usage(resources: Resources) -> None:
         await keep_usage(resources.pool, settings.usage_retention_days)
@@ -102,6 +106,7 @@ def build(settings: ChatSettings) -> FastAPI:
                 keep_to_retention,
                 erase_users,
                 remove_old_versions,
+                remove_unused_agent_versions,
                 index_messages,
             ],
         )

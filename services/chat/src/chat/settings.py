@@ -59,6 +59,12 @@ class ChatSettings(ServiceSettings):
     custom_agent_max_bytes: int = Field(
         100_000, ge=1_000, description="largest custom agent, its prompt included; bytes of JSON"
     )
+    custom_agent_versions: int = Field(
+        100,
+        ge=1,
+        le=10_000,
+        description="newest versions that are kept of a custom agent, beside those of conversations",
+    )
 
     usage_retention_days: int = Field(
         400, ge=62, description="how long usage is kept; longer than the month that a quota may count"

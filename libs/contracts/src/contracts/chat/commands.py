@@ -91,6 +91,15 @@ class SetTitle(Contract):
     title: Title | None
 
 
+class SetAgentVersion(Contract):
+    """Let a conversation go on with another version of its agent."""
+
+    type: ClassVar[str] = "chat.conversation.agent_version.set.v1"
+
+    conversation_id: UUID
+    agent_version: AgentVersion
+
+
 class DeleteConversation(Contract):
     """Delete a conversation with its messages and cockpit sessions."""
 
@@ -105,5 +114,6 @@ COMMANDS: tuple[type[Contract], ...] = (
     PatchState,
     ReplaceState,
     SetTitle,
+    SetAgentVersion,
     DeleteConversation,
 )

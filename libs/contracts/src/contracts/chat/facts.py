@@ -77,6 +77,16 @@ class ConversationTitled(Contract):
     title: str | None
 
 
+class AgentVersionChanged(Contract):
+    """The conversation goes on with another version of its agent."""
+
+    type: ClassVar[str] = "chat.conversation.agent_version_changed.v1"
+
+    conversation_id: UUID
+    agent_id: str
+    agent_version: str
+
+
 class ConversationDeleted(Contract):
     """Deleted, with its messages and cockpit sessions. ``userId`` is null if a legacy one had no owner."""
 
@@ -168,10 +178,12 @@ class AgentCreated(Contract):
     model: str
     tools: list[str]
     knowledge_bases: list[str]
+    version: int | None = None
 
 
 class AgentUpdated(Contract):
-    """The agent's values after the change."""
+    """The agent's values after the change, and its newest version. That is the one of before if nothing
+    changed; a version that another program made is told of by the next fact."""
 
     type: ClassVar[str] = "chat.agent.updated.v1"
 
@@ -181,13 +193,17 @@ class AgentUpdated(Contract):
     model: str
     tools: list[str]
     knowledge_bases: list[str]
+    version: int | None = None
 
 
 class AgentDeleted(Contract):
+    """Deleted. Conversations go on with the versions that they have; ``version`` was the last one."""
+
     type: ClassVar[str] = "chat.agent.deleted.v1"
 
     agent_id: UUID
     user_id: str
+    version: int | None = None
 
 
 class UserErased(Contract):
@@ -215,6 +231,7 @@ FACTS: tuple[type[Contract], ...] = (
     StateChanged,
     LargeStateChanged,
     ConversationTitled,
+    AgentVersionChanged,
     ConversationDeleted,
     MessageAppended,
     MessageRedacted,

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from backbone.outbox import Fact
-from chat.conversations.records import DeletedConversation, NewConversation, TitleChange
+from chat.conversations.records import DeletedConversation, NewConversation, TitleChange, VersionChange
 from common import codec
 from common.trace_context import TraceContext
 from contracts import Contract
@@ -18,6 +18,7 @@ def _fact(conversation_id: UUID, sequence: int, data: Contract, trace: TraceCont
 
 def created(conversation: NewConversation, created_at: datetime, sequence: int) -> Fact:
     """A conversation was created; ``sequence`` is 1 unless its id was used before."""
+    assert conversation.agent_version is not None, "it was created"
     data = contracts.ConversationCreated(
         conversation_id=conversation.id,
         agent_id=conversation.agent_id,
@@ -52,6 +53,14 @@ def titled(change: TitleChange, place: int) -> Fact:
     """A conversation was titled. The sequence is its ``place`` in the transaction, until :func:`number`."""
     data = contracts.ConversationTitled(conversation_id=change.conversation_id, title=change.title)
     return _fact(change.conversation_id, place, data, change.trace)
+
+
+def agent_version_changed(change: VersionChange, agent_id: str, sequence: int) -> Fact:
+    """A conversation goes on with another version of its agent."""
+    data = contracts.AgentVersionChanged(
+        conversation_id=change.conversation_id, agent_id=agent_id, agent_version=change.agent_version
+    )
+    return _fact(change.conversation_id, sequence, data, change.trace)
 
 
 def deleted(conversation: DeletedConversation, trace: TraceContext | None) -> Fact:

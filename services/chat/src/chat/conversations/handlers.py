@@ -5,12 +5,12 @@ from typing import Any
 
 from backbone.handlers import BatchHandler, Command, Rejection
 from chat.agents.rules import Catalogue
-from chat.conversations import use_cases
-from chat.conversations.records import NewConversation, TitleChange
+from chat.conversations import agent_versions, use_cases
+from chat.conversations.records import NewConversation, TitleChange, VersionChange
 from chat.conversations.rules import check_size
 from common.errors import PermanentError
 from common.postgres import Connection
-from contracts.chat import AppendMessage, CreateConversation, DeleteConversation, SetTitle
+from contracts.chat import AppendMessage, CreateConversation, DeleteConversation, SetAgentVersion, SetTitle
 
 
 async def lock(connection: Connection, commands: Sequence[Command[Any]]) -> None:
@@ -56,7 +56,6 @@ def creator(catalogue: Catalogue, state_max_bytes: int) -> BatchHandler[CreateCo
 def _new_conversation(command: Command[CreateConversation], catalogue: Catalogue) -> NewConversation:
     data = command.data
     ref = catalogue.resolve(data.agent_id, data.agent_version)
-    assert ref.version is not None
     return NewConversation(
         data.id or command.key,
         ref.agent_id,
@@ -74,6 +73,13 @@ async def set_title(connection: Connection, commands: Sequence[Command[SetTitle]
     """Set the titles of a batch."""
     changes = [TitleChange(c.data.conversation_id, c.data.title, c.trace) for c in commands]
     return [_rejection(outcome) for outcome in await use_cases.set_titles(connection, changes)]
+
+
+async def set_agent_version(connection: Connection, command: Command[SetAgentVersion]) -> None:
+    """Let a conversation go on with another version of its agent."""
+    data = command.data
+    change = VersionChange(data.conversation_id, data.agent_version, command.trace)
+    await agent_versions.set_agent_version(connection, change)
 
 
 async def delete(

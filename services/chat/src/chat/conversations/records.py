@@ -10,11 +10,12 @@ from common.trace_context import TraceContext
 
 @dataclass(slots=True)
 class NewConversation:
-    """The initial values of a conversation; agent and version are resolved."""
+    """The initial values of a conversation; the agent is resolved. ``agent_version`` is None for the newest
+    version of a custom agent, until the conversation is created."""
 
     id: UUID
     agent_id: str
-    agent_version: str
+    agent_version: str | None
     user_id: str
     title: str | None = None
     provider: str = "openrouter"
@@ -74,6 +75,24 @@ class TitleChange:
     conversation_id: UUID
     title: str | None
     trace: TraceContext | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class VersionChange:
+    """The version of its agent that a conversation is to go on with."""
+
+    conversation_id: UUID
+    agent_version: str
+    trace: TraceContext | None = None
+
+
+@dataclass(slots=True)
+class AgentOfConversation:
+    """Which agent and version a locked conversation goes on with."""
+
+    agent_id: str
+    agent_version: str
+    user_id: str | None
 
 
 @dataclass(slots=True)

@@ -6,7 +6,12 @@ from uuid import UUID
 
 from backbone import outbox
 from chat.conversations.facts import started
-from chat.conversations.records import Conversation, DeletedConversation, NewConversation
+from chat.conversations.records import (
+    AgentOfConversation,
+    Conversation,
+    DeletedConversation,
+    NewConversation,
+)
 from common import codec
 from common.json_time import SQL_TIME
 from common.postgres import Connection
@@ -34,6 +39,7 @@ async def get_owner(connection: Connection, conversation_id: UUID) -> tuple[str 
     return (row["user_id"],) if row else None
 
 
+# Says that a custom agent's version is the one that is meant. For others, a trigger names the newest.
 INSERT_CONVERSATIONS = """
 INSERT INTO conversations (id, agent_id, agent_version, user_id, title, provider, metadata, state,
                            created_at, updated_at, event_sequence)
@@ -43,6 +49,7 @@ FROM (
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
                 $8::text[]) AS t(id, agent_id, agent_version, user_id, title, provider, metadata, state)
 ) AS new
+WHERE (SELECT set_config('takaro.agent_version', 'named', true)) = 'named'
 ORDER BY id
 ON CONFLICT (id) DO NOTHING
 RETURNING id, created_at
@@ -170,6 +177,29 @@ async def update_titles(
     ids, names, facts = zip(*titles, strict=True)
     rows = await connection.fetch(UPDATE_TITLES, ids, names, facts)
     return {row["id"]: row["sequence"] for row in rows}
+
+
+LOCK_AGENT = "SELECT agent_id, agent_version, user_id FROM conversations WHERE id = $1 FOR NO KEY UPDATE"
+
+
+async def lock_agent(connection: Connection, conversation_id: UUID) -> AgentOfConversation | None:
+    """The agent of a conversation, which is locked as a change does."""
+    row = await connection.fetchrow(LOCK_AGENT, conversation_id)
+    return AgentOfConversation(*row) if row else None
+
+
+UPDATE_AGENT_VERSION = """
+UPDATE conversations
+SET agent_version = $2, event_sequence = event_sequence + 1, updated_at = clock_timestamp()
+WHERE id = $1
+RETURNING event_sequence
+"""
+
+
+async def update_agent_version(connection: Connection, conversation_id: UUID, version: str) -> int:
+    """Let a locked conversation go on with this version. Returns the sequence of the fact about it."""
+    sequence: int = await connection.fetchval(UPDATE_AGENT_VERSION, conversation_id, version)
+    return sequence
 
 
 # OFFSET 0 makes Postgres find the conversations' messages first, instead of walking the primary key of all

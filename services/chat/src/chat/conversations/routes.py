@@ -8,17 +8,17 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from chat.agents.rules import Catalogue
-from chat.conversations import listing, starting, use_cases
-from chat.conversations.records import TitleChange
+from chat.conversations import agent_versions, listing, starting, use_cases
 from chat.conversations.wire import (
     NOT_FOUND,
+    ChangeConversation,
     ConversationId,
     ConversationJson,
     CreateConversation,
     FilterParam,
-    SetTitle,
     conversation_json,
 )
+from chat.custom_agents.wire import AgentOfConversationJson, agent_of_conversation_json
 from contracts.storable import Text
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
@@ -30,6 +30,7 @@ from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
 from servicekit.streamed_lists import streamed_data
 
+NO_AGENT = NOT_FOUND | {404: "There is no such conversation, or nothing of a custom agent is kept for it."}
 DEFAULT_LIMIT = 5
 MAX_LIMIT = 20
 CONVERSATIONS = Keyset("conversations", tuple[Moment | None, UUID], order="desc")
@@ -90,13 +91,25 @@ def create_router(catalogue: Catalogue) -> APIRouter:
         return data(conversation_json(conversation))
 
     @router.patch("/{conversationId}", **answering(ConversationJson, errors=NOT_FOUND))
-    async def set_title(
-        conversation_id: ConversationId, body: SetTitle, caller: CallerParam, resources: ResourcesParam
+    async def change_conversation(
+        conversation_id: ConversationId,
+        body: ChangeConversation,
+        caller: CallerParam,
+        resources: ResourcesParam,
     ) -> JSONAnswer:
-        """Name a conversation."""
-        change = TitleChange(conversation_id, body.title)
-        conversation = await use_cases.set_title(resources.pool, caller.user_id, change)
+        """Name a conversation, or let it go on with another version of its agent."""
+        conversation = await use_cases.change_conversation(
+            resources.pool, caller.user_id, conversation_id, body.changes(conversation_id)
+        )
         return data(conversation_json(conversation))
+
+    @router.get("/{conversationId}/agent", **answering(AgentOfConversationJson, errors=NO_AGENT))
+    async def get_conversation_agent(
+        conversation_id: ConversationId, caller: CallerParam, resources: ResourcesParam
+    ) -> JSONAnswer:
+        """The custom agent of a conversation, as it is at the conversation's version; a deleted one too."""
+        found, newest = await agent_versions.get_agent(resources.pool, caller.user_id, conversation_id)
+        return data(agent_of_conversation_json(found, newest))
 
     @router.delete("/{conversationId}", **answering_bare(SuccessJson, errors=NOT_FOUND))
     async def delete_conversation(

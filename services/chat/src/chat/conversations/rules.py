@@ -1,9 +1,19 @@
-"""How large the state and the metadata of a conversation may be. No I/O."""
+"""How large the state and the metadata of a conversation may be, and what it lacks. No I/O."""
 
 from typing import Any
 
 from common import codec
-from common.errors import TooLarge
+from common.errors import NotFound, TooLarge
+
+
+def not_found() -> NotFound:
+    """The error for an id that no conversation has."""
+    return NotFound("Conversation not found", code="conversation_not_found")
+
+
+def no_custom_agent() -> NotFound:
+    """The error for the definition of an agent that no user made."""
+    return NotFound("The conversation's agent isn't a custom agent", code="no_custom_agent")
 
 
 def check_size(name: str, value: dict[str, Any], max_bytes: int) -> None:

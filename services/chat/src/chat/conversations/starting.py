@@ -40,13 +40,12 @@ async def create_conversation(
     """Start a conversation; together with others of ``starts``. Raises :class:`common.errors.Invalid` for an
     agent that the user can't have."""
     ref = catalogue.resolve(agent, version)
-    assert ref.version is not None
     new = NewConversation(uuid4(), ref.agent_id, ref.version, user_id, trace=trace_context.current())
     if parse(new.agent_id).custom_id is None:
         at = await (starts or create_starts())(pool, new)
     else:
         at = await _create_with_custom_agent(pool, new)
-
+    assert new.agent_version is not None, "it was created"
     return Conversation(
         id=new.id,
         agent_id=new.agent_id,

@@ -10,23 +10,18 @@ from datetime import datetime
 from uuid import UUID
 
 from backbone import inbox, outbox, sequences
-from chat.agents.rules import custom_not_found, parse
 from chat.conversations import repository
+from chat.conversations.agent_versions import name_versions, set_agent_version
 from chat.conversations.facts import created, deleted, number, titled
-from chat.conversations.records import Conversation, NewConversation, TitleChange
-from chat.custom_agents.repository import list_owned_ids
-from common.errors import Conflict, Forbidden, NotFound, PermanentError
+from chat.conversations.records import Conversation, NewConversation, TitleChange, VersionChange
+from chat.conversations.rules import not_found
+from common.errors import Conflict, Forbidden, PermanentError
 from common.postgres import Connection, Pool, transaction, tried_again
 from common.trace_context import TraceContext
 from contracts.chat import AppendMessage
 
 REMEMBERED_AT_ONCE = 10_000
 """Ids of deleted messages in one statement."""
-
-
-def not_found() -> NotFound:
-    """The error for an id that no conversation has."""
-    return NotFound("Conversation not found", code="conversation_not_found")
 
 
 async def check_owner(connection: Connection, user_id: str, conversation_id: UUID) -> None:
@@ -69,20 +64,18 @@ async def create_conversations(
 ) -> list[datetime | PermanentError]:
     """Create conversations with their facts. Returns for each when it was created, or an error.
 
-    Errors: its id is taken, or the custom agent isn't its user's. ``new_ids`` promises that no id was used
-    before, so each sequence begins at 1.
+    Errors: its id is taken, or the custom agent isn't its user's, or hasn't the version. ``new_ids`` promises
+    that no id was used before, so each sequence begins at 1.
     """
-    custom = [(c, parse(c.agent_id).custom_id) for c in conversations]
-    wanted = [(agent_id, c.user_id) for c, agent_id in custom if agent_id]
-    owned = await list_owned_ids(connection, wanted) if wanted else set()
-    allowed = [c for c, agent_id in custom if agent_id is None or (agent_id, c.user_id) in owned]
+    errors = await name_versions(connection, conversations)
+    allowed = [c for c, error in zip(conversations, errors, strict=True) if error is None]
     inserted = await repository.insert_conversations(connection, allowed) if allowed else {}
     resumed = {} if new_ids else await _resume_sequences(connection, list(inserted))
     outcomes: list[datetime | PermanentError] = []
     facts: list[outbox.Fact] = []
-    for conversation, agent_id in custom:
-        if agent_id is not None and (agent_id, conversation.user_id) not in owned:
-            outcomes.append(custom_not_found(agent_id))
+    for conversation, error in zip(conversations, errors, strict=True):
+        if error is not None:
+            outcomes.append(error)
         elif (created_at := inserted.pop(conversation.id, None)) is None:
             outcomes.append(Conflict("A conversation with this id exists", code="conversation_exists"))
         else:
@@ -103,15 +96,25 @@ async def _resume_sequences(connection: Connection, ids: Sequence[UUID]) -> dict
 
 
 @tried_again
-async def set_title(pool: Pool, user_id: str, change: TitleChange) -> Conversation:
-    """Name one of the user's conversations. Raises as :func:`check_owner`."""
+async def change_conversation(
+    pool: Pool, user_id: str, conversation_id: UUID, changes: Sequence[TitleChange | VersionChange]
+) -> Conversation:
+    """Make all of these changes to one of the user's conversations, or none.
+
+    Raises as :func:`check_owner` and :func:`set_agent_version`.
+    """
     async with transaction(pool) as connection:
-        await check_owner(connection, user_id, change.conversation_id)
-        [error] = await set_titles(connection, [change])
-        if error:
-            raise error
-        conversation = await repository.get_conversation(connection, change.conversation_id)
-        assert conversation is not None
+        await check_owner(connection, user_id, conversation_id)
+        for change in changes:
+            if isinstance(change, VersionChange):
+                await set_agent_version(connection, change)
+                continue
+            [error] = await set_titles(connection, [change])
+            if error:
+                raise error
+        conversation = await repository.get_conversation(connection, conversation_id)
+        if conversation is None:
+            raise not_found()
         return conversation
 
 

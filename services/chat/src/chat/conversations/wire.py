@@ -1,18 +1,19 @@
 """Conversations on the wire."""
 
-from typing import Annotated, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 from uuid import UUID
 
 from fastapi import Depends, Path, Query
 from orjson import Fragment
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
 from chat.agents.rules import parse, same_version
-from chat.conversations.records import Conversation, ConversationFilter
+from chat.conversations.records import Conversation, ConversationFilter, TitleChange, VersionChange
+from common.errors import Invalid
 from common.json_time import json_time
 from contracts.chat import AgentName, AgentVersion, Provider, Title
-from servicekit.answers import Body
+from servicekit.answers import Body, Change, without_defaults
 from servicekit.forms import JsonObjectOrNull, Time, Uuid
 from servicekit.list_parameters import TimeParam
 
@@ -20,17 +21,37 @@ ConversationId = Annotated[UUID, Path(alias="conversationId")]
 NOT_FOUND = {403: "It is another user's conversation.", 404: "There is no such conversation."}
 
 
+def _at_least_one(schema: dict[str, Any]) -> None:
+    without_defaults(schema)
+    schema |= {"minProperties": 1, "examples": [{"title": "Zombies", "agentVersion": "2"}]}
+
+
 class CreateConversation(Body):
-    """An agent, by its base id or a compound one; without a version, its default experiment."""
+    """An agent, by its base id or a compound one; without a version, its default experiment, or the newest
+    version of a custom agent."""
 
     agent_id: AgentName = Field(examples=["module-writer", "module-writer/grok-fast"])
     agent_version: AgentVersion | None = None
 
 
-class SetTitle(Body):
-    """A new title; ``null`` removes it."""
+class ChangeConversation(Change):
+    """A new title (``null`` removes it), or a version of the agent to go on with; or both."""
 
-    title: Title | None
+    model_config = ConfigDict(json_schema_extra=_at_least_one)
+
+    title: Title | None = None
+    agent_version: AgentVersion = ""
+
+    def changes(self, conversation_id: UUID) -> list[TitleChange | VersionChange]:
+        """What is to be changed. Raises :class:`Invalid` if it is nothing."""
+        found: list[TitleChange | VersionChange] = []
+        if "title" in self.model_fields_set:
+            found.append(TitleChange(conversation_id, self.title))
+        if "agent_version" in self.model_fields_set:
+            found.append(VersionChange(conversation_id, self.agent_version))
+        if not found:
+            raise Invalid("Validation failed", details={"title": ["title or agentVersion is required"]})
+        return found
 
 
 def _conversation_filter(

@@ -17,9 +17,9 @@ def updated(agent: CustomAgent) -> Fact:
     return _fact(agent, contracts.AgentUpdated)
 
 
-def deleted(agent_id: UUID, user_id: str, sequence: int) -> Fact:
+def deleted(agent_id: UUID, user_id: str, sequence: int, version: int) -> Fact:
     """An agent was deleted; the last fact about it."""
-    data = contracts.AgentDeleted(agent_id=agent_id, user_id=user_id)
+    data = contracts.AgentDeleted(agent_id=agent_id, user_id=user_id, version=version)
     return Fact(contracts.FACTS_STREAM, str(agent_id), sequence, data)
 
 
@@ -31,5 +31,6 @@ def _fact(agent: CustomAgent, contract: type[contracts.AgentCreated | contracts.
         model=agent.values.model,
         tools=agent.values.tools,
         knowledge_bases=agent.values.knowledge_bases,
+        version=agent.version,
     )
     return Fact(contracts.FACTS_STREAM, str(agent.id), agent.event_sequence, data)

@@ -33,7 +33,7 @@ class Limits:
 
 @dataclass(slots=True)
 class CustomAgent:
-    """A stored custom agent; ``event_sequence`` is that of the last fact about it."""
+    """A stored custom agent; ``event_sequence`` is that of the last fact about it, ``version`` the newest."""
 
     id: UUID
     user_id: str
@@ -41,3 +41,30 @@ class CustomAgent:
     created_at: datetime | None
     updated_at: datetime | None
     event_sequence: int
+    version: int
+
+
+@dataclass(slots=True)
+class AgentVersion:
+    """A custom agent as it was at ``version``: from ``created_at`` until ``replaced_at``, which is None for
+    what it is now. The last version of a deleted agent was replaced by nothing."""
+
+    agent_id: UUID
+    version: int
+    user_id: str
+    values: AgentValues
+    created_at: datetime | None
+    replaced_at: datetime | None
+
+
+VersionKey: TypeAlias = tuple[UUID, int]
+"""A custom agent's id, and one of its versions."""
+
+
+@dataclass(slots=True, frozen=True)
+class VersionStep:
+    """A bounded part of the replaced versions, in the order of their keys: those that nobody needs, and the
+    last one that was looked at. ``last`` is None if there were no more."""
+
+    unused: list[VersionKey]
+    last: VersionKey | None

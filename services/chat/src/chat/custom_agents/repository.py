@@ -10,7 +10,7 @@ from chat.custom_agents.records import AgentValues, CustomAgent, Position
 from common.postgres import Connection
 
 _COLUMNS = """id, user_id, name, description, system_prompt, tools, knowledge_bases, model,
-       temperature::float8 AS temperature, max_tokens, created_at, updated_at, event_sequence"""
+       temperature::float8 AS temperature, max_tokens, created_at, updated_at, event_sequence, version"""
 
 # A row without a time is newer than all others.
 _CREATED = "coalesce(created_at, 'infinity')"
@@ -71,17 +71,20 @@ async def lock_agent(connection: Connection, agent_id: UUID) -> CustomAgent | No
     return _agent(row) if row else None
 
 
-LIST_OWNED_IDS = """
-SELECT id, user_id
+LIST_OWNED = """
+SELECT id, user_id, version
 FROM custom_agents
 WHERE (id, user_id) IN (SELECT * FROM unnest($1::uuid[], $2::text[]))
 """
 
 
-async def list_owned_ids(connection: Connection, wanted: Sequence[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
-    """Which of the (agent, user) pairs exist."""
+async def list_owned(
+    connection: Connection, wanted: Sequence[tuple[UUID, str]]
+) -> dict[tuple[UUID, str], int]:
+    """Which of the (agent, user) pairs exist, with each agent's newest version."""
     ids, users = zip(*wanted, strict=True)
-    return {(row["id"], row["user_id"]) for row in await connection.fetch(LIST_OWNED_IDS, ids, users)}
+    rows = await connection.fetch(LIST_OWNED, ids, users)
+    return {(row["id"], row["user_id"]): row["version"] for row in rows}
 
 
 COUNT_AGENTS = "SELECT count(*) FROM custom_agents WHERE user_id = $1"
@@ -127,13 +130,16 @@ async def update_agent(connection: Connection, agent_id: UUID, values: AgentValu
     return _agent(row) if row else None
 
 
-DELETE_AGENT = "DELETE FROM custom_agents WHERE id = $1 RETURNING event_sequence + 1 AS sequence"
+DELETE_AGENT = """
+DELETE FROM custom_agents WHERE id = $1 RETURNING event_sequence + 1 AS sequence, version
+"""
 
 
-async def delete_agent(connection: Connection, agent_id: UUID) -> int | None:
-    """Delete an agent. Returns the sequence of the last fact about it; None if there is no agent."""
-    sequence: int | None = await connection.fetchval(DELETE_AGENT, agent_id)
-    return sequence
+async def delete_agent(connection: Connection, agent_id: UUID) -> tuple[int, int] | None:
+    """Delete an agent. Returns the sequence of the last fact about it, and its last version, which is kept;
+    None if there is no agent."""
+    row = await connection.fetchrow(DELETE_AGENT, agent_id)
+    return (row["sequence"], row["version"]) if row else None
 
 
 def _parameters(values: AgentValues) -> tuple[Any, ...]:
@@ -150,5 +156,5 @@ def _parameters(values: AgentValues) -> tuple[Any, ...]:
 
 
 def _agent(row: asyncpg.Record) -> CustomAgent:
-    agent_id, user_id, *values, created_at, updated_at, sequence = row
-    return CustomAgent(agent_id, user_id, AgentValues(*values), created_at, updated_at, sequence)
+    agent_id, user_id, *values, created_at, updated_at, sequence, version = row
+    return CustomAgent(agent_id, user_id, AgentValues(*values), created_at, updated_at, sequence, version)

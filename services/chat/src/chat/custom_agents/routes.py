@@ -6,14 +6,22 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from chat.custom_agents import use_cases
+from chat.custom_agents import use_cases, versions
 from chat.custom_agents.records import Limits
-from chat.custom_agents.wire import CreateAgent, CustomAgentJson, UpdateAgent, agent_json
+from chat.custom_agents.wire import (
+    AgentVersionJson,
+    CreateAgent,
+    CustomAgentJson,
+    UpdateAgent,
+    VersionParam,
+    agent_json,
+    version_json,
+)
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
 from servicekit.forms import SuccessJson
-from servicekit.keysets import Keyset, Moment
-from servicekit.list_parameters import WantedParam
+from servicekit.keysets import Keyset, Moment, Place
+from servicekit.list_parameters import CursorParam, LimitParam, OrderParam, WantedParam
 from servicekit.openapi import answering, answering_bare, answering_list
 from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
@@ -22,7 +30,9 @@ from servicekit.streamed_lists import streamed_data
 AgentId = Annotated[UUID, Path(alias="agentId")]
 CONFLICT = {409: "The caller has an agent of that name, or too many."}
 NOT_FOUND = {403: "It is another user's agent.", 404: "There is no such agent."}
+NO_VERSION = NOT_FOUND | {404: "There is no such agent, or the version isn't kept."}
 AGENTS = Keyset("custom agents", tuple[Moment | None, UUID], order="desc")
+VERSIONS = Keyset("versions of a custom agent", tuple[Place], order="desc")
 
 
 def create_router(limits: Limits) -> APIRouter:
@@ -59,8 +69,30 @@ def create_router(limits: Limits) -> APIRouter:
 
     @router.delete("/{agentId}", **answering_bare(SuccessJson, errors=NOT_FOUND))
     async def delete_agent(agent_id: AgentId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
-        """Delete an agent; the conversations with it stay."""
+        """Delete an agent; the conversations with it stay, and so do the versions that they have."""
         await use_cases.delete_agent(resources.pool, caller.user_id, agent_id)
         return JSONAnswer({"success": True})
+
+    @router.get("/{agentId}/versions", **answering_list(AgentVersionJson, errors=NOT_FOUND))
+    async def list_agent_versions(
+        agent_id: AgentId,
+        caller: CallerParam,
+        resources: ResourcesParam,
+        limit: LimitParam = None,
+        cursor: CursorParam = None,
+        order: OrderParam = None,
+    ) -> Response:
+        """The versions of an agent that are kept, newest first (`order=asc`: oldest); a deleted one's too."""
+        page = VERSIONS.page(limit, cursor, order, caller.user_id, agent_id)
+        pages = versions.list_versions(resources.pool, caller.user_id, agent_id, page)
+        return await streamed_data(pages, version_json, page, versions.place)
+
+    @router.get("/{agentId}/versions/{version}", **answering(AgentVersionJson, errors=NO_VERSION))
+    async def get_agent_version(
+        agent_id: AgentId, version: VersionParam, caller: CallerParam, resources: ResourcesParam
+    ) -> JSONAnswer:
+        """An agent as it was at a version; a deleted one too."""
+        found = await versions.get_version(resources.pool, caller.user_id, agent_id, version)
+        return data(version_json(found))
 
     return router

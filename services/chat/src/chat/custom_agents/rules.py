@@ -1,8 +1,29 @@
-"""How many and how large custom agents may be. No I/O."""
+"""How many and how large custom agents may be, and how their versions are written. No I/O."""
+
+import re
 
 from chat.custom_agents.records import AgentValues
 from common import codec
-from common.errors import Conflict, TooLarge
+from common.errors import Conflict, NotFound, TooLarge
+
+MAX_VERSION = 2**31 - 1
+_NUMBER = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
+
+
+def version_number(version: str) -> int | None:
+    """The number that a conversation's ``agent_version`` is; None if no custom agent has such a version."""
+    number = int(version) if _NUMBER.fullmatch(version) else None
+    return number if number is not None and number <= MAX_VERSION else None
+
+
+def not_found() -> NotFound:
+    """The error for an id that no custom agent has."""
+    return NotFound("Custom agent not found", code="agent_not_found")
+
+
+def version_not_found() -> NotFound:
+    """The error for a version that a custom agent never had, or that isn't kept any more."""
+    return NotFound("Custom agent version not found", code="agent_version_not_found")
 
 
 def check_size(values: AgentValues, max_bytes: int, *, before: AgentValues | None = None) -> None:

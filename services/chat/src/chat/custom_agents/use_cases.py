@@ -8,8 +8,8 @@ import asyncpg
 from backbone import outbox
 from chat.custom_agents import facts, repository
 from chat.custom_agents.records import AgentValues, CustomAgent, Limits, Position
-from chat.custom_agents.rules import check_size, too_many
-from common.errors import Conflict, Forbidden, NotFound
+from chat.custom_agents.rules import check_size, not_found, too_many
+from common.errors import Conflict, Forbidden
 from common.postgres import Pool, transaction, tried_again
 from servicekit.keysets import Page
 
@@ -99,14 +99,14 @@ async def delete_agent(pool: Pool, user_id: str, agent_id: UUID) -> None:
     """Delete one of the user's agents; its conversations stay. Raises as :func:`get_agent`."""
     async with transaction(pool) as connection:
         _owned(await repository.lock_agent(connection, agent_id), user_id)
-        sequence = await repository.delete_agent(connection, agent_id)
-        assert sequence is not None, "its row is locked"
-        await outbox.append(connection, [facts.deleted(agent_id, user_id, sequence)])
+        last = await repository.delete_agent(connection, agent_id)
+        assert last is not None, "its row is locked"
+        await outbox.append(connection, [facts.deleted(agent_id, user_id, *last)])
 
 
 def _owned(agent: CustomAgent | None, user_id: str) -> CustomAgent:
     if agent is None:
-        raise NotFound("Custom agent not found", code="agent_not_found")
+        raise not_found()
     if agent.user_id != user_id:
         raise Forbidden
     return agent

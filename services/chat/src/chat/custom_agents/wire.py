@@ -1,11 +1,13 @@
 """Custom agents on the wire."""
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
+from fastapi import Path
 from pydantic import FailFast, Field, StringConstraints
 from typing_extensions import TypedDict
 
-from chat.custom_agents.records import AgentValues, CustomAgent
+from chat.custom_agents.records import AgentValues, AgentVersion, CustomAgent
+from chat.custom_agents.rules import MAX_VERSION
 from common.json_time import json_time
 from contracts.chat import ModelName
 from contracts.storable import Text
@@ -18,6 +20,8 @@ Temperature = Annotated[float, Field(ge=0, le=2)]
 MaxTokens = Annotated[int, Field(gt=0, le=2**31 - 1)]
 Names = Annotated[list[Text], FailFast()]
 """Of a long list of invalid items, only the first is reported."""
+
+VersionParam: TypeAlias = Annotated[int, Path(alias="version", ge=1, le=MAX_VERSION)]
 
 DEFAULT_TEMPERATURE = 0.7
 DEFAULT_MAX_TOKENS = 8192
@@ -60,11 +64,7 @@ class UpdateAgent(Change):
         )
 
 
-class CustomAgentJson(TypedDict):
-    """A custom agent. Conversations name it ``custom:<id>``."""
-
-    id: Uuid
-    userId: str
+class _ValuesJson(TypedDict):
     name: str
     description: str | None
     systemPrompt: str
@@ -73,16 +73,65 @@ class CustomAgentJson(TypedDict):
     model: str
     temperature: float | None
     maxTokens: int | None
+
+
+class CustomAgentJson(_ValuesJson):
+    """A custom agent, as it is at its newest ``version``. Conversations name it ``custom:<id>``."""
+
+    id: Uuid
+    userId: str
+    version: int
     createdAt: Time | None
     updatedAt: Time | None
 
 
+class AgentVersionJson(_ValuesJson):
+    """A custom agent as it was at a version: from ``createdAt`` until ``replacedAt``, which is null for the
+    newest one."""
+
+    agentId: Uuid
+    version: int
+    createdAt: Time | None
+    replacedAt: Time | None
+
+
+class AgentOfConversationJson(AgentVersionJson):
+    """The custom agent of a conversation, as it is at the conversation's version. ``newestVersion`` is the
+    one that the conversation can move on to; it is null if the agent was deleted."""
+
+    newestVersion: int | None
+
+
 def agent_json(agent: CustomAgent) -> CustomAgentJson:
     """A custom agent as clients know it; ``temperature`` is a number."""
-    values = agent.values
     return {
         "id": str(agent.id),
         "userId": agent.user_id,
+        "version": agent.version,
+        **_values_json(agent.values),
+        "createdAt": json_time(agent.created_at),
+        "updatedAt": json_time(agent.updated_at),
+    }
+
+
+def version_json(version: AgentVersion) -> AgentVersionJson:
+    """A version of a custom agent as clients know it."""
+    return {
+        "agentId": str(version.agent_id),
+        "version": version.version,
+        **_values_json(version.values),
+        "createdAt": json_time(version.created_at),
+        "replacedAt": json_time(version.replaced_at),
+    }
+
+
+def agent_of_conversation_json(version: AgentVersion, newest: int | None) -> AgentOfConversationJson:
+    """The agent of a conversation as clients know it."""
+    return {**version_json(version), "newestVersion": newest}
+
+
+def _values_json(values: AgentValues) -> _ValuesJson:
+    return {
         "name": values.name,
         "description": values.description,
         "systemPrompt": values.system_prompt,
@@ -91,6 +140,4 @@ def agent_json(agent: CustomAgent) -> CustomAgentJson:
         "model": values.model,
         "temperature": values.temperature,
         "maxTokens": values.max_tokens,
-        "createdAt": json_time(agent.created_at),
-        "updatedAt": json_time(agent.updated_at),
     }

@@ -6,6 +6,7 @@ TABLES = {
     "chat_usage": "user_id",
     "chat_quotas": "user_id",
     "message_search": "user_id",
+    "chat_agent_versions": "user_id",
 }
 """Tables whose rows are simply deleted, with the column of the user's id."""
 

@@ -66,9 +66,9 @@ async def erase_agents(connection: Connection, user_id: str) -> Erased:
     """Delete some custom agents, with their facts."""
     agents = await repository.lock_agents(connection, user_id, CONVERSATIONS_AT_ONCE)
     for agent_id in agents:
-        sequence = await delete_agent(connection, agent_id)
-        assert sequence is not None, "its row is locked"
-        await outbox.append(connection, [deleted(agent_id, user_id, sequence)])
+        last = await delete_agent(connection, agent_id)
+        assert last is not None, "its row is locked"
+        await outbox.append(connection, [deleted(agent_id, user_id, *last)])
     return Erased({"custom_agents": len(agents)} if agents else {}, [str(each) for each in agents])
 
 

@@ -5,7 +5,9 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from backbone import inbox, outbox
+from chat.agents.rules import custom_id
 from chat.conversations import repository as conversations
+from chat.conversations.agent_versions import hold_versions
 from chat.conversations.facts import created
 from chat.conversations.records import Conversation, NewConversation
 from chat.conversations.use_cases import check_owner, lock_conversations
@@ -89,7 +91,10 @@ async def _last_of_user(connection: Connection, conversation_id: UUID, message_i
 
 
 async def _insert(connection: Connection, new: NewConversation) -> datetime:
-    """The agent isn't looked up: the source goes on with it too, even if it was deleted."""
+    """The agent isn't looked up: the source goes on with it too, even if it was deleted. Its version is held,
+    because the source may move on."""
+    if (agent_id := custom_id(new.agent_id)) and new.agent_version is not None:
+        await hold_versions(connection, [(agent_id, new.agent_version, new.user_id)])
     inserted = await conversations.insert_conversations(connection, [new])
     return inserted[new.id]
 

@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from chat.conversations.use_cases import check_owner, not_found
+from chat.conversations.rules import not_found
+from chat.conversations.use_cases import check_owner
 from chat.messages import listing_repository, repository
 from chat.messages.records import Message, NewMessage, Placed
 from common import trace_context

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from chat.conversations.use_cases import not_found
+from chat.conversations.rules import not_found
 from chat.states import history_repository as repository
 from chat.states.records import CurrentState, KeptState, Limits, StateVersion
 from common.errors import Forbidden, NotFound

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from chat.conversations.use_cases import not_found
+from chat.conversations.rules import not_found
 from chat.states import repository
 from chat.states.conditions import check_condition, check_if_match
 from chat.states.facts import state_changed

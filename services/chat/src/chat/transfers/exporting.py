@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from uuid import UUID
 
-from chat.conversations.use_cases import not_found
+from chat.conversations.rules import not_found
 from chat.messages import listing_repository
 from chat.messages.use_cases import PAGE_BYTES, PAGE_MESSAGES
 from chat.states.records import Limits

@@ -13,6 +13,7 @@ import asyncpg
 
 from backbone import outbox, sequences
 from chat.agents.rules import custom_not_found, parse
+from chat.conversations.agent_versions import hold_versions
 from chat.conversations.rules import check_size
 from chat.custom_agents.repository import get_agent
 from chat.transfers import repository, versions_repository
@@ -103,6 +104,7 @@ async def _begin(
         agent = await get_agent(connection, custom)
         if agent is not None and agent.user_id != user_id:
             raise custom_not_found(custom)
+        await hold_versions(connection, [(custom, conversation.agent_version, user_id)])
     new_id = (lambda _: uuid4()) if copy else (lambda id: id)
     id = new_id(conversation.id)
     try:

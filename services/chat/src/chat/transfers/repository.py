@@ -34,6 +34,7 @@ SELECT $1, $2, line ->> 'agentId', line ->> 'agentVersion', line ->> 'title', li
 FROM (SELECT $3::text::jsonb AS line) AS exported
 WHERE (SELECT set_config('takaro.message_order', 'numbered', true)) = 'numbered'
   AND (SELECT set_config('takaro.usage', 'counted', true)) = 'counted'
+  AND (SELECT set_config('takaro.agent_version', 'named', true)) = 'named'
 ON CONFLICT (id) DO NOTHING
 RETURNING id
 """
