@@ -115,7 +115,17 @@ async def test_agents_bases_and_quotas_are_listed(client: Asks) -> None:
     assert agent.id in [each.id for each in await client.each(custom_agents.listing())]
     assert (await client.send(custom_agents.count())).total >= 1
     assert await client.each(knowledge.agents(BASE)) == [agent.id]
+    conversation = await client.send(conversations.create(f"custom:{agent.id}"))
+    await client.send(custom_agents.update(agent.id, system_prompt="You read."))
+    versions = await client.each(custom_agents.versions(agent.id), page_size=1)
+    assert [each.system_prompt for each in versions] == ["You read.", "You write."]
+    assert await client.send(custom_agents.version(agent.id, 1)) == versions[1]
+    assert (await client.send(conversations.agent(conversation.id))).system_prompt == "You write."
+    moved = await client.send(conversations.set_agent_version(conversation.id, "2"))
+    assert moved.agent_version == "2"
     await client.send(custom_agents.delete(agent.id))
+    kept = await client.send(conversations.agent(conversation.id))
+    assert (kept.system_prompt, kept.newest_version) == ("You read.", None)
     base = await client.send(knowledge.create(f"b-{uuid4()}", "Mine", "https://example.invalid/r.git"))
     changed = await client.send(knowledge.change(base.id, description="of mine", include=["docs/**"]))
     assert (changed.description, changed.include) == ("of mine", ["docs/**"])

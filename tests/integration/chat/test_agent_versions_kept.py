@@ -1,6 +1,5 @@
 """Which versions of custom agents the database keeps: whoever writes, and until nobody needs them."""
 
-import json
 from collections.abc import Awaitable, Callable
 from uuid import UUID, uuid4
 
@@ -109,9 +108,7 @@ async def test_a_conversation_of_another_program_has_the_newest_version(pool: Po
 async def test_an_id_that_comes_again_goes_on_counting(pool: Pool, insert: Insert) -> None:
     agent_id = await insert()
     await pool.execute(NODE_UPDATE, "prompt 2", agent_id)
-    row = json.dumps(
-        dict(await pool.fetchrow("SELECT * FROM custom_agents WHERE id = $1", agent_id)), default=str
-    )
+    row = await pool.fetchval("SELECT to_jsonb(a)::text FROM custom_agents AS a WHERE id = $1", agent_id)
     await pool.execute(NODE_DELETE, agent_id)
     restore = (
         "INSERT INTO custom_agents SELECT * FROM jsonb_populate_record(NULL::custom_agents, $1::text::jsonb)"

@@ -13,7 +13,7 @@ from takaro_agent_client.models.chat import (
     StateVersion,
 )
 from takaro_agent_client.models.cockpit import CommandResult, Player, Players, ServerStatus, Session
-from takaro_agent_client.models.custom_agents import CustomAgent
+from takaro_agent_client.models.custom_agents import AgentOfConversation, CustomAgent, CustomAgentVersion
 from takaro_agent_client.models.knowledge import (
     Hit,
     KnowledgeBase,
@@ -40,6 +40,8 @@ __all__ = [
     "Part",
     "Imported",
     "CustomAgent",
+    "CustomAgentVersion",
+    "AgentOfConversation",
     "Measure",
     "Period",
     "Quota",

@@ -7,10 +7,11 @@ from takaro_agent_client.models.model import Model
 
 
 class CustomAgent(Model):
-    """A custom agent. Conversations name it ``custom:<id>``."""
+    """A custom agent, as it is at its newest ``version``. Conversations name it ``custom:<id>``."""
 
     id: UUID
     user_id: str
+    version: int
     name: str
     description: str | None
     system_prompt: str
@@ -21,3 +22,27 @@ class CustomAgent(Model):
     max_tokens: int | None
     created_at: datetime | None
     updated_at: datetime | None
+
+
+class CustomAgentVersion(Model):
+    """A custom agent as it was at ``version``, until ``replaced_at``, which is ``None`` for the newest."""
+
+    agent_id: UUID
+    version: int
+    name: str
+    description: str | None
+    system_prompt: str
+    tools: list[str]
+    knowledge_bases: list[str]
+    model: str
+    temperature: float | None
+    max_tokens: int | None
+    created_at: datetime | None
+    replaced_at: datetime | None
+
+
+class AgentOfConversation(CustomAgentVersion):
+    """The custom agent of a conversation, as it is at the conversation's version. ``newest_version`` is
+    ``None`` if the agent was deleted."""
+
+    newest_version: int | None

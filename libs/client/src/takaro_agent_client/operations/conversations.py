@@ -5,7 +5,7 @@ from typing import Any, TypeAlias, TypedDict, Unpack
 from uuid import UUID
 
 from takaro_agent_client.calls import Call, Listing, Order, call, in_camel_case, nothing, path
-from takaro_agent_client.models import Conversation, Count
+from takaro_agent_client.models import AgentOfConversation, Conversation, Count
 
 Id: TypeAlias = UUID | str
 
@@ -41,7 +41,10 @@ def by_agent(agent_id: str, *, order: Order | None = None) -> Listing[Conversati
 
 
 def create(agent_id: str, agent_version: str | None = None) -> Call[Conversation]:
-    """Start a conversation with an agent: ``module-writer``, ``module-writer/grok-fast``, ``custom:<id>``."""
+    """Start a conversation with an agent: ``module-writer``, ``module-writer/grok-fast``, ``custom:<id>``.
+
+    Without a version it has the agent's default experiment, or the newest version of a custom agent.
+    """
     body: dict[str, Any] = {"agentId": agent_id} | ({"agentVersion": agent_version} if agent_version else {})
     return call("chat", "POST", path("conversations"), Conversation.model_validate, body=body)
 
@@ -55,6 +58,17 @@ def set_title(id: Id, title: str | None) -> Call[Conversation]:
     """Name a conversation; ``None`` removes the name."""
     where = path("conversations", id)
     return call("chat", "PATCH", where, Conversation.model_validate, body={"title": title})
+
+
+def set_agent_version(id: Id, agent_version: str) -> Call[Conversation]:
+    """Let a conversation go on with another version of its agent."""
+    where = path("conversations", id)
+    return call("chat", "PATCH", where, Conversation.model_validate, body={"agentVersion": agent_version})
+
+
+def agent(id: Id) -> Call[AgentOfConversation]:
+    """The custom agent of a conversation, as it is at the conversation's version; a deleted one too."""
+    return call("chat", "GET", path("conversations", id, "agent"), AgentOfConversation.model_validate)
 
 
 def delete(id: Id) -> Call[None]:

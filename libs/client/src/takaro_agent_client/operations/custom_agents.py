@@ -4,7 +4,7 @@ from typing import TypeAlias, TypedDict, Unpack
 from uuid import UUID
 
 from takaro_agent_client.calls import Call, Listing, Order, call, in_camel_case, nothing, path
-from takaro_agent_client.models import Count, CustomAgent
+from takaro_agent_client.models import Count, CustomAgent, CustomAgentVersion
 
 Id: TypeAlias = UUID | str
 
@@ -57,3 +57,15 @@ def update(id: Id, **changes: Unpack[Changes]) -> Call[CustomAgent]:
 def delete(id: Id) -> Call[None]:
     """Delete an agent; the conversations with it stay."""
     return Call("chat", "DELETE", path("custom-agents", id), nothing)
+
+
+def versions(id: Id, *, order: Order | None = None) -> Listing[CustomAgentVersion]:
+    """The versions of an agent that are kept, newest first; a deleted one's too."""
+    where = path("custom-agents", id, "versions")
+    return Listing("chat", where, CustomAgentVersion.model_validate, query={"order": order})
+
+
+def version(id: Id, number: int) -> Call[CustomAgentVersion]:
+    """An agent as it was at a version."""
+    where = path("custom-agents", id, "versions", number)
+    return call("chat", "GET", where, CustomAgentVersion.model_validate)
