@@ -94,7 +94,9 @@ async def _fill(world: World, report: Report) -> None:
         await connection.execute(MESSAGES_OF, ids[start : start + part])
         await connection.execute(WORDS_OF, ids[start : start + part])
     report.progress("search_messages, the index")
-    await connection.execute("CREATE INDEX message_search_words_index ON message_search USING gin (words)")
+    await connection.execute(
+        "CREATE INDEX message_search_words_index ON message_search USING gin (words) WITH (fastupdate = off)"
+    )
     await connection.execute("VACUUM ANALYZE")
     await connection.close()
 
