@@ -53,9 +53,9 @@ COUNT_WAITING = "SELECT count(*) FROM outbox WHERE stream = $1"
 
 BATCH = 500
 POLL_SECONDS = 1.0
-BUSY_SECONDS, GATHER_SECONDS = 0.02, 0.003
+BUSY_SECONDS, GATHER_SECONDS = 0.01, 0.006
 """A fact that follows another within the first waits for the second, so that facts are published together: a
-publication costs five round trips."""
+publication costs six round trips."""
 """NOTIFY announces facts; the poll finds those whose notification was lost."""
 
 
