@@ -116,7 +116,10 @@ async def test_agents_bases_and_quotas_are_listed(client: Asks) -> None:
     assert (await client.send(custom_agents.count())).total >= 1
     assert await client.each(knowledge.agents(BASE)) == [agent.id]
     conversation = await client.send(conversations.create(f"custom:{agent.id}"))
-    await client.send(custom_agents.update(agent.id, system_prompt="You read."))
+    change = custom_agents.update(agent.id, system_prompt="You read.", expected_version=agent.version)
+    await client.send(change)
+    with pytest.raises(Conflict):
+        await client.send(change)
     versions = await client.each(custom_agents.versions(agent.id), page_size=1)
     assert [each.system_prompt for each in versions] == ["You read.", "You write."]
     assert await client.send(custom_agents.version(agent.id, 1)) == versions[1]

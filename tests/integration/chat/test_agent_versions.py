@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 from redis.asyncio import Redis
 
 from tests.integration.chat.conftest import post, published
@@ -176,6 +177,48 @@ async def test_of_concurrent_changes_each_makes_a_version(alice: httpx.AsyncClie
     listed = (await alice.get(f"{AGENTS}/{agent['id']}/versions?order=asc")).json()["data"]
     said = dict(zip(versions, prompts, strict=True))
     assert {each["version"]: each["systemPrompt"] for each in listed} == {1: "first", **said}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({"If-Match": '"1"'}, {}, 412),
+        ({"If-Match": 'W/"2"'}, {}, 412),
+        ({"If-None-Match": "*"}, {}, 412),
+        ({}, {"expectedVersion": 1}, 409),
+        ({"If-Match": '"2"'}, {"expectedVersion": 3}, 409),
+        ({"If-Match": '"1", "2"'}, {"expectedVersion": 2}, 200),
+        ({"If-Match": "*"}, {}, 200),
+        ({"If-Match": "2"}, {}, 400),
+        ({}, {"expectedVersion": -1}, 400),
+        ({}, {"expectedVersion": "2"}, 400),
+    ],
+)
+async def test_a_change_may_name_the_version_that_it_is_of(
+    alice: httpx.AsyncClient, headers: dict[str, str], body: dict[str, Any], status: int
+) -> None:
+    agent = await post(alice, AGENTS, **AGENT)
+    path = f"{AGENTS}/{agent['id']}"
+    await say(alice, agent["id"], "second")
+    before = await alice.get(path)
+    assert before.headers["ETag"] == '"2"'
+    answer = await alice.put(path, json={"systemPrompt": "third", **body}, headers=headers)
+    assert answer.status_code == status, answer.text
+    if status in (409, 412):
+        assert answer.json() == {"error": "The agent is at version 2", "data": before.json()["data"]}
+        assert answer.headers["ETag"] == '"2"'
+    after = await alice.get(path)
+    assert after.headers["ETag"] == ('"3"' if status == 200 else '"2"')
+    assert (after.json() == before.json()) is (status != 200)
+
+
+async def test_of_concurrent_changes_of_one_version_one_succeeds(alice: httpx.AsyncClient) -> None:
+    agent = await post(alice, AGENTS, **AGENT)
+    path = f"{AGENTS}/{agent['id']}"
+    bodies = [{"systemPrompt": f"prompt {n}", "expectedVersion": 1} for n in range(6)]
+    answers = await asyncio.gather(*(alice.put(path, json=body) for body in bodies))
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 5
+    assert (await alice.get(path)).json()["data"]["version"] == 2
 
 
 async def test_commands_mean_the_same(alice: httpx.AsyncClient, bus: Redis) -> None:

@@ -10,10 +10,11 @@ import pytest
 
 from chat.conversations.use_cases import delete_conversation
 from chat.states import repository
-from chat.states.records import ANY_VERSION, Author, EditableState, Limits, State, StateEdit
+from chat.states.records import Author, EditableState, Limits, State, StateEdit
 from chat.states.use_cases import edit_state, edit_states, get_state
 from common.errors import Forbidden
 from common.postgres import Connection, Pool, transaction
+from servicekit.conditions import ANY_VERSION
 from tests.integration.chat.conftest import NewConversation
 from tests.support.wait import eventually
 

@@ -13,12 +13,13 @@ from backbone.outbox import Fact
 from chat.conversations.use_cases import delete_conversation
 from chat.states import repository
 from chat.states.history import get_version, list_versions, prune
-from chat.states.records import Author, Condition, EditedState, Limits, StateEdit
+from chat.states.records import Author, EditedState, Limits, StateEdit
 from chat.states.routes import VERSIONS
 from chat.states.use_cases import edit_state, edit_states
 from chat.transfers.exporting import export_conversation
 from common.errors import NotFound, PermanentError
 from common.postgres import Connection, Pool, transaction
+from servicekit.conditions import Condition
 from tests.integration.chat.conftest import NewConversation, post, published, user_of
 from tests.integration.chat.test_commands import send
 

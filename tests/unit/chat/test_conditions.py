@@ -2,16 +2,16 @@
 
 import pytest
 
-from chat.states.conditions import (
+from chat.states.conditions import check_condition
+from chat.states.records import State
+from common.errors import Invalid
+from servicekit.conditions import (
     PreconditionFailed,
     VersionConflict,
-    check_condition,
     entity_tag,
     is_unchanged,
     read_condition,
 )
-from chat.states.records import State
-from common.errors import Invalid
 
 AT_3 = State({"a": 1}, 3)
 

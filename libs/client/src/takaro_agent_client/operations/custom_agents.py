@@ -1,9 +1,10 @@
 """The agents that users make."""
 
+from dataclasses import replace
 from typing import TypeAlias, TypedDict, Unpack
 from uuid import UUID
 
-from takaro_agent_client.calls import Call, Listing, Order, call, in_camel_case, nothing, path
+from takaro_agent_client.calls import Call, Listing, Order, call, conditional, in_camel_case, nothing, path
 from takaro_agent_client.models import Count, CustomAgent, CustomAgentVersion
 
 Id: TypeAlias = UUID | str
@@ -48,10 +49,25 @@ def get(id: Id) -> Call[CustomAgent]:
     return call("chat", "GET", path("custom-agents", id), CustomAgent.model_validate)
 
 
-def update(id: Id, **changes: Unpack[Changes]) -> Call[CustomAgent]:
-    """Change the fields that are given."""
-    where = path("custom-agents", id)
-    return call("chat", "PUT", where, CustomAgent.model_validate, body=in_camel_case(changes))
+def update(
+    id: Id,
+    *,
+    expected_version: int | None = None,
+    if_match: str | None = None,
+    if_none_match: str | None = None,
+    **changes: Unpack[Changes],
+) -> Call[CustomAgent]:
+    """Change the fields that are given.
+
+    With a condition, :class:`Conflict` if another change came first: 409 for ``expected_version``, 412 for
+    the headers. Such a call is not tried again when nobody knows whether it was carried out.
+    """
+    body = in_camel_case(changes)
+    if expected_version is not None:
+        body["expectedVersion"] = expected_version
+    change = call("chat", "PUT", path("custom-agents", id), CustomAgent.model_validate, body=body)
+    change = replace(change, repeatable=expected_version is None)
+    return conditional(change, if_match=if_match, if_none_match=if_none_match)
 
 
 def delete(id: Id) -> Call[None]:

@@ -1,5 +1,6 @@
 """HTTP of custom agents."""
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -7,8 +8,9 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from chat.custom_agents import use_cases, versions
-from chat.custom_agents.records import Limits
+from chat.custom_agents.records import CustomAgent, Limits
 from chat.custom_agents.wire import (
+    LOST_RACE,
     AgentVersionJson,
     CreateAgent,
     CustomAgentJson,
@@ -19,6 +21,7 @@ from chat.custom_agents.wire import (
 )
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
+from servicekit.conditions import ETAG, ConditionParam, entity_tag
 from servicekit.forms import SuccessJson
 from servicekit.keysets import Keyset, Moment, Place
 from servicekit.list_parameters import CursorParam, LimitParam, OrderParam, WantedParam
@@ -31,6 +34,8 @@ AgentId = Annotated[UUID, Path(alias="agentId")]
 CONFLICT = {409: "The caller has an agent of that name, or too many."}
 NOT_FOUND = {403: "It is another user's agent.", 404: "There is no such agent."}
 NO_VERSION = NOT_FOUND | {404: "There is no such agent, or the version isn't kept."}
+_UPDATED = answering(CustomAgentJson, errors=NOT_FOUND, headers=ETAG)
+UPDATED = {**_UPDATED, "responses": {**_UPDATED["responses"], **LOST_RACE}}
 AGENTS = Keyset("custom agents", tuple[Moment | None, UUID], order="desc")
 VERSIONS = Keyset("versions of a custom agent", tuple[Place], order="desc")
 
@@ -48,24 +53,29 @@ def create_router(limits: Limits) -> APIRouter:
         pages = use_cases.list_agents(pool, user_id, page)
         return await streamed_data(pages, agent_json, page, use_cases.position, counts)
 
-    @router.post("", **answering(CustomAgentJson, status=201, errors=CONFLICT))
+    @router.post("", **answering(CustomAgentJson, status=201, errors=CONFLICT, headers=ETAG))
     async def create_agent(body: CreateAgent, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
         """Create an agent; conversations name it ``custom:<id>``."""
         agent = await use_cases.create_agent(resources.pool, caller.user_id, body.values(), limits)
-        return data(agent_json(agent), status=201)
+        return _answer(agent, status=201)
 
-    @router.get("/{agentId}", **answering(CustomAgentJson, errors=NOT_FOUND))
+    @router.get("/{agentId}", **answering(CustomAgentJson, errors=NOT_FOUND, headers=ETAG))
     async def get_agent(agent_id: AgentId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
-        """One of the caller's custom agents."""
-        return data(agent_json(await use_cases.get_agent(resources.pool, caller.user_id, agent_id)))
+        """One of the caller's custom agents. Its version is the ``ETag`` too."""
+        return _answer(await use_cases.get_agent(resources.pool, caller.user_id, agent_id))
 
-    @router.put("/{agentId}", **answering(CustomAgentJson, errors=NOT_FOUND | CONFLICT))
+    @router.put("/{agentId}", **UPDATED)
     async def update_agent(
-        agent_id: AgentId, body: UpdateAgent, caller: CallerParam, resources: ResourcesParam
+        agent_id: AgentId,
+        body: UpdateAgent,
+        caller: CallerParam,
+        resources: ResourcesParam,
+        condition: ConditionParam,
     ) -> JSONAnswer:
         """Change an agent; a field that isn't sent doesn't change."""
-        agent = await use_cases.update_agent(resources.pool, caller.user_id, agent_id, body.apply, limits)
-        return data(agent_json(agent))
+        demanded = replace(condition, expected_version=body.expected_version)
+        pool, user_id = resources.pool, caller.user_id
+        return _answer(await use_cases.update_agent(pool, user_id, agent_id, body.apply, limits, demanded))
 
     @router.delete("/{agentId}", **answering_bare(SuccessJson, errors=NOT_FOUND))
     async def delete_agent(agent_id: AgentId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
@@ -96,3 +106,9 @@ def create_router(limits: Limits) -> APIRouter:
         return data(version_json(found))
 
     return router
+
+
+def _answer(agent: CustomAgent, *, status: int = 200) -> JSONAnswer:
+    answer = data(agent_json(agent), status=status)
+    answer.headers["ETag"] = entity_tag(agent.version)
+    return answer

@@ -7,10 +7,12 @@ import asyncpg
 
 from backbone import outbox
 from chat.custom_agents import facts, repository
+from chat.custom_agents.conditions import check_condition
 from chat.custom_agents.records import AgentValues, CustomAgent, Limits, Position
 from chat.custom_agents.rules import check_size, not_found, too_many
 from common.errors import Conflict, Forbidden
 from common.postgres import Pool, transaction, tried_again
+from servicekit.conditions import ANY_VERSION, Condition
 from servicekit.keysets import Page
 
 
@@ -75,15 +77,22 @@ async def create_agent(pool: Pool, user_id: str, values: AgentValues, limits: Li
 
 @tried_again
 async def update_agent(
-    pool: Pool, user_id: str, agent_id: UUID, change: Callable[[AgentValues], AgentValues], limits: Limits
+    pool: Pool,
+    user_id: str,
+    agent_id: UUID,
+    change: Callable[[AgentValues], AgentValues],
+    limits: Limits,
+    condition: Condition = ANY_VERSION,
 ) -> CustomAgent:
     """Change one of the user's agents; an adopted one that is too large may become smaller.
 
-    Raises as :func:`get_agent` and :func:`create_agent`.
+    Raises as :func:`get_agent` and :func:`create_agent`, and :class:`servicekit.conditions.VersionConflict`
+    for an agent at another version than ``condition`` has.
     """
     try:
         async with transaction(pool) as connection:
             before = _owned(await repository.lock_agent(connection, agent_id), user_id)
+            check_condition(condition, before)
             values = change(before.values)
             check_size(values, limits.agent_bytes, before=before.values)
             agent = await repository.update_agent(connection, agent_id, values)

@@ -1,6 +1,6 @@
 """Custom agents on the wire."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, NotRequired, TypeAlias
 
 from fastapi import Path
 from pydantic import FailFast, Field, StringConstraints
@@ -12,7 +12,9 @@ from common.json_time import json_time
 from contracts.chat import ModelName
 from contracts.storable import Text
 from servicekit.answers import Body, Change
-from servicekit.forms import Time, Uuid
+from servicekit.conditions import ExpectedVersion
+from servicekit.forms import FailureJson, Time, Uuid
+from servicekit.openapi import refusing
 
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 Prompt = Annotated[Text, StringConstraints(min_length=1)]
@@ -45,7 +47,10 @@ class CreateAgent(Body):
 
 
 class UpdateAgent(Change):
-    """All of an agent's fields, or those that change: absent fields don't change."""
+    """All of an agent's fields, or those that change: absent fields don't change.
+
+    With ``expectedVersion`` only an agent at that version is changed.
+    """
 
     name: Name = ""
     description: Text | None = None
@@ -55,6 +60,7 @@ class UpdateAgent(Change):
     model: ModelName = ""
     temperature: Temperature | None = None
     max_tokens: MaxTokens | None = None
+    expected_version: ExpectedVersion | None = None
 
     def apply(self, values: AgentValues) -> AgentValues:
         """``values`` with the fields that were sent."""
@@ -85,6 +91,13 @@ class CustomAgentJson(_ValuesJson):
     updatedAt: Time | None
 
 
+class AgentConflictJson(FailureJson):
+    """The agent has another version, and stays as it is: ``data`` has it. Without ``data``, the caller has
+    another agent of that name."""
+
+    data: NotRequired[CustomAgentJson]
+
+
 class AgentVersionJson(_ValuesJson):
     """A custom agent as it was at a version: from ``createdAt`` until ``replacedAt``, which is null for the
     newest one."""
@@ -100,6 +113,11 @@ class AgentOfConversationJson(AgentVersionJson):
     one that the conversation can move on to; it is null if the agent was deleted."""
 
     newestVersion: int | None
+
+
+LOST_RACE = refusing(
+    409, "The agent isn't at `expectedVersion`, or the caller has an agent of that name.", AgentConflictJson
+) | refusing(412, "`If-Match` or `If-None-Match` excludes the agent's version.", AgentConflictJson)
 
 
 def agent_json(agent: CustomAgent) -> CustomAgentJson:

@@ -5,10 +5,11 @@ from typing import Any
 
 from backbone.handlers import BatchHandler, Command, Rejection
 from chat.states import use_cases
-from chat.states.records import Author, Condition, Limits, StateEdit
+from chat.states.records import Author, Limits, StateEdit
 from common.errors import PermanentError
 from common.postgres import Connection
 from contracts.chat import PatchState, ReplaceState
+from servicekit.conditions import Condition
 
 
 def patcher(limits: Limits) -> BatchHandler[PatchState]:

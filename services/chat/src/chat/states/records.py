@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from common.trace_context import TraceContext
+from servicekit.conditions import ANY_VERSION, Condition
 
 
 @dataclass(slots=True)
@@ -30,22 +31,6 @@ class State:
     state: dict[str, Any]
     version: int
     encoded: bytes | None = field(default=None, compare=False, repr=False)
-
-
-@dataclass(slots=True, frozen=True)
-class Condition:
-    """Which version a state must have. ``None``: any.
-
-    ``if_match`` and ``if_none_match`` are entity tags as :func:`chat.states.conditions.entity_tag` writes
-    them; ``if_none_match`` is empty for ``*``, which no state fulfils, because each conversation has one.
-    """
-
-    if_match: frozenset[str] | None = None
-    if_none_match: frozenset[str] | None = None
-    expected_version: int | None = None
-
-
-ANY_VERSION = Condition()
 
 
 @dataclass(slots=True, frozen=True)

@@ -9,14 +9,10 @@ from starlette.responses import Response
 
 from chat.conversations.wire import NOT_FOUND, ConversationId
 from chat.states import history, use_cases
-from chat.states.conditions import entity_tag, is_unchanged
 from chat.states.records import Author, Limits, State, StateEdit
 from chat.states.wire import (
-    ETAG,
     LOST_RACE,
     UNCHANGED,
-    ConditionParam,
-    ExpectedVersion,
     KeptStateJson,
     ReplaceState,
     StateJson,
@@ -30,6 +26,7 @@ from common.errors import Invalid
 from contracts.storable import JsonObject
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
+from servicekit.conditions import ETAG, ConditionParam, ExpectedVersion, entity_tag, is_unchanged
 from servicekit.keysets import Keyset, Place
 from servicekit.list_parameters import CursorParam, LimitParam, OrderParam
 from servicekit.openapi import answering, answering_list

@@ -9,7 +9,6 @@ from chat.states import repository
 from chat.states.conditions import check_condition, check_if_match
 from chat.states.facts import state_changed
 from chat.states.records import (
-    Condition,
     EditableState,
     EditedState,
     Limits,
@@ -20,6 +19,7 @@ from chat.states.records import (
 from chat.states.rules import apply_edit, patch_to_tell
 from common.errors import Forbidden, PermanentError
 from common.postgres import Connection, Pool, transaction, tried_again
+from servicekit.conditions import Condition
 
 if TYPE_CHECKING:
     from backbone.outbox import Fact
@@ -32,7 +32,7 @@ async def get_state(pool: Pool, user_id: str, conversation_id: UUID, condition: 
     """State and version of one of the user's conversations.
 
     Raises :class:`common.errors.NotFound`, :class:`Forbidden` for another user's conversation, and
-    :class:`chat.states.conditions.PreconditionFailed` if ``If-Match`` doesn't allow the version.
+    :class:`servicekit.conditions.PreconditionFailed` if ``If-Match`` doesn't allow the version.
     """
     async with pool.acquire() as connection:
         found = await repository.get_state(connection, conversation_id)
@@ -53,7 +53,7 @@ async def edit_state(pool: Pool, user_id: str, edit: StateEdit, limits: Limits) 
     two round trips. If it isn't, the edit is made again, under the conversation's lock.
 
     Raises :class:`common.errors.NotFound`, :class:`Forbidden`, :class:`common.errors.TooLarge`, and
-    :class:`chat.states.conditions.VersionConflict` if the edit's condition isn't fulfilled.
+    :class:`servicekit.conditions.VersionConflict` if the edit's condition isn't fulfilled.
     """
     async with pool.acquire() as connection:
         read = await repository.get_state(connection, edit.conversation_id)
