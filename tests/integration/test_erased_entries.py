@@ -152,7 +152,7 @@ async def test_followers_are_told_all_subjects_before_their_entries_go(
     assert subjects <= {subject for fact in facts for subject in fact.subjects}
     assert [fields["sequence"] for _, fields in rows] == [str(n + 1) for n in range(len(rows))]
     assert facts[-1].finished
-    assert facts[-1].streams == {"chat.events": 5, "chat.commands": 3, "chat.commands.dead": 2}
+    assert facts[-1].streams == {"chat.events": 6, "chat.commands": 3, "chat.commands.dead": 2}
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,11 @@ class Traces:
             3,
             {"conversationId": deleted, "userId": user},
         )
+        lost = {"details": {"conversationId": here, "data": {"version": 1, "state": {"of": user}}}}
+        key = str(uuid4())
+        await self.fact(
+            "chat.events", "chat.command.rejected.v1", f"command/{key}", 1, {"commandId": key} | lost
+        )
         create, append = "chat.conversation.create.v1", "chat.message.append.v1"
         said = {"role": "user", "content": f"of {user}"}
         await self.command("chat.commands", append, {"conversationId": here, **said})

@@ -187,10 +187,18 @@ async def test_a_state_is_replaced_by_command_in_the_order_of_the_stream(
     await send(bus, patch, {"conversationId": id, "patch": {"b": 1}})
     told = await published(bus, id, 4)
     assert [event["data"]["state"] for event in told] == [{}, {"gone": 1}, {"a": None}, {"a": None, "b": 1}]
-    assert (await rejection(bus, stale))["code"] == "version_conflict"
+    lost = await rejection(bus, stale)
+    assert lost["code"] == "version_conflict"
+    assert lost["details"] == {"conversationId": id, "data": {"state": {"a": None}, "version": 2}}
     assert (await rejection(bus, unknown))["code"] == "conversation_not_found"
     state = (await alice.get(f"/api/conversations/{id}/state")).json()["data"]
     assert state == {"state": {"a": None, "b": 1}, "version": 3}
+
+    stale = str(uuid4())
+    await send(bus, replace, {"conversationId": id, "state": {"text": "x" * 70_000}})
+    await send(bus, replace, {"conversationId": id, "state": {}, "expectedVersion": 3}, id=stale)
+    details = (await rejection(bus, stale))["details"]
+    assert details["data"] == {"version": 4, "stateOmitted": True}, "facts repeat no large state"
 
 
 async def test_http_and_stream_patches_at_once_all_survive(alice: httpx.AsyncClient, bus: Redis) -> None:

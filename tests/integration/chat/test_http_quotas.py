@@ -129,11 +129,14 @@ async def test_a_message_over_the_quota_is_rejected_on_the_stream(
     assert fact["type"] == "chat.command.rejected.v1"
     assert '"quota_exceeded"' in fact["data"]
     assert "12 of 10 tokens of this month are used" in fact["data"]
+    refusal = await say(alice, messages)
+    assert codec.loads(fact["data"])["details"] == {"quota": refusal.json()["quota"]}, "as HTTP answers"
     stored = (await alice.get(messages)).json()["data"]
     assert [message["id"] for message in stored] == ids[:2]
     [letter] = [letter for letter in await entries(bus, "chat.commands.dead") if letter["id"] == ids[2]]
     assert letter["dead-kind"] == "invalid"
-    assert (await say(alice, messages)).status_code == 429
+    assert "12 of 10 tokens of this month are used; it resets at" in letter["dead-reason"]
+    assert (refusal.status_code, int(refusal.headers["Retry-After"]) > 0) == (429, True)
 
 
 async def test_a_limit_for_everybody(

@@ -7,9 +7,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
-from chat.messages.records import Message
-from chat.messages.use_cases import append_user_message
+from chat.messages.records import Message, NewMessage
+from chat.messages.use_cases import append_messages, append_user_message
 from chat.quotas import use_cases
 from chat.quotas.limited import LimitedUsers
 from chat.quotas.records import EVERYBODY, Kind, Limits, Wanted
@@ -21,6 +22,7 @@ from tests.integration.chat.conftest import NewConversation, node_message
 from tests.support import without
 from tests.support.wait import eventually
 
+COUNTED = ("takaro_chat_quota_warned_messages_total", "takaro_chat_quota_refused_messages_total")
 A_DAY = Kind("messages", "day")
 STORED = "SELECT count(*) FROM messages"
 # Who waits for the count of a user.
@@ -200,3 +202,45 @@ async def test_who_has_no_quota_costs_nothing_and_a_new_one_is_known_soon(
         for task in following:
             task.cancel()
         await asyncio.gather(*following, return_exceptions=True)
+
+
+async def test_a_soft_limit_that_is_passed_shows_over_http_and_on_the_stream(
+    service_like: Pool, conversation: NewConversation
+) -> None:
+    """One that has no hard limit beside it too."""
+    id, limited = await conversation(), LimitedUsers()
+    await set_quota(service_like, None, soft=2)
+
+    def counted() -> list[float]:
+        return [REGISTRY.get_sample_value(name) or 0 for name in COUNTED]
+
+    before = counted()
+    assert (await send(service_like, id))[1] is None
+    assert "2 of 2 messages of this day are used" in ((await send(service_like, id))[1] or "")
+    async with transaction(service_like) as connection:
+        wanted = [Wanted(uuid4(), id, None) for _ in range(3)]
+        assert await use_cases.refuse(limited, connection, wanted) == [None] * 3
+        await append_messages(connection, [NewMessage(each.id, id, "assistant", "hi") for each in wanted])
+    assert counted() == [before[0] + 4, before[1]]
+    await set_quota(service_like, 5, soft=2)
+    with pytest.raises(QuotaExceeded):
+        await send(service_like, id)
+    async with transaction(service_like) as connection:
+        [refused] = await use_cases.refuse(limited, connection, [Wanted(uuid4(), id, None)])
+    assert isinstance(refused, QuotaExceeded)
+    assert counted() == [before[0] + 4, before[1] + 2]
+
+
+async def test_a_warning_counts_the_tokens_of_the_messages_that_it_comes_with(
+    service_like: Pool, conversation: NewConversation
+) -> None:
+    id = await conversation()
+    await set_quota(service_like, None, Kind("tokens", "month"), soft=10)
+
+    async def append() -> None:
+        async with transaction(service_like) as connection:
+            await append_messages(connection, [NewMessage(uuid4(), id, "assistant", "hi", token_count=12)])
+
+    _, warned = await use_cases.within(LimitedUsers(), service_like, "alice", append)
+    assert warned is not None
+    assert warned.startswith("12 of 10 tokens")

@@ -204,8 +204,13 @@ def _rejected_fact(
     contract: type[CommandRejected], stream: str, key: UUID, event: Event, rejection: Rejection
 ) -> Fact:
     """The subject is the rejected command. This is its only fact, so its sequence is 1."""
+    details = {"details": dict(rejection.details)} if rejection.details else {}
     data = contract(
-        command_id=event.id, command_type=event.type, code=rejection.code, reason=rejection.reason
+        command_id=event.id,
+        command_type=event.type,
+        code=rejection.code,
+        reason=rejection.reason,
+        **details,
     )
     return Fact(stream, f"command/{key}", 1, data, trace=event.trace)
 

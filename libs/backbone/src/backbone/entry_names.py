@@ -92,7 +92,9 @@ def _members(data: bytes) -> list[tuple[str, str]]:
     except ValueError:
         decoded = None
     if isinstance(decoded, Mapping):
-        return list(_texts(decoded.items()))
+        details = decoded.get("details")  # of a rejection
+        inside = details.items() if isinstance(details, Mapping) else ()
+        return list(_texts((*decoded.items(), *inside)))
     found = []
     for name, quoted in _MEMBER.findall(data):
         with suppress(ValueError):

@@ -4,8 +4,8 @@ A handler works on a connection inside the consumer's transaction and never comm
 appends to the outbox, and the inbox's record of the event commit together.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -39,10 +39,12 @@ FAILED = "failed"
 
 @dataclass(slots=True, frozen=True)
 class Rejection:
-    """Why an event will never be handled. ``code`` is for programs, ``reason`` for people."""
+    """Why an event will never be handled. ``code`` is for programs, ``reason`` for people; ``details`` are
+    JSON for the sender, and aren't stored with the event."""
 
     code: str
     reason: str
+    details: Mapping[str, object] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         # It may quote the sender and it is stored, so what Postgres and UTF-8 can't hold is removed.
@@ -52,7 +54,7 @@ class Rejection:
     @classmethod
     def of(cls, error: PermanentError) -> "Rejection":
         """The rejection that ``error`` leads to."""
-        return cls(error.code, error.reason)
+        return cls(error.code, error.reason, error.fields or None)
 
     def __str__(self) -> str:
         return self.reason if self.code == FAILED else f"{self.code}: {self.reason}"

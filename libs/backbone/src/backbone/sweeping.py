@@ -170,7 +170,12 @@ class Sweep:
         theirs = await self._theirs(connection, erasure, [names_in(stream, entry) for entry in entries])
         forgotten = 0
         if stream == self.facts:
-            subjects = {names.subject for names in theirs if erasure.user_id in names.users and names.subject}
+            subjects = {
+                subject
+                for names in theirs
+                if (subject := names.subject)
+                and (erasure.user_id in names.users or subject.startswith(COMMANDS))
+            }
         else:
             subjects = await self._created(connection, theirs)
             keys = [key for names in theirs for key in names.keys]

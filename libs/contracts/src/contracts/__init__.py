@@ -4,7 +4,7 @@ Within a major version, changes to a contract only add optional fields, and cons
 don't know. A breaking change is a new type (``….v2``), published beside the old one.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -32,12 +32,17 @@ class Contract(BaseModel):
 
 
 class CommandRejected(Contract):
-    """Tells the sender that a command will never be carried out. Each producer has its own type."""
+    """Tells the sender that a command will never be carried out. Each producer has its own type.
+
+    ``details`` are what an HTTP answer has beside ``error``: ``data`` with the ``version`` and the ``state``
+    after a ``version_conflict`` (and ``conversationId``), ``quota`` after ``quota_exceeded``.
+    """
 
     command_id: str
     command_type: str
     code: str
     reason: str
+    details: dict[str, Any] | None = None
 
 
 def by_type(*contracts: type[Contract]) -> dict[str, type[Contract]]:

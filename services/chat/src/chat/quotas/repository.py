@@ -18,13 +18,13 @@ LIST_OWNERS = """
 SELECT c.id, c.user_id
 FROM conversations AS c
 WHERE c.id = ANY ($1::uuid[]) AND EXISTS (
-    SELECT FROM chat_quotas AS q WHERE q.hard IS NOT NULL AND (q.user_id = c.user_id OR q.user_id = '')
+    SELECT FROM chat_quotas AS q WHERE q.user_id = c.user_id OR q.user_id = ''
 ) AND c.user_id IS NOT NULL
 """
 
 
 async def list_owners(connection: Connection, conversation_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """The owners of those of these conversations whose owners may have a hard limit, by conversation."""
+    """The owners of those of these conversations whose owners have a quota, by conversation."""
     return {row["id"]: row["user_id"] for row in await connection.fetch(LIST_OWNERS, conversation_ids)}
 
 

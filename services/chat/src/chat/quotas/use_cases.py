@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
+from prometheus_client import Counter
+
 from backbone.names import QUOTAS_CHANNEL
 from chat.quotas import repository
 from chat.quotas.limited import LimitedUsers
@@ -19,6 +21,9 @@ from common.notifications import notify
 from common.postgres import Connection, Pool, transaction, tried_again
 
 T = TypeVar("T")
+
+WARNED = Counter("takaro_chat_quota_warned_messages_total", "Messages stored at or over a soft limit")
+REFUSED = Counter("takaro_chat_quota_refused_messages_total", "Messages refused by a hard limit")
 
 
 async def list_quotas(pool: Pool, user_id: str) -> list[Quota]:
@@ -80,17 +85,23 @@ async def _within(
         stored = await repository.list_stored(connection, list(given)) if given and quotas else set()
         messages = ids.count(None) + len(given - stored)
         if messages and (error := exceeded(quotas, messages)):
+            REFUSED.inc(messages)
             raise error
         with joining(pool, connection):
             result = await append()
-    count(quotas, messages)
-    return result, warning(quotas)
+        if any(quota.kind.measure == "tokens" for quota in quotas):
+            quotas = await repository.list_quotas(connection, [user_id])
+        else:
+            count(quotas, messages)
+    warned = warning(quotas)
+    WARNED.inc(messages if warned else 0)
+    return result, warned
 
 
 async def lock_owners(
     limited: LimitedUsers, connection: Connection, conversation_ids: Sequence[UUID]
 ) -> dict[UUID, str]:
-    """Lock the counts of those owners of these conversations who may have a hard limit. Returns them."""
+    """Lock the counts of those owners of these conversations who have a quota. Returns them."""
     if limited.nobody() or not conversation_ids:
         return {}
     owners = await repository.list_owners(connection, conversation_ids)
@@ -123,4 +134,6 @@ async def refuse(
         if error is None and each.id not in stored:
             count(of_owner, tokens=each.tokens)
             stored.add(each.id)
+            WARNED.inc(any(quota.low for quota in of_owner))
+    REFUSED.inc(sum(outcome is not None for outcome in outcomes))
     return outcomes

@@ -6,10 +6,12 @@ from typing import Any
 from backbone.handlers import BatchHandler, Command, Rejection
 from chat.states import use_cases
 from chat.states.records import Author, Limits, StateEdit
+from chat.states.rules import LARGE_STATE_BYTES
+from common import codec
 from common.errors import PermanentError
 from common.postgres import Connection
 from contracts.chat import PatchState, ReplaceState
-from servicekit.conditions import Condition
+from servicekit.conditions import Condition, VersionConflict
 
 
 def patcher(limits: Limits) -> BatchHandler[PatchState]:
@@ -20,7 +22,7 @@ def patcher(limits: Limits) -> BatchHandler[PatchState]:
     ) -> list[Rejection | None]:
         """Apply the patches of a batch, each to the result of the one before."""
         edits = [_edit(c, c.data.patch) for c in commands]
-        return _rejections(await use_cases.edit_states(connection, edits, limits))
+        return _rejections(edits, await use_cases.edit_states(connection, edits, limits))
 
     return patch
 
@@ -33,7 +35,7 @@ def replacer(limits: Limits) -> BatchHandler[ReplaceState]:
     ) -> list[Rejection | None]:
         """Replace the states of a batch, in order."""
         edits = [_edit(c, c.data.state, replaces=True) for c in commands]
-        return _rejections(await use_cases.edit_states(connection, edits, limits))
+        return _rejections(edits, await use_cases.edit_states(connection, edits, limits))
 
     return replace
 
@@ -51,5 +53,20 @@ def _edit(
     )
 
 
-def _rejections(outcomes: Sequence[object]) -> list[Rejection | None]:
-    return [Rejection.of(outcome) if isinstance(outcome, PermanentError) else None for outcome in outcomes]
+def _rejections(edits: Sequence[StateEdit], outcomes: Sequence[object]) -> list[Rejection | None]:
+    return [
+        _rejection(edit, outcome) if isinstance(outcome, PermanentError) else None
+        for edit, outcome in zip(edits, outcomes, strict=True)
+    ]
+
+
+def _rejection(edit: StateEdit, error: PermanentError) -> Rejection:
+    """That of a lost race repeats no large state, as facts about states don't. It names the conversation, so
+    that the erasure of a user finds it."""
+    if not isinstance(error, VersionConflict):
+        return Rejection.of(error)
+    current: Any = error.fields["data"]
+    if len(codec.dumps(current)) > LARGE_STATE_BYTES:
+        current = {"version": current["version"], "stateOmitted": True}
+    details = {"conversationId": str(edit.conversation_id), "data": current}
+    return Rejection(error.code, error.reason, details)
