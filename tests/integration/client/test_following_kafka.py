@@ -1,5 +1,8 @@
 """Commands and facts on a Kafka-compatible broker with takaro-agent-client."""
 
+import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -15,6 +18,7 @@ from takaro_agent_client.events.kafka import consumer, follow, publish
 from tests.support.servers import free_port
 from tests.support.tansu import TansuServer
 
+EXAMPLES = Path(__file__).parents[3] / "examples"
 TOPICS = (contracts.COMMANDS_STREAM, contracts.FACTS_STREAM)
 
 
@@ -74,3 +78,28 @@ async def test_commands_and_facts_are_cloud_events(broker: str) -> None:
     facts = await read(broker, contracts.FACTS_STREAM, 3, "facts", memory)
     assert [(fact.id, fact.missed) for fact in facts] == [("f1", 0), ("f2", 0), ("f5", 2)]
     assert await read(broker, contracts.FACTS_STREAM, 0, "others", memory) == []
+
+
+async def test_the_examples_publish_and_follow_on_kafka(broker: str, tmp_path: Path) -> None:
+    """The second one goes on after what the first one saw."""
+    settings = {**os.environ, "EVENT_BUS_URL": f"kafka://{broker}"}
+
+    async def example(*command: str) -> list[str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *command, cwd=EXAMPLES, env=settings, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == 0
+        return said.decode().splitlines()
+
+    *published, conversation = await example("publish_commands.py")
+    sent = await read(broker, contracts.COMMANDS_STREAM, 2, "commands")
+    assert [f"{command.type} {command.id}" for command in sent] == published
+    assert {f"conversation {command.subject}" for command in sent} == {conversation}
+    producer = AIOKafkaProducer(bootstrap_servers=broker, acks="all")
+    await producer.start()
+    for number in (b"1", b"2"):
+        headers = [("ce_id", number), ("ce_type", b"t"), ("ce_subject", b"c"), ("ce_sequence", number)]
+        await producer.send_and_wait(contracts.FACTS_STREAM, b"{}", key=b"c", headers=headers)
+        assert await example("follow_facts.py", str(tmp_path / "group"), "1") == [f"t c {number.decode()}"]
+    await producer.stop()
