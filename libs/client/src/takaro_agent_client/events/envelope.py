@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from contracts import Contract
 
 C = TypeVar("C", bound=Contract)
-_KEYS = ("conversationId", "knowledgeBaseId", "agentId", "id")
+_KEYS = ("conversationId", "knowledgeBaseId", "id", "agentId")
 
 
 @dataclass(frozen=True, slots=True)
