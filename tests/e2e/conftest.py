@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -158,6 +158,21 @@ async def make(system: System, request: pytest.FixtureRequest) -> AsyncIterator[
 @pytest.fixture
 def client(make: Make, system: System) -> Asks:
     return make(system["chat"].url)
+
+
+@pytest.fixture
+async def client_for(system: System) -> AsyncIterator[Callable[[str], AsyncClient]]:
+    """Makes the client of a user. Every answer is compared with the services' documents."""
+    hooks = {"response": [system[name].check for name in NAMES]}
+    async with httpx.AsyncClient(trust_env=False, timeout=60, event_hooks=hooks) as http:
+        chat, knowledge, cockpit = (system[name].url for name in NAMES)
+        yield lambda user: AsyncClient(http=http, user=user, chat=chat, knowledge=knowledge, cockpit=cockpit)
+
+
+@pytest.fixture
+def ada(client_for: Callable[[str], AsyncClient]) -> AsyncClient:
+    """The client of :data:`USER`."""
+    return client_for(USER)
 
 
 @pytest.fixture

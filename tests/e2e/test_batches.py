@@ -1,31 +1,25 @@
 """Requests that are handled together stay separate in their traces."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import httpx
-import pytest
 from redis.asyncio import Redis
 
-from tests.e2e.conftest import USER, Request, System
+from takaro_agent_client import AsyncClient
+from takaro_agent_client.operations import cockpit, conversations
+from tests.e2e.conftest import Request, System
 from tests.e2e.follow import Fact, fact_after, facts_after, newest
 from tests.support.wait import eventually
 
 COUNT = 25
 
 
-@pytest.fixture
-async def chat(system: System) -> AsyncIterator[httpx.AsyncClient]:
-    async with system["chat"].client(USER) as client:
-        yield client
-
-
 async def test_each_command_of_a_batch_has_a_trace_of_its_own(
-    system: System, bus: Redis, chat: httpx.AsyncClient
+    system: System, bus: Redis, ada: AsyncClient
 ) -> None:
-    conversation = await _converse(chat)
+    conversation = str((await ada.send(conversations.create("module-writer"))).id)
     before = await newest(bus, "chat.events")
     requests = [Request() for _ in range(COUNT)]
     async with bus.pipeline(transaction=True) as pipeline:
@@ -54,16 +48,15 @@ async def test_each_command_of_a_batch_has_a_trace_of_its_own(
 
 
 async def test_deletions_that_cockpit_hears_of_together_end_in_their_own_traces(
-    system: System, bus: Redis, chat: httpx.AsyncClient
+    bus: Redis, client_for: Callable[[str], AsyncClient]
 ) -> None:
     deletions = {}
     for number in range(4):
-        user = f"player-{number}"
-        async with system["chat"].client(user) as owner, system["cockpit"].client(user) as cockpit:
-            conversation = await _converse(owner)
-            session = (await cockpit.get(f"/api/cockpit/sessions/{conversation}")).json()["data"]["id"]
-            await cockpit.post(f"/api/cockpit/sessions/{session}/mock-server/start")
-            deletions[conversation] = Request()
+        player = client_for(f"player-{number}")
+        conversation = str((await player.send(conversations.create("module-writer"))).id)
+        session = await player.send(cockpit.session(conversation))
+        await player.send(cockpit.start(session.id))
+        deletions[conversation] = Request()
     before = await newest(bus, "cockpit.events")
     async with bus.pipeline(transaction=True) as pipeline:
         for conversation, request in deletions.items():
@@ -94,8 +87,3 @@ def _linked_by_batches(system: System) -> set[str]:
     return {
         link["traceId"] for batch in batches for span in system.spans.trace(batch) for link in span["links"]
     }
-
-
-async def _converse(chat: httpx.AsyncClient) -> str:
-    created = await chat.post("/api/conversations", json={"agentId": "module-writer"})
-    return str(created.raise_for_status().json()["data"]["id"])

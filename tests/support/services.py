@@ -140,6 +140,10 @@ class Service:
         """The JSON lines it logged; a line that isn't JSON comes as ``{"event": line}``."""
         return [_parsed(line) for line in self.log_file.read_text().splitlines()]
 
+    async def check(self, response: httpx.Response) -> None:
+        """Fails for an answer of the service that its OpenAPI document doesn't declare."""
+        await self._declared.check(response)
+
     def client(self, user: str = "user-1", *, timeout: float = 10) -> httpx.AsyncClient:
         """An HTTP client of the service whose caller is ``user``; close it (``async with``)."""
         headers = {"X-User-Id": user}
@@ -148,7 +152,7 @@ class Service:
             headers=headers,
             timeout=timeout,
             trust_env=False,
-            event_hooks={"response": [self._declared.check]},
+            event_hooks={"response": [self.check]},
             verify=NO_TLS,
         )
 
