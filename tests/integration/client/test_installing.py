@@ -12,13 +12,19 @@ PROGRAM = """
 import importlib.metadata, sys
 from takaro_agent_client import AsyncClient, Client
 from takaro_agent_client.events import outgoing
-from takaro_agent_client.operations import cockpit, conversations, custom_agents, knowledge, messages
+from takaro_agent_client import operations
 from contracts import chat
+import importlib, pkgutil
+for module in pkgutil.iter_modules(operations.__path__):
+    importlib.import_module(f"takaro_agent_client.operations.{module.name}")
 id = "0190b5a0-0000-7000-8000-000000000001"
 command = outgoing(chat.DeleteConversation(conversation_id=id), source="x")
 assert command.stream == "chat.commands"
 names = {d.metadata["Name"].lower() for d in importlib.metadata.distributions()}
 assert {n for n in names if n.startswith("takaro")} == {"takaro-agent-client", "takaro-contracts"}, names
+assert "First steps" in importlib.metadata.metadata("takaro-agent-client")["Description"]
+for package in ("takaro-agent-client", "takaro-contracts"):
+    assert any(str(file).endswith("py.typed") for file in importlib.metadata.files(package)), package
 assert not names & {"redis", "aiokafka", "fastapi", "asyncpg", "openai-agents", "langchain-core"}, names
 """
 
