@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from takaro_agent_client import Client
-from takaro_agent_client.operations import conversations, messages
+from takaro_agent_client.operations import conversations, messages, states
 from tests.e2e.conftest import System
 from tests.support.node import find_node
 from tests.support.plain_http import NO_TLS
@@ -59,6 +59,23 @@ async def test_python(system: System, capsys: pytest.CaptureFixture[str]) -> Non
     await asyncio.to_thread(exec, code, scope)
     assert capsys.readouterr().out == f"user {WROTE}\n"
     assert await asyncio.to_thread(newest_messages, system["chat"].url) == [WROTE]
+
+
+@pytest.mark.parametrize(("number", "copies"), [(2, 0), (3, 1)])
+async def test_python_of_states_and_of_exports(
+    system: System, number: int, copies: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with (
+        httpx.Client(trust_env=False) as http,
+        Client(chat=system["chat"].url, user=f"{USER}-{uuid4()}", http=http) as client,
+    ):
+        conversation = await asyncio.to_thread(client.send, conversations.create("module-writer"))
+        scope: dict[str, Any] = {"client": client, "conversation": conversation}
+        await asyncio.to_thread(exec, shown("python", "Talk", number), scope)
+        state = (await asyncio.to_thread(client.send, states.get(conversation.id))).state
+        listed = await asyncio.to_thread(lambda: list(client.each(conversations.listing())))
+    assert (state, len(listed)) == ({} if copies else {"step": 2}, 1 + copies)
 
 
 async def test_node(system: System, tmp_path: Path) -> None:

@@ -74,13 +74,13 @@ def _is_long(file: Path) -> bool:
 
 
 async def test_chat_goes_on_with_a_conversation(shell: Shell) -> None:
-    first = await shell.python("chat.py", stdin="hello\n\nagain\n")
+    first = await shell.python("talk.py", stdin="hello\n\nagain\n")
     assert [line.split(maxsplit=1) for line in first[:-1]] == [
         ["1", "user       hello"],
         ["2", "user       again"],
     ]
     id = first[-1].split()[-1]
-    more = await shell.python("chat.py", id, stdin="and again\n")
+    more = await shell.python("talk.py", id, stdin="and again\n")
     assert more == [*first[:-1], "   3  user       and again", first[-1]]
 
 
@@ -135,7 +135,7 @@ async def test_an_agent_remembers_its_session(shell: Shell) -> None:
 
 async def test_node_talks_and_follows_events(shell: Shell) -> None:
     node, _ = find_node()
-    said = await shell(node, str(EXAMPLES / "chat.mjs"), "Which hooks?")
+    said = await shell(node, str(EXAMPLES / "talk.mjs"), "Which hooks?")
     assert said[0] == "user Which hooks?"
     assert said[1].startswith("connected")
     assert said[-1].endswith("running")
@@ -143,7 +143,7 @@ async def test_node_talks_and_follows_events(shell: Shell) -> None:
 
 async def test_curl_talks(shell: Shell, tmp_path: Path) -> None:
     shell.environment["PATH"] = path_with_curl(tmp_path)
-    said = await shell("sh", str(EXAMPLES / "chat.sh"), "Which hooks?")
+    said = await shell("sh", str(EXAMPLES / "talk.sh"), "Which hooks?")
     assert said[0].startswith('{"data":{"id":')
     assert '"total":1' in said[2]
     assert re.fullmatch(r"conversation [0-9a-f-]{36}", said[-1])

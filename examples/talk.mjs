@@ -1,6 +1,6 @@
 // A conversation with Node, without packages; and the events of its mock game server, which go on after a broken
 // connection where they were.
-//   node examples/chat.mjs "Which hooks are there?"
+//   node examples/talk.mjs "Which hooks are there?"
 const env = process.env;
 const origin = env.TAKARO_URL ?? "http://127.0.0.1:3100";
 const chat = env.CHAT_URL ?? origin;

@@ -1,7 +1,7 @@
 """Talk in a conversation: each line that you type is a message; what others write to it is shown.
 
-python examples/chat.py                    # a new conversation
-python examples/chat.py <conversation id>  # goes on with this one
+python examples/talk.py                    # a new conversation
+python examples/talk.py <conversation id>  # goes on with this one
 """
 
 import sys
@@ -22,7 +22,7 @@ def main() -> None:
             if line:
                 client.send(messages.post(conversation.id, line))  # tried again, it is stored once
                 seen = show(client, str(conversation.id), after=seen)
-        print(f"To go on: python examples/chat.py {conversation.id}")
+        print(f"To go on: python examples/talk.py {conversation.id}")
 
 
 def show(client: Client, conversation_id: str, *, after: int) -> int:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # A conversation with curl: create it, post, read, search.
-#   sh examples/chat.sh "Which hooks are there?"
+#   sh examples/talk.sh "Which hooks are there?"
 set -eu
 CHAT=${CHAT_URL:-${TAKARO_URL:-http://127.0.0.1:3100}}
 if [ -n "${TAKARO_TOKEN:-}" ]; then WHO="Authorization: Bearer $TAKARO_TOKEN"; else WHO="X-User-Id: ${TAKARO_USER:-ann}"; fi
