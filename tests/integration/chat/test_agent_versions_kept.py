@@ -25,7 +25,9 @@ NODE_CONVERSATION = """
 insert into "conversations" ("agent_id", "agent_version", "user_id") values ($1, $2, $3)
 returning agent_version
 """
-AGE = "UPDATE chat_agent_versions SET replaced_at = replaced_at - interval '2 days' WHERE agent_id = $1"
+AGE = """
+UPDATE chat_agent_versions SET replaced_at = replaced_at - $2::text::interval WHERE agent_id = $1
+"""
 KEPT = "SELECT version FROM chat_agent_versions WHERE agent_id = $1 ORDER BY version"
 
 Insert = Callable[[], Awaitable[UUID]]
@@ -53,7 +55,7 @@ async def kept(pool: Pool, agent_id: UUID) -> list[int]:
     return [row["version"] for row in await pool.fetch(KEPT, agent_id)]
 
 
-async def converse(pool: Pool, agent_id: UUID, version: str = "1", user: str = "ann") -> str:
+async def converse(pool: Pool, agent_id: UUID | str, version: str = "1", user: str = "ann") -> str:
     """Begin a conversation as the Node application does. Returns the version that it has."""
     named: str = await pool.fetchval(NODE_CONVERSATION, f"custom:{agent_id}", version, user)
     return named
@@ -124,17 +126,18 @@ async def test_what_nobody_needs_is_removed(pool: Pool, insert: Insert) -> None:
         for agent_id in (living, deleted, recent):
             await pool.execute(NODE_UPDATE, f"prompt {number}", agent_id)
             if number in (3, 5):
-                await converse(pool, agent_id)
+                await converse(pool, str(agent_id).upper() if number == 3 else agent_id)
     for agent_id in (deleted, recent):
         await pool.execute(NODE_DELETE, agent_id)
-    for agent_id in (living, deleted):
-        await pool.execute(AGE, agent_id)
+    await pool.execute(AGE, living, "11 minutes")
+    await pool.execute(AGE, deleted, "25 hours")
+    await pool.execute(AGE, recent, "23 hours")
     assert await versions.go_through(pool, 2, limit=4) == 8
     assert await kept(pool, living) == [3, 5, 6], "7 is the agent's own row"
     assert await kept(pool, deleted) == [3, 5]
     assert await kept(pool, recent) == list(range(1, 8))
     assert await versions.go_through(pool, 2, limit=4) == 0
-    await pool.execute("DELETE FROM conversations WHERE agent_id = $1", f"custom:{deleted}")
+    await pool.execute("DELETE FROM conversations WHERE lower(agent_id) = $1", f"custom:{deleted}")
     assert await versions.go_through(pool, 2, limit=4) == 2
     assert await said(pool, living) == {n: f"prompt {n}" for n in (3, 5, 6, 7)}
 
@@ -143,7 +146,7 @@ async def test_a_version_that_a_conversation_is_about_to_take_stays(pool: Pool, 
     agent_id = await insert()
     for number in (2, 3):
         await pool.execute(NODE_UPDATE, f"prompt {number}", agent_id)
-    await pool.execute(AGE, agent_id)
+    await pool.execute(AGE, agent_id, "11 minutes")
     async with transaction(pool) as connection:
         held = await agent_versions.hold_versions(connection, [(agent_id, "1", "ann")])
         assert held == {(agent_id, "1")}
@@ -156,7 +159,7 @@ async def test_a_version_that_was_taken_after_it_was_found_spare_stays(pool: Poo
     """The conversation commits after the sweep has looked, and before it locks."""
     agent_id = await insert()
     await pool.execute(NODE_UPDATE, "prompt 2", agent_id)
-    await pool.execute(AGE, agent_id)
+    await pool.execute(AGE, agent_id, "11 minutes")
     async with pool.acquire() as connection:
         step = await versions_repository.list_step(connection, 1, (UUID(int=0), 0), 10)
     assert step.unused == [(agent_id, 1)]

@@ -17,7 +17,7 @@ from common.postgres import Connection, Pool, transaction, tried_again
 from servicekit.keysets import Page
 
 PAGE_VERSIONS = 10
-ROUND_SECONDS = 3_600.0
+ROUND_SECONDS = 600.0
 LOOKED_AT_ONCE = 500
 
 
@@ -69,10 +69,10 @@ async def _check_owner(connection: Connection, user_id: str, agent_id: UUID) -> 
 
 
 async def remove_unused_versions(pool: Pool, kept: int) -> None:
-    """Remove what nobody needs every hour, until cancelled. Each process does.
+    """Remove what nobody needs every ten minutes, until cancelled. Each process does.
 
-    Needed are the newest ``kept`` versions of an agent that wasn't deleted, and each version that a
-    conversation goes on with.
+    Needed are the newest ``kept`` versions of an agent that wasn't deleted, for a day the last version of one
+    that was, and each version that a conversation goes on with.
     """
     with suppress_instrumentation():
         while True:

@@ -79,15 +79,18 @@ async def hold_versions(connection: Connection, wanted: Sequence[tuple[UUID, int
     return {(row["agent_id"], row["version"]) for row in rows}
 
 
-# A subquery for each row, with LIMIT: the planner would rather read all conversations at once.
+# A subquery for each row, with LIMIT: the planner would rather read all conversations at once. Other programs
+# may have written an id in capitals.
 _USED = """coalesce((
         SELECT true FROM conversations AS c
-        WHERE c.agent_id = 'custom:' || v.agent_id::text AND c.agent_version = v.version::text
+        WHERE c.agent_id IN ('custom:' || v.agent_id::text, 'custom:' || upper(v.agent_id::text))
+          AND c.agent_version = v.version::text
         LIMIT 1
     ), false)"""
 # What was replaced a moment ago may be named by a transaction that hasn't ended.
-_SPARE = """v.replaced_at < clock_timestamp() - interval '1 day' AND NOT EXISTS (
-        SELECT FROM custom_agents AS a WHERE a.id = v.agent_id AND v.version > a.version - $1::int
+_SPARE = """v.replaced_at < clock_timestamp() - interval '10 minutes' AND coalesce(
+        (SELECT v.version <= a.version - $1::int FROM custom_agents AS a WHERE a.id = v.agent_id),
+        v.replaced_at < clock_timestamp() - interval '1 day'
     )"""
 
 LIST_STEP = f"""
