@@ -9,16 +9,19 @@ from uuid import uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
+from bullmq import Queue  # type: ignore[import-untyped]
 from redis.asyncio import Redis
 
-from backbone import erasures
+from backbone import erased_ids, erasures
 from backbone.entry_names import SUBJECT_MEMBERS, USER_MEMBERS
 from backbone.leases import Lease, held
 from backbone.leftovers import count_entries
+from backbone.queued_jobs import open_queue
 from backbone.redis_streams.entries import StreamEntries
 from backbone.redis_streams.publisher import RedisPublisher
-from common.postgres import Pool, prepare_connection
+from common.postgres import Pool, prepare_connection, transaction
 from contracts import Contract, chat, cockpit, knowledge
+from knowledge.erasing.jobs import QueueErasing
 from tests.support import without
 from tests.support.erasures import STREAMS, Interrupted, Traces, erase
 
@@ -109,7 +112,7 @@ async def test_no_entry_of_a_user_is_left_and_nobody_elses_is_touched(
             return await record(*arguments, **named)
 
         monkeypatch.setattr(erasures, "record", killed_every_other_time)
-    receipts = await erase(pool, lease, entries, publisher, "ann")
+    receipts = await erase(pool, lease, entries, publisher, redis, "ann")
     assert Counter(await there(redis)) == Counter(others)
     async with pool.acquire() as connection:
         assert await count_entries(entries, connection, STREAMS, "ann") == {}
@@ -134,7 +137,7 @@ async def test_the_check_finds_what_is_left(
     ann = Traces(redis, "ann")
     await ann.fill(pool)
     without.deletion_of_entries(monkeypatch)
-    await erase(pool, lease, entries, publisher, "ann")
+    await erase(pool, lease, entries, publisher, redis, "ann")
     async with pool.acquire() as connection:
         left = await count_entries(entries, connection, STREAMS, "ann")
     assert left == {stream: len(ids) for stream, ids in ann.ids.items()}
@@ -146,7 +149,7 @@ async def test_followers_are_told_all_subjects_before_their_entries_go(
     await Traces(redis, "ann").fill(pool)
     rows: Any = await redis.xrange("chat.events")
     subjects = {fields["subject"] for _, fields in rows}
-    await erase(pool, lease, entries, publisher, "ann")
+    await erase(pool, lease, entries, publisher, redis, "ann")
     rows = await redis.xrange("chat.events")
     facts = [chat.UserErased.model_validate_json(fields["data"]) for _, fields in rows]
     assert subjects <= {subject for fact in facts for subject in fact.subjects}
@@ -165,3 +168,40 @@ def test_members_that_name_users_and_subjects_are_known(contract: type[Contract]
     assert users <= set(USER_MEMBERS)
     about = {name for name in names if name in ("conversationId", "sessionId", "knowledgeBaseId")}
     assert about <= set(SUBJECT_MEMBERS)
+
+
+async def test_jobs_of_a_users_bases_are_removed_and_running_ones_waited_for(
+    pool: Pool, redis: Redis, redis_url: str
+) -> None:
+    queue = Queue("kb-sync", {"connection": redis})
+    for base in ("kb-ann", "kb-bob"):
+        data = {"knowledgeBaseId": base, "version": "1", "source": "github:o/r@main"}
+        await queue.upsertJobScheduler(f"kb-sync-{base}", {"pattern": "0 0 1 1 *"}, "sync", data, {})
+        running = await queue.add("sync", data)
+        assert await redis.lrem("bull:kb-sync:wait", 1, running.id) == 1
+        await redis.lpush("bull:kb-sync:active", running.id)
+        await redis.set(f"bull:kb-sync:{running.id}:lock", "worker")
+        for options in ({}, {"delay": 3_600_000}, {"priority": 2}):
+            await queue.add("sync", data, options)
+        await redis.rpush(f"bull:kb-sync:{running.id}:logs", base)
+        await redis.xadd("bull:kb-sync:events", {"event": "progress", "jobId": running.id, "data": base})
+    async with transaction(pool) as connection:
+        erasure = erasures.Erasure(await erasures.request(connection, "ann"), "ann")
+        await erased_ids.insert_subjects(connection, erasure.id, ["kb-ann"])
+    async with open_queue(redis_url) as client, pool.acquire() as connection:
+        erasing = QueueErasing(client)
+        assert await erasing.erase(connection, erasure) == {"bull:kb-sync": 5}, "with the scheduler"
+        assert await erasing.erase(connection, erasure) is None, "a worker has it"
+        [locked] = [key async for key in redis.scan_iter("bull:kb-sync:*:lock") if await is_anns(redis, key)]
+        await redis.delete(locked)
+        assert await erasing.erase(connection, erasure) == {"bull:kb-sync": 1}
+        assert await erasing.erase(connection, erasure) == {}
+    events: Any = await redis.xrange("bull:kb-sync:events")
+    assert [fields["data"] for _, fields in events if fields["event"] == "progress"] == ["kb-bob"]
+    left = [key async for key in redis.scan_iter("bull:kb-sync:*", _type="hash") if await is_anns(redis, key)]
+    assert left == []
+    assert [key async for key in redis.scan_iter("bull:kb-sync:repeat:*")] != []
+
+
+async def is_anns(redis: Redis, key: str) -> bool:
+    return "kb-ann" in str(await redis.hget(key.removesuffix(":lock"), "data"))

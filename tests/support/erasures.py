@@ -30,7 +30,6 @@ ERASING: Mapping[str, ServiceErasing] = {
     "knowledge": knowledge.create_erasing(),
     "cockpit": cockpit.create_erasing(),
 }
-SWEEPS = {"chat": chat.create_sweep, "knowledge": knowledge.create_sweep, "cockpit": cockpit.create_sweep}
 STREAMS = tuple(
     stream
     for contracts in (chat_contracts, knowledge_contracts, cockpit_contracts)
@@ -131,14 +130,19 @@ async def publish(pool: Pool, publisher: Publisher, lease: Lease) -> None:
 
 
 async def erase(
-    pool: Pool, lease: Lease, entries: EntryStore, publisher: Publisher, user: str
+    pool: Pool, lease: Lease, entries: EntryStore, publisher: Publisher, queue: Redis, user: str
 ) -> dict[str, erasures.Receipt]:
     """Erase a user in all services, however often a step is interrupted. Returns the receipts by service."""
     async with transaction(pool) as connection:
         erasure = await erasures.request(connection, user)
+    sweeps = {
+        "chat": chat.create_sweep(entries),
+        "knowledge": knowledge.create_sweep(entries, queue),
+        "cockpit": cockpit.create_sweep(entries),
+    }
     while True:
         for name, erasing in ERASING.items():
-            sweep = SWEEPS[name](entries)
+            sweep = sweeps[name]
             with suppress(Interrupted):
                 while await erasing.step(pool, lease, 0, sweep) == "worked":
                     pass

@@ -1,14 +1,16 @@
 """``takaro erase``: everything of one user, in all services; its receipt, and what is left."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
-from backbone import erasures, user_data
+from backbone import erasures
 from common.postgres import Connection
 from takaro_operator.connections import open_database
 from takaro_operator.errors import Failure
+from takaro_operator.leftovers import Leftover, find_leftovers
 from takaro_operator.output import Json, make_table, print_json, say, screen
 from takaro_operator.running import run
 from takaro_operator.settings import OperatorSettings
@@ -16,15 +18,19 @@ from takaro_operator.settings import OperatorSettings
 
 def erase(
     user: Annotated[str | None, typer.Argument(metavar="USER", help="The user's id.")] = None,
-    check: Annotated[bool, typer.Option("--check", help="Only count the user's rows, by table.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Only count what is stored of the user; exit status 1 if anything is."),
+    ] = False,
     receipt: Annotated[UUID | None, typer.Option(help="Show the receipt with this id.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Erase what all services store of USER in Postgres. Prints the id of the receipt.
+    """Erase what all services store of USER: rows, entries of streams, dead letters, jobs.
 
-    The services do it, one after another of their batches. --check counts what is left; --receipt shows what
-    was erased. --json prints one document.
+    Prints the id of the receipt. The services do it, one after another of their batches. --check reads every
+    table, stream and job, and counts what is left; --receipt shows what was erased. --json prints one
+    document.
     """
     if (user is None) == (receipt is None) or (check and user is None):
         raise typer.BadParameter("name a USER, or a receipt with --receipt")
@@ -36,9 +42,10 @@ def erase(
             if receipt is not None:
                 await _show_receipt(connection, receipt, as_json)
             elif check:
-                await _show_rows(connection, str(user), as_json)
+                _show_leftovers(await find_leftovers(settings, connection, str(user)), as_json)
             else:
-                erasure = await erasures.request(connection, str(user))
+                async with connection.transaction():
+                    erasure = await erasures.request(connection, str(user))
                 if as_json:
                     print_json({"id": str(erasure)})
                 else:
@@ -47,21 +54,20 @@ def erase(
     run(work)
 
 
-async def _show_rows(connection: Connection, user: str, as_json: bool) -> None:
-    counts: dict[str, int] = {}
-    for table, column in await user_data.list_owner_columns(connection):
-        if found := await user_data.count_rows(connection, table, column, user):
-            counts[f"{table}.{column}"] = found
+def _show_leftovers(found: Sequence[Leftover], as_json: bool) -> None:
     if as_json:
-        print_json({"rows": counts})
-        return
-    if not counts:
-        say("no table has a row of this user")
-        return
-    table_of_rows = make_table("Rows", "column", "rows")
-    for name, found in counts.items():
-        table_of_rows.add_row(name, str(found))
-    screen().print(table_of_rows)
+        print_json(
+            {"left": [{"kind": each.kind, "place": each.place, "count": each.count} for each in found]}
+        )
+    elif not found:
+        say("nothing is left of this user")
+    else:
+        table = make_table("Left", "kind", "place", "count")
+        for each in found:
+            table.add_row(each.kind, each.place, str(each.count))
+        screen().print(table)
+    if found:
+        raise Failure(f"{sum(each.count for each in found)} traces of this user are left")
 
 
 async def _show_receipt(connection: Connection, erasure_id: UUID, as_json: bool) -> None:
@@ -77,15 +83,16 @@ async def _show_receipt(connection: Connection, erasure_id: UUID, as_json: bool)
                     each.service: {
                         "finished": each.finished_at.isoformat() if each.finished_at else None,
                         "counts": dict(each.counts),
+                        "streams": dict(each.streams),
                     }
                     for each in receipts
                 },
             }
         )
         return
-    table = make_table("Erased", "service", "finished", "table", "rows")
+    table = make_table("Erased", "service", "finished", "table or stream", "rows or entries")
     for each in receipts:
         finished = each.finished_at.isoformat(timespec="seconds") if each.finished_at else "not yet"
-        for name, count in sorted(each.counts.items()) or [("", 0)]:
+        for name, count in [*sorted(each.counts.items()), *sorted(each.streams.items())] or [("", 0)]:
             table.add_row(each.service, finished, name, str(count))
     screen().print(table)

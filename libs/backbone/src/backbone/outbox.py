@@ -206,6 +206,14 @@ async def list_of_user(
     return [OwnedFact(**row) for row in rows]
 
 
+async def count_of_user(connection: Connection, stream: str, user_id: str) -> int:
+    """How many facts wait that are about a user."""
+    count, after = 0, -1
+    while found := await list_of_user(connection, stream, user_id, after=after, limit=2_000):
+        count, after = count + sum(each.is_theirs for each in found), found[-1].position
+    return count
+
+
 async def delete(connection: Connection, stream: str, positions: Sequence[int]) -> int:
     """Delete facts before they are published. Returns their number. Followers must be told of the gap."""
     status: str = await connection.execute(DELETE, stream, positions)

@@ -13,6 +13,7 @@ from chat.conversations.routes import create_router as create_conversations_rout
 from chat.custom_agents.records import Limits
 from chat.custom_agents.routes import create_router as create_agents_router
 from chat.custom_agents.versions import remove_unused_versions
+from chat.erasing.routes import router as erasing
 from chat.erasing.use_cases import create_erasing, create_sweep
 from chat.feedback.routes import router as feedback
 from chat.forks.routes import create_router as create_forks_router
@@ -95,6 +96,7 @@ def build(settings: ChatSettings) -> FastAPI:
                 create_agents_router(Limits(settings.custom_agents_max, settings.custom_agent_max_bytes)),
                 usage,
                 create_quotas_router(limited),
+                erasing,
             ],
             streams={contracts.COMMANDS_STREAM: create_command_router(settings, limited)},
             resources=lambda shared: shared,

@@ -10,6 +10,7 @@ import structlog
 from fastapi import FastAPI
 
 from backbone.entry_store import open_entries
+from backbone.queued_jobs import open_queue
 from common.readiness import NotReady
 from contracts import knowledge as contracts
 from knowledge.content.cache.use_cases import forget_embeddings
@@ -137,10 +138,10 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             await asyncio.sleep(CLEAN_INTERVAL_SECONDS)
 
     async def erase_users(resources: Parts) -> None:
-        async with open_entries(settings.event_bus_url) as entries:
-            await create_erasing().run(
-                resources.pool, settings.instance_name, settings.lease_ttl_seconds, create_sweep(entries)
-            )
+        async with open_entries(settings.event_bus_url) as entries, open_queue(settings.redis_url) as queue:
+            sweep = create_sweep(entries, queue)
+            instance, ttl_seconds = settings.instance_name, settings.lease_ttl_seconds
+            await create_erasing().run(resources.pool, instance, ttl_seconds, sweep)
 
     return create_app(
         ServiceSpec(

@@ -14,6 +14,7 @@ from takaro_agent_client.models.chat import (
 )
 from takaro_agent_client.models.cockpit import CommandResult, Player, Players, ServerStatus, Session
 from takaro_agent_client.models.custom_agents import AgentOfConversation, CustomAgent, CustomAgentVersion
+from takaro_agent_client.models.erasures import ErasedByService, Erasure, ErasureReceipt
 from takaro_agent_client.models.knowledge import (
     Hit,
     KnowledgeBase,
@@ -48,6 +49,9 @@ __all__ = [
     "Usage",
     "Used",
     "Total",
+    "Erasure",
+    "ErasedByService",
+    "ErasureReceipt",
     "KnowledgeBase",
     "WholeKnowledgeBase",
     "Hit",

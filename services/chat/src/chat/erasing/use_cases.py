@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from functools import partial
+from uuid import UUID
 
-from backbone import outbox
+from backbone import erasures, outbox
 from backbone.entry_store import EntryStore
+from backbone.erased_ids import digest_of_user
 from backbone.erasing import Erased, ServiceErasing, erase_answers
 from backbone.names import QUOTAS_CHANNEL
 from backbone.sweeping import Sweep, uuids_of
@@ -16,8 +18,9 @@ from chat.erasing import repository
 from chat.erasing.facts import erased
 from chat.erasing.rules import TABLES
 from chat.retention.rules import CONVERSATIONS_AT_ONCE, parts
+from common.errors import Forbidden, NotFound
 from common.notifications import notify
-from common.postgres import Connection
+from common.postgres import Connection, Pool, transaction, tried_again
 from contracts.chat import COMMANDS_STREAM, FACTS_STREAM
 
 ROWS_AT_ONCE = 1_000
@@ -47,6 +50,29 @@ def create_sweep(entries: EntryStore) -> Sweep:
 async def list_existing(connection: Connection, subjects: Sequence[str]) -> set[str]:
     """Which of these are conversations or custom agents."""
     return {str(each) for each in await repository.list_existing(connection, uuids_of(subjects))}
+
+
+@tried_again
+async def request_erasure(pool: Pool, user_id: str) -> UUID:
+    """Request that all services erase a user. Returns the erasure's id."""
+    async with transaction(pool) as connection:
+        return await erasures.request(connection, user_id)
+
+
+async def list_receipts(
+    pool: Pool, erasure_id: UUID, user_id: str, *, everybodys: bool
+) -> Sequence[erasures.Receipt]:
+    """The receipts of an erasure, one for each service.
+
+    Raises :class:`NotFound`, and :class:`Forbidden` for another user's unless ``everybodys`` may be read.
+    """
+    async with pool.acquire() as connection:
+        receipts = await erasures.list_receipts(connection, erasure_id)
+    if not receipts:
+        raise NotFound("Erasure not found", code="erasure_not_found")
+    if not everybodys and receipts[0].user_sha256 != digest_of_user(user_id):
+        raise Forbidden
+    return receipts
 
 
 async def erase_conversations(connection: Connection, user_id: str) -> Erased:

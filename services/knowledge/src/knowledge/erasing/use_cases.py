@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from functools import partial
 
+from redis.asyncio import Redis
+
 from backbone.entry_store import EntryStore
 from backbone.erasing import Erased, ServiceErasing, erase_answers
 from backbone.sweeping import Sweep
@@ -11,6 +13,7 @@ from contracts.knowledge import COMMANDS_STREAM, FACTS_STREAM
 from knowledge.bases.rules import check_owned
 from knowledge.erasing import repository
 from knowledge.erasing.facts import erased
+from knowledge.erasing.jobs import QueueErasing
 from knowledge.registry.removal import remove_in
 
 SYNCS_AT_ONCE = 1_000
@@ -26,9 +29,12 @@ def create_erasing() -> ServiceErasing:
     )
 
 
-def create_sweep(entries: EntryStore) -> Sweep:
-    """What knowledge does to erase entries of a user."""
-    return Sweep("knowledge", entries, COMMANDS_STREAM, FACTS_STREAM, list_existing)
+def create_sweep(entries: EntryStore, queue: Redis) -> Sweep:
+    """What knowledge does to erase entries and jobs of a user. ``queue`` is a client of
+    :func:`backbone.queued_jobs.open_queue`."""
+    return Sweep(
+        "knowledge", entries, COMMANDS_STREAM, FACTS_STREAM, list_existing, QueueErasing(queue).erase
+    )
 
 
 async def list_existing(connection: Connection, subjects: Sequence[str]) -> set[str]:
