@@ -107,9 +107,8 @@ async def test_a_service_that_is_killed_in_the_streams_goes_on_and_counts_each_e
     id = (await post(alice, "/api/conversations", agentId="module-writer"))["id"]
     pipeline = bus.pipeline()
     for number in range(ENTRIES):
-        fields = {"type": "chat.message.appended.v1", "source": "/takaro/chat", "subject": id}
         data = json.dumps({"conversationId": id, "content": f"secret {number}"})
-        pipeline.xadd("chat.events.dead", {**fields, "data": data})
+        pipeline.xadd("chat.events.dead", {"type": "chat.message.appended.v1", "subject": id, "data": data})
     await pipeline.execute()
     receipt = (await alice.delete("/api/users/me")).json()["data"]["receipt"]
 
