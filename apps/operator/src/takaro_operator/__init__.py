@@ -31,7 +31,7 @@ COMMANDS = {
     "quota": Place("quota:app", "Show, set and remove the quotas of users."),
     "export": Place("exports:export", "Export a user's conversations to FILE, as JSON Lines."),
     "import": Place("imports:import_conversations", "Import the conversations in FILE as the user's."),
-    "erase": Place("erase", "Erase what all services store of USER in Postgres."),
+    "erase": Place("erase", "Erase what all services store of USER."),
     "kb": Place("kb:app", "List, add, sync, schedule, search and remove knowledge bases."),
 }
 

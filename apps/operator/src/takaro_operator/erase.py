@@ -26,7 +26,7 @@ def erase(
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Erase what all services store of USER: rows, entries of streams, dead letters, jobs.
+    """Erase what all services store of USER: rows, entries of streams, dead letters and jobs.
 
     Prints the id of the receipt. The services do it, one after another of their batches. --check reads every
     table, stream and job, and counts what is left; --receipt shows what was erased. --json prints one
