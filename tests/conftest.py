@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psutil
@@ -19,6 +20,7 @@ from redis.asyncio import Redis
 from takaro_schema.run import migrate
 from tests.kafka.server import KafkaServer
 from tests.support.servers import PostgresServer, RedisServer, free_port
+from tests.support.sharing import Sharing
 
 _SHARED_MEMORY = Path("/dev/shm")
 _ENOUGH_BYTES = 8 * 1024**3
@@ -52,6 +54,12 @@ def _memory() -> str | None:
         return None
     free = min(shutil.disk_usage(_SHARED_MEMORY).free, psutil.virtual_memory().available)
     return str(_SHARED_MEMORY) if free > _ENOUGH_BYTES else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing | None:
+    """One worker runs all tests that share running services."""
+    return Sharing(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_finish() -> None:

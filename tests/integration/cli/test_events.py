@@ -207,7 +207,12 @@ async def test_a_command_is_published_as_its_contract_wants(
         ("chat.commands", AppendMessage.type, "{", "isn't JSON"),
         ("chat.commands", AppendMessage.type, "@/nowhere", "can't read /nowhere"),
         ("chat.events", AppendMessage.type, DATA, "belongs on chat.commands"),
-        ("chat.commands", "chat.message.apend.v1", DATA, "it has chat.conversation.create.v1"),
+        (
+            "chat.commands",
+            "chat.message.apend.v1",
+            DATA,
+            "it has chat.conversation.agent_version.set.v1, chat.conversation.create.v1",
+        ),
         ("chat.command", "x.v1", "{}", "there is no stream chat.command"),
     ],
 )
