@@ -9,8 +9,9 @@ from fastapi import Depends, Header, Request
 from pydantic import Field
 
 from common.errors import Conflict, Invalid
+from servicekit.list_parameters import Digits
 
-ExpectedVersion: TypeAlias = Annotated[int, Field(ge=0)]
+ExpectedVersion: TypeAlias = Annotated[int, Digits, Field(ge=0)]
 ETAG = {"ETag": {"description": "The version.", "schema": {"type": "string", "examples": ['"3"']}}}
 
 # Entity tags, separated by commas; empty elements of a list count for nothing (RFC 9110, 5.6.1 and 8.8.3).

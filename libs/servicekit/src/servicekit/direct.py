@@ -23,6 +23,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from servicekit.addresses import check_address, is_suspicious
 from servicekit.auth import require_caller
 from servicekit.request_bodies import RequestBody
 from servicekit.routing import WITHOUT_BODY, GuardedRoute, StreamingRoute
@@ -174,9 +175,14 @@ async def _bind(
         values[name] = request.app.state.resources
     for value in wanted.path:
         values[value.name] = value.of(path_params.get(value.alias))
+    if is_suspicious(request.scope):
+        check_address(request.scope, ())
     if wanted.query:
         query = request.scope["query_string"]
-        given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {}
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True) if query else []
+        given = dict(pairs)
+        if len(given) < len(pairs):
+            raise _Indirect
         for value in wanted.query:
             values[value.name] = value.of(given.get(value.alias))
     for value in wanted.headers:

@@ -1,7 +1,9 @@
 """Errors as HTTP answers, each with its status and a message without SQL or a stack trace."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from itertools import islice
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -65,9 +67,20 @@ async def _validation_error(_: Request, error: Exception) -> Response:
         where = [str(part) for part in problem["loc"] if part not in ("body", "path", "query", "header")]
         if problem["type"] == "json_invalid":
             where = []  # its place is a byte offset, not a field
-        message = str(problem["msg"]).removeprefix("Value error, ")
+        message = _message(problem)
         details.setdefault(".".join(where) or "body", []).append(message)
     return _labelled(failure("Validation failed", 400, details=details), Invalid.default_code)
+
+
+def _message(problem: Mapping[str, Any]) -> str:
+    """Of a text that is checked before its length is, Pydantic says that it has items."""
+    limits = problem.get("ctx", {})
+    if isinstance(problem.get("input"), str):
+        if problem["type"] == "too_long":
+            return f"String should have at most {limits['max_length']} characters"
+        if problem["type"] == "too_short":
+            return f"String should have at least {limits['min_length']} character(s)"
+    return str(problem["msg"]).removeprefix("Value error, ")
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -1,5 +1,6 @@
 """The parameters of lists, the same in every service, and the bound of what is counted."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,8 +15,21 @@ MAX_LIMIT = 1_000
 COUNTED = 10_000
 """Counting ends here: nobody pages through more, and a count costs as much as it counts."""
 
+_DIGITS = re.compile(r"-?[0-9]+", re.ASCII)
+
+
+def _in_digits(value: Any) -> Any:
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise ValueError("must be a whole number in digits")
+    return value
+
+
+Digits = BeforeValidator(_in_digits)
+"""For a number in an address: Pydantic takes ``1_0``, ``1.0``, ``+1`` and spaces too."""
+
 LimitParam = Annotated[
     int | None,
+    Digits,
     Query(alias="limit", ge=1, le=MAX_LIMIT, description="The items of a page. Without it, all are sent."),
 ]
 CursorParam = Annotated[

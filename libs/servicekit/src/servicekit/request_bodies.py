@@ -4,6 +4,7 @@ import asyncio
 from typing import IO
 
 from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
@@ -83,6 +84,25 @@ def _holds_nul(body: bytes) -> bool:
         return codec.has_nul(codec.loads(body))
     except ValueError:
         return False  # it isn't JSON: the route answers with the reason
+
+
+def fault_of_body(request: Request, error: Exception) -> str | None:
+    """What FastAPI didn't say of a body that it refused with ``error``; None if the fault is elsewhere.
+
+    It hands on a body of another media type as bytes, and answers what no parser takes in one sentence.
+    """
+    if isinstance(error, RequestValidationError):
+        whole = any(problem["loc"] == ("body",) for problem in error.errors())
+        sent = isinstance(error.body, bytes) and bool(error.body)
+        return "must be JSON, with the header Content-Type: application/json" if whole and sent else None
+    cause = error.__cause__
+    if request.method in ("GET", "HEAD") or cause is None:
+        return None
+    if isinstance(cause, UnicodeDecodeError):
+        return "must be UTF-8"
+    if isinstance(cause, RecursionError):
+        return "is nested too deeply"
+    return "has a number with too many digits" if isinstance(cause, ValueError) else None
 
 
 async def save_body(request: Request, file: IO[bytes], max_bytes: int, max_seconds: float) -> None:

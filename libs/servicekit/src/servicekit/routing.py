@@ -6,11 +6,16 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
 
+from common.errors import Invalid
+from servicekit.addresses import check_address
 from servicekit.auth import require_caller
 from servicekit.idempotency import AnsweredOnce, key_of
-from servicekit.request_bodies import RequestBody
+from servicekit.request_bodies import RequestBody, fault_of_body
 
 WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
 
@@ -23,12 +28,14 @@ class GuardedRoute(APIRoute):
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
+        handle = explaining(super().get_route_handler())
         private, declares_body = needs_caller(self.dependant), self.body_field is not None
+        once = query_names(self.dependant)
 
         async def guard(request: Request) -> Response:
             if private:
                 await require_caller(request)
+            check_address(request.scope, once)
             if request.method in WITHOUT_BODY:
                 return await handle(request)
             body = RequestBody(request, request.app.state.body_timeout_seconds)
@@ -57,6 +64,22 @@ class StreamingRoute(GuardedRoute):
         return guard
 
 
+def explaining(
+    handle: Callable[[Request], Coroutine[Any, Any, Response]],
+) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    """``handle``, which says of a body that isn't JSON why not: FastAPI doesn't, or takes it for a text."""
+
+    async def explained(request: Request) -> Response:
+        try:
+            return await handle(request)
+        except (RequestValidationError, HTTPException) as error:
+            if fault := fault_of_body(request, error):
+                raise Invalid("Validation failed", details={"body": [fault]}) from error
+            raise
+
+    return explained
+
+
 async def answer_once(
     request: Request, key: str, body: bytes, handle: Callable[[Request], Awaitable[Response]]
 ) -> Response:
@@ -81,3 +104,15 @@ def create_api_router(
 def needs_caller(dependant: Dependant) -> bool:
     """Whether a route, or a dependency of it, depends on the caller."""
     return dependant.call is require_caller or any(needs_caller(each) for each in dependant.dependencies)
+
+
+def query_names(dependant: Dependant) -> set[str]:
+    """The query parameters of a route, and of its dependencies."""
+    names = set()
+    for field in dependant.query_params:
+        form = field.field_info.annotation
+        if isinstance(form, type) and issubclass(form, BaseModel):
+            names |= {each.alias or name for name, each in form.model_fields.items()}
+        else:
+            names.add(field.alias)
+    return names.union(*map(query_names, dependant.dependencies))

@@ -24,7 +24,7 @@ from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
 from servicekit.forms import SuccessJson
 from servicekit.keysets import Keyset, Moment
-from servicekit.list_parameters import CursorParam, OrderParam, WantedParam
+from servicekit.list_parameters import CursorParam, Digits, OrderParam, WantedParam
 from servicekit.openapi import answering, answering_bare, answering_list
 from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
@@ -73,7 +73,7 @@ def create_router(catalogue: Catalogue) -> APIRouter:
         agent_id: Annotated[Text, Path(alias="agentId")],
         caller: CallerParam,
         resources: ResourcesParam,
-        limit: Annotated[int, Query(ge=1, description=f"at most {MAX_LIMIT}")] = DEFAULT_LIMIT,
+        limit: Annotated[int, Digits, Query(ge=1, description=f"at most {MAX_LIMIT}")] = DEFAULT_LIMIT,
         cursor: CursorParam = None,
         order: OrderParam = None,
     ) -> Response:

@@ -14,6 +14,7 @@ from contracts.storable import Text
 from servicekit.answers import Body, Change
 from servicekit.conditions import ExpectedVersion
 from servicekit.forms import FailureJson, Time, Uuid
+from servicekit.list_parameters import Digits
 from servicekit.openapi import refusing
 
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
@@ -23,7 +24,7 @@ MaxTokens = Annotated[int, Field(gt=0, le=2**31 - 1)]
 Names = Annotated[list[Text], FailFast()]
 """Of a long list of invalid items, only the first is reported."""
 
-VersionParam: TypeAlias = Annotated[int, Path(alias="version", ge=1, le=MAX_VERSION)]
+VersionParam: TypeAlias = Annotated[int, Digits, Path(alias="version", ge=1, le=MAX_VERSION)]
 
 DEFAULT_TEMPERATURE = 0.7
 DEFAULT_MAX_TOKENS = 8192

@@ -13,7 +13,7 @@ from contracts.storable import Text
 from servicekit.answers import JSONAnswer
 from servicekit.auth import CallerParam
 from servicekit.keysets import Keyset, Moment, Place
-from servicekit.list_parameters import CursorParam
+from servicekit.list_parameters import CursorParam, Digits
 from servicekit.openapi import answering_list
 from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
@@ -38,7 +38,7 @@ async def search_messages(
     ],
     caller: CallerParam,
     resources: ResourcesParam,
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
+    limit: Annotated[int, Digits, Query(ge=1, le=MAX_LIMIT)] = 20,
     cursor: CursorParam = None,
 ) -> Response:
     """The caller's own messages that match, of all conversations, newest first."""

@@ -12,9 +12,10 @@ from contracts.storable import JsonObject
 from servicekit.answers import Body
 from servicekit.conditions import ETAG, ExpectedVersion
 from servicekit.forms import FailureJson, JsonObjectOrNull, Time
+from servicekit.list_parameters import Digits
 from servicekit.openapi import refusing
 
-Version: TypeAlias = Annotated[int, Path(ge=0, le=2**63 - 1)]
+Version: TypeAlias = Annotated[int, Digits, Path(ge=0, le=2**63 - 1)]
 
 
 class ReplaceState(Body):

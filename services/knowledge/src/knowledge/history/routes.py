@@ -12,7 +12,7 @@ from knowledge.history.wire import SyncJson, sync_json
 from knowledge.resources import ResourcesParam
 from servicekit.auth import CallerParam
 from servicekit.keysets import Keyset, Moment
-from servicekit.list_parameters import CursorParam, OrderParam
+from servicekit.list_parameters import CursorParam, Digits, OrderParam
 from servicekit.openapi import answering_list
 from servicekit.routing import create_api_router
 from servicekit.streamed_lists import streamed_data
@@ -28,7 +28,7 @@ async def list_syncs(
     kb_id: BaseId,
     caller: CallerParam,
     resources: ResourcesParam,
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
+    limit: Annotated[int, Digits, Query(ge=1, le=MAX_LIMIT)] = 20,
     cursor: CursorParam = None,
     order: OrderParam = None,
 ) -> Response:

@@ -11,6 +11,7 @@ from knowledge.search.use_cases import search
 from knowledge.search.wire import HitJson, hit_json
 from servicekit.answers import data, require_storable
 from servicekit.auth import CallerParam
+from servicekit.list_parameters import Digits
 from servicekit.openapi import answering
 from servicekit.routing import create_api_router
 
@@ -28,7 +29,7 @@ def create_router(exact_rows: int) -> APIRouter:
         q: Annotated[str, Query(min_length=1, max_length=MAX_QUESTION)],
         caller: CallerParam,
         resources: ResourcesParam,
-        limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 5,
+        limit: Annotated[int, Digits, Query(ge=1, le=MAX_LIMIT)] = 5,
         version: OneVersion = None,
     ) -> Response:
         """The chunks nearest to ``q``, best first; ``score`` is the cosine similarity. Without ``version``
