@@ -31,7 +31,15 @@ class Seeks:
 
 def records(partition: int, *offsets: int) -> list[Any]:
     return [
-        SimpleNamespace(topic="t", partition=partition, offset=o, key=None, value=b"{}", headers=())
+        SimpleNamespace(
+            topic="t",
+            partition=partition,
+            offset=o,
+            timestamp=1_764_000_000_000,
+            key=None,
+            value=b"{}",
+            headers=(),
+        )
         for o in offsets
     ]
 
