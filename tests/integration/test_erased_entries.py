@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -141,6 +141,30 @@ async def test_the_check_finds_what_is_left(
     async with pool.acquire() as connection:
         left = await count_entries(entries, connection, STREAMS, "ann")
     assert left == {stream: len(ids) for stream, ids in ann.ids.items()}
+
+
+async def test_a_stream_that_is_deleted_meanwhile_holds_up_nothing(
+    pool: Pool,
+    lease: Lease,
+    redis: Redis,
+    entries: StreamEntries,
+    publisher: RedisPublisher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await Traces(redis, "ann").fill(pool)
+    erase_entries = entries.erase
+    deleted: list[int] = []
+
+    async def deleted_first(shelf: str, marks: Sequence[str]) -> None:
+        if shelf == "chat.events" and not deleted:
+            deleted.append(await redis.delete("chat.events", "chat.commands"))
+        await erase_entries(shelf, marks)
+
+    monkeypatch.setattr(entries, "erase", deleted_first)
+    receipts = await erase(pool, lease, entries, publisher, redis, "ann")
+    assert all(receipt.finished_at for receipt in receipts.values())
+    async with pool.acquire() as connection:
+        assert await count_entries(entries, connection, STREAMS, "ann") == {}
 
 
 async def test_followers_are_told_all_subjects_before_their_entries_go(

@@ -154,9 +154,10 @@ class Sweep:
         return Swept(place)
 
     async def _next_shelf(self, place: Place) -> Place:
-        """The beginning of the next shelf, or of the next stage."""
+        """The beginning of the next shelf, or of the next stage. If the stream was deleted meanwhile, that of
+        the first one again: what is erased is passed over."""
         shelves = await self.entries.list_shelves(self.streams)
-        if place.shelf is not None:
+        if place.shelf in shelves:
             shelves = shelves[shelves.index(place.shelf) + 1 :]
         if not shelves:
             return place.next_stage()

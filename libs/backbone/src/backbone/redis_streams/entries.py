@@ -47,6 +47,8 @@ class StreamEntries:
     async def erase(self, shelf: str, marks: Sequence[str]) -> None:
         """Delete entries, and take them from the consumers that haven't acknowledged them: a group would keep
         the id of a deleted entry for ever, and read it as one without fields."""
+        if not await exists(self._redis, shelf):
+            return
         groups: Any = await self._redis.xinfo_groups(shelf)
         pipeline = self._redis.pipeline(transaction=True)
         for group in groups:
