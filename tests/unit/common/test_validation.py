@@ -102,16 +102,21 @@ def test_an_entry_of_whatever_fields_is_a_command_or_says_why_not(entry: Fields)
 @given(st.lists(st.tuples(texts, st.none() | values), max_size=5), st.none() | values, st.none() | values)
 @example([("ce___data__", b""), ("__data__", b'{"data": "x", "headers": null}')], None, None)
 @example([("ce_type", Note.type.encode())], None, None)
+@example([(":tombstone", b"")], None, b'{"subject": "s"}')
+@example([], b"s", None)
 def test_a_record_of_whatever_headers_is_a_command_or_says_why_not(
     headers: list[tuple[str, bytes | None]], key: bytes | None, value: bytes | None
 ) -> None:
     class Record:
-        topic, partition, offset = "probe.commands", 3, 7
+        topic, partition, offset, timestamp = "probe.commands", 3, 7, 1_764_000_000_000
 
     record: Any = Record()
     record.headers, record.key, record.value = headers, key, value
     entry = entry_of(record)
     [item] = validate(COMMANDS, "probe.commands", [entry])
+    if value is None and not headers:
+        assert item == Item(entry), "a tombstone is passed over"
+        return
     letter = _see_through(COMMANDS, item)
     if letter is not None:
         record_of_entry(dead_fields(letter, "probe.commands", "probe"))

@@ -37,7 +37,7 @@ def validate(router: Router, stream: str, entries: Sequence[RawEntry]) -> list[I
 
 def _validate(router: Router, stream: str, entry: RawEntry) -> Item:
     event: Event | None = None
-    if TOMBSTONE in entry[1]:
+    if TOMBSTONE in entry[1] and entry[1].keys().isdisjoint((b"type", b"data", b"__data__")):
         return Item(entry)
     try:
         event = decode_entry(stream, entry[0], entry[1])

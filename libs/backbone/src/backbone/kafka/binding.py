@@ -60,10 +60,11 @@ def entry_of(record: Any) -> RawEntry:
         value = fields.get(b"ce_" + name)
         if value is not None:
             fields[name] = value
-    fields.pop(b"data", None)
+    for name in OF_RECORDS:
+        fields.pop(name, None)
     if record.value is not None:
         fields[b"data"] = record.value
-    elif not fields:
+    elif not record.headers:
         fields[TOMBSTONE] = b""
     if record.key is not None:
         fields[KEY] = record.key
