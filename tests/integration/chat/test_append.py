@@ -1,5 +1,6 @@
 """Appending set-wise: one effect for each id, one fact for each effect, no gap in the sequence."""
 
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from chat.conversations.use_cases import delete_conversations
@@ -119,7 +120,7 @@ async def test_a_message_moves_its_conversation_up(pool: Pool, conversation: New
     [placed] = await append(pool, message(conversation_id, "hi"))
     assert isinstance(placed, Placed)
     updated = await pool.fetchval("SELECT updated_at FROM conversations WHERE id = $1", conversation_id)
-    assert updated == placed.created_at
+    assert updated == datetime.fromisoformat(placed.created_at)
 
 
 async def test_a_delete_takes_messages_and_cockpit_sessions_along(
