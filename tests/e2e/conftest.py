@@ -61,6 +61,8 @@ class System:
     database: str
     redis_url: str
     collector: Collector
+    handbook: Path
+    """The folder that :data:`BASE` is read from."""
 
     def __getitem__(self, name: ServiceName) -> Service:
         return self.services[name]
@@ -131,7 +133,7 @@ async def system(
             for name in NAMES
         ]
         started = dict(zip(NAMES, await asyncio.gather(*services), strict=True))
-        yield System(started, package_database, redis_url, collector)
+        yield System(started, package_database, redis_url, collector, folder / "handbook")
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -51,6 +51,8 @@ async def requests(system: System) -> dict[str, Request]:
         await command(bus, "cockpit.commands", EXECUTE, line, traceparent=sent["execute"].traceparent)
         await fact_after(bus, "cockpit.events", last, lambda f: f.trace_id == sent["execute"].trace_id)
 
+        # Whatever was synced by another test: there is something to write.
+        (system.handbook / "signals.md").write_text("# Signals\n\nA sync has a span for what it writes.\n")
         last = await newest(bus, "knowledge.events")
         await knowledge.post(f"/api/knowledge-bases/{BASE}/sync", headers=sent["sync"].headers)
         await fact_after(bus, "knowledge.events", last, lambda f: f.type == "knowledge.sync.completed.v1")

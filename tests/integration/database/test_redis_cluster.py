@@ -14,7 +14,9 @@ from tests.support.wait import eventually
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[RedisServer]:
     """One node of a cluster."""
-    server = RedisServer(tmp_path / "cluster", free_port(), {"cluster-enabled": "yes"})
+    # The port of its bus is named: it would be its own plus 10,000, which may be taken.
+    settings = {"cluster-enabled": "yes", "cluster-port": str(free_port())}
+    server = RedisServer(tmp_path / "cluster", free_port(), settings)
     server.start()
     yield server
     server.stop()
