@@ -23,6 +23,7 @@ from tests.support.servers import PostgresServer, RedisServer, free_port
 from tests.support.sharing import Sharing
 
 _SHARED_MEMORY = Path("/dev/shm")
+_PREFIX = "takaro-tests-"
 _ENOUGH_BYTES = 8 * 1024**3
 
 
@@ -33,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     user would then lose access to its data.
     """
     if not config.option.basetemp and not hasattr(config, "workerinput"):
-        config.option.basetemp = tempfile.mkdtemp(prefix="takaro-tests-", dir=_memory())
+        config.option.basetemp = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_memory())
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
     # The duration of an example depends on how busy the machine is.
     settings.register_profile("busy machine", deadline=None)
@@ -50,6 +51,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def _memory() -> str | None:
     """A folder in memory, if there is enough of it: databases by the thousand are created there in half the
     time."""
+    for left in _SHARED_MEMORY.glob(f"{_PREFIX}*-*"):
+        # Of a session that was killed: memory stays taken until somebody removes what is in it.
+        if not psutil.pid_exists(int(left.name.split("-")[2])):
+            shutil.rmtree(left, ignore_errors=True)
     if not _SHARED_MEMORY.is_dir() or os.statvfs(_SHARED_MEMORY).f_flag & os.ST_NOEXEC:
         return None
     free = min(shutil.disk_usage(_SHARED_MEMORY).free, psutil.virtual_memory().available)
