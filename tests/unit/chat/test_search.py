@@ -38,3 +38,20 @@ def test_a_headline_comes_apart_into_parts() -> None:
 def test_the_index_and_the_query_know_the_same_scripts() -> None:
     written = MIGRATION.UNSPACED.encode().decode("unicode_escape")
     assert written == f"[{rules.UNSPACED}]"
+
+
+PHRASE, WORDS = "'@ 1' & 'spawn' <-> 'zombie'", "'@ 1' & 'spawn' & 'zombie'"
+
+
+@pytest.mark.parametrize(
+    ("owned", "found", "among"),
+    [
+        (PHRASE, 18, 4666),
+        (PHRASE, 1, 0),  # it would take all of 84,000
+        (PHRASE, 0, 0),
+        (PHRASE, 21, 0),  # enough are found
+        (WORDS, 18, 0),  # the index knows them
+    ],
+)
+def test_a_phrase_that_was_found_is_looked_for_further(owned: str, found: int, among: int) -> None:
+    assert rules.further(owned, found, 21, 2_000) == among

@@ -7,6 +7,9 @@ from chat.search.records import Part
 MAX_QUERY = 500
 """Characters."""
 
+FURTHEST = 20_000
+"""Messages that are looked through one by one at most."""
+
 MATCH_BEGINS, MATCH_ENDS, FRAGMENT_ENDS, LESS_THAN, BETWEEN_CHARACTERS = (
     "\x02",
     "\x03",
@@ -41,6 +44,20 @@ def query_text(typed: str) -> str:
 
 def _phrase(run: re.Match[str]) -> str:
     return f' {run[1] or ""}"{" ".join(run[2])}" '
+
+
+def further(owned: str, found: int, rows: int, among: int) -> int:
+    """How many of the newest messages to look through for ``rows`` that match, if ``found`` of the newest
+    ``among`` do. 0: the full-text index is better asked.
+
+    The index knows the messages with all words of a phrase, and each of them must be read to see whether they
+    stand side by side: for two frequent words (or characters, in a script without spaces) that takes longer
+    than to read on where the phrase was found (measured: 13 instead of 5 ms in 10,000 messages of 60 words).
+    """
+    if not 0 < found < rows or "<" not in owned:
+        return 0
+    expected = 2 * among * rows // found
+    return expected if expected <= FURTHEST else 0
 
 
 def fragments(headline: str) -> list[list[Part]]:

@@ -2,7 +2,7 @@
 
 from chat.search import repository
 from chat.search.records import Hit, Position
-from chat.search.rules import query_text
+from chat.search.rules import further, query_text
 from common.errors import Invalid
 from common.postgres import Pool
 from servicekit.keysets import Page
@@ -26,6 +26,8 @@ async def search(pool: Pool, user_id: str, typed: str, page: Page[Position]) -> 
         if query is None:
             raise Invalid("Validation failed", details={"q": ["must contain a word to find"]})
         found = await repository.list_among_newest(connection, user_id, query, after, rows, NEWEST)
+        if among := further(query.owned, len(found), rows, NEWEST):
+            found = await repository.list_among_newest(connection, user_id, query, after, rows, among)
         if len(found) < rows:
             found = await repository.list_by_words(connection, user_id, query, after, rows)
         hits = await repository.list_hits(connection, query, found[: rows - 1]) if found else []
