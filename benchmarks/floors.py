@@ -8,6 +8,7 @@ service's batches.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -90,6 +91,7 @@ class Parts:
         self.router: Router = create_command_router(self.settings, LimitedUsers(set()))
         self.redis: Redis = world.client()
         self.entries: list[RawEntry] = []
+        self.sequences = count(FLOOR_FROM)
 
     async def fill(self) -> None:
         """New commands in the stream, and in memory as a reader delivers them."""
@@ -152,7 +154,7 @@ class Parts:
                     conversations,
                     ["user"] * BATCH,
                     [TEXT] * BATCH,
-                    [FLOOR_FROM + i for i in range(start, start + BATCH)],
+                    [next(self.sequences) for _ in range(BATCH)],
                 )
                 rows = await connection.fetch(
                     INSERT_OUTBOX,
