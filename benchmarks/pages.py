@@ -7,7 +7,7 @@ import asyncpg
 import httpx
 
 from benchmarks.report import Report
-from benchmarks.world import World
+from benchmarks.world import World, bare_client
 from tests.support.services import Service
 
 LONG, SHORT = 100_000, 50
@@ -58,7 +58,7 @@ async def run(world: World, report: Report) -> None:
         for what, (long, short) in paths.items():
             for order in ("asc", "desc"):
                 report.progress(f"pages of {what}, {order}")
-                async with chat.client("long") as of_long, chat.client("short") as of_short:
+                async with bare_client(chat, "long") as of_long, bare_client(chat, "short") as of_short:
                     places = {
                         "first": (None, None),
                         "next": await _cursors(of_long, long, of_short, short, order),

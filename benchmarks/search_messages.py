@@ -11,7 +11,7 @@ import asyncpg
 import httpx
 
 from benchmarks.report import Report
-from benchmarks.world import World, median
+from benchmarks.world import World, bare_client, median
 from tests.support.services import Service
 
 MESSAGES = 1_000_000
@@ -67,7 +67,7 @@ async def run(world: World, report: Report) -> None:
     await chat.start()
     try:
         for user, owner in ((SMALL, "100 messages"), (LARGE, f"{MESSAGES // 10:,} messages")):
-            async with chat.client(user) as client:
+            async with bare_client(chat, user) as client:
                 for frequency, q in WORDS.items():
                     p50, p99, found = await _measure(client, q)
                     what = f"search_messages: {owner}, {frequency}"
