@@ -15,7 +15,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from servicekit.answers import failure
 from servicekit.event_sources import refuse
-from servicekit.head_with_body import HeadWithBody
 from servicekit.middlewares.read_on import MAX_BYTES, MAX_SECONDS, ReadOn
 
 CUT = Counter("takaro_http_cut_total", "Connections that were refused or closed at a limit", ["reason"])
@@ -64,7 +63,7 @@ class LimitedConnection(HttpToolsProtocol):
         self._to_drop = MAX_BYTES
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(HeadWithBody(transport, self.loop))  # type: ignore[arg-type]
+        super().connection_made(transport)
         too_many = len(self.connections) - self._limits.connections
         if too_many > 0:
             CUT.labels("connections").inc()
