@@ -31,7 +31,7 @@ log = structlog.get_logger()
 STOP_SECONDS = 1.0
 """Maximum time that the export of the last spans may delay the end of a process."""
 
-EXPORTED_AT_ONCE = 128
+EXPORTED_AT_ONCE = "128"
 """Spans that are encoded together, unless ``OTEL_BSP_MAX_EXPORT_BATCH_SIZE`` says otherwise. The event loop
 hardly runs meanwhile, so the SDK's 512 double the p99 of a service that traces one request in ten."""
 
@@ -54,8 +54,8 @@ def setup(service: str, instance: str, *, log_level: str = "info") -> TracerProv
     sampler = OnlyInTraces(_get_from_env_or_default()) if exporting else ALWAYS_OFF
     provider = TracerProvider(resource=resource, sampler=sampler)
     if exporting:
-        at_once = int(os.environ.get("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", EXPORTED_AT_ONCE))
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), max_export_batch_size=at_once))
+        os.environ.setdefault("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", EXPORTED_AT_ONCE)
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
     return provider
 
