@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 from rich.text import Text
 
 from backbone.redis_streams.entry_ids import moment_of
@@ -17,6 +16,7 @@ from takaro_operator.entries import Entry
 from takaro_operator.errors import Failure
 from takaro_operator.journey import Journey
 from takaro_operator.output import Json, age, preview, print_json, printable, say, screen
+from takaro_operator.progress import progress_bar
 from takaro_operator.running import run
 from takaro_operator.settings import OperatorSettings
 
@@ -67,8 +67,7 @@ def event(
 @contextmanager
 def _progress(depth: int) -> Iterator[search.Progress]:
     """A progress bar while streams are searched, if there is a terminal."""
-    console = screen(errors=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("searching", total=depth)
 
         def report(stream: str, count: int) -> None:

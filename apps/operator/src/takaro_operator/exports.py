@@ -9,12 +9,13 @@ from typing import IO, Annotated, Any
 
 import httpx
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from takaro_operator.conversations_http import ConversationsClient
 from takaro_operator.errors import Failure, Refusal
 from takaro_operator.exported_file import END_BYTES, PARTIAL, ends, read_partial
-from takaro_operator.output import Json, parse_moment, print_json, say, screen
+from takaro_operator.output import Json, parse_moment, print_json, say
+from takaro_operator.progress import progress_bar
 from takaro_operator.running import run
 from takaro_operator.settings import OperatorSettings
 
@@ -115,8 +116,7 @@ async def _export(
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    console = screen(errors=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar(*columns) as bar:
         task = bar.add_task("exporting", total=total)
         async for id in _ids(client, filters, ids):
             bar.advance(task)

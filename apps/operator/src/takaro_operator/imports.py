@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import IO, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
 
 from takaro_operator.conversations_http import ConversationsClient
 from takaro_operator.errors import Failure, Refusal
 from takaro_operator.exported_file import Exported, conversations_in
 from takaro_operator.exports import User
-from takaro_operator.output import Json, complain, print_json, say, screen
+from takaro_operator.output import Json, complain, print_json, say
+from takaro_operator.progress import progress_bar
 from takaro_operator.running import run
 from takaro_operator.settings import OperatorSettings
 
@@ -73,9 +74,8 @@ async def _import(client: ConversationsClient, file: IO[bytes], skip: int, *, co
     size = file.seek(0, 2)
     file.seek(0)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    console = screen(errors=True)
     read = 0
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar(*columns) as bar:
         task = bar.add_task("importing", total=size)
         try:
             for found in conversations_in(file):

@@ -4,11 +4,12 @@ import asyncio
 from typing import Any
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, TextColumn
 
 from takaro_operator.errors import FAILED, Failure
 from takaro_operator.knowledge_http import KnowledgeClient
-from takaro_operator.output import age, complain, print_json, printable, say, screen
+from takaro_operator.output import age, complain, print_json, printable, say
+from takaro_operator.progress import progress_bar
 
 POLL_SECONDS = 0.3
 ENDED = ("completed", "failed")
@@ -19,15 +20,14 @@ async def follow(client: KnowledgeClient, base_id: str, job_id: str, as_json: bo
 
     Ends the command with status 1 if the sync failed.
     """
-    console = screen(errors=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar(*columns) as bar:
         task = bar.add_task("queued", total=None, told="")
         told = ""
         while (sync := await _find(client, base_id, job_id))["state"] not in ENDED:
             doing, done, whole, line = _step(sync)
             bar.update(task, description=doing, total=whole, completed=done, told=line)
-            if not console.is_terminal and line != told:
+            if not bar.console.is_terminal and line != told:
                 say(f"{doing}: {line}" if line else doing)
                 told = line
             await asyncio.sleep(POLL_SECONDS)
