@@ -9,7 +9,7 @@ between the two neither leaves any nor forgets to count them.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 from uuid import UUID
 
 from backbone import erased_ids, inbox, outbox, sequences
@@ -22,7 +22,7 @@ from backbone.events import RawEntry
 from common.postgres import Connection
 
 Stage: TypeAlias = Literal["outbox", "told", "learn", "told_again", "erase", "beyond", "done"]
-STAGES: tuple[Stage, ...] = ("outbox", "told", "learn", "told_again", "erase", "beyond", "done")
+STAGES: tuple[Stage, ...] = get_args(Stage)
 
 OUTBOX_AT_ONCE = 2_000
 PAGES_AT_ONCE = 20

@@ -86,8 +86,7 @@ def record_of_entry(fields: Mapping[bytes, bytes]) -> Record:
     headers = [
         (name.decode(), value)
         for name, value in fields.items()
-        if name not in (KEY, PUBLISHED, TOMBSTONE, b"data")
-        and not (name in ATTRIBUTES and b"ce_" + name in fields)
+        if name not in OF_RECORDS and not (name in ATTRIBUTES and b"ce_" + name in fields)
     ]
     return Record(fields.get(KEY), fields.get(b"data"), headers)
 
