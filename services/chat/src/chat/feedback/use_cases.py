@@ -31,7 +31,7 @@ async def give_feedback(pool: Pool, conversation_id: UUID, message_id: UUID, fee
         sequence, at = await conversations.count_fact(connection, conversation_id)
         given = Given(feedback, at)
         await repository.update_feedback(connection, message_id, given)
-        await outbox.append(connection, [feedback_given(message, given, sequence)])
+        await outbox.append(connection, [feedback_given(conversation_id, message_id, given, sequence)])
         return given
 
 

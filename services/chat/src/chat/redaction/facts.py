@@ -1,19 +1,15 @@
-"""The facts about redactions, and what is left of an older one."""
+"""The facts about redactions. Use cases append them to the outbox."""
 
+from datetime import datetime
 from uuid import UUID
 
 from backbone.outbox import Fact
-from chat.messages.records import Message
 from contracts import chat as contracts
 
 
-def redacted(conversation_id: UUID, message: Message, sequence: int) -> Fact:
-    """A message was redacted."""
-    assert message.redacted_at is not None
+def redacted(conversation_id: UUID, message_id: UUID, place: int, at: datetime, sequence: int) -> Fact:
+    """A message was redacted, which has this place in its conversation."""
     data = contracts.MessageRedacted(
-        conversation_id=conversation_id,
-        message_id=UUID(message.id),
-        sequence=message.sequence,
-        redacted_at=message.redacted_at,
+        conversation_id=conversation_id, message_id=message_id, sequence=place, redacted_at=at
     )
     return Fact(contracts.FACTS_STREAM, str(conversation_id), sequence, data)

@@ -36,7 +36,9 @@ async def redact_message(pool: Pool, user_id: str, conversation_id: UUID, messag
         message = await repository.redact_message(connection, message_id)
         await _redact_waiting_facts(connection, conversation_id, message_id)
         await _redact_kept_answers(connection, user_id, conversation_id, message)
-        await outbox.append(connection, [redacted(conversation_id, message, sequence)])
+        assert message.redacted_at is not None
+        fact = redacted(conversation_id, message_id, message.sequence, message.redacted_at, sequence)
+        await outbox.append(connection, [fact])
         return message
 
 

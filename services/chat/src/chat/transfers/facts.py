@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from backbone.outbox import Fact
-from chat.transfers.lines import ConversationLine, FeedbackObject, MessageLine
+from chat.transfers.lines import ConversationLine, MessageLine
 from contracts import chat as contracts
 
 
@@ -39,33 +39,5 @@ def appended(conversation_id: UUID, message_id: UUID, line: MessageLine, sequenc
         created_at=line.created_at or datetime.now(UTC),
         sequence=line.sequence,
         **optional,
-    )
-    return Fact(contracts.FACTS_STREAM, str(conversation_id), sequence, data)
-
-
-def feedback_given(
-    conversation_id: UUID, message_id: UUID, user_id: str, given: FeedbackObject, sequence: int
-) -> Fact:
-    """The feedback on a message that an import appended."""
-    note = {} if given.note is None else {"note": given.note}
-    data = contracts.FeedbackGiven(
-        conversation_id=conversation_id,
-        message_id=message_id,
-        user_id=user_id,
-        rating=given.rating,
-        given_at=given.at,
-        **note,
-    )
-    return Fact(contracts.FACTS_STREAM, str(conversation_id), sequence, data)
-
-
-def redacted(conversation_id: UUID, message_id: UUID, line: MessageLine, sequence: int) -> Fact:
-    """A message that an import appended was redacted before."""
-    assert line.redacted_at is not None
-    data = contracts.MessageRedacted(
-        conversation_id=conversation_id,
-        message_id=message_id,
-        sequence=line.sequence,
-        redacted_at=line.redacted_at,
     )
     return Fact(contracts.FACTS_STREAM, str(conversation_id), sequence, data)

@@ -16,8 +16,11 @@ from chat.agents.rules import custom_not_found, parse
 from chat.conversations.agent_versions import hold_versions
 from chat.conversations.rules import check_size
 from chat.custom_agents.repository import get_agent
+from chat.feedback.facts import feedback_given
+from chat.feedback.records import Feedback, Given
+from chat.redaction.facts import redacted
 from chat.transfers import repository, versions_repository
-from chat.transfers.facts import appended, created, feedback_given, redacted
+from chat.transfers.facts import appended, created
 from chat.transfers.line_reading import parsed, read_lines, rewind, wrong_line
 from chat.transfers.lines import ConversationLine, MessageLine
 from chat.transfers.reading import Batch, Reading
@@ -160,9 +163,11 @@ async def _insert_messages(connection: Connection, new: _Import, batch: Batch) -
 def _facts(new: _Import, id: UUID, message: MessageLine) -> list[outbox.Fact]:
     facts = [appended(new.id, id, message, new.next())]
     if message.feedback is not None:
-        facts.append(feedback_given(new.id, id, new.user_id, message.feedback, new.next()))
+        told = message.feedback
+        given = Given(Feedback(new.user_id, told.rating, told.note), told.at)
+        facts.append(feedback_given(new.id, id, given, new.next()))
     if message.redacted_at is not None:
-        facts.append(redacted(new.id, id, message, new.next()))
+        facts.append(redacted(new.id, id, message.sequence, message.redacted_at, new.next()))
     return facts
 
 
