@@ -211,12 +211,12 @@ async def test_an_interrupted_erasure_goes_on_and_counts_each_row_once(
     erasing, steps = ERASING[service], 0
     make_fact, failed = erasing.make_fact, False
 
-    def fail_every_other_time(*arguments: object) -> object:
+    def fail_every_other_time(**members: object) -> object:
         nonlocal failed
         failed = not failed
         if failed:
             raise RuntimeError("killed")
-        return make_fact(*arguments)  # type: ignore[arg-type]
+        return make_fact(**members)
 
     killed = ServiceErasing(erasing.service, erasing.parts, erasing.stream, fail_every_other_time)  # type: ignore[arg-type]
     while True:

@@ -5,7 +5,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
-from uuid import UUID
 
 import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -45,8 +44,8 @@ Outcome: TypeAlias = Literal["worked", "waits", "none"]
 Part: TypeAlias = Callable[[Connection, str], Awaitable[Erased]]
 """Erases a bounded number of a user's rows in the caller's transaction; no counts when none are left."""
 
-MakeFact: TypeAlias = Callable[[UUID, str, Erased, bool], Contract]
-"""The fact that something was erased. With true: everything was, and the counts are those of all."""
+MakeFact: TypeAlias = Callable[..., Contract]
+"""A service's contract ``UserErased``. With ``finished`` everything was erased, and the counts are all."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -146,7 +145,14 @@ class ServiceErasing:
         return total
 
     def _fact(self, erasure: Erasure, erased: Erased, sequence: int, *, finished: bool) -> outbox.Fact:
-        fact = self.make_fact(erasure.id, erasure.user_id, erased, finished)
+        fact = self.make_fact(
+            erasure_id=erasure.id,
+            user_id=erasure.user_id,
+            subjects=list(erased.subjects),
+            counts=dict(erased.counts),
+            finished=finished,
+            streams=dict(erased.streams),
+        )
         return outbox.Fact(self.stream, str(erasure.id), sequence, fact)
 
     async def _erase(self, connection: Connection, erasure: Erasure) -> Erased | None:

@@ -15,13 +15,12 @@ from chat.conversations.use_cases import delete_conversations, lock_conversation
 from chat.custom_agents.facts import deleted
 from chat.custom_agents.repository import delete_agent
 from chat.erasing import repository
-from chat.erasing.facts import erased
 from chat.erasing.rules import TABLES
 from chat.retention.rules import CONVERSATIONS_AT_ONCE, parts
 from common.errors import Forbidden, NotFound
 from common.notifications import notify
 from common.postgres import Connection, Pool, transaction, tried_again
-from contracts.chat import COMMANDS_STREAM, FACTS_STREAM
+from contracts.chat import COMMANDS_STREAM, FACTS_STREAM, UserErased
 
 ROWS_AT_ONCE = 1_000
 
@@ -38,7 +37,7 @@ def create_erasing() -> ServiceErasing:
             partial(erase_answers, service="chat"),
         ],
         FACTS_STREAM,
-        erased,
+        UserErased,
     )
 
 

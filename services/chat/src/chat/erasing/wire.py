@@ -73,7 +73,7 @@ def receipt_json(erasure_id: UUID, receipts: Sequence[Receipt]) -> ReceiptJson:
         "finished": all(each.finished_at is not None for each in receipts),
         "services": {
             each.service: {
-                "finishedAt": json_time(each.finished_at) if each.finished_at else None,
+                "finishedAt": json_time(each.finished_at),
                 "tables": dict(each.counts),
                 "streams": dict(each.streams),
             }

@@ -8,11 +8,10 @@ from backbone.erasing import Erased, ServiceErasing, erase_answers
 from backbone.sweeping import Sweep, uuids_of
 from backbone.user_data import delete_rows
 from cockpit.erasing import repository as sessions
-from cockpit.erasing.facts import erased
 from cockpit.servers import repository
 from cockpit.servers.use_cases import lock_batch, stop_orphaned_server
 from common.postgres import Connection
-from contracts.cockpit import COMMANDS_STREAM, FACTS_STREAM
+from contracts.cockpit import COMMANDS_STREAM, FACTS_STREAM, UserErased
 
 SESSIONS_AT_ONCE = 100
 
@@ -23,7 +22,7 @@ def create_erasing() -> ServiceErasing:
         "cockpit",
         [erase_sessions, erase_server, partial(erase_answers, service="cockpit")],
         FACTS_STREAM,
-        erased,
+        UserErased,
     )
 
 

@@ -9,10 +9,9 @@ from backbone.entry_store import EntryStore
 from backbone.erasing import Erased, ServiceErasing, erase_answers
 from backbone.sweeping import Sweep
 from common.postgres import Connection
-from contracts.knowledge import COMMANDS_STREAM, FACTS_STREAM
+from contracts.knowledge import COMMANDS_STREAM, FACTS_STREAM, UserErased
 from knowledge.bases.rules import check_owned
 from knowledge.erasing import repository
-from knowledge.erasing.facts import erased
 from knowledge.erasing.jobs import QueueErasing
 from knowledge.registry.removal import remove_in
 
@@ -25,7 +24,7 @@ def create_erasing() -> ServiceErasing:
         "knowledge",
         [erase_base, forget_requests, partial(erase_answers, service="knowledge")],
         FACTS_STREAM,
-        erased,
+        UserErased,
     )
 
 
