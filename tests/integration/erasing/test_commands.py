@@ -1,12 +1,11 @@
 """Commands that were published before their user was erased, and come after it: from a backlog, from a Kafka
 topic, or replayed from a copy."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import orjson
 import pytest
 
@@ -16,19 +15,11 @@ from backbone.events import PUBLISHED, RawEntry
 from backbone.validation import validate
 from chat.app import create_command_router
 from chat.settings import ChatSettings
-from common.postgres import Pool, prepare_connection, transaction
+from common.postgres import Pool, transaction
 
 CREATE, APPEND = "chat.conversation.create.v1", "chat.message.append.v1"
 ERASED = uuid4()
 """A conversation that Ann had."""
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    async with asyncpg.create_pool(
-        database, min_size=1, max_size=4, init=prepare_connection, server_settings={"timezone": "UTC"}
-    ) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -6,38 +6,22 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import pytest
-import pytest_asyncio
 from bullmq import Queue  # type: ignore[import-untyped]
 from redis.asyncio import Redis
 
 from backbone import erased_ids, erasures
 from backbone.entry_names import SUBJECT_MEMBERS, USER_MEMBERS
-from backbone.leases import Lease, held
+from backbone.leases import Lease
 from backbone.leftovers import count_entries
 from backbone.queued_jobs import open_queue
 from backbone.redis_streams.entries import StreamEntries
 from backbone.redis_streams.publisher import RedisPublisher
-from common.postgres import Pool, prepare_connection, transaction
+from common.postgres import Pool, transaction
 from contracts import Contract, chat, cockpit, knowledge
 from knowledge.erasing.jobs import QueueErasing
 from tests.support import without
 from tests.support.erasures import STREAMS, Interrupted, Traces, erase
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    async with asyncpg.create_pool(
-        database, min_size=1, max_size=10, init=prepare_connection, server_settings={"timezone": "UTC"}
-    ) as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture
-async def lease(pool: Pool) -> AsyncIterator[Lease]:
-    async with held(pool, "erasing:test", "test", 60) as holding:
-        yield holding.lease
 
 
 @pytest.fixture

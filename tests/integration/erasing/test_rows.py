@@ -1,17 +1,14 @@
 """Erasing a user: in bounded transactions, exactly once, whatever interrupts it, and nothing is left."""
 
 import json
-from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
-import pytest_asyncio
 
 from backbone import erasures, user_data
 from backbone.erased_ids import digest_of_user
 from backbone.erasing import ServiceErasing
-from backbone.leases import Lease, held
+from backbone.leases import Lease
 from chat.custom_agents import repository as agents
 from chat.custom_agents.records import AgentValues
 from chat.erasing import rules as chat
@@ -22,7 +19,7 @@ from cockpit.erasing import rules as cockpit
 from cockpit.erasing.use_cases import create_erasing as create_cockpit
 from cockpit.servers.use_cases import start_server_in
 from cockpit.sessions.use_cases import session_of
-from common.postgres import Pool, prepare_connection, transaction
+from common.postgres import Pool, transaction
 from knowledge.bases.records import KnowledgeBase, Origin
 from knowledge.erasing import rules as knowledge
 from knowledge.erasing.use_cases import create_erasing as create_knowledge
@@ -37,20 +34,6 @@ REGISTERED = (
     | {("erasures", "user_id")}  # until the service has finished
     | {("chat_state_versions", "user_id")}  # deleted with their conversation
 )
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    async with asyncpg.create_pool(
-        database, min_size=1, max_size=10, init=prepare_connection, server_settings={"timezone": "UTC"}
-    ) as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture
-async def lease(pool: Pool) -> AsyncIterator[Lease]:
-    async with held(pool, "erasing:test", "test", 60) as holding:
-        yield holding.lease
 
 
 WITH_A_BASE = {"knowledge_embeddings", "knowledge_sync_state"}
