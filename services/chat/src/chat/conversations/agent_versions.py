@@ -7,13 +7,13 @@ from backbone import outbox
 from chat.agents.rules import custom_id, custom_not_found, custom_version_not_found
 from chat.conversations import repository
 from chat.conversations.facts import agent_version_changed
-from chat.conversations.records import NewConversation, VersionChange
+from chat.conversations.records import Conversation, NewConversation, VersionChange
 from chat.conversations.rules import no_custom_agent, not_found
 from chat.custom_agents import versions_repository as versions
 from chat.custom_agents.records import AgentVersion
 from chat.custom_agents.repository import list_owned
 from chat.custom_agents.rules import version_not_found, version_number
-from common.errors import Forbidden, PermanentError
+from common.errors import PermanentError
 from common.postgres import Connection, Pool
 
 
@@ -81,23 +81,18 @@ async def set_agent_version(connection: Connection, change: VersionChange) -> No
     await outbox.append(connection, [agent_version_changed(change, now.agent_id, sequence)])
 
 
-async def get_agent(pool: Pool, user_id: str, conversation_id: UUID) -> tuple[AgentVersion, int | None]:
-    """The custom agent of one of the user's conversations, as it is at the conversation's version, and the
-    agent's newest version; None if it was deleted.
+async def get_agent(pool: Pool, conversation: Conversation) -> tuple[AgentVersion, int | None]:
+    """The custom agent of a conversation, as it is at the conversation's version, and the agent's newest
+    version; None if it was deleted.
 
-    Raises :class:`NotFound` for a conversation that there isn't, for one without a custom agent, and for a
-    version of which nothing is kept; :class:`Forbidden` for another user's.
+    Raises :class:`NotFound` for a conversation without a custom agent, and for a version of which nothing is
+    kept.
     """
+    agent_id, user_id = custom_id(conversation.agent_id), conversation.user_id or ""
+    if agent_id is None:
+        raise no_custom_agent()
+    number = version_number(conversation.agent_version)
     async with pool.acquire() as connection:
-        conversation = await repository.get_conversation(connection, conversation_id)
-        if conversation is None:
-            raise not_found()
-        if conversation.user_id != user_id:
-            raise Forbidden
-        agent_id = custom_id(conversation.agent_id)
-        if agent_id is None:
-            raise no_custom_agent()
-        number = version_number(conversation.agent_version)
         newest = (await list_owned(connection, [(agent_id, user_id)])).get((agent_id, user_id))
         found = number and await versions.get_version(connection, agent_id, user_id, number)
     if not found:

@@ -108,7 +108,8 @@ def create_router(catalogue: Catalogue) -> APIRouter:
         conversation_id: ConversationId, caller: CallerParam, resources: ResourcesParam
     ) -> JSONAnswer:
         """The custom agent of a conversation, as it is at the conversation's version; a deleted one too."""
-        found, newest = await agent_versions.get_agent(resources.pool, caller.user_id, conversation_id)
+        conversation = await use_cases.get_conversation(resources.pool, caller.user_id, conversation_id)
+        found, newest = await agent_versions.get_agent(resources.pool, conversation)
         return data(agent_of_conversation_json(found, newest))
 
     @router.delete("/{conversationId}", **answering_bare(SuccessJson, errors=NOT_FOUND))
