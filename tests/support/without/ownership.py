@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from backbone import leases
+from backbone import leases, relay
 from backbone.kafka.fencing import PartitionFence
 from backbone.leases import Lease, LeaseKeeper
 from backbone.redis_streams.consumer import StreamConsumer
@@ -14,6 +14,8 @@ from tests.support.without.patch import Patch, no, nothing
 def fence(patch: Patch) -> None:
     """A transaction doesn't check whether its process still holds the lease."""
     patch.setattr(Lease, "hold", nothing)
+    unfenced = relay.LIST_WAITING.replace(leases.FENCE, "SELECT $1::text, $2::bigint")
+    patch.setattr(relay, "LIST_WAITING", unfenced)
 
 
 def partition_fence(patch: Patch) -> None:

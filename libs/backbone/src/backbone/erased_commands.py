@@ -2,14 +2,18 @@
 letter, which would keep what it says."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache, lru_cache
+from typing import Any
 
 from backbone.entry_names import Names, canonical, names_in, time_of
 from backbone.erased_ids import digest_of_subject, digest_of_user, list_erased
 from backbone.events import PUBLISHED, RawEntry
+from backbone.handlers import Command
 from backbone.validation import Item
 from common.postgres import Connection
+from contracts import Contract
 
 _REDIS_ID = re.compile(r"(\d{1,15})-\d+")
 LAST_MILLISECOND = 253_402_300_799_999
@@ -22,34 +26,53 @@ async def find_erased(connection: Connection, items: Sequence[Item]) -> set[int]
     When a command was published is what it says, and not after it was added to its stream. One about an
     erased subject that doesn't say it is taken to be older: whoever begins anew doesn't know old ids.
     """
-    named = [_names_of(item) for item in items]
-    users = {user: digest_of_user(user) for names in named for user in names.users}
-    subjects = {subject: digest_of_subject(subject) for names in named for subject in names.subjects}
-    if not users and not subjects:
-        return set()
-    erased = await list_erased(connection, [*users.values(), *subjects.values()])
-    if not erased:
-        return set()
-    found = set()
-    for i, (item, names) in enumerate(zip(items, named, strict=True)):
-        of_user = [at for user in names.users if (at := erased.get(users[user]))]
-        of_subject = [at for subject in names.subjects if (at := erased.get(subjects[subject]))]
-        said, at = names.published, _published(item.entry, names)
-        if any(at is not None and at < moment for moment in of_user) or any(
-            said is None or (at is not None and at < moment) for moment in of_subject
-        ):
-            found.add(i)
-    return found
+    digests = {digest for item in items for digest in _digests_of(item)}
+    erased = await list_erased(connection, digests) if digests else {}
+    return {i for i, item in enumerate(items) if _is_older(item, erased)} if erased else set()
+
+
+def _digests_of(item: Item) -> tuple[bytes, ...]:
+    if item.command is None:
+        names = _names_of(item)
+        return (*map(digest_of_user, names.users), *map(digest_of_subject, names.subjects))
+    user, about = _user_of(item.command), _digest_about(item.order_key)
+    return (about,) if user is None else (about, digest_of_user(user))
+
+
+@lru_cache(maxsize=4_096)  # a batch has many commands about few conversations
+def _digest_about(order_key: str) -> bytes:
+    return digest_of_subject(canonical(order_key))
+
+
+def _user_of(command: Command[Any]) -> str | None:
+    user: str | None = command.data.user_id if _names_a_user(type(command.data)) else None
+    return user
+
+
+@cache
+def _names_a_user(contract: type[Contract]) -> bool:
+    """Asked once: what a model hasn't got takes it longer to find than all the rest here."""
+    return "user_id" in contract.model_fields
 
 
 def _names_of(item: Item) -> Names:
     if item.command is None or item.event is None:
         return names_in(item.event.stream if item.event else "", item.entry)
     # Its data is decoded already, and its key is what it is about.
-    user = getattr(item.command.data, "user_id", None)
+    user = _user_of(item.command)
     users = frozenset() if user is None else frozenset({user})
     about = frozenset({canonical(item.order_key)})
     return Names(item.event.type, users, about, published=time_of(item.event))
+
+
+def _is_older(item: Item, erased: Mapping[bytes, datetime]) -> bool:
+    names = _names_of(item)
+    said, at = names.published, _published(item.entry, names)
+    of_user = [moment for user in names.users if (moment := erased.get(digest_of_user(user)))]
+    of_subject = [moment for s in names.subjects if (moment := erased.get(digest_of_subject(s)))]
+    return any(at is not None and at < moment for moment in of_user) or any(
+        said is None or (at is not None and at < moment) for moment in of_subject
+    )
 
 
 def _published(entry: RawEntry, names: Names) -> datetime | None:

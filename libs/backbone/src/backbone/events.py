@@ -14,7 +14,7 @@ from typing import TypeAlias
 from uuid import UUID, uuid5
 
 from backbone.reader import read_binary
-from common import codec
+from common import codec, uuids
 from common.trace_context import MAX_BAGGAGE, MAX_TRACESTATE, TraceContext, is_portable
 
 Fields: TypeAlias = Mapping[bytes, bytes]
@@ -75,7 +75,7 @@ class Event:
     def key(self) -> UUID:
         """The event's permanent key: its id if that is a UUID, else ``uuid5`` of source and id."""
         try:
-            return UUID(self.id)
+            return uuids.read(self.id)
         except ValueError:
             return uuid5(EVENT_NAMESPACE, f"{self.source}\n{self.id}")
 

@@ -69,7 +69,9 @@ REVOKE = "UPDATE leases SET epoch = epoch + 1, expires_at = '-infinity' WHERE na
 IS_HELD_BY = """
 SELECT expires_at > clock_timestamp() FROM leases WHERE name = $1 AND owner = $2 AND epoch > $3
 """
-HOLD = "SELECT 1 FROM leases WHERE name = $1 AND epoch = $2 FOR SHARE"
+FENCE = "SELECT true AS held FROM leases WHERE name = $1 AND epoch = $2 FOR SHARE"
+"""SQL that holds a lease until the commit; no row if it was taken over. A statement that begins with it saves
+the round trip of :meth:`Lease.hold`."""
 
 
 class LeaseLost(TakaroError):
@@ -104,9 +106,13 @@ class Lease:
 
     async def hold(self, connection: Connection) -> None:
         """Fence the caller's transaction: hold the lease until the commit. Raises :class:`LeaseLost`."""
-        if await connection.fetchval(HOLD, self.name, self.epoch) is None:
-            self.lost.set()
-            raise LeaseLost(f"lease {self.name} was taken over from {self.owner}")
+        if await connection.fetchval(FENCE, self.name, self.epoch) is None:
+            raise self.lose()
+
+    def lose(self) -> LeaseLost:
+        """Note that another process has taken over. Returns the error for it."""
+        self.lost.set()
+        return LeaseLost(f"lease {self.name} was taken over from {self.owner}")
 
 
 class Held:

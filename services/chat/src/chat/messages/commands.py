@@ -3,6 +3,7 @@
 from backbone.handlers import Command, Router
 from chat.messages import handlers
 from chat.quotas.limited import LimitedUsers
+from common import uuids
 from contracts.chat import AppendMessage
 
 
@@ -15,4 +16,4 @@ def register_commands(router: Router, max_bytes: int, limited: LimitedUsers) -> 
 
 
 def _conversation_id(command: Command[AppendMessage]) -> str:
-    return str(command.data.conversation_id)
+    return uuids.write(command.data.conversation_id)

@@ -13,19 +13,28 @@ INDEXED = Counter("takaro_search_indexed_total", "Messages taken from the queue 
 
 BATCH = 200
 POLL_SECONDS = 0.5
-PAUSE = 3
+BURST_SECONDS = 10.0
+BURST_PAUSE, PAUSE = 11, 3
 """While there is more to do, it pauses for so many times as long as it worked. So it uses at most a quarter
-of a core, and writers that come faster than that have the rest."""
+of a core, and writers that come faster than that have the rest. A burst it mostly leaves until it is over:
+writers and the index want the same rows and the same disk."""
 
 
 async def index_messages(resources: Resources) -> None:
     """Index messages as they come, until cancelled. Several processes share the work."""
     loop = asyncio.get_running_loop()
+    idle = loop.time()
     while True:
         started = loop.time()
         with suppress_instrumentation():
             taken = await index_waiting(resources.pool)
-        await asyncio.sleep(POLL_SECONDS if taken < BATCH else (loop.time() - started) * PAUSE)
+        ended = loop.time()
+        if taken < BATCH:
+            idle = ended
+            await asyncio.sleep(POLL_SECONDS)
+        else:
+            pause = BURST_PAUSE if ended - idle < BURST_SECONDS else PAUSE
+            await asyncio.sleep((ended - started) * pause)
 
 
 @tried_again

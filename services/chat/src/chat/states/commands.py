@@ -3,6 +3,7 @@
 from backbone.handlers import Command, Router
 from chat.states import handlers
 from chat.states.records import Limits
+from common import uuids
 from contracts.chat import PatchState, ReplaceState
 
 
@@ -13,4 +14,4 @@ def register_commands(router: Router, limits: Limits) -> None:
 
 
 def _conversation_id(command: Command[PatchState] | Command[ReplaceState]) -> str:
-    return str(command.data.conversation_id)
+    return uuids.write(command.data.conversation_id)
