@@ -46,7 +46,8 @@ SELECT position, event_id::text AS event_id, type, source, subject, sequence, ti
 FROM fence LEFT JOIN page ON bytes - octet_length(data) < $5
 ORDER BY position
 """  # noqa: S608 -- only constants
-"""Without a row, the lease is lost; with one of NULLs, nothing waits. A page ends with the row that reaches its bytes; ``bytes`` is the running total including the row.
+"""Without a row, the lease is lost; with one of NULLs, nothing waits. A page ends with the row that reaches
+its bytes; ``bytes`` is the running total including the row.
 
 The transaction that lists also deletes. If a crash of Postgres loses it, the facts are published again. Only
 at-least-once is promised, so the commit doesn't wait for the disk.
