@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
+from prometheus_client import Counter, Gauge
 
 from backbone import erased_ids, erasures, idempotency, outbox
 from backbone.erasures import Erasure
@@ -18,6 +19,9 @@ from common.postgres import Connection, Pool, transaction, tried_again
 from contracts import Contract
 
 log = structlog.get_logger()
+
+FAILURES = Counter("takaro_erasure_failures_total", "Times that an erasure was interrupted", ["service"])
+OPEN = Gauge("takaro_erasures_open", "Erasures that fail, or wait for the relay or a job", ["service"])
 
 POLL_SECONDS = 1.0
 PAUSE_SECONDS = 0.02
@@ -60,6 +64,8 @@ class ServiceErasing:
     async def run(self, pool: Pool, instance: str, ttl_seconds: float, sweep: Sweep) -> None:
         """Carry out erasures, in one process at a time, until cancelled."""
 
+        FAILURES.labels(self.service)  # a series of 0 from the start: an alert on its growth needs one
+
         async def work(lease: Lease) -> None:
             with suppress_instrumentation():
                 while True:
@@ -78,10 +84,12 @@ class ServiceErasing:
             except LeaseLost:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever a part raises
+                FAILURES.labels(self.service).inc()
                 log.warning("erasure interrupted", service=self.service, error=repr(error))
                 place += 1
                 continue
             if outcome == "none":
+                OPEN.labels(self.service).set(place)
                 return waiting
             if outcome == "waits":
                 place, waiting = place + 1, waiting + 1
