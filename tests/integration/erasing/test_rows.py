@@ -4,10 +4,11 @@ import json
 from uuid import UUID, uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
 from backbone import erasures, user_data
 from backbone.erased_ids import digest_of_user
-from backbone.erasing import FAILURES, OPEN, ServiceErasing
+from backbone.erasing import ServiceErasing
 from backbone.leases import Lease
 from chat.custom_agents import repository as agents
 from chat.custom_agents.records import AgentValues
@@ -230,10 +231,10 @@ async def test_an_erasure_that_fails_does_not_hold_up_the_next(pool: Pool, lease
         return await erasing.parts[0](connection, user_id)  # type: ignore[arg-type]
 
     broken = ServiceErasing("chat", [fail_for_ann], erasing.stream, erasing.make_fact)  # type: ignore[list-item]
-    before = FAILURES.labels("chat")._value.get()
+    failures = REGISTRY.get_sample_value("takaro_erasure_failures_total", {"service": "chat"}) or 0
     await broken.carry_out(pool, lease)
-    assert FAILURES.labels("chat")._value.get() == before + 1
-    assert OPEN.labels("chat")._value.get() == 1
+    assert REGISTRY.get_sample_value("takaro_erasure_failures_total", {"service": "chat"}) == failures + 1
+    assert REGISTRY.get_sample_value("takaro_erasures_open", {"service": "chat"}) == 1
     async with pool.acquire() as connection:
         finished = {
             each: [
