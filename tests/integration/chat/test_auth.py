@@ -143,6 +143,10 @@ async def test_a_token_by_the_issuers_keys(
         ({"AUTH_MODE": "dev", "HOST": "0.0.0.0"}, "may only listen on loopback"),
         ({"AUTH_MODE": "jwt"}, "needs JWT_SECRET or JWT_JWKS_URL"),
         ({"AUTH_MODE": "off"}, "AUTH_MODE"),
+        ({"AUTH_MODE": "dev,jwt", "JWT_SECRET": SECRET}, "AUTH_MODE"),
+        ({"AUTH_MODE": "takaro"}, "AUTH_MODE=takaro needs TAKARO_API_URL"),
+        ({"AUTH_MODE": "jwt,takaro", "JWT_SECRET": SECRET}, "AUTH_MODE=takaro needs TAKARO_API_URL"),
+        ({"AUTH_MODE": "takaro", "TAKARO_API_URL": "api.takaro.io"}, "TAKARO_API_URL"),
     ],
 )
 async def test_a_mode_that_would_let_anybody_in_is_refused_at_the_start(

@@ -64,6 +64,7 @@ from tests.support.without.ownership import (
 )
 from tests.support.without.patch import Patch
 from tests.support.without.quotas import lock_of_counts
+from tests.support.without.sessions import one_call_for_many, remembered_sessions
 
 __all__ = [
     "Patch",
@@ -94,6 +95,7 @@ __all__ = [
     "notifications",
     "numbering_by_redis",
     "offsets_that_wait",
+    "one_call_for_many",
     "order_of_facts",
     "parking",
     "partition_fence",
@@ -108,6 +110,7 @@ __all__ = [
     "reader_processes",
     "record_of_replays",
     "remaking_at_the_beginning",
+    "remembered_sessions",
     "stop_limits",
     "sweep_of_consumers",
     "takeover",

@@ -68,6 +68,7 @@ class _Value:
 class _Arguments:
     """What a function is called with: that of a route, or of a dependency of it."""
 
+    private: bool
     callers: Sequence[str]
     resources: Sequence[str]
     requests: Sequence[str]
@@ -167,7 +168,7 @@ async def _bind(
 ) -> dict[str, Any]:
     """The arguments of a function. The caller comes first: nobody else's body is read."""
     values: dict[str, Any] = {}
-    if wanted.callers:
+    if wanted.private:
         caller = await require_caller(request)
         for name in wanted.callers:
             values[name] = caller
@@ -261,6 +262,7 @@ def _arguments(dependant: "Dependant", get_resources: Callable[..., Any]) -> _Ar
     ):
         return None
     return _Arguments(
+        bool(given[require_caller]) or any(nested.private for _, _, nested in dependencies),
         given[require_caller],
         given[get_resources],
         [dependant.request_param_name] if dependant.request_param_name else (),

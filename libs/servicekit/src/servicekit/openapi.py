@@ -4,7 +4,7 @@ An answer's form is the ``TypedDict`` that the function in ``wire.py`` returns, 
 the two together; tests compare every answer that they get with this document.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -17,11 +17,14 @@ from servicekit.error_answers import CODE, TRACE_ID
 from servicekit.forms import Data, FailureJson, Listed
 from servicekit.idempotency import HEADER, KEY_PATTERN, MAX_KEY
 from servicekit.openapi_examples import example_of
+from servicekit.openapi_security import schemes_of
+from servicekit.origins import READING
 from servicekit.routing import needs_caller
 
 _GENERAL = {
     400: "The request is wrong: `details` names each field.",
     401: "The caller is unknown: no credentials, or they are invalid or expired.",
+    403: "The credential is a cookie, and the request's `Origin` is neither this service's nor listed.",
     408: "The request came too slowly.",
     413: "The body is too large.",
     503: "Something that the service needs is away: try again after `Retry-After` seconds.",
@@ -47,20 +50,6 @@ _RETRY_AFTER: Mapping[str, Any] = {
 }
 _CHALLENGE: Mapping[str, Any] = {"WWW-Authenticate": {"schema": {"type": "string", "examples": ["Bearer"]}}}
 _MORE_HEADERS: Mapping[int, Mapping[str, Any]] = {401: _CHALLENGE, 429: _RETRY_AFTER, 503: _RETRY_AFTER}
-_BEARER = {
-    "type": "http",
-    "scheme": "bearer",
-    "bearerFormat": "JWT",
-    "description": "The caller is the token's `sub`; scopes are in `scope` or `scp`. "
-    "`takaro token USER` makes one.",
-}
-_HEADER = {
-    "type": "apiKey",
-    "in": "header",
-    "name": "X-User-Id",
-    "description": "On the local stack (`AUTH_MODE=dev`) the caller's id is enough; `X-Scope` gives scopes.",
-}
-
 
 _OF_KEYS = {
     400: _GENERAL[400],
@@ -150,14 +139,14 @@ def describe(app: FastAPI, auth_mode: str) -> None:
 
 
 def _document(app: FastAPI, auth_mode: str) -> dict[str, Any]:
-    scheme, security = ("user", _HEADER) if auth_mode == "dev" else ("token", _BEARER)
     found = get_openapi(title=app.title, version=app.version, routes=app.routes)
     components = found.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own form of a 422, never sent
         schemas.pop(unused, None)
     schemas["FailureJson"] = TypeAdapter(FailureJson).json_schema()
-    schemes = components["securitySchemes"] = {scheme: security}
+    schemes = components["securitySchemes"] = schemes_of(auth_mode)
+    ways: list[dict[str, list[str]]] = [{name: []} for name in schemes]
     names: set[str] = set()
     for context in iter_route_contexts(app.routes):
         operations = found["paths"].get(context.path_format, {})
@@ -168,7 +157,9 @@ def _document(app: FastAPI, auth_mode: str) -> dict[str, Any]:
                     operation["operationId"] = name
                 names.add(name)
                 private = needs_caller(context.dependant)
-                _complete(operation, private=private, scheme=scheme)
+                _complete(operation, ways if private else [])
+                if private and method not in READING:
+                    _add_failures(operation, {403: _GENERAL[403]})
                 if private and method == "POST":
                     _take_key(operation)
                 schemes |= operation.pop(SCHEMES, {})
@@ -177,12 +168,12 @@ def _document(app: FastAPI, auth_mode: str) -> dict[str, Any]:
     return renamed
 
 
-def _complete(operation: dict[str, Any], *, private: bool, scheme: str) -> None:
+def _complete(operation: dict[str, Any], ways: Sequence[Mapping[str, Any]]) -> None:
     declared = operation["responses"]
     # FastAPI declares a 422 for each route with parameters or a body; ours is a 400.
     general = {400} if _is_fastapis(declared.get("422")) and declared.pop("422") else set()
-    if private:
-        operation["security"] = [{scheme: []}]
+    if ways:
+        operation["security"] = [*ways]
         general |= {400, 401, 503}
     if "requestBody" in operation:
         general |= {400, 408, 413, 503}
@@ -197,8 +188,13 @@ def _is_fastapis(answer: Any) -> bool:
 
 def _take_key(operation: dict[str, Any]) -> None:
     operation["parameters"] = [*operation.get("parameters", []), _KEY]
+    _add_failures(operation, _OF_KEYS)
+
+
+def _add_failures(operation: dict[str, Any], errors: Mapping[int, str]) -> None:
+    """Errors that the operation may have declared for another reason."""
     declared = operation["responses"]
-    for code, answer in _failures(_OF_KEYS).items():
+    for code, answer in _failures(errors).items():
         if own := declared.get(str(code)):
             said = {own["description"]: None, answer["description"]: None}
             answer["description"] = " ".join(said)

@@ -23,6 +23,7 @@ from common import telemetry
 from common.refusals import Refused, refuse
 from common.settings import WrongSetting
 from servicekit.connections import ConnectionLimits, LimitedConnection
+from servicekit.middlewares.from_proxies import FromProxies
 from servicekit.middlewares.read_on import ReadOn
 from servicekit.settings import ServiceSettings
 
@@ -137,7 +138,7 @@ def run(build: Callable[[Any], FastAPI], settings_class: type[ServiceSettings]) 
     )
     allow_open_files(settings.http_max_connections + _OTHER_FILES)
     config = uvicorn.Config(
-        ReadOn(app),
+        FromProxies(ReadOn(app), trusted=settings.forwarded_allow_ips),
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -146,6 +147,7 @@ def run(build: Callable[[Any], FastAPI], settings_class: type[ServiceSettings]) 
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # FromProxies does it
         timeout_keep_alive=settings.http_keep_alive_seconds,
         timeout_graceful_shutdown=max(1, int(settings.shutdown_grace_seconds / 2)),
     )

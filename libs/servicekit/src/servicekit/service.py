@@ -28,6 +28,7 @@ from common.supervision import stop, supervise
 from contracts import Contract
 from contracts.asyncapi import asyncapi_document
 from servicekit.auth import Authenticator
+from servicekit.cross_origin import allow_origins
 from servicekit.direct import DirectRoutes
 from servicekit.error_answers import install_error_handlers
 from servicekit.health import health_router
@@ -36,10 +37,10 @@ from servicekit.middlewares.answer_head import AnswerHead
 from servicekit.middlewares.ignore_trailing_slash import IgnoreTrailingSlash
 from servicekit.middlewares.observe_requests import ObserveRequests
 from servicekit.openapi import describe
+from servicekit.outgoing_http import open_http
 from servicekit.pages import mount_pages
 from servicekit.settings import ServiceSettings
 from servicekit.sse import OpenStreams
-from servicekit.tls import trusted_certificates
 
 log = structlog.get_logger()
 
@@ -159,6 +160,8 @@ def create_app(spec: ServiceSpec[R]) -> FastAPI:
     app.add_middleware(ObserveRequests)
     app.add_middleware(IgnoreTrailingSlash)
     app.add_middleware(AnswerHead)
+    if origins := spec.settings.allowed_origins():
+        allow_origins(app, origins)
     return app
 
 
@@ -167,7 +170,7 @@ async def _shared_resources(settings: ServiceSettings, required_revision: str) -
     redis = open_redis(settings.redis_url, decode_responses=True)
     async with (
         await create_pool(settings, required_revision=required_revision) as pool,
-        httpx.AsyncClient(timeout=30, follow_redirects=False, verify=trusted_certificates()) as http,
+        open_http() as http,
     ):
         try:
             yield Resources(pool, redis, http, Notifications(settings))

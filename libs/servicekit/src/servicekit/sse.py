@@ -14,7 +14,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from common import codec
-from common.errors import TransientError, is_transient
+from common.errors import PermanentError, TransientError, is_transient
 from servicekit.auth import Caller
 from servicekit.event_sources import EVENT_STREAM, STREAM_HEADERS, error_event
 
@@ -41,9 +41,23 @@ async def _following(events: AsyncIterator[ServerEvent]) -> ServerEvent | None:
         return await anext(events, None)
 
 
-async def _wait(event: asyncio.Event, longest_seconds: float | None) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), longest_seconds)
+async def _end(caller: Caller, stopping: asyncio.Event) -> None:
+    """Return when the service stops, or when the caller's credentials don't count any more.
+
+    Raises :class:`TransientError` if that can't be found out: who might be nobody gets nothing more.
+    """
+    while True:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), caller.seconds_left())
+        if stopping.is_set() or caller.verify_again is None:
+            return
+        try:
+            again = await caller.verify_again()
+        except PermanentError:
+            return
+        if again.user_id != caller.user_id:
+            return
+        caller = again
 
 
 class TooManyStreams(TransientError):
@@ -81,8 +95,9 @@ class EventStream(StreamingResponse):
 
     The answer begins with the first event: an error before it is answered like any other error, except that
     an ``EventSource`` is told to come back (:mod:`servicekit.event_sources`). The stream ends when the
-    caller's credentials expire; a client with new ones reconnects. It also ends when the service stops
-    (``app.state.stopping``), and with an ``error`` event in an outage; clients reconnect with
+    caller's credentials expire; a client with new ones reconnects. Credentials that can be verified again are
+    (:attr:`Caller.verify_again`), and the stream goes on while they count. It also ends when the service
+    stops (``app.state.stopping``), and with an ``error`` event in an outage; clients reconnect with
     ``Last-Event-ID``.
     """
 
@@ -121,7 +136,7 @@ async def _frames(
     """The encoded stream. An outage after the first frame is its last event; one before is raised."""
     begun = False
     following = asyncio.create_task(_following(events))
-    stop = asyncio.create_task(_wait(stopping, caller.seconds_left()))
+    stop = asyncio.create_task(_end(caller, stopping))
     try:
         while not stop.done():
             done, _ = await asyncio.wait(
@@ -136,6 +151,7 @@ async def _frames(
             elif not done:
                 yield ServerEvent("heartbeat", {}).encode()
             begun = True
+        stop.result()
     except Exception as error:
         if not begun or not is_transient(error):
             raise

@@ -1,0 +1,157 @@
+"""Verifies a browser's cookie by asking Takaro whose session it is.
+
+The cookie is a secret: it is remembered as its SHA-256 only, and stands in no log, span or error message. So
+no exception of the HTTP client is logged or chained here: some quote the header that they couldn't send.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from hashlib import sha256
+from typing import Annotated
+
+import httpx
+import structlog
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.trace import SpanKind
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from common import telemetry
+from common.errors import NotAuthenticated, PermanentError, TransientError
+from servicekit.auth.caller import Caller, check_user_id
+
+log = structlog.get_logger()
+
+REMEMBERED_SECONDS = 60.0
+"""A session that Takaro has ended counts for so long at most."""
+
+REMEMBERED_SESSIONS = 10_000
+"""Sessions of one process: about 5 MB. The oldest is forgotten first."""
+
+ANSWER_SECONDS = 5.0
+"""Longest wait for Takaro, the wait for a free call included."""
+
+CALLS_AT_ONCE = 20
+CALLS_WAITING = 1_000
+"""Cookies whose owners are being asked for, in one process; another one is told to come back."""
+
+MAX_BYTES = 1_000_000
+"""Largest answer: it lists the domains of a user."""
+
+_Detail = Annotated[str, Field(max_length=1_000)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(strict=True, hide_input_in_errors=True)
+
+
+class _User(_Model):
+    id: str
+    email: _Detail | None = None
+    name: _Detail | None = None
+
+
+class _Me(_Model):
+    user: _User
+
+
+class _Answer(_Model):
+    data: _Me
+
+
+@dataclass(slots=True, frozen=True)
+class _Known:
+    """Whose session it is, and when (monotonic) Takaro was asked."""
+
+    caller: Caller
+    asked_at: float
+
+
+class _NoAnswer(Exception):
+    """There is none, or it isn't one of ``/me``. The text says why, without a word of question or answer."""
+
+
+class TakaroSessions:
+    """Knows the callers of Takaro's cookies. ``http`` must neither follow redirects nor keep cookies."""
+
+    def __init__(self, api_url: str, http: httpx.AsyncClient) -> None:
+        self._url, self._http = f"{api_url.rstrip('/')}/me", http
+        self._known: dict[bytes, _Known] = {}
+        self._asking: dict[bytes, asyncio.Task[Caller]] = {}
+        self._free_calls = asyncio.Semaphore(CALLS_AT_ONCE)
+
+    async def caller(self, cookie: bytes) -> Caller:
+        """The caller whose browser has this ``Cookie`` header.
+
+        Requests that ask for the same cookie meanwhile share one call. Raises :class:`NotAuthenticated` if
+        the session ended, and :class:`TransientError` without a usable answer.
+        """
+        digest = sha256(cookie).digest()
+        known = self._known.get(digest)
+        if known is not None and time.monotonic() - known.asked_at < REMEMBERED_SECONDS:
+            found = known.caller
+        else:
+            found = await self._ask_once(digest, cookie)
+        return replace(found, verify_again=lambda: self.caller(cookie))
+
+    async def _ask_once(self, digest: bytes, cookie: bytes) -> Caller:
+        asking = self._asking.get(digest)
+        if asking is None:
+            if len(self._asking) >= CALLS_WAITING:
+                raise TransientError("Too many callers wait for Takaro, try again")
+            asking = self._asking[digest] = asyncio.create_task(self._ask(digest, cookie))
+            asking.add_done_callback(partial(self._asked, digest))
+        return await asyncio.shield(asking)  # of several waiting requests, one may be given up
+
+    def _asked(self, digest: bytes, asking: "asyncio.Task[Caller]") -> None:
+        del self._asking[digest]
+        if not asking.cancelled():
+            asking.exception()  # seen, even if everybody who waited for it has given up
+
+    async def _ask(self, digest: bytes, cookie: bytes) -> Caller:
+        self._known.pop(digest, None)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS), self._free_calls:
+                asked_at, end = time.monotonic(), time.time() + REMEMBERED_SECONDS
+                with telemetry.span("GET /me", kind=SpanKind.CLIENT), suppress_instrumentation():
+                    found = await self._get(cookie)
+        except (_NoAnswer, TimeoutError) as error:
+            log.warning("Takaro can't say who is calling", error=str(error) or "too slow")
+            raise TransientError("Takaro can't be asked who is calling, try again") from None
+        if found is None:
+            raise NotAuthenticated("Not authenticated")
+        caller = replace(found, expires_at=end, by_cookie=True)
+        while len(self._known) >= REMEMBERED_SESSIONS:
+            del self._known[next(iter(self._known))]
+        self._known[digest] = _Known(caller, asked_at)
+        return caller
+
+    async def _get(self, cookie: bytes) -> Caller | None:
+        """Who Takaro says it is; None for nobody. No other header of the caller goes with the call."""
+        headers = {b"Cookie": cookie, b"Accept": b"application/json", b"Accept-Encoding": b"identity"}
+        body = bytearray()
+        try:
+            async with self._http.stream(
+                "GET", self._url, headers=headers, follow_redirects=False
+            ) as response:
+                if response.status_code == httpx.codes.UNAUTHORIZED:
+                    return None
+                if response.status_code != httpx.codes.OK:
+                    raise _NoAnswer(f"status {response.status_code}")
+                async for chunk in response.aiter_raw():
+                    body += chunk
+                    if len(body) > MAX_BYTES:
+                        raise _NoAnswer(f"an answer over {MAX_BYTES} bytes")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _NoAnswer(type(error).__name__) from None
+        return _caller_in(bytes(body))
+
+
+def _caller_in(body: bytes) -> Caller:
+    try:
+        user = _Answer.model_validate_json(body).data.user
+        check_user_id(user.id)
+    except (ValidationError, PermanentError):
+        raise _NoAnswer("an answer that isn't one of /me") from None
+    return Caller(user.id, email=user.email, name=user.name)
