@@ -6,9 +6,12 @@ from playwright.async_api import expect
 from tests.browser.chromium import visiting
 from tests.e2e.conftest import NAMES, System
 from tests.e2e.test_endpoints import EVENTS, ROUTES
+from tests.e2e.test_origin import origin
+from tests.support.origin import Origin
 from tests.support.services import ServiceName
 
 pytestmark = pytest.mark.browser
+__all__ = ["origin"]
 PATIENCE_MS = 60_000
 
 
@@ -37,4 +40,27 @@ async def test_asyncapi_shows_the_events(system: System, name: ServiceName) -> N
         await page.goto(f"{system[name].url}/asyncapi")
         for event in EVENTS[name]:
             await expect(page.get_by_text(event).first).to_be_attached(timeout=PATIENCE_MS)
+        visit.expect_nothing_wrong()
+
+
+async def test_the_origin_leads_to_docs_that_call_it(origin: Origin) -> None:
+    """From its first page, below the service's name, to a call of the operation that is shown."""
+    async with visiting(origin.url) as visit:
+        page = visit.page
+        page.set_default_timeout(PATIENCE_MS)
+        await page.goto(origin.url)
+        await page.locator('a[href="/chat/docs"]').click()
+        await page.locator(".auth-wrapper .authorize").click()
+        await page.get_by_label("auth-X-User-Id").or_(page.locator(".modal-ux input")).first.fill("ann")
+        await page.locator(".modal-ux button.authorize").first.click()
+        await page.locator(".modal-ux .btn-done").first.click()
+        route = page.locator('.opblock-get [data-path="/api/usage"]').first
+        await route.click()
+        block = page.locator(".opblock.is-open")
+        await block.locator(".try-out__btn").click()
+        async with page.expect_response(lambda answer: answer.request.method == "GET") as called:
+            await block.locator(".execute").click()
+        answer = await called.value
+        assert answer.url.startswith(f"{origin.url}/api/usage")
+        assert answer.status == 200
         visit.expect_nothing_wrong()

@@ -16,8 +16,20 @@ from tests.support.servers import free_port
 from tests.support.wait import eventually
 
 _ROOT = Path(__file__).parents[2]
-_PORTS = ("POSTGRES_PORT", "REDIS_PORT", "CHAT_PORT", "KNOWLEDGE_PORT", "COCKPIT_PORT", "OTLP_PORT")
-_OURS = (*_PORTS, "TAKARO_DATA_DIR", "DATABASE_URL", "REDIS_URL", "OTEL_EXPORTER_OTLP_ENDPOINT", "LOG_FORMAT")
+_PORTS = (
+    *("POSTGRES_PORT", "REDIS_PORT", "OTLP_PORT"),
+    *("CHAT_PORT", "KNOWLEDGE_PORT", "COCKPIT_PORT", "ORIGIN_PORT"),
+)
+_WEB = ("WEB_CLIENT_DIR", "WEB_UPSTREAM", "WEB_UPSTREAM_PATHS", "ORIGIN_TRUSTED_PROXIES")
+_OURS = (
+    *_PORTS,
+    *_WEB,
+    "TAKARO_DATA_DIR",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "LOG_FORMAT",
+)
 
 
 class LocalStack:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from common import codec
+from tests.support.origin import Origin
 from tests.support.services import Service
 
 
@@ -30,7 +31,7 @@ class RawConnection:
         self._reader, self._writer = reader, writer
 
     @classmethod
-    async def open(cls, service: Service) -> Self:
+    async def open(cls, service: Service | Origin) -> Self:
         return cls(*await asyncio.open_connection("127.0.0.1", service.port, limit=2**20))
 
     async def send(self, data: bytes) -> None:

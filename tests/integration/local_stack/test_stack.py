@@ -46,6 +46,10 @@ async def test_the_services_are_ready(stack: LocalStack) -> None:
             port = stack.ports[f"{service.upper()}_PORT"]
             assert (await client.get(f"http://127.0.0.1:{port}/ready")).status_code == 200
             assert str(port) in stack.said()
+        origin = f"http://127.0.0.1:{stack.ports['ORIGIN_PORT']}"
+        assert f"Open {origin} " in stack.said()
+        for service in _SERVICES:
+            assert (await client.get(f"{origin}/{service}/ready")).status_code == 200
 
 
 async def test_folders_of_the_machine_can_be_added_where_the_stack_allows_it(
@@ -131,16 +135,15 @@ async def test_monitor_shows_commands_as_they_come(stack: LocalStack) -> None:
         await eventually(lambda: "seen-by-monitor" in monitor.next_command()["command"])
 
 
-async def test_a_service_that_dies_is_started_again(stack: LocalStack) -> None:
-    before = stack.child("-m chat")
+@pytest.mark.parametrize(("name", "words"), [("chat", "-m chat"), ("origin", "caddy run")])
+async def test_a_program_that_dies_is_started_again(stack: LocalStack, name: str, words: str) -> None:
+    before = stack.child(words)
     before.kill()
-    await eventually(lambda: "chat was killed by SIGKILL; starting it again" in stack.said())
-    port = stack.ports["CHAT_PORT"]
-    async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{port}", trust_env=False, verify=NO_TLS
-    ) as client:
+    await eventually(lambda: f"{name} was killed by SIGKILL; starting it again" in stack.said())
+    url = f"http://127.0.0.1:{stack.ports['ORIGIN_PORT']}"
+    async with httpx.AsyncClient(base_url=url, trust_env=False, verify=NO_TLS) as client:
         await eventually(lambda: _answers(client), timeout=90)
-    assert stack.child("-m chat").pid != before.pid
+    assert stack.child(words).pid != before.pid
 
 
 async def test_a_server_that_dies_is_started_again_with_its_data(stack: LocalStack) -> None:
@@ -255,7 +258,7 @@ def _url(stack: LocalStack) -> str:
 
 async def _answers(client: httpx.AsyncClient) -> bool:
     try:
-        return (await client.get("/ready")).status_code == 200
+        return (await client.get("/chat/ready")).status_code == 200
     except httpx.TransportError:
         return False
 

@@ -46,7 +46,7 @@ def test_validator_finds_nothing(command: list[str]) -> None:
 
 
 def test_compose_has_the_services_of_the_database_document(compose: dict[str, Any]) -> None:
-    assert set(compose) == {"postgres", "redis", "migrate", "chat", "knowledge", "cockpit"}
+    assert set(compose) == {"postgres", "redis", "migrate", "chat", "knowledge", "cockpit", "proxy"}
     assert compose["postgres"]["image"] == "pgvector/pgvector:pg16"
     assert compose["postgres"]["ports"] == ["127.0.0.1:5433:5432"]
     assert compose["redis"]["image"] == "redis:7-alpine"
@@ -88,10 +88,11 @@ def test_passwords_and_ports_of_compose_come_from_the_environment_file() -> None
         "CHAT_PORT": "3",
         "KNOWLEDGE_PORT": "4",
         "COCKPIT_PORT": "5",
+        "ORIGIN_PORT": "6",
     }
     services = _compose(POSTGRES_PASSWORD="secret", REDIS_PASSWORD="hush", **ports)
     for name, port in ports.items():
-        [published] = services[name.removesuffix("_PORT").lower()]["ports"]
+        [published] = services[name.removesuffix("_PORT").lower().replace("origin", "proxy")]["ports"]
         assert published.startswith(f"127.0.0.1:{port}:")
     assert services["postgres"]["environment"]["POSTGRES_PASSWORD"] == "secret"
     assert services["redis"]["command"][-1] == "hush"

@@ -21,16 +21,21 @@ _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 10.0
 _STEADY_SECONDS = 30.0
 
 
+def python_module(name: str) -> Sequence[str]:
+    """The command line that runs a module of ours."""
+    return [sys.executable, "-m", name]
+
+
 class RefusedError(Exception):
     """A program doesn't start with these settings. It has said why."""
 
 
 @dataclass(slots=True)
 class Program:
-    """A Python module that runs in its own process and answers HTTP."""
+    """A program that runs in its own process and answers HTTP."""
 
     name: str
-    module: str
+    command: Sequence[str]
     port: int
     environment: Mapping[str, str]
     ready_path: str = "/ready"
@@ -87,9 +92,8 @@ class Program:
             process.end(self.child.pid, ())
 
     async def _run(self, screen: Screen, children: Children) -> int:
-        command: Sequence[str] = [sys.executable, "-m", self.module]
         self.child = await asyncio.create_subprocess_exec(
-            *process.guarded(command, death_signal=signal.SIGTERM),
+            *process.guarded(self.command, death_signal=signal.SIGTERM),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

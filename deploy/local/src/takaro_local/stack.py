@@ -6,12 +6,12 @@ from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from takaro_local import addresses, ports
+from takaro_local import addresses, origin, ports
 from takaro_local.console import Screen
 from takaro_local.data_dir import Children
 from takaro_local.postgres import DATABASE, PASSWORD, ROLE, PostgresServer
 from takaro_local.server import HOST, Server, ServerError
-from takaro_local.service import Program, ending
+from takaro_local.service import Program, ending, python_module
 from takaro_local.settings import LocalSettings
 from takaro_local.valkey_server import RedisServer
 from takaro_schema.run import migrate
@@ -52,13 +52,21 @@ class Stack:
             None
             if settings.otel_exporter_otlp_endpoint
             else Program(
-                "traces", "takaro_local.collector", settings.otlp_port, surroundings, ready_path="/health"
+                "traces",
+                python_module("takaro_local.collector"),
+                settings.otlp_port,
+                surroundings,
+                ready_path="/health",
             )
         )
+        self._origin = origin.program(settings, surroundings)
         environment = self._service_environment(surroundings)
         self._services = [
             Program(
-                name, name, getattr(settings, f"{name}_port"), environment | {"INSTANCE_NAME": f"{name}-1"}
+                name,
+                python_module(name),
+                getattr(settings, f"{name}_port"),
+                environment | {"INSTANCE_NAME": f"{name}-1"},
             )
             for name in SERVICES
         ]
@@ -93,7 +101,8 @@ class Stack:
         for program in self._programs:
             self._keep(program.name, program.keep_running(self._screen, self._children))
         await asyncio.gather(*(self._until_ready(program) for program in self._programs))
-        self._screen.table(f"Ready in {time.monotonic() - began:.1f} s. Ctrl-C stops it.", self._rows())
+        title = f"Ready in {time.monotonic() - began:.1f} s. Open {self._origin.url} · Ctrl-C stops it."
+        self._screen.table(title, self._rows())
 
     async def until_refused(self) -> None:
         """Wait until a program that ran before doesn't start again with its settings: raises RefusedError."""
@@ -103,7 +112,7 @@ class Stack:
             await keeper
 
     async def stop(self) -> None:
-        """Stop the services first, so that they can finish; then the collector; then the servers."""
+        """Stop the services first, so that they can finish; then proxy and collector; then the servers."""
         await self._stop_programs(self._services)
         await self._stop_programs([program for program in self._programs if program not in self._services])
         for name in list(self._keepers):
@@ -123,11 +132,13 @@ class Stack:
 
     @property
     def _programs(self) -> Sequence[Program]:
-        return [*([self._collector] if self._collector else []), *self._services]
+        return [*([self._collector] if self._collector else []), *self._services, self._origin]
 
     def _wanted_ports(self) -> dict[str, int]:
         wanted = {f"{server.name}_PORT".upper(): server.port for server in self._servers}
-        wanted |= {f"{program.name}_PORT".upper(): program.port for program in self._services}
+        wanted |= {
+            f"{program.name}_PORT".upper(): program.port for program in (*self._services, self._origin)
+        }
         return wanted | ({"OTLP_PORT": self._collector.port} if self._collector else {})
 
     def _service_environment(self, surroundings: Mapping[str, str]) -> dict[str, str]:
@@ -154,7 +165,8 @@ class Stack:
         found = {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
         if self._collector:
             found["OTLP_PORT"] = str(self._collector.port)
-        return found | {f"{program.name}_PORT".upper(): str(program.port) for program in self._services}
+        programs = (*self._services, self._origin)
+        return found | {f"{program.name}_PORT".upper(): str(program.port) for program in programs}
 
     async def _start_servers(self) -> None:
         with self._timed("servers are up"):
@@ -211,7 +223,8 @@ class Stack:
             ready.cancel()
 
     def _rows(self) -> list[tuple[str, str]]:
-        rows = [(program.name, f"{program.url}   docs: /docs /asyncapi") for program in self._services]
+        rows = [("origin", f"{self._origin.url}   {origin.what_is_there(self._settings)}")]
+        rows += [(program.name, f"{program.url}   docs: /docs /asyncapi") for program in self._services]
         if self._postgres:
             psql = f"PGPASSWORD={PASSWORD} psql -h localhost -p {self._postgres.port} -U {ROLE} -d {DATABASE}"
             rows.append(("postgres", psql))

@@ -1,0 +1,59 @@
+"""The services behind one origin, as `make run` has them."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.e2e.conftest import BASE, NAMES, USER, System
+from tests.support.origin import Origin, running_origin
+from tests.support.services import ServiceName
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
+async def origin(system: System, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Origin]:
+    urls = {str(name): system[name].url for name in NAMES}
+    async with running_origin(tmp_path_factory.mktemp("origin"), urls) as running:
+        yield running
+
+
+async def test_work_goes_through_all_services_at_one_address(origin: Origin) -> None:
+    """An event arrives before its stream has ended."""
+    async with origin.client(**{"X-User-Id": USER}) as client:
+        made = await client.post("/api/conversations", json={"agentId": "module-writer"})
+        conversation = made.raise_for_status().json()["data"]["id"]
+        sent = await client.post(f"/api/conversations/{conversation}/messages", json={"content": "hi"})
+        assert sent.is_success
+        base = await client.get(f"/api/knowledge-bases/{BASE}")
+        assert base.raise_for_status().json()["data"]["id"] == BASE
+        session = await client.get(f"/api/cockpit/sessions/{conversation}")
+        path = f"/api/cockpit/sessions/{session.raise_for_status().json()['data']['id']}/events"
+        async with client.stream("GET", path, headers={"Accept": "text/event-stream"}) as events:
+            assert await anext(events.aiter_lines()) == "event: connected"
+
+
+@pytest.mark.parametrize("page", ["docs", "asyncapi"])
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_page_loads_everything_below_its_service(
+    origin: Origin, name: ServiceName, page: str
+) -> None:
+    document = {"docs": "openapi.json", "asyncapi": "asyncapi.json"}[page]
+    async with origin.client() as client:
+        shown = (await client.get(f"/{name}/{page}")).raise_for_status().text
+        assert document in shown
+        for address in re.findall(r"""(?:src|href)="([^"]+)\"""", shown):
+            if not address.startswith("data:"):
+                assert (await client.get(f"/{name}/{address}")).raise_for_status().content
+        text = (await client.get(f"/{name}/{document}")).raise_for_status().text
+    assert "servers" not in json.loads(text) or page == "asyncapi", "calls go to the origin's own paths"
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_checks_are_there_and_metrics_are_not(origin: Origin, name: ServiceName) -> None:
+    async with origin.client() as client:
+        assert (await client.get(f"/{name}/health")).json() == {"status": "ok"}
+        assert (await client.get(f"/{name}/ready")).json()["status"] == "ready"
+        for path in ("/metrics", f"/{name}/metrics"):
+            assert (await client.get(path)).status_code == 404
