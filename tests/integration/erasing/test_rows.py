@@ -51,6 +51,8 @@ STAYING = {
     "knowledge_retired_schedules": "ids of bases, until the scheduler of each is removed",
     "knowledge_embedding_cache": "numbers by the hash of a content that anybody may have",
     "message_search_queue": "places of messages, until the index is in step",
+    "chat_announced_agents": "what runtimes say of themselves, until they say it no more",
+    "chat_announced_tools": "what runtimes say of themselves, until they say it no more",
 }
 
 

@@ -141,6 +141,8 @@ def test_types_are_named_as_the_architecture_lists_them() -> None:
         "chat.conversation.title.set.v1",
         "chat.conversation.agent_version.set.v1",
         "chat.conversation.delete.v1",
+        "chat.agent.announce.v1",
+        "chat.tool.announce.v1",
         "chat.conversation.created.v1",
         "chat.conversation.state_changed.v1",
         "chat.conversation.state_changed.v2",

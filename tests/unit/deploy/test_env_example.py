@@ -77,4 +77,4 @@ def _default(field: FieldInfo) -> str:
 
 
 def _plain(value: object) -> object:
-    return value.model_dump() if isinstance(value, BaseModel) else value
+    return value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value

@@ -19,6 +19,7 @@ OF_SERVICES = frozenset(
         *("custom_agents.version", "custom_agents.version_created_at"),
         "cockpit_sessions.event_sequence",
         *("message_search", "message_search_queue"),
+        *("chat_announced_agents", "chat_announced_tools"),
         *("knowledge_embedding_cache", "knowledge_retired_schedules"),
         *("knowledge_syncs.progress", "knowledge_syncs.files"),
         *("knowledge_syncs.tracestate", "knowledge_syncs.baggage", "knowledge_syncs.confirm_removal"),

@@ -16,6 +16,9 @@ SCHEDULES_CHANNEL = "knowledge_schedules"
 QUOTAS_CHANNEL = "chat_quotas"
 """Announces that a quota was set or removed."""
 
+AGENTS_CHANNEL = "chat_announced_agents"
+"""Announces that a runtime began or ceased to serve an agent."""
+
 SIMULATION_LEASE = "cockpit-simulation"
 SCHEDULES_LEASE = "knowledge.schedules"
 RETENTION_LEASE = "chat.retention"

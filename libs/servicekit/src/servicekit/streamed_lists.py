@@ -48,7 +48,30 @@ async def streamed_data(
         if extra := meta():
             answer["meta"] = extra
         return JSONAnswer(answer)
-    chunks = _chunks([first, second], parts, to_json, meta)
+
+    def end() -> bytes:
+        extra = meta()
+        return b'],"meta":' + codec.dumps(extra) + b"}" if extra else b"]}"
+
+    chunks = _chunks([first, second], parts, to_json, b'{"data":[', end)
+    return StreamingResponse(chunks, media_type="application/json")
+
+
+async def streamed_member(
+    members: Mapping[str, Any],
+    name: str,
+    pages: AsyncGenerator[Sequence[T], None],
+    to_json: Callable[[T], Any],
+) -> Response:
+    """``{"data": {…members, name: […]}}`` with ``to_json`` of each item of ``pages``, sent as
+    :func:`streamed_data` does."""
+    parts = _Wanted(pages, None).parts()
+    first = await anext(parts, None)
+    second = None if first is None else await anext(parts, None)
+    if first is None or second is None:
+        return JSONAnswer({"data": {**members, name: [to_json(item) for item in first or ()]}})
+    begin = b'{"data":' + codec.dumps({**members, name: []})[:-2]
+    chunks = _chunks([first, second], parts, to_json, begin, lambda: b"]}}")
     return StreamingResponse(chunks, media_type="application/json")
 
 
@@ -78,9 +101,10 @@ async def _chunks(
     begun: list[Sequence[T]],
     parts: AsyncGenerator[Sequence[T], None],
     to_json: Callable[[T], Any],
-    meta: Callable[[], Mapping[str, Any]],
+    begin: bytes,
+    end: Callable[[], bytes],
 ) -> AsyncIterator[bytes]:
-    yield b'{"data":['
+    yield begin
     separator = b""
     async with aclosing(parts):
         while begun:
@@ -88,8 +112,7 @@ async def _chunks(
             separator = b","
         async for part in parts:
             yield separator + _items(part, to_json)
-    extra = meta()
-    yield b'],"meta":' + codec.dumps(extra) + b"}" if extra else b"]}"
+    yield end()
 
 
 def _items(page: Sequence[T], to_json: Callable[[T], Any]) -> bytes:

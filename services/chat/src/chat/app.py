@@ -7,6 +7,10 @@ from fastapi import FastAPI
 
 from backbone.entry_store import open_entries
 from backbone.handlers import Command, Router
+from chat.announcements import commands as announcement_commands
+from chat.announcements.records import Limits as AnnouncementLimits
+from chat.announcements.served import ServedAgents
+from chat.announcements.use_cases import remove_expired
 from chat.conversations import commands as conversation_commands
 from chat.conversations.handlers import lock as lock_conversations
 from chat.conversations.routes import create_router as create_conversations_router
@@ -19,6 +23,7 @@ from chat.feedback.routes import router as feedback
 from chat.forks.routes import create_router as create_forks_router
 from chat.messages import commands as message_commands
 from chat.messages.routes import create_router as create_messages_router
+from chat.offers.routes import create_router as create_offers_router
 from chat.quotas.limited import LimitedUsers
 from chat.quotas.routes import create_router as create_quotas_router
 from chat.quotas.use_cases import lock_owners
@@ -40,13 +45,19 @@ from common.postgres import Connection
 from contracts import chat as contracts
 from servicekit.service import Resources, ServiceSpec, create_app
 
-REQUIRED_REVISION = "038"
+REQUIRED_REVISION = "039"
 
 
 def build(settings: ChatSettings) -> FastAPI:
     """The chat service: HTTP, ``chat.commands`` in, ``chat.events`` out."""
 
-    limited = LimitedUsers()
+    limited, served, declared = LimitedUsers(), ServedAgents(), settings.declared()
+
+    async def follow_announcements(resources: Resources) -> None:
+        await served.follow(resources.pool, resources.notifications)
+
+    async def remove_expired_announcements(resources: Resources) -> None:
+        await remove_expired(resources.pool)
 
     async def follow_quotas(resources: Resources) -> None:
         await limited.follow(resources.pool, resources.notifications)
@@ -81,7 +92,7 @@ def build(settings: ChatSettings) -> FastAPI:
             title="Takaro chat",
             required_revision=REQUIRED_REVISION,
             routers=[
-                create_conversations_router(settings.catalogue()),
+                create_conversations_router(settings.catalogue(), served),
                 create_states_router(state_limits(settings)),
                 create_messages_router(limited),
                 create_transfers_router(
@@ -93,18 +104,23 @@ def build(settings: ChatSettings) -> FastAPI:
                 feedback,
                 redaction,
                 create_forks_router(limited),
-                create_agents_router(Limits(settings.custom_agents_max, settings.custom_agent_max_bytes)),
+                create_offers_router(declared),
+                create_agents_router(
+                    Limits(settings.custom_agents_max, settings.custom_agent_max_bytes, declared)
+                ),
                 usage,
                 create_quotas_router(limited),
                 erasing,
             ],
-            streams={contracts.COMMANDS_STREAM: create_command_router(settings, limited)},
+            streams={contracts.COMMANDS_STREAM: create_command_router(settings, limited, served)},
             resources=lambda shared: shared,
             facts_stream=contracts.FACTS_STREAM,
             facts=contracts.FACTS,
             background=[
                 add_up_usage,
                 follow_quotas,
+                follow_announcements,
+                remove_expired_announcements,
                 keep_to_retention,
                 erase_users,
                 remove_old_versions,
@@ -122,8 +138,11 @@ def state_limits(settings: ChatSettings) -> StateLimits:
     )
 
 
-def create_command_router(settings: ChatSettings, limited: LimitedUsers | None = None) -> Router:
-    """Everything that chat takes from ``chat.commands``. The quotas of ``limited`` users hold."""
+def create_command_router(
+    settings: ChatSettings, limited: LimitedUsers | None = None, served: ServedAgents | None = None
+) -> Router:
+    """Everything that chat takes from ``chat.commands``. The quotas of ``limited`` users hold;
+    conversations begin with agents of the settings or that are ``served``."""
     known = LimitedUsers() if limited is None else limited
 
     async def lock(connection: Connection, commands: Sequence[Command[Any]]) -> None:
@@ -135,7 +154,15 @@ def create_command_router(settings: ChatSettings, limited: LimitedUsers | None =
         await lock_conversations(connection, commands)
 
     router = Router("chat", rejected=contracts.ChatCommandRejected, lock=lock)
-    conversation_commands.register_commands(router, settings.catalogue(), settings.state_max_bytes)
+    conversation_commands.register_commands(
+        router, settings.catalogue(), served or ServedAgents(), settings.state_max_bytes
+    )
+    announcement_commands.register_commands(
+        router,
+        AnnouncementLimits(
+            settings.announced_agents_max, settings.announced_tools_max, settings.announcement_max_bytes
+        ),
+    )
     state_commands.register_commands(router, state_limits(settings))
     message_commands.register_commands(router, settings.message_max_bytes, known)
     return router

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
+from chat.agents.declared import Declared, KnownModel, KnownTool
 from chat.agents.records import KnownAgent
 from chat.agents.rules import Catalogue
 from servicekit.settings import ServiceSettings
@@ -29,7 +30,31 @@ class ChatSettings(ServiceSettings):
     agents: dict[str, KnownAgent] = Field(
         DEFAULT_AGENTS,
         min_length=1,
-        description='agents by base id, as JSON: {"<id>": {"default": "<experiment>", "experiments": […]}}',
+        description=(
+            'agents by base id, as JSON: {"<id>": {"default": "<experiment>", "experiments": […], "name": '
+            '"…", "model": "…", "description": "…"}}; runtimes announce others'
+        ),
+    )
+    tools: list[KnownTool] = Field(
+        [],
+        max_length=1_000,
+        description='tools that custom agents may have, as JSON: [{"name": "…", "description": "…"}]; '
+        "runtimes announce others",
+    )
+    models: list[KnownModel] = Field(
+        [],
+        max_length=1_000,
+        description='models that custom agents may have, as JSON: [{"id": "…", "name": "…", "provider": '
+        '"…"}]; with those of announced agents; unset: any',
+    )
+    announced_agents_max: int = Field(
+        1_000, ge=1, le=10_000, description="most agents that are announced at a time; each experiment counts"
+    )
+    announced_tools_max: int = Field(
+        1_000, ge=1, le=10_000, description="most tools that are announced at a time"
+    )
+    announcement_max_bytes: int = Field(
+        50_000, ge=1_000, le=1_000_000, description="largest announcement; bytes of JSON"
     )
 
     state_max_bytes: int = Field(
@@ -83,6 +108,10 @@ class ChatSettings(ServiceSettings):
     conversation_retention_dry_run: bool = Field(
         False, description="only count (log, metric) the conversations that retention would delete"
     )
+
+    def declared(self) -> Declared:
+        """What is there whether or not a runtime announces it."""
+        return Declared(self.agents, self.tools, self.models)
 
     def catalogue(self) -> Catalogue:
         """The agents that conversations can be created with."""

@@ -13,7 +13,15 @@ from takaro_agent_client.models.chat import (
     StateVersion,
 )
 from takaro_agent_client.models.cockpit import CommandResult, Player, Players, ServerStatus, Session
-from takaro_agent_client.models.custom_agents import AgentOfConversation, CustomAgent, CustomAgentVersion
+from takaro_agent_client.models.custom_agents import (
+    AgentOfConversation,
+    Agents,
+    BuiltinAgent,
+    CustomAgent,
+    CustomAgentVersion,
+    OfferedModel,
+    OfferedTool,
+)
 from takaro_agent_client.models.erasures import ErasedByService, Erasure, ErasureReceipt
 from takaro_agent_client.models.knowledge import (
     Hit,
@@ -40,6 +48,10 @@ __all__ = [
     "FoundMessage",
     "Part",
     "Imported",
+    "Agents",
+    "BuiltinAgent",
+    "OfferedTool",
+    "OfferedModel",
     "CustomAgent",
     "CustomAgentVersion",
     "AgentOfConversation",

@@ -46,3 +46,38 @@ class AgentOfConversation(CustomAgentVersion):
     ``None`` if the agent was deleted."""
 
     newest_version: int | None
+
+
+class BuiltinAgent(Model):
+    """An agent that everybody may choose, in one of its experiments; ``id`` names it. ``served``: a runtime
+    serves it now."""
+
+    id: str
+    name: str
+    type: str
+    experiment: str
+    model: str | None
+    description: str
+    served: bool
+
+
+class Agents(Model):
+    """All agents that the caller may start a conversation with."""
+
+    builtin: list[BuiltinAgent]
+    custom: list[CustomAgent]
+
+
+class OfferedTool(Model):
+    """A tool that a custom agent may have."""
+
+    name: str
+    description: str
+
+
+class OfferedModel(Model):
+    """A model that a custom agent may have."""
+
+    id: str
+    name: str
+    provider: str

@@ -4,8 +4,18 @@ from dataclasses import replace
 from typing import TypeAlias, TypedDict, Unpack
 from uuid import UUID
 
-from takaro_agent_client.calls import Call, Listing, Order, call, conditional, in_camel_case, nothing, path
-from takaro_agent_client.models import Count, CustomAgent, CustomAgentVersion
+from takaro_agent_client.calls import (
+    Call,
+    Listing,
+    Order,
+    call,
+    conditional,
+    each,
+    in_camel_case,
+    nothing,
+    path,
+)
+from takaro_agent_client.models import Count, CustomAgent, CustomAgentVersion, OfferedModel, OfferedTool
 
 Id: TypeAlias = UUID | str
 
@@ -36,6 +46,16 @@ def listing(*, order: Order | None = None) -> Listing[CustomAgent]:
 def count() -> Call[Count]:
     """How many custom agents the caller has."""
     return listing().count()
+
+
+def tools() -> Call[list[OfferedTool]]:
+    """The tools that a custom agent may have."""
+    return call("chat", "GET", path("custom-agents", "tools"), each(OfferedTool))
+
+
+def models() -> Call[list[OfferedModel]]:
+    """The models that a custom agent may have."""
+    return call("chat", "GET", path("custom-agents", "models"), each(OfferedModel))
 
 
 def create(name: str, system_prompt: str, model: str, **options: Unpack[Options]) -> Call[CustomAgent]:

@@ -2,12 +2,15 @@
 
 from contracts import by_type
 from contracts.chat.commands import (
+    ALL_CUSTOM_AGENTS,
     COMMANDS,
     COMMANDS_STREAM,
     MAX_CONTENT,
     MAX_USER_CONTENT,
     AgentName,
     AgentVersion,
+    AnnounceAgent,
+    AnnounceTool,
     AppendMessage,
     Count,
     CreateConversation,
@@ -48,12 +51,15 @@ from contracts.chat.facts import (
 TYPES = by_type(*COMMANDS, *FACTS)
 
 __all__ = [
+    "ALL_CUSTOM_AGENTS",
     "AgentCreated",
     "AgentDeleted",
     "AgentName",
     "AgentUpdated",
     "AgentVersion",
     "AgentVersionChanged",
+    "AnnounceAgent",
+    "AnnounceTool",
     "AppendMessage",
     "COMMANDS",
     "COMMANDS_STREAM",

@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from contracts import Contract
 from contracts.storable import JsonArray, JsonObject, Text
@@ -24,6 +24,30 @@ AgentVersion = Annotated[Text, StringConstraints(min_length=1, max_length=50)]
 Provider = Annotated[Text, StringConstraints(min_length=1, max_length=50)]
 ModelName = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+
+ALL_CUSTOM_AGENTS = "custom:*"
+_CUSTOM = "custom:"
+
+
+def _check_announced(agent_id: str) -> str:
+    if "/" in agent_id or "@" in agent_id:
+        raise ValueError("names a version: list versions in experiments")
+    if agent_id.startswith(_CUSTOM) and agent_id != ALL_CUSTOM_AGENTS:
+        try:
+            return f"{_CUSTOM}{UUID(agent_id.removeprefix(_CUSTOM))}"
+        except ValueError:
+            raise ValueError("names no custom agent: expected custom:<uuid> or custom:*") from None
+    return agent_id
+
+
+AnnouncedAgentId = Annotated[
+    Text, StringConstraints(min_length=1, max_length=100), AfterValidator(_check_announced)
+]
+"""An agent without a version, ``custom:<uuid>``, or ``custom:*`` for all custom agents."""
+Experiments = Annotated[list[AgentVersion], Field(min_length=1, max_length=100)]
+ToolName = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
+Description = Annotated[Text, StringConstraints(max_length=10_000)]
+TtlSeconds = Annotated[int, Field(strict=True, ge=0, le=86_400)]
 
 
 class CreateConversation(Contract):
@@ -108,6 +132,36 @@ class DeleteConversation(Contract):
     conversation_id: UUID
 
 
+class AnnounceAgent(Contract):
+    """A runtime serves an agent for the next ``ttlSeconds``, unless it announces it again; 0 takes it back.
+
+    ``experiments`` are the versions of the agent that it serves, the default one first; without them it
+    serves every version. ``agentId`` may be ``custom:<uuid>``, or ``custom:*`` for all custom agents.
+    """
+
+    type: ClassVar[str] = "chat.agent.announce.v1"
+
+    agent_id: AnnouncedAgentId
+    experiments: Experiments | None = None
+    model: ModelName
+    description: Description
+    ttl_seconds: TtlSeconds
+
+
+class AnnounceTool(Contract):
+    """A runtime has a tool for the next ``ttlSeconds``, unless it announces it again; 0 takes it back.
+
+    ``parameters`` is the JSON Schema of the tool's input.
+    """
+
+    type: ClassVar[str] = "chat.tool.announce.v1"
+
+    name: ToolName
+    description: Description
+    parameters: JsonObject | None = None
+    ttl_seconds: TtlSeconds
+
+
 COMMANDS: tuple[type[Contract], ...] = (
     CreateConversation,
     AppendMessage,
@@ -116,4 +170,6 @@ COMMANDS: tuple[type[Contract], ...] = (
     SetTitle,
     SetAgentVersion,
     DeleteConversation,
+    AnnounceAgent,
+    AnnounceTool,
 )

@@ -1,16 +1,31 @@
 """Handlers of the commands about conversations."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from backbone.handlers import BatchHandler, Command, Rejection
+from chat.agents.records import AgentRef
 from chat.agents.rules import Catalogue
+from chat.announcements.resolving import list_announced, resolve_agent
+from chat.announcements.served import ServedAgents
 from chat.conversations import agent_versions, use_cases
 from chat.conversations.records import NewConversation, TitleChange, VersionChange
 from chat.conversations.rules import check_size
 from common.errors import PermanentError
 from common.postgres import Connection
-from contracts.chat import AppendMessage, CreateConversation, DeleteConversation, SetAgentVersion, SetTitle
+from contracts.chat import (
+    AnnounceAgent,
+    AnnounceTool,
+    AppendMessage,
+    CreateConversation,
+    DeleteConversation,
+    SetAgentVersion,
+    SetTitle,
+)
+
+ABOUT_NONE = (CreateConversation, AnnounceAgent, AnnounceTool)
+"""Commands about no conversation that is there."""
 
 
 async def lock(connection: Connection, commands: Sequence[Command[Any]]) -> None:
@@ -20,18 +35,21 @@ async def lock(connection: Connection, commands: Sequence[Command[Any]]) -> None
     """
     if all(isinstance(command.data, AppendMessage) for command in commands):
         return
-    ids = [c.data.conversation_id for c in commands if not isinstance(c.data, CreateConversation)]
+    ids = [c.data.conversation_id for c in commands if not isinstance(c.data, ABOUT_NONE)]
     deletes = any(isinstance(command.data, DeleteConversation) for command in commands)
     await use_cases.lock_conversations(connection, ids, deletes=deletes)
 
 
-def creator(catalogue: Catalogue, state_max_bytes: int) -> BatchHandler[CreateConversation]:
-    """A handler that creates conversations with the agents of ``catalogue``."""
+def creator(
+    catalogue: Catalogue, served: ServedAgents, state_max_bytes: int
+) -> BatchHandler[CreateConversation]:
+    """A handler that creates conversations with the agents of ``catalogue`` or that are ``served``."""
 
     async def create(
         connection: Connection, commands: Sequence[Command[CreateConversation]]
     ) -> list[Rejection | None]:
         """Create the conversations of a batch; one without an id takes its command's key."""
+        look = partial(list_announced, connection)
         news: list[NewConversation] = []
         outcomes: list[Rejection | None] = []
         places: list[int] = []
@@ -40,7 +58,9 @@ def creator(catalogue: Catalogue, state_max_bytes: int) -> BatchHandler[CreateCo
             try:
                 check_size("state", command.data.state, state_max_bytes)
                 check_size("metadata", command.data.metadata, state_max_bytes)
-                news.append(_new_conversation(command, catalogue))
+                name, version = command.data.agent_id, command.data.agent_version
+                ref = await resolve_agent(catalogue, served, name, version, look)
+                news.append(_new_conversation(command, ref))
                 places.append(place)
             except PermanentError as error:
                 outcomes[place] = Rejection.of(error)
@@ -53,9 +73,8 @@ def creator(catalogue: Catalogue, state_max_bytes: int) -> BatchHandler[CreateCo
     return create
 
 
-def _new_conversation(command: Command[CreateConversation], catalogue: Catalogue) -> NewConversation:
+def _new_conversation(command: Command[CreateConversation], ref: AgentRef) -> NewConversation:
     data = command.data
-    ref = catalogue.resolve(data.agent_id, data.agent_version)
     return NewConversation(
         data.id or command.key,
         ref.agent_id,

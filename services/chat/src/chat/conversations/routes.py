@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from chat.agents.rules import Catalogue
+from chat.announcements.served import ServedAgents
 from chat.conversations import agent_versions, listing, starting, use_cases
 from chat.conversations.wire import (
     NOT_FOUND,
@@ -37,8 +38,9 @@ CONVERSATIONS = Keyset("conversations", tuple[Moment | None, UUID], order="desc"
 BY_AGENT = Keyset("conversations by agent", tuple[Moment | None, UUID], order="desc")
 
 
-def create_router(catalogue: Catalogue) -> APIRouter:
-    """Routes of conversations with the agents of ``catalogue`` and with the caller's custom agents."""
+def create_router(catalogue: Catalogue, served: ServedAgents) -> APIRouter:
+    """Routes of conversations with the agents of ``catalogue``, those that are ``served``, and the caller's
+    custom agents."""
     router = create_api_router("/api/conversations", ["conversations"])
     starts = starting.create_starts()
 
@@ -63,7 +65,13 @@ def create_router(catalogue: Catalogue) -> APIRouter:
     ) -> JSONAnswer:
         """Start a conversation with a known agent, or with one of the caller's custom agents."""
         conversation = await starting.create_conversation(
-            resources.pool, catalogue, caller.user_id, body.agent_id, body.agent_version, starts=starts
+            resources.pool,
+            catalogue,
+            served,
+            caller.user_id,
+            body.agent_id,
+            body.agent_version,
+            starts=starts,
         )
         return data(conversation_json(conversation))
 

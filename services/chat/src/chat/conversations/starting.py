@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import TypeAlias
 from uuid import uuid4
 
 from chat.agents.rules import Catalogue, parse
+from chat.announcements.resolving import list_announced_in, resolve_agent
+from chat.announcements.served import ServedAgents
 from chat.conversations import repository
 from chat.conversations.records import Conversation, NewConversation
 from chat.conversations.use_cases import create_conversations
@@ -31,6 +34,7 @@ async def _start_alone(pool: Pool, conversations: Sequence[NewConversation]) -> 
 async def create_conversation(
     pool: Pool,
     catalogue: Catalogue,
+    served: ServedAgents,
     user_id: str,
     agent: str,
     version: str | None,
@@ -39,7 +43,7 @@ async def create_conversation(
 ) -> Conversation:
     """Start a conversation; together with others of ``starts``. Raises :class:`common.errors.Invalid` for an
     agent that the user can't have."""
-    ref = catalogue.resolve(agent, version)
+    ref = await resolve_agent(catalogue, served, agent, version, partial(list_announced_in, pool))
     new = NewConversation(uuid4(), ref.agent_id, ref.version, user_id, trace=trace_context.current())
     if parse(new.agent_id).custom_id is None:
         at = await (starts or create_starts())(pool, new)

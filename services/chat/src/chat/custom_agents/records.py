@@ -1,9 +1,11 @@
 """Custom agents as chat's own code handles them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
+
+from chat.agents.declared import Declared
 
 Position: TypeAlias = tuple[datetime | None, UUID]
 """An agent's place in a list: when it was created, and its id."""
@@ -25,10 +27,12 @@ class AgentValues:
 
 @dataclass(slots=True, frozen=True)
 class Limits:
-    """The maximum number of ``agents`` of a user, and the maximum bytes of each as JSON."""
+    """The maximum number of ``agents`` of a user, the maximum bytes of each as JSON, and the tools and models
+    that are there whether or not they are announced."""
 
     agents: int
     agent_bytes: int
+    declared: Declared = field(default_factory=Declared)
 
 
 @dataclass(slots=True)

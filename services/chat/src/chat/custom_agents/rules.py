@@ -1,12 +1,16 @@
-"""How many and how large custom agents may be, and how their versions are written. No I/O."""
+"""How many and how large custom agents may be, what they may name, and how their versions are written. No
+I/O."""
 
 import re
+from collections.abc import Sequence
 
 from chat.custom_agents.records import AgentValues
 from common import codec
-from common.errors import Conflict, NotFound, TooLarge
+from common.errors import Conflict, Invalid, NotFound, TooLarge
 
 MAX_VERSION = 2**31 - 1
+MAX_LISTED, MAX_SHOWN = 20, 100
+"""Names that an error lists, and characters of each."""
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 
 
@@ -41,3 +45,20 @@ def too_many(most: int) -> Conflict:
     return Conflict(
         f"You have {most} custom agents, as many as CUSTOM_AGENTS_MAX allows", code="too_many_agents"
     )
+
+
+def unknown_tools(names: Sequence[str]) -> Invalid:
+    """The error for tools that an agent can't have."""
+    return Invalid(f"Invalid tools: {_listed(names)}", code="unknown_tools")
+
+
+def unknown_model(model: str) -> Invalid:
+    """The error for a model that an agent can't have."""
+    return Invalid(f"Invalid model: {model}", code="unknown_model")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Some of these names, which a caller chose, shortened."""
+    distinct = list(dict.fromkeys(names))
+    listed = ", ".join(name[:MAX_SHOWN] for name in distinct[:MAX_LISTED])
+    return listed + (", …" if len(distinct) > MAX_LISTED else "")

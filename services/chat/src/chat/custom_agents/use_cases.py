@@ -8,6 +8,7 @@ import asyncpg
 from backbone import outbox
 from chat.custom_agents import facts, repository
 from chat.custom_agents.conditions import check_condition
+from chat.custom_agents.names import check_names
 from chat.custom_agents.records import AgentValues, CustomAgent, Limits, Position
 from chat.custom_agents.rules import check_size, not_found, too_many
 from common.errors import Conflict, Forbidden
@@ -62,12 +63,13 @@ async def create_agent(pool: Pool, user_id: str, values: AgentValues, limits: Li
     """Create an agent.
 
     Raises :class:`Conflict` if the user has one of that name, or as many as allowed (concurrent creations can
-    exceed that), and :class:`common.errors.TooLarge`.
+    exceed that), :class:`common.errors.TooLarge`, and :class:`common.errors.Invalid` as :func:`check_names`.
     """
     check_size(values, limits.agent_bytes)
     async with transaction(pool) as connection:
         if await repository.count_agents(connection, user_id) >= limits.agents:
             raise too_many(limits.agents)
+        await check_names(connection, limits.declared, values)
         agent = await repository.insert_agent(connection, user_id, values)
         if agent is None:
             raise _name_taken()
@@ -95,6 +97,7 @@ async def update_agent(
             check_condition(condition, before)
             values = change(before.values)
             check_size(values, limits.agent_bytes, before=before.values)
+            await check_names(connection, limits.declared, values, before.values)
             agent = await repository.update_agent(connection, agent_id, values)
             assert agent is not None, "its row is locked"
             await outbox.append(connection, [facts.updated(agent)])

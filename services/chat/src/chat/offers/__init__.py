@@ -1,0 +1,1 @@
+"""What a client may choose from: agents, and for a custom agent tools, models and knowledge bases."""
