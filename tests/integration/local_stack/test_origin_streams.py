@@ -67,6 +67,24 @@ async def test_each_piece_of_an_answer_comes_before_the_next_is_sent(tmp_path: P
     assert read == [b"data: 0\n\n", b"data: 1\n\n", b"data: 2\n\n"]
 
 
+async def test_a_caller_who_goes_before_the_answer_is_gone_at_the_service(tmp_path: Path) -> None:
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await reader.read()  # until the connection ends
+        gone.set()
+
+    async with in_front_of(tmp_path, handler) as origin, origin.client() as client:
+        asking = asyncio.create_task(client.get("/api/conversations"))
+        async with asyncio.timeout(60):
+            await asked.wait()
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            await gone.wait()
+
+
 @pytest.mark.parametrize("kind", [b"text/event-stream", b"application/x-ndjson"])
 async def test_a_caller_who_goes_is_gone_at_the_service(tmp_path: Path, kind: bytes) -> None:
     gone = asyncio.Event()

@@ -45,7 +45,7 @@ def environment(settings: LocalSettings, surroundings: Mapping[str, str]) -> dic
         "WEB_UPSTREAM": settings.web_upstream or "",
         "WEB_UPSTREAM_PATHS": settings.web_upstream_paths,
         "WEB_CLIENT_DIR": str(settings.web_client_dir or ""),
-        # It keeps nothing; this is where it looks.
+        # Where it keeps an id of its own; else that would be in the user's home.
         "XDG_CONFIG_HOME": str(settings.data_dir / "proxy"),
         "XDG_DATA_HOME": str(settings.data_dir / "proxy"),
     }
