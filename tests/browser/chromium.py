@@ -12,7 +12,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,9 +58,11 @@ def environment(folder: Path) -> dict[str, str | float | bool]:
 
 
 @asynccontextmanager
-async def visiting(origin: str, headers: dict[str, str] | None = None) -> AsyncIterator[Visit]:
-    """A new page of a new browser that reaches ``origin`` alone. ``headers`` go with each request, as from a
-    proxy that knows who is asking."""
+async def visiting(
+    origin: str, headers: dict[str, str] | None = None, also: Sequence[str] = ()
+) -> AsyncIterator[Visit]:
+    """A new page of a new browser that reaches ``origin`` alone, and those in ``also``. ``headers`` go with
+    each request, as from a proxy that knows who is asking."""
     folder = unpacked()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
@@ -68,16 +70,17 @@ async def visiting(origin: str, headers: dict[str, str] | None = None) -> AsyncI
         )
         try:
             context = await browser.new_context(extra_http_headers=headers)
-            yield await _page(context, origin)
+            yield await _page(context, [origin, *also])
         finally:
             await browser.close()
 
 
-async def _page(context: BrowserContext, origin: str) -> Visit:
+async def _page(context: BrowserContext, origins: Sequence[str]) -> Visit:
     visit = Visit(await context.new_page())
+    own = (*(f"{origin}/" for origin in origins), "data:", "blob:")
 
     def asked(request: Request) -> None:
-        if not request.url.startswith((f"{origin}/", "data:", "blob:")):
+        if not request.url.startswith(own):
             visit.foreign.append(request.url)
 
     def said(message: ConsoleMessage) -> None:
@@ -87,9 +90,7 @@ async def _page(context: BrowserContext, origin: str) -> Visit:
     visit.page.on("request", asked)
     visit.page.on("console", said)
     visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
-    await context.route(
-        lambda url: not url.startswith((f"{origin}/", "data:", "blob:")), lambda route: route.abort()
-    )
+    await context.route(lambda url: not url.startswith(own), lambda route: route.abort())
     return visit
 
 

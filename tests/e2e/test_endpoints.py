@@ -120,9 +120,11 @@ async def test_the_document_says_who_asks_and_how_each_answer_looks(
                 assert "429" in operation["responses"]
             assert "requestBody" in operation or not path.endswith("/github"), "it has a body"
             if path.startswith("/api/") and "webhooks" not in path:
-                [[scheme]] = operation["security"]
-                assert scheme in schemes
+                names = [scheme for [scheme] in operation["security"]]
+                assert names == ["user", "login"], "each of them is enough"
+                assert set(names) <= set(schemes)
                 assert "401" in operation["responses"]
+                assert "403" in operation["responses"] or method == "get"
 
 
 _DOCUMENTS = {"docs": "openapi.json", "asyncapi": "asyncapi.json"}

@@ -73,10 +73,10 @@ def test_every_refusal_says_its_code_its_trace_and_when_to_come_back(document: d
 @pytest.mark.parametrize(
     ("auth_mode", "callers"),
     [
-        ("dev", ["user"]),
-        ("jwt", ["token"]),
+        ("dev", ["user", "login"]),
+        ("jwt", ["token", "login"]),
         ("takaro", ["session"]),
-        ("takaro,jwt", ["token", "session"]),
+        ("takaro,jwt", ["token", "session", "login"]),
     ],
 )
 @pytest.mark.parametrize("service", SERVICES)
@@ -86,7 +86,7 @@ def test_every_operation_of_the_api_says_who_may_ask(
     document = document_of(service, auth_mode)
     schemes = document["components"]["securitySchemes"]
     for where, operation in operations(document):
-        if "/api/" in where:
+        if "/api/" in where or "/auth/" in where:
             names = [name for way in operation["security"] for name in way]
             assert names == (["github"] if "webhooks" in where else callers), where
             assert set(names) <= set(schemes)

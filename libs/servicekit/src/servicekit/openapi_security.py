@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from servicekit.auth.login_cookie import NAME, SECURE_NAME
+
 _SCHEMES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "dev": (
         "user",
@@ -36,8 +38,17 @@ _SCHEMES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     ),
 }
 """A scheme's name and description by its word in ``AUTH_MODE``."""
+_LOGIN: Mapping[str, Any] = {
+    "type": "apiKey",
+    "in": "cookie",
+    "name": NAME,
+    "description": "The cookie of a person who signed in at `/login` of the chat service; over HTTPS its "
+    f"name is `{SECURE_NAME}`. A request that changes something needs this service's `Origin` with it.",
+}
 
 
 def schemes_of(auth_mode: str) -> dict[str, Any]:
     """The security schemes of an ``AUTH_MODE``, any of which is enough."""
-    return {name: dict(scheme) for name, scheme in (_SCHEMES[way] for way in auth_mode.split(","))}
+    ways = auth_mode.split(",")
+    login = {} if ways == ["takaro"] else {"login": dict(_LOGIN)}
+    return {name: dict(scheme) for name, scheme in (_SCHEMES[way] for way in ways)} | login

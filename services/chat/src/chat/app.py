@@ -33,6 +33,7 @@ from chat.retention.use_cases import keep_retention
 from chat.search.indexing import index_messages
 from chat.search.routes import router as search
 from chat.settings import ChatSettings
+from chat.sign_in.routes import create_router as create_sign_in_router
 from chat.states import commands as state_commands
 from chat.states.history import keep_versions
 from chat.states.records import Limits as StateLimits
@@ -92,6 +93,7 @@ def build(settings: ChatSettings) -> FastAPI:
             title="Takaro chat",
             required_revision=REQUIRED_REVISION,
             routers=[
+                create_sign_in_router(settings.auth_ways(), settings.takaro_login_url),
                 create_conversations_router(settings.catalogue(), served),
                 create_states_router(state_limits(settings)),
                 create_messages_router(limited),

@@ -27,6 +27,9 @@ class ChatSettings(ServiceSettings):
     service: ClassVar[str] = "chat"
 
     port: int = Field(3101, ge=0, le=65535, description="HTTP port")
+    takaro_login_url: str | None = Field(
+        None, pattern="^https?://[^ ]+$", description="where people sign in to Takaro: /login leads there"
+    )
     agents: dict[str, KnownAgent] = Field(
         DEFAULT_AGENTS,
         min_length=1,

@@ -1,5 +1,6 @@
 """What the services answer. Fields that this version doesn't know are kept in ``model_extra``."""
 
+from takaro_agent_client.models.auth import Me
 from takaro_agent_client.models.chat import (
     Conversation,
     Feedback,
@@ -38,6 +39,7 @@ from takaro_agent_client.models.usage import Measure, Period, Quota, Total, Usag
 __all__ = [
     "Model",
     "Count",
+    "Me",
     "Conversation",
     "State",
     "StateVersion",

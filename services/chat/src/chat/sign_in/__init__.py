@@ -1,0 +1,1 @@
+"""People sign in to a page, and programs ask who they are."""
