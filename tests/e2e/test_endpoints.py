@@ -8,7 +8,13 @@ from tests.e2e.conftest import NAMES, System
 from tests.support.services import ServiceName
 
 CHECKS: dict[ServiceName, set[str]] = {
-    "chat": {"database", "redis", "consumer chat.commands", "relay chat.events"},
+    "chat": {
+        "database",
+        "redis",
+        "consumer chat.commands",
+        "consumer knowledge.events",
+        "relay chat.events",
+    },
     "knowledge": {
         "database",
         "redis",

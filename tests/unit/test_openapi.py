@@ -103,6 +103,7 @@ WITHOUT_PAGES = {
     "GET /api/agents": "as many as AGENTS, ANNOUNCED_AGENTS_MAX and CUSTOM_AGENTS_MAX allow",
     "GET /api/custom-agents/tools": "as many as TOOLS and ANNOUNCED_TOOLS_MAX allow",
     "GET /api/custom-agents/models": "as many as MODELS and ANNOUNCED_AGENTS_MAX allow",
+    "GET /api/custom-agents/knowledge-bases": "for a form; GET /api/knowledge-bases has pages",
     "GET /api/knowledge-bases/{kb_id}/search": "the best of a ranking, 50 at most: what follows is no answer",
     "GET /api/quotas": "four kinds at most",
     "GET /api/usage": "asked for by days: 10,000 rows at most",

@@ -1,6 +1,7 @@
 """Erasing a user: in bounded transactions, exactly once, whatever interrupts it, and nothing is left."""
 
 import json
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,6 +15,8 @@ from chat.custom_agents import repository as agents
 from chat.custom_agents.records import AgentValues
 from chat.erasing import rules as chat
 from chat.erasing.use_cases import create_erasing as create_chat
+from chat.knowledge_bases.records import ToldBase
+from chat.knowledge_bases.use_cases import keep_base
 from chat.messages.records import NewMessage
 from chat.messages.use_cases import append_messages
 from cockpit.erasing import rules as cockpit
@@ -27,6 +30,7 @@ from knowledge.erasing.use_cases import create_erasing as create_knowledge
 from knowledge.registry.registration import register
 from knowledge.requests.use_cases import request_sync
 
+NOW = datetime.now(UTC)
 ERASING = {"chat": create_chat(), "knowledge": create_knowledge(), "cockpit": create_cockpit()}
 REGISTERED = (
     set((chat.TABLES | chat.DELETED_WITH_FACTS | knowledge.TABLES | cockpit.TABLES).items())
@@ -115,6 +119,7 @@ async def fill(pool: Pool, user: str) -> None:
         public = knowledge_base("public", None)
         await register(connection, public)
         await request_sync(connection, public.id, reason="http", requested_by=user)
+        await keep_base(connection, ToldBase(f"of {user}", "b", "", user, False, 1, False), user, NOW)
         await connection.execute(
             "INSERT INTO chat_quotas (user_id, measure, period, soft, set_by) "
             "VALUES ($1, 'messages', 'day', 5, $2)",
@@ -165,6 +170,7 @@ async def test_everything_of_a_user_is_erased_and_nobody_elses(pool: Pool, lease
             "chat_agent_versions": 1,
             "chat_usage_entries": 1,
             "chat_quotas": 1,
+            "chat_knowledge_bases": 1,
             "idempotency_keys": 1,
         }
         | ({"message_search": 6} if "message_search" in receipts["chat"].counts else {}),

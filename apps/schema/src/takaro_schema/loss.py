@@ -20,6 +20,7 @@ OF_SERVICES = frozenset(
         "cockpit_sessions.event_sequence",
         *("message_search", "message_search_queue"),
         *("chat_announced_agents", "chat_announced_tools"),
+        *("chat_knowledge_bases", "knowledge_bases.told"),
         *("knowledge_embedding_cache", "knowledge_retired_schedules"),
         *("knowledge_syncs.progress", "knowledge_syncs.files"),
         *("knowledge_syncs.tracestate", "knowledge_syncs.baggage", "knowledge_syncs.confirm_removal"),

@@ -95,7 +95,9 @@ class SyncFailed(Contract):
 class BaseUpdated(Contract):
     """A knowledge base was registered, or its definition changed. With ``deleted`` the base and its content
     were deleted; with ``removed_version`` only the content of that version was. A base that isn't ``public``
-    is visible to its owner only."""
+    is visible to its owner only. Each base that was there before the release with ``description`` and
+    ``revision`` is told of once more. ``revision`` is the fact's sequence: skip one that is lower than what
+    you know."""
 
     type: ClassVar[str] = "knowledge.base.updated.v1"
 
@@ -108,6 +110,8 @@ class BaseUpdated(Contract):
     owner_id: str | None = None
     deleted: bool = False
     removed_version: str | None = None
+    description: str | None = None
+    revision: int | None = None
 
 
 class UserErased(Contract):

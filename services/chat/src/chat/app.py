@@ -21,6 +21,8 @@ from chat.erasing.routes import router as erasing
 from chat.erasing.use_cases import create_erasing, create_sweep
 from chat.feedback.routes import router as feedback
 from chat.forks.routes import create_router as create_forks_router
+from chat.knowledge_bases import commands as base_commands
+from chat.knowledge_bases.use_cases import forget_deleted
 from chat.messages import commands as message_commands
 from chat.messages.routes import create_router as create_messages_router
 from chat.offers.routes import create_router as create_offers_router
@@ -44,13 +46,14 @@ from chat.usage.routes import router as usage
 from chat.usage.use_cases import keep_usage
 from common.postgres import Connection
 from contracts import chat as contracts
+from contracts import knowledge
 from servicekit.service import Resources, ServiceSpec, create_app
 
-REQUIRED_REVISION = "039"
+REQUIRED_REVISION = "040"
 
 
 def build(settings: ChatSettings) -> FastAPI:
-    """The chat service: HTTP, ``chat.commands`` in, ``chat.events`` out."""
+    """The chat service: HTTP, ``chat.commands`` and ``knowledge.events`` in, ``chat.events`` out."""
 
     limited, served, declared = LimitedUsers(), ServedAgents(), settings.declared()
 
@@ -68,6 +71,9 @@ def build(settings: ChatSettings) -> FastAPI:
 
     async def remove_unused_agent_versions(resources: Resources) -> None:
         await remove_unused_versions(resources.pool, settings.custom_agent_versions)
+
+    async def forget_deleted_bases(resources: Resources) -> None:
+        await forget_deleted(resources.pool)
 
     async def add_up_usage(resources: Resources) -> None:
         await keep_usage(resources.pool, settings.usage_retention_days)
@@ -114,7 +120,10 @@ def build(settings: ChatSettings) -> FastAPI:
                 create_quotas_router(limited),
                 erasing,
             ],
-            streams={contracts.COMMANDS_STREAM: create_command_router(settings, limited, served)},
+            streams={
+                contracts.COMMANDS_STREAM: create_command_router(settings, limited, served),
+                knowledge.FACTS_STREAM: create_knowledge_facts_router(),
+            },
             resources=lambda shared: shared,
             facts_stream=contracts.FACTS_STREAM,
             facts=contracts.FACTS,
@@ -123,6 +132,7 @@ def build(settings: ChatSettings) -> FastAPI:
                 follow_quotas,
                 follow_announcements,
                 remove_expired_announcements,
+                forget_deleted_bases,
                 keep_to_retention,
                 erase_users,
                 remove_old_versions,
@@ -167,4 +177,11 @@ def create_command_router(
     )
     state_commands.register_commands(router, state_limits(settings))
     message_commands.register_commands(router, settings.message_max_bytes, known)
+    return router
+
+
+def create_knowledge_facts_router() -> Router:
+    """Everything that chat takes from ``knowledge.events``."""
+    router = Router("chat")
+    base_commands.register_facts(router)
     return router

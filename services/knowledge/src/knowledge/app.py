@@ -26,6 +26,7 @@ from knowledge.readers.pool import Readers
 from knowledge.registry.registry_file import folders_of, read_registry_file
 from knowledge.registry.routes import router as registry
 from knowledge.registry.seeding import Seeding
+from knowledge.registry.telling import keep_told
 from knowledge.requests.commands import create_command_router
 from knowledge.requests.routes import router as requests
 from knowledge.resources import KnowledgeResources
@@ -43,7 +44,7 @@ from servicekit.service import Resources, ServiceSpec, create_app
 
 log = structlog.get_logger()
 
-REQUIRED_REVISION = "037"
+REQUIRED_REVISION = "040"
 FORGET_INTERVAL_SECONDS = 3600.0
 CLEAN_INTERVAL_SECONDS = 3600.0
 
@@ -137,6 +138,9 @@ def build(settings: KnowledgeSettings) -> FastAPI:
                 log.info("folders of dead processes removed", folders=len(removed))
             await asyncio.sleep(CLEAN_INTERVAL_SECONDS)
 
+    async def tell_of_bases(resources: Parts) -> None:
+        await keep_told(resources.pool)
+
     async def erase_users(resources: Parts) -> None:
         async with open_entries(settings.event_bus_url) as entries, open_queue(settings.redis_url) as queue:
             sweep = create_sweep(entries, queue)
@@ -160,6 +164,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
                 keep_schedules,
                 forget_what_is_old,
                 remove_abandoned_folders,
+                tell_of_bases,
                 erase_users,
             ],
             checks={

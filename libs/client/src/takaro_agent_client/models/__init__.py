@@ -20,6 +20,7 @@ from takaro_agent_client.models.custom_agents import (
     BuiltinAgent,
     CustomAgent,
     CustomAgentVersion,
+    OfferedBase,
     OfferedModel,
     OfferedTool,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "BuiltinAgent",
     "OfferedTool",
     "OfferedModel",
+    "OfferedBase",
     "CustomAgent",
     "CustomAgentVersion",
     "AgentOfConversation",

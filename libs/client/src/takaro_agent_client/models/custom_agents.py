@@ -75,6 +75,14 @@ class OfferedTool(Model):
     description: str
 
 
+class OfferedBase(Model):
+    """A knowledge base that a custom agent of the caller may have."""
+
+    id: str
+    name: str
+    description: str
+
+
 class OfferedModel(Model):
     """A model that a custom agent may have."""
 

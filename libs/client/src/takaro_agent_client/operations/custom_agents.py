@@ -15,7 +15,14 @@ from takaro_agent_client.calls import (
     nothing,
     path,
 )
-from takaro_agent_client.models import Count, CustomAgent, CustomAgentVersion, OfferedModel, OfferedTool
+from takaro_agent_client.models import (
+    Count,
+    CustomAgent,
+    CustomAgentVersion,
+    OfferedBase,
+    OfferedModel,
+    OfferedTool,
+)
 
 Id: TypeAlias = UUID | str
 
@@ -51,6 +58,11 @@ def count() -> Call[Count]:
 def tools() -> Call[list[OfferedTool]]:
     """The tools that a custom agent may have."""
     return call("chat", "GET", path("custom-agents", "tools"), each(OfferedTool))
+
+
+def knowledge_bases() -> Call[list[OfferedBase]]:
+    """The knowledge bases that a custom agent may have: public ones, and the caller's."""
+    return call("chat", "GET", path("custom-agents", "knowledge-bases"), each(OfferedBase))
 
 
 def models() -> Call[list[OfferedModel]]:

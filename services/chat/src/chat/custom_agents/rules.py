@@ -52,6 +52,12 @@ def unknown_tools(names: Sequence[str]) -> Invalid:
     return Invalid(f"Invalid tools: {_listed(names)}", code="unknown_tools")
 
 
+def unknown_bases(ids: Sequence[str]) -> Invalid:
+    """The error for knowledge bases that an agent can't have. It doesn't say which don't exist and which are
+    another user's."""
+    return Invalid(f"Invalid knowledge bases: {_listed(ids)}", code="unknown_knowledge_bases")
+
+
 def unknown_model(model: str) -> Invalid:
     """The error for a model that an agent can't have."""
     return Invalid(f"Invalid model: {model}", code="unknown_model")

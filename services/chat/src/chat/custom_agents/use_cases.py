@@ -69,7 +69,7 @@ async def create_agent(pool: Pool, user_id: str, values: AgentValues, limits: Li
     async with transaction(pool) as connection:
         if await repository.count_agents(connection, user_id) >= limits.agents:
             raise too_many(limits.agents)
-        await check_names(connection, limits.declared, values)
+        await check_names(connection, limits.declared, user_id, values)
         agent = await repository.insert_agent(connection, user_id, values)
         if agent is None:
             raise _name_taken()
@@ -97,7 +97,7 @@ async def update_agent(
             check_condition(condition, before)
             values = change(before.values)
             check_size(values, limits.agent_bytes, before=before.values)
-            await check_names(connection, limits.declared, values, before.values)
+            await check_names(connection, limits.declared, user_id, values, before.values)
             agent = await repository.update_agent(connection, agent_id, values)
             assert agent is not None, "its row is locked"
             await outbox.append(connection, [facts.updated(agent)])

@@ -7,6 +7,7 @@ TABLES = {
     "chat_quotas": "user_id",
     "message_search": "user_id",
     "chat_agent_versions": "user_id",
+    "chat_knowledge_bases": "owner",
 }
 """Tables whose rows are simply deleted, with the column of the user's id."""
 

@@ -7,12 +7,15 @@ from chat.agents.declared import Declared
 from chat.custom_agents.routes import AGENTS
 from chat.custom_agents.use_cases import list_agents as list_custom_agents
 from chat.custom_agents.wire import agent_json
+from chat.knowledge_bases.use_cases import list_bases
 from chat.offers import use_cases
 from chat.offers.wire import (
     AgentsJson,
+    KnowledgeBaseJson,
     ModelJson,
     ToolJson,
     builtin_agent_json,
+    knowledge_base_json,
     model_json,
     tool_json,
 )
@@ -21,7 +24,7 @@ from servicekit.auth import CallerParam
 from servicekit.openapi import answering
 from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
-from servicekit.streamed_lists import streamed_member
+from servicekit.streamed_lists import streamed_data, streamed_member
 
 
 def create_router(declared: Declared) -> APIRouter:
@@ -48,5 +51,10 @@ def create_router(declared: Declared) -> APIRouter:
         """The models that a custom agent may have."""
         del caller  # everybody may
         return data([model_json(each) for each in await use_cases.list_models(resources.pool, declared)])
+
+    @router.get("/custom-agents/knowledge-bases", **answering(list[KnowledgeBaseJson]))
+    async def list_offered_knowledge_bases(caller: CallerParam, resources: ResourcesParam) -> Response:
+        """The knowledge bases that a custom agent of the caller may have: public ones, and the caller's."""
+        return await streamed_data(list_bases(resources.pool, caller.user_id), knowledge_base_json)
 
     return router

@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 from chat.agents.declared import KnownModel
 from chat.agents.records import OfferedAgent
 from chat.custom_agents.wire import CustomAgentJson
+from chat.knowledge_bases.records import VisibleBase
 
 
 class BuiltinAgentJson(TypedDict):
@@ -38,6 +39,14 @@ class ToolJson(TypedDict):
     description: str
 
 
+class KnowledgeBaseJson(TypedDict):
+    """A knowledge base that a custom agent may have: a public one, or the caller's."""
+
+    id: str
+    name: str
+    description: str
+
+
 class ModelJson(TypedDict):
     """A model that a custom agent may have."""
 
@@ -62,6 +71,11 @@ def builtin_agent_json(agent: OfferedAgent) -> BuiltinAgentJson:
 def tool_json(name: str, description: str) -> ToolJson:
     """A tool as clients know it."""
     return {"name": name, "description": description}
+
+
+def knowledge_base_json(base: VisibleBase) -> KnowledgeBaseJson:
+    """A knowledge base as clients know it."""
+    return {"id": base.id, "name": base.name, "description": base.description}
 
 
 def model_json(model: KnownModel) -> ModelJson:

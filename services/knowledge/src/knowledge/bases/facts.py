@@ -16,6 +16,8 @@ async def append(connection: Connection, base_id: str, fact: Contract, sequence:
     """
     if sequence is None:
         sequence = await repository.update_sequence(connection, base_id)
+    if isinstance(fact, BaseUpdated):
+        fact = fact.model_copy(update={"revision": sequence})
     await outbox.append(connection, [outbox.Fact(FACTS_STREAM, base_id, sequence, fact)])
 
 
@@ -31,4 +33,5 @@ def updated(base: KnowledgeBase, *, deleted: bool = False, removed_version: str 
         owner_id=base.owner,
         deleted=deleted,
         removed_version=removed_version,
+        description=base.description,
     )

@@ -26,15 +26,15 @@ async def get_base(connection: Connection, base_id: str) -> KnowledgeBase | None
 
 UPSERT_BASE = """
 INSERT INTO knowledge_bases AS known (id, name, description, source, version, extensions, include, exclude,
-    chunk_size, chunk_overlap, refresh_schedule, origin, owner, public, event_sequence)
+    chunk_size, chunk_overlap, refresh_schedule, origin, owner, public, event_sequence, told)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
-    $15::bigint + 1)
+    $15::bigint + 1, true)
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, description = excluded.description,
     source = excluded.source, version = excluded.version, extensions = excluded.extensions,
     include = excluded.include, exclude = excluded.exclude, chunk_size = excluded.chunk_size,
     chunk_overlap = excluded.chunk_overlap, refresh_schedule = excluded.refresh_schedule,
     origin = excluded.origin, owner = excluded.owner, public = excluded.public,
-    event_sequence = known.event_sequence + 1, updated_at = now()
+    event_sequence = known.event_sequence + 1, told = true, updated_at = now()
 WHERE (known.name, known.description, known.source, known.version, known.extensions, known.include,
        known.exclude, known.chunk_size, known.chunk_overlap, known.origin, known.public)
       IS DISTINCT FROM (excluded.name, excluded.description, excluded.source, excluded.version,
