@@ -65,6 +65,7 @@ from tests.support.without.ownership import (
 from tests.support.without.patch import Patch
 from tests.support.without.quotas import lock_of_counts
 from tests.support.without.sessions import one_call_for_many, remembered_sessions
+from tests.support.without.turns import fence_of_turns
 
 __all__ = [
     "Patch",
@@ -78,6 +79,7 @@ __all__ = [
     "deletion_of_published",
     "drain",
     "fence",
+    "fence_of_turns",
     "group_at_the_beginning",
     "healing_of_groups",
     "idempotency_keys",

@@ -17,6 +17,7 @@ OF_SERVICES = frozenset(
         *("conversations.event_sequence", "conversations.state_version", "conversations.last_message_at"),
         *("conversations.message_sequence", "messages.sequence", "custom_agents.event_sequence"),
         *("custom_agents.version", "custom_agents.version_created_at"),
+        *("chat_turns", "conversations.turn_token_sha256"),
         "cockpit_sessions.event_sequence",
         *("message_search", "message_search_queue"),
         *("chat_announced_agents", "chat_announced_tools"),

@@ -22,6 +22,7 @@ AGENTS_CHANNEL = "chat_announced_agents"
 SIMULATION_LEASE = "cockpit-simulation"
 SCHEDULES_LEASE = "knowledge.schedules"
 RETENTION_LEASE = "chat.retention"
+TURNS_LEASE = "chat.turns"
 
 CONSUMER_LEASES = "consumer:"
 RELAY_LEASES = "relay:"

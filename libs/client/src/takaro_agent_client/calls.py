@@ -144,6 +144,13 @@ def conditional(change: Call[T], *, if_match: str | None = None, if_none_match: 
     return replace(change, headers=headers, repeatable=change.repeatable and not changes_once)
 
 
+def in_turn(change: Call[T], turn_token: str | None) -> Call[T]:
+    """The call by the runtime whose turn it is, which has this token; by anybody else without one."""
+    if turn_token is None:
+        return change
+    return replace(change, headers={**change.headers, "X-Turn-Token": turn_token})
+
+
 def in_query(values: Mapping[str, Any]) -> dict[str, Any]:
     """A query: ``None`` is left out, times and days are written as ISO 8601 has them."""
     return {

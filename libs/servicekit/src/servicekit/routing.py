@@ -27,6 +27,9 @@ class GuardedRoute(APIRoute):
     FastAPI by itself reads the body, of any size and for as long as it takes, before it runs dependencies.
     """
 
+    keeps_answers = True
+    """Whether answers are kept for an ``Idempotency-Key``."""
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = explaining(super().get_route_handler())
         private, declares_body = needs_caller(self.dependant), self.body_field is not None
@@ -39,13 +42,21 @@ class GuardedRoute(APIRoute):
             if request.method in WITHOUT_BODY:
                 return await handle(request)
             body = RequestBody(request, request.app.state.body_timeout_seconds)
-            if private and request.method == "POST" and (key := key_of(request.scope)) is not None:
+            keeps = private and request.method == "POST" and self.keeps_answers
+            if keeps and (key := key_of(request.scope)) is not None:
                 return await answer_once(request, key, await body.read(), handle)
             if declares_body:
                 await body.read()  # FastAPI would answer any error in reading with a 400
             return await handle(Request(request.scope, body.receive))
 
         return guard
+
+
+class SecretRoute(GuardedRoute):
+    """A route whose answer has a secret, and so isn't kept: its function knows a repetition by the
+    ``Idempotency-Key`` itself."""
+
+    keeps_answers = False
 
 
 class StreamingRoute(GuardedRoute):

@@ -32,6 +32,9 @@ from chat.quotas.use_cases import lock_owners
 from chat.redaction.routes import router as redaction
 from chat.retention.records import Retention
 from chat.retention.use_cases import keep_retention
+from chat.runtimes.keeping import keep_turns
+from chat.runtimes.records import Limits as TurnLimits
+from chat.runtimes.routes import create_router as create_runtimes_router
 from chat.search.indexing import index_messages
 from chat.search.routes import router as search
 from chat.settings import ChatSettings
@@ -49,7 +52,7 @@ from contracts import chat as contracts
 from contracts import knowledge
 from servicekit.service import Resources, ServiceSpec, create_app
 
-REQUIRED_REVISION = "040"
+REQUIRED_REVISION = "041"
 
 
 def build(settings: ChatSettings) -> FastAPI:
@@ -87,6 +90,11 @@ def build(settings: ChatSettings) -> FastAPI:
             dry_run=settings.conversation_retention_dry_run,
         )
 
+    async def keep_to_time(resources: Resources) -> None:
+        await keep_turns(
+            resources.pool, settings.turn_retention_days, settings.instance_name, settings.lease_ttl_seconds
+        )
+
     async def erase_users(resources: Resources) -> None:
         async with open_entries(settings.event_bus_url) as entries:
             await create_erasing().run(
@@ -102,16 +110,20 @@ def build(settings: ChatSettings) -> FastAPI:
                 create_sign_in_router(settings.auth_ways(), settings.takaro_login_url),
                 create_conversations_router(settings.catalogue(), served),
                 create_states_router(state_limits(settings)),
-                create_messages_router(limited),
+                create_messages_router(limited, served),
                 create_transfers_router(
                     ImportLimits(state_limits(settings), settings.message_max_bytes),
                     settings.import_max_bytes,
                     limited,
+                    served,
                 ),
                 search,
                 feedback,
                 redaction,
-                create_forks_router(limited),
+                create_forks_router(limited, served),
+                create_runtimes_router(
+                    TurnLimits(settings.turn_max_seconds, settings.message_max_bytes), limited
+                ),
                 create_offers_router(declared),
                 create_agents_router(
                     Limits(settings.custom_agents_max, settings.custom_agent_max_bytes, declared)
@@ -134,6 +146,7 @@ def build(settings: ChatSettings) -> FastAPI:
                 remove_expired_announcements,
                 forget_deleted_bases,
                 keep_to_retention,
+                keep_to_time,
                 erase_users,
                 remove_old_versions,
                 remove_unused_agent_versions,
@@ -176,7 +189,7 @@ def create_command_router(
         ),
     )
     state_commands.register_commands(router, state_limits(settings))
-    message_commands.register_commands(router, settings.message_max_bytes, known)
+    message_commands.register_commands(router, settings.message_max_bytes, known, served)
     return router
 
 

@@ -112,6 +112,16 @@ class ChatSettings(ServiceSettings):
         False, description="only count (log, metric) the conversations that retention would delete"
     )
 
+    turn_max_seconds: int = Field(
+        3_600,
+        ge=60,
+        le=86_400,
+        description="how long a runtime may hold a turn in all, however often renewed",
+    )
+    turn_retention_days: int = Field(
+        30, ge=1, description="how long turns are kept after their end; a conversation's newest always is"
+    )
+
     def declared(self) -> Declared:
         """What is there whether or not a runtime announces it."""
         return Declared(self.agents, self.tools, self.models)

@@ -35,6 +35,7 @@ from takaro_agent_client.models.knowledge import (
     WholeKnowledgeBase,
 )
 from takaro_agent_client.models.model import Count, Model
+from takaro_agent_client.models.turns import RenewedTurn, TakenTurn, Turn
 from takaro_agent_client.models.usage import Measure, Period, Quota, Total, Usage, Used
 
 __all__ = [
@@ -80,4 +81,7 @@ __all__ = [
     "CommandResult",
     "Player",
     "Players",
+    "Turn",
+    "TakenTurn",
+    "RenewedTurn",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 from uuid import UUID
 
-from takaro_agent_client.calls import Call, Listing, Order, call, each, in_camel_case, nothing, path
+from takaro_agent_client.calls import Call, Listing, Order, call, each, in_camel_case, in_turn, nothing, path
 from takaro_agent_client.models import Count, Feedback, FoundMessage, Message, Replacement
 
 Id: TypeAlias = UUID | str
@@ -12,6 +12,8 @@ MOST = 1_000
 """Messages of one :func:`append`, at most."""
 
 
+OnBusy: TypeAlias = Literal["queue", "interrupt", "reject"]
+"""Wait for the next turn, cancel the one that runs, or :class:`Conflict`."""
 Role: TypeAlias = Literal["user", "assistant", "system", "tool"]
 
 
@@ -38,16 +40,24 @@ def count(conversation_id: Id) -> Call[Count]:
     return listing(conversation_id).count()
 
 
-def post(conversation_id: Id, content: str, *, id: Id | None = None) -> Call[Message]:
-    """Append a user's message. ``id`` is the caller's own: sent again, the same message is stored once."""
+def post(
+    conversation_id: Id, content: str, *, id: Id | None = None, on_busy: OnBusy | None = None
+) -> Call[Message]:
+    """Append a user's message. ``id`` is the caller's own: sent again, the same message is stored once.
+    ``on_busy``: what it does while a turn runs."""
     body = {"content": content} | ({} if id is None else {"id": str(id)})
+    body |= {} if on_busy is None else {"onBusy": on_busy}
     return call("chat", "POST", _path(conversation_id), Message.model_validate, body=body)
 
 
-def append(conversation_id: Id, messages: Sequence[NewMessage]) -> Call[list[Message]]:
-    """Append up to :data:`MOST` messages of any role, all or none of them."""
+def append(
+    conversation_id: Id, messages: Sequence[NewMessage], *, turn_token: str | None = None
+) -> Call[list[Message]]:
+    """Append up to :data:`MOST` messages of any role, all or none of them. While a turn runs, others than
+    users' need its ``turn_token``."""
     body = {"messages": [in_camel_case(message) for message in messages]}
-    return call("chat", "POST", _path(conversation_id, "bulk"), each(Message), body=body)
+    where = _path(conversation_id, "bulk")
+    return in_turn(call("chat", "POST", where, each(Message), body=body), turn_token)
 
 
 def replace(conversation_id: Id, message_id: Id, content: str | None = None) -> Call[Replacement]:

@@ -14,6 +14,7 @@ from takaro_agent_client.calls import (
     call,
     conditional,
     in_query,
+    in_turn,
     path,
     reads,
 )
@@ -41,16 +42,16 @@ def patch(
     expected_version: int | None = None,
     if_match: str | None = None,
     if_none_match: str | None = None,
+    turn_token: str | None = None,
 ) -> Call[State]:
     """Change the state by a JSON merge patch (RFC 7396).
 
     With a condition, :class:`Conflict` if another change came first: 409 for ``expected_version``, 412 for
-    the headers. Such a call is not tried again when nobody knows whether it was carried out.
+    the headers. Such a call is not tried again when nobody knows whether it was carried out. While a turn
+    runs, a change needs its ``turn_token``.
     """
-    change = _change(id, "PATCH", dict(changes), expected_version)
-    return conditional(
-        changed(change, media_type=MERGE_PATCH), if_match=if_match, if_none_match=if_none_match
-    )
+    change = changed(_change(id, "PATCH", dict(changes), expected_version), media_type=MERGE_PATCH)
+    return in_turn(conditional(change, if_match=if_match, if_none_match=if_none_match), turn_token)
 
 
 def replace(
@@ -60,10 +61,11 @@ def replace(
     expected_version: int | None = None,
     if_match: str | None = None,
     if_none_match: str | None = None,
+    turn_token: str | None = None,
 ) -> Call[State]:
-    """Replace the whole state. Conditions as in :func:`patch`."""
+    """Replace the whole state. Conditions and ``turn_token`` as in :func:`patch`."""
     change = _change(id, "PUT", {"state": dict(state)}, expected_version)
-    return conditional(change, if_match=if_match, if_none_match=if_none_match)
+    return in_turn(conditional(change, if_match=if_match, if_none_match=if_none_match), turn_token)
 
 
 def versions(id: Id, *, order: Order | None = None) -> Listing[StateVersion]:

@@ -16,6 +16,7 @@ from contracts.chat.commands import (
     CreateConversation,
     DeleteConversation,
     ModelName,
+    OnBusy,
     PatchState,
     Provider,
     ReplaceState,
@@ -23,6 +24,7 @@ from contracts.chat.commands import (
     SetAgentVersion,
     SetTitle,
     Title,
+    TurnToken,
     UserId,
 )
 from contracts.chat.facts import (
@@ -46,6 +48,14 @@ from contracts.chat.facts import (
     MessageReplaced,
     StateChanged,
     UserErased,
+)
+from contracts.chat.turns import (
+    TurnCancelled,
+    TurnFailed,
+    TurnFinished,
+    TurnInterrupted,
+    TurnRequested,
+    TurnStarted,
 )
 
 TYPES = by_type(*COMMANDS, *FACTS)
@@ -83,6 +93,7 @@ __all__ = [
     "MessageRedacted",
     "MessageReplaced",
     "ModelName",
+    "OnBusy",
     "PatchState",
     "Provider",
     "ReplaceState",
@@ -92,6 +103,13 @@ __all__ = [
     "StateChanged",
     "TYPES",
     "Title",
+    "TurnCancelled",
+    "TurnFailed",
+    "TurnFinished",
+    "TurnInterrupted",
+    "TurnRequested",
+    "TurnStarted",
+    "TurnToken",
     "UserErased",
     "UserId",
 ]

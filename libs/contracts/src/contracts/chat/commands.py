@@ -24,6 +24,11 @@ AgentVersion = Annotated[Text, StringConstraints(min_length=1, max_length=50)]
 Provider = Annotated[Text, StringConstraints(min_length=1, max_length=50)]
 ModelName = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+TurnToken = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
+"""What proves that a command comes from the runtime whose turn it is. Nothing that chat publishes has it."""
+OnBusy = Literal["queue", "interrupt", "reject"]
+"""What a user's message does while a turn runs: it waits for the next turn, cancels the one that runs, or
+isn't stored."""
 
 ALL_CUSTOM_AGENTS = "custom:*"
 _CUSTOM = "custom:"
@@ -78,6 +83,8 @@ class AppendMessage(Contract):
     token_count: Count | None = None
     latency_ms: Count | None = None
     model: ModelName | None = None
+    turn_token: TurnToken | None = None
+    on_busy: OnBusy | None = None
 
     @model_validator(mode="after")
     def _user_content_as_over_http(self) -> "AppendMessage":
@@ -94,6 +101,7 @@ class PatchState(Contract):
     conversation_id: UUID
     patch: JsonObject
     expected_version: Annotated[int, Field(strict=True, ge=0)] | None = None
+    turn_token: TurnToken | None = None
 
 
 class ReplaceState(Contract):
@@ -104,6 +112,7 @@ class ReplaceState(Contract):
     conversation_id: UUID
     state: JsonObject
     expected_version: Annotated[int, Field(strict=True, ge=0)] | None = None
+    turn_token: TurnToken | None = None
 
 
 class SetTitle(Contract):

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 from contracts import CommandRejected, Contract
+from contracts.chat.turns import TURN_FACTS
 
 FACTS_STREAM = "chat.events"
 
@@ -238,6 +239,7 @@ FACTS: tuple[type[Contract], ...] = (
     MessageReplaced,
     FeedbackGiven,
     FeedbackRemoved,
+    *TURN_FACTS,
     AgentCreated,
     AgentUpdated,
     AgentDeleted,

@@ -11,7 +11,7 @@ from servicekit.auth.caller import Caller, check_user_id
 from servicekit.auth.login_cookie import read_cookies
 from servicekit.auth.takaro_sessions import TakaroSessions
 from servicekit.origins import check_origin, require_origin
-from servicekit.scopes import parse_scopes
+from servicekit.scopes import parse_agents, parse_scopes
 from servicekit.settings import ServiceSettings
 
 
@@ -37,7 +37,8 @@ class Authenticator:
         headers = request.headers
         if self._dev and (user_id := headers.get("x-user-id", "").strip()):
             check_user_id(user_id)
-            return Caller(user_id, scopes=parse_scopes(headers.get("x-scope", "")))
+            scopes = parse_scopes(headers.get("x-scope", ""))
+            return Caller(user_id, scopes=scopes, agents=parse_agents(headers.get("x-agents", "")))
         if self._tokens is not None:
             scheme, _, token = headers.get("authorization", "").partition(" ")
             if scheme.lower() == "bearer" and token:

@@ -13,7 +13,7 @@ import structlog
 from common.errors import NotAuthenticated
 from servicekit.auth.caller import Caller, check_user_id
 from servicekit.issuer_keys import IssuerKeys
-from servicekit.scopes import scopes_of
+from servicekit.scopes import agents_of, scopes_of
 from servicekit.settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -98,6 +98,7 @@ class BearerTokens:
             str(claims["sub"]),
             expires_at,
             scopes_of(claims),
+            agents_of(claims),
             email=_text(claims, "email"),
             name=_text(claims, "name", "preferred_username"),
         )

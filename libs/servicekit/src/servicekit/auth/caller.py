@@ -19,14 +19,16 @@ class Caller:
     """An authenticated caller.
 
     ``expires_at`` (POSIX time) is when its credentials expire; ``email`` and ``name`` are what they say of
-    the person. ``by_cookie``: the credentials were a cookie, so the caller is a browser. ``verify_again``, if
-    set, asks whether the credentials count beyond ``expires_at``, and gives the caller with its new end; it
-    raises :class:`NotAuthenticated` if they don't, and ``TransientError`` if that can't be known now.
+    the person. ``agents`` are those that a runtime works for. ``by_cookie``: the credentials were a cookie,
+    so the caller is a browser. ``verify_again``, if set, asks whether the credentials count beyond
+    ``expires_at``, and gives the caller with its new end; it raises :class:`NotAuthenticated` if they don't,
+    and ``TransientError`` if that can't be known now.
     """
 
     user_id: str
     expires_at: float | None = None
     scopes: frozenset[str] = frozenset()
+    agents: frozenset[str] = frozenset()
     email: str | None = None
     name: str | None = None
     by_cookie: bool = False

@@ -41,6 +41,11 @@ class ServedAgents:
             if version is not None
         )
 
+    def nobody(self) -> bool:
+        """Whether no agent is served."""
+        now = monotonic()
+        return not any(end > now for ends in self._ends.values() for end in ends.values())
+
     def experiments(self) -> Experiments:
         """What is served now, by agent, the default experiment first."""
         now = monotonic()

@@ -31,13 +31,17 @@ ABOUT_NONE = (CreateConversation, AnnounceAgent, AnnounceTool)
 async def lock(connection: Connection, commands: Sequence[Command[Any]]) -> None:
     """Lock all conversations of a batch at once, in the order of their ids, before any handler runs.
 
-    Appending alone needs no statement for it: its own one does the same.
+    Appending alone needs no statement for it, unless it is about a turn: its own one does the same.
     """
-    if all(isinstance(command.data, AppendMessage) for command in commands):
+    if all(isinstance(c.data, AppendMessage) and _needs_no_turn(c.data) for c in commands):
         return
     ids = [c.data.conversation_id for c in commands if not isinstance(c.data, ABOUT_NONE)]
     deletes = any(isinstance(command.data, DeleteConversation) for command in commands)
     await use_cases.lock_conversations(connection, ids, deletes=deletes)
+
+
+def _needs_no_turn(data: AppendMessage) -> bool:
+    return data.turn_token is None and data.on_busy is None
 
 
 def creator(

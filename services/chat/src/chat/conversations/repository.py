@@ -39,6 +39,15 @@ async def get_owner(connection: Connection, conversation_id: UUID) -> tuple[str 
     return (row["user_id"],) if row else None
 
 
+GET_AGENT = "SELECT agent_id, agent_version, user_id FROM conversations WHERE id = $1"
+
+
+async def get_agent(connection: Connection, conversation_id: UUID) -> AgentOfConversation | None:
+    """The agent and the owner of a conversation."""
+    row = await connection.fetchrow(GET_AGENT, conversation_id)
+    return AgentOfConversation(*row) if row else None
+
+
 # Says that a custom agent's version is the one that is meant. For others, a trigger names the newest.
 INSERT_CONVERSATIONS = """
 INSERT INTO conversations (id, agent_id, agent_version, user_id, title, provider, metadata, state,
@@ -183,7 +192,7 @@ LOCK_AGENT = "SELECT agent_id, agent_version, user_id FROM conversations WHERE i
 
 
 async def lock_agent(connection: Connection, conversation_id: UUID) -> AgentOfConversation | None:
-    """The agent of a conversation, which is locked as a change does."""
+    """As :func:`get_agent`, of a conversation that is locked as a change does."""
     row = await connection.fetchrow(LOCK_AGENT, conversation_id)
     return AgentOfConversation(*row) if row else None
 

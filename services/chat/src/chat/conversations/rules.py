@@ -1,9 +1,22 @@
-"""How large the state and the metadata of a conversation may be, and what it lacks. No I/O."""
+"""How large the state and the metadata of a conversation may be, what it lacks, and who works in it. No
+I/O."""
 
+from collections.abc import Collection
 from typing import Any
 
+from chat.agents.records import CUSTOM_PREFIX
 from common import codec
 from common.errors import NotFound, TooLarge
+
+EVERY_CUSTOM_AGENT = "custom:*"
+"""Names all custom agents in a runtime's token."""
+
+
+def works_for(agents: Collection[str], agent_id: str) -> bool:
+    """Whether a runtime whose token names these agents works for this one."""
+    if agent_id.startswith(CUSTOM_PREFIX):
+        return not {agent_id, agent_id.lower(), EVERY_CUSTOM_AGENT}.isdisjoint(agents)
+    return agent_id in agents
 
 
 def not_found() -> NotFound:

@@ -4,6 +4,7 @@ from functools import partial
 
 from fastapi import APIRouter
 
+from chat.announcements.served import ServedAgents
 from chat.conversations.wire import ConversationId, ConversationJson, conversation_json
 from chat.forks import use_cases
 from chat.forks.wire import ForkAt, ReplacementJson, ReplaceMessage
@@ -20,8 +21,9 @@ from servicekit.service import ResourcesParam
 NOT_THE_LAST = {409: "It isn't the user's last message."}
 
 
-def create_router(limited: LimitedUsers) -> APIRouter:
-    """Routes of forks. Quotas of ``limited`` users hold for what replaces a message, not for copies."""
+def create_router(limited: LimitedUsers, served: ServedAgents | None = None) -> APIRouter:
+    """Routes of forks. Quotas of ``limited`` users hold for what replaces a message, not for copies; and it
+    asks for turns of agents that are ``served``."""
     router = create_api_router("/api/conversations/{conversationId}", ["conversations"])
 
     @router.post("/fork", **answering(ConversationJson, errors=MESSAGE_NOT_FOUND))
@@ -51,6 +53,7 @@ def create_router(limited: LimitedUsers) -> APIRouter:
             conversation_id,
             message_id,
             body.content,
+            served,
         )
         done, warning = await within(limited, resources.pool, caller.user_id, replace)
         message = message_json(str(conversation_id), done.message)

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 from backbone import inbox, outbox
 from chat.agents.rules import custom_id
+from chat.announcements.served import ServedAgents
 from chat.conversations import repository as conversations
 from chat.conversations.agent_versions import hold_versions
 from chat.conversations.facts import created
@@ -17,6 +18,7 @@ from chat.forks.records import Fork, Replaced, Replacement, UserMessage
 from chat.forks.rules import new_fork
 from chat.messages.records import Message, NewMessage, Placed
 from chat.messages.rules import message_not_found
+from chat.messages.turn_ending import CANCELLED, end_turn, held_turns
 from chat.messages.use_cases import append_messages
 from common.errors import Conflict
 from common.postgres import Connection, Pool, transaction, tried_again
@@ -51,10 +53,16 @@ async def fork(pool: Pool, user_id: str, conversation_id: UUID, message_id: UUID
 
 @tried_again
 async def replace_message(
-    pool: Pool, user_id: str, conversation_id: UUID, message_id: UUID, content: str | None
+    pool: Pool,
+    user_id: str,
+    conversation_id: UUID,
+    message_id: UUID,
+    content: str | None,
+    served: ServedAgents | None = None,
 ) -> Replacement:
     """Append a message in place of the user's last one, with other ``content`` or the same. That one, and all
-    that came after it, move to a fork, which has copies of what was before.
+    that came after it, move to a fork, which has copies of what was before. A turn that runs is cancelled;
+    the message asks for another one, if its agent is ``served``.
 
     Raises as :func:`check_owner`, :class:`NotFound` for a message that isn't in the conversation, and
     :class:`Conflict` for one that isn't the user's last, or was redacted when there is no new content.
@@ -62,6 +70,8 @@ async def replace_message(
     async with transaction(pool) as connection:
         await check_owner(connection, user_id, conversation_id)
         await lock_conversations(connection, [conversation_id], deletes=True)
+        if turn := (await held_turns(connection, [conversation_id])).get(conversation_id):
+            await end_turn(connection, turn, CANCELLED)  # it answers what moves away
         first = await _last_of_user(connection, conversation_id, message_id)
         if first.redacted and content is None:
             raise Conflict("The message was redacted", code="message_redacted")
@@ -78,7 +88,7 @@ async def replace_message(
         sequence, _ = await conversations.count_fact(connection, conversation_id)
         what = Replaced(conversation_id, first, through, new.id, message.id)
         await outbox.append(connection, [replaced(what, sequence)])
-        return Replacement(await _append(connection, message), branch)
+        return Replacement(await _append(connection, message, served), branch)
 
 
 async def _last_of_user(connection: Connection, conversation_id: UUID, message_id: UUID) -> UserMessage:
@@ -136,8 +146,8 @@ async def _finish(connection: Connection, new: NewConversation, at: datetime, ma
     return conversation
 
 
-async def _append(connection: Connection, message: NewMessage) -> Message:
-    [placed] = await append_messages(connection, [message])
+async def _append(connection: Connection, message: NewMessage, served: ServedAgents | None) -> Message:
+    [placed] = await append_messages(connection, [message], served)
     assert isinstance(placed, Placed), "its conversation is locked, and its id is new"
     return Message(
         id=str(message.id),

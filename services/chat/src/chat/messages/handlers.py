@@ -3,20 +3,25 @@
 from collections.abc import Sequence
 
 from backbone.handlers import BatchHandler, Command, Rejection
+from chat.announcements.served import ServedAgents
 from chat.messages.records import NewMessage
 from chat.messages.rules import message_bytes, too_large
 from chat.messages.use_cases import append_messages
 from chat.quotas.limited import LimitedUsers
 from chat.quotas.records import Wanted
 from chat.quotas.use_cases import refuse
+from chat.turns.rules import digest_if_any
 from common import codec
 from common.errors import PermanentError
 from common.postgres import Connection
 from contracts.chat import AppendMessage
 
 
-def appender(max_bytes: int, limited: LimitedUsers) -> BatchHandler[AppendMessage]:
-    """A handler that appends messages of at most ``max_bytes``. The quotas of ``limited`` users hold."""
+def appender(
+    max_bytes: int, limited: LimitedUsers, served: ServedAgents | None = None
+) -> BatchHandler[AppendMessage]:
+    """A handler that appends messages of at most ``max_bytes``. The quotas of ``limited`` users hold. What
+    users say to agents that are ``served`` asks for turns."""
 
     async def append(
         connection: Connection, commands: Sequence[Command[AppendMessage]]
@@ -28,7 +33,7 @@ def appender(max_bytes: int, limited: LimitedUsers) -> BatchHandler[AppendMessag
             await _check_quotas(limited, connection, commands, fitting, outcomes)
             fitting = [place for place in fitting if outcomes[place] is None]
         messages = [_new_message(commands[place]) for place in fitting]
-        appended = await append_messages(connection, messages) if messages else []
+        appended = await append_messages(connection, messages, served) if messages else []
         for place, outcome in zip(fitting, appended, strict=True):
             outcomes[place] = Rejection.of(outcome) if isinstance(outcome, PermanentError) else None
         return outcomes
@@ -73,4 +78,6 @@ def _new_message(command: Command[AppendMessage]) -> NewMessage:
         data.latency_ms,
         data.model,
         command.trace,
+        turn_sha256=digest_if_any(data.turn_token),
+        on_busy=data.on_busy or "queue",
     )

@@ -6,12 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from common.trace_context import TraceContext
+from contracts.chat import OnBusy
 
 
 @dataclass(slots=True)
 class NewMessage:
     """A message to append. ``trace``: the context of its fact. ``owner``: whose conversation it must be; None
-    for anybody's."""
+    for anybody's. ``turn_sha256``: the digest of the turn's token that it came with. ``on_busy``: what a
+    user's does while a turn runs."""
 
     id: UUID
     conversation_id: UUID
@@ -24,6 +26,8 @@ class NewMessage:
     model: str | None = None
     trace: TraceContext | None = None
     owner: str | None = None
+    turn_sha256: str | None = None
+    on_busy: OnBusy = "queue"
 
 
 @dataclass(slots=True)

@@ -14,6 +14,8 @@ from common.json_time import SQL_TIME
 from common.postgres import Connection
 from contracts.chat import FACTS_STREAM, MessageAppended
 
+FENCE = "CASE WHEN a.fenced THEN c.turn_token_sha256 IS NOT DISTINCT FROM a.turn_sha256 ELSE true END"
+
 # One round trip for any number of messages and conversations:
 #   appended  leaves out ids that exist, so that every count below is right. A subquery, because a join may
 #             read the whole table; not `IS NULL`, which the planner takes to be true of hardly any row, and
@@ -25,7 +27,8 @@ from contracts.chat import FACTS_STREAM, MessageAppended
 #             places its messages itself, and for how long to wait. `max(… + 0)`: a bare max() lets the
 #             planner search messages_created_at_index backwards for one conversation. The owner stands in a
 #             CASE, because the planner takes `… IS NULL OR …` to leave one conversation, and reads all for
-#             each batch. In the order of the ids, as all lock them;
+#             each batch. In the order of the ids, as all lock them. A conversation whose turn another
+#             runtime holds is left out, unless only users speak: it is compared in the row as it is locked;
 #   inserted  skips an id that another transaction has stored meanwhile: then `counted` counted too many, and
 #             the last line divides by zero, so that the statement fails as a whole;
 #   used      counts the usage of the conversations' users;
@@ -43,12 +46,15 @@ _APPENDING = f"""
             )) AS last) AS clock
         )
     FROM (
-        SELECT conversation_id, owner, count(*) AS messages FROM appended
+        SELECT conversation_id, owner, count(*) AS messages, max(turn_sha256) AS turn_sha256,
+               bool_or(role <> 'user' OR turn_sha256 IS NOT NULL) AS fenced
+        FROM appended
         GROUP BY conversation_id, owner ORDER BY conversation_id
     ) AS a
     WHERE c.id = a.conversation_id AND CASE WHEN a.owner IS NULL THEN true ELSE c.user_id = a.owner END
+      AND {FENCE}
       AND (SELECT set_config('takaro.message_order', 'numbered', true)) = 'numbered' AND {COUNTED}
-      AND (SELECT set_config('lock_timeout', coalesce($15, current_setting('lock_timeout')), true)) <> ''
+      AND (SELECT set_config('lock_timeout', coalesce($16, current_setting('lock_timeout')), true)) <> ''
     RETURNING c.id, c.user_id, c.agent_id, a.owner, a.messages, c.event_sequence - a.messages AS facts,
               c.message_sequence - a.messages AS sequence,
               c.last_message_at - a.messages * interval '1 microsecond' AS at
@@ -82,7 +88,7 @@ FROM placed
 """  # noqa: S608 -- only constants
 _ARRAYS = [
     f"${number}::{kind}[]"
-    for number, kind in enumerate(["uuid", "uuid", *["text"] * 4, "int", "int", *["text"] * 6], start=1)
+    for number, kind in enumerate(["uuid", "uuid", *["text"] * 4, "int", "int", *["text"] * 7], start=1)
 ]
 
 
@@ -91,7 +97,7 @@ def _appended(arrays: Sequence[str]) -> str:
     SELECT *
     FROM unnest({", ".join(arrays)}) WITH ORDINALITY
          AS t(id, conversation_id, role, content, tool_calls, tool_results, token_count, latency_ms, model,
-              owner, traceparent, tracestate, baggage, fact, place)
+              owner, turn_sha256, traceparent, tracestate, baggage, fact, place)
     WHERE coalesce((SELECT false FROM messages AS m WHERE m.id = t.id), true)
     """  # noqa: S608 -- only constants
 
@@ -115,7 +121,8 @@ async def insert_messages(
     inserted, by position.
 
     Left out are messages whose id exists, whose conversation doesn't, or whose conversation isn't their
-    ``owner``'s, if they name one. The conversations stay locked until the transaction ends; the statement is
+    ``owner``'s, if they name one; and those of a conversation whose running turn's token all that aren't
+    users' don't have. The conversations stay locked until the transaction ends; the statement is
     complete without one. ``lock_timeout`` (as ``100ms``) counts until the transaction ends. Raises
     ``asyncpg.DivisionByZeroError`` if another transaction stored one of the ids
     meanwhile.
@@ -136,6 +143,7 @@ def _facts(messages: Sequence[NewMessage]) -> tuple[list[Any], ...]:
     traces = [m.trace for m in messages]
     return (
         [m.owner for m in messages],
+        [m.turn_sha256 for m in messages],
         [trace.traceparent if trace else None for trace in traces],
         [trace.tracestate if trace else None for trace in traces],
         [trace.baggage if trace else None for trace in traces],

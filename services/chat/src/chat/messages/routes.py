@@ -5,9 +5,11 @@ from functools import partial
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from chat.announcements.served import ServedAgents
+from chat.conversations.acting import acting_for
 from chat.conversations.wire import NOT_FOUND, ConversationId
 from chat.messages import listing, use_cases
-from chat.messages.wire import ID_REUSED, MessageJson, PostMessage, message_json
+from chat.messages.wire import NOT_STORED, MessageJson, PostMessage, message_json
 from chat.quotas.limited import LimitedUsers
 from chat.quotas.use_cases import within
 from chat.quotas.wire import EXCEEDED, WARNED, WARNING
@@ -23,11 +25,11 @@ from servicekit.streamed_lists import streamed_data
 MESSAGES = Keyset("messages", tuple[Place], order="asc")
 
 
-def create_router(limited: LimitedUsers) -> APIRouter:
+def create_router(limited: LimitedUsers, served: ServedAgents | None = None) -> APIRouter:
     """Routes of messages. What is posted at the same time is committed together. The quotas of ``limited``
-    users hold."""
+    users hold; what users say to agents that are ``served`` asks for turns."""
     router = create_api_router("/api/conversations/{conversationId}/messages", ["messages"])
-    appends = use_cases.create_appends()
+    appends = use_cases.create_appends(served)
 
     @router.get("", **answering_list(MessageJson, errors=NOT_FOUND))
     async def list_messages(
@@ -38,7 +40,8 @@ def create_router(limited: LimitedUsers) -> APIRouter:
     ) -> Response:
         """The messages of a conversation in the one order in which they were accepted, or backwards
         (`order=desc`): all of them, or a page."""
-        pool, user_id = resources.pool, caller.user_id
+        pool = resources.pool
+        user_id = await acting_for(pool, caller, conversation_id)
         as_json = partial(message_json, str(conversation_id))
         if wanted.limit is None and wanted.cursor is None and wanted.order != "desc" and not wanted.total:
             return await streamed_data(use_cases.list_messages(pool, user_id, conversation_id), as_json)
@@ -47,7 +50,7 @@ def create_router(limited: LimitedUsers) -> APIRouter:
         pages = listing.list_page(pool, user_id, conversation_id, page)
         return await streamed_data(pages, as_json, page, listing.place, counts)
 
-    @router.post("", **answering(MessageJson, errors=NOT_FOUND | EXCEEDED | ID_REUSED, headers=WARNED))
+    @router.post("", **answering(MessageJson, errors=NOT_FOUND | EXCEEDED | NOT_STORED, headers=WARNED))
     async def post_message(
         conversation_id: ConversationId, body: PostMessage, caller: CallerParam, resources: ResourcesParam
     ) -> JSONAnswer:
@@ -61,6 +64,8 @@ def create_router(limited: LimitedUsers) -> APIRouter:
             body.content,
             message_id=body.id,
             appends=appends,
+            on_busy=body.on_busy,
+            served=served,
         )
         message, warning = await within(limited, resources.pool, caller.user_id, append, [body.id])
         answer = data(message_json(str(conversation_id), message))

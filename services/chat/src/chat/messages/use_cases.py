@@ -1,24 +1,25 @@
 """Appending and reading messages."""
 
-from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from typing import TypeAlias
 from uuid import UUID, uuid4
 
-import asyncpg
-
+from chat.announcements.served import ServedAgents
 from chat.conversations.rules import not_found
 from chat.conversations.use_cases import check_owner
 from chat.messages import listing_repository, repository
+from chat.messages.batches import apart, append_part, insert
 from chat.messages.records import Message, NewMessage, Placed
+from chat.messages.turn_fence import may_not_wait
+from chat.messages.turn_requests import request_turns
 from common import trace_context
 from common.errors import Conflict, Forbidden, PermanentError
 from common.group_commit import GroupCommit
-from common.postgres import Connection, Overtaken, Pool, tried_again
+from common.postgres import Connection, Overtaken, Pool, transaction, tried_again
+from contracts.chat import OnBusy
 
 Appends: TypeAlias = GroupCommit[NewMessage, Placed | None]
 
-FEW_MESSAGES = 50
 GROUP_LOCK_TIMEOUT = "100ms"
 PAGE_MESSAGES = 500
 PAGE_BYTES = 1_000_000
@@ -57,23 +58,46 @@ async def list_messages(
             raise Conflict("Messages were deleted while they were read", code="messages_gone")
 
 
-def create_appends() -> Appends:
-    """Messages over HTTP, committed together."""
-    return GroupCommit("append messages", _append_alone, size=lambda message: len(message.content))
+def create_appends(served: ServedAgents | None = None) -> Appends:
+    """Messages over HTTP, committed together; with the turns that they ask for, if any agent is
+    ``served``."""
+
+    async def append(pool: Pool, messages: Sequence[NewMessage]) -> list[Placed | None]:
+        if served is None or served.nobody():
+            return await _append_alone(pool, messages)
+        return await _append_and_request(pool, messages, served)
+
+    return GroupCommit("append messages", append, size=lambda message: len(message.content))
 
 
 @tried_again
 async def _append_alone(pool: Pool, messages: Sequence[NewMessage]) -> list[Placed | None]:
-    """Append messages in a statement of its own; None for each that wasn't, as the second one with an id.
+    """Append messages in a statement of its own; None for each that wasn't, as the second one with an id."""
+    async with pool.acquire() as connection:
+        return await _append_first(connection, messages)
+
+
+@tried_again
+async def _append_and_request(
+    pool: Pool, messages: Sequence[NewMessage], served: ServedAgents
+) -> list[Placed | None]:
+    """As :func:`_append_alone`, with the turns that they ask for, in one transaction."""
+    async with transaction(pool) as connection:
+        placed = await _append_first(connection, messages)
+        await request_turns(connection, served, zip(messages, placed, strict=True))
+        return placed
+
+
+async def _append_first(connection: Connection, messages: Sequence[NewMessage]) -> list[Placed | None]:
+    """Append the first message with each id.
 
     Several wait for a lock only briefly: the one that must wait is then tried alone, and the others don't.
     """
     first: dict[UUID, int] = {}
     for place, message in enumerate(messages):
         first.setdefault(message.id, place)
-    async with pool.acquire() as connection:
-        lock_timeout = GROUP_LOCK_TIMEOUT if len(messages) > 1 else None
-        inserted = await _insert(connection, [messages[place] for place in first.values()], lock_timeout)
+    lock_timeout = GROUP_LOCK_TIMEOUT if len(messages) > 1 else None
+    inserted = await insert(connection, [messages[place] for place in first.values()], lock_timeout)
     placed: list[Placed | None] = [None] * len(messages)
     for i, place in enumerate(first.values()):
         placed[place] = inserted.get(i)
@@ -89,11 +113,14 @@ async def append_user_message(
     *,
     message_id: UUID | None = None,
     appends: Appends | None = None,
+    on_busy: OnBusy = "queue",
+    served: ServedAgents | None = None,
 ) -> Message:
-    """Store a user's message, with its fact; together with others of ``appends``.
+    """Store a user's message, with its fact; together with others of ``appends``, unless it can't wait.
 
     With a ``message_id`` of the caller's, a message that is stored already is returned. Raises as
-    :func:`check_owner`, and :class:`Conflict` if the id belongs to another message.
+    :func:`check_owner`, and :class:`Conflict` if the id belongs to another message, or if a turn runs and
+    ``on_busy`` is ``reject``.
     """
     message = NewMessage(
         message_id or uuid4(),
@@ -102,8 +129,12 @@ async def append_user_message(
         content,
         trace=trace_context.current(),
         owner=user_id,
+        on_busy=on_busy,
     )
-    placed = await (appends or create_appends())(pool, message)
+    if may_not_wait(message):
+        placed = await _append_at_once(pool, message, served)
+    else:
+        placed = await (appends or create_appends())(pool, message)
     if placed is None:
         async with pool.acquire() as connection:
             await check_owner(connection, user_id, conversation_id)
@@ -124,6 +155,17 @@ async def append_user_message(
     )
 
 
+@tried_again
+async def _append_at_once(pool: Pool, message: NewMessage, served: ServedAgents | None) -> Placed | None:
+    """Append a message of its conversation's owner, whatever runs there. None if its id is stored."""
+    async with transaction(pool) as connection:
+        await check_owner(connection, message.owner or "", message.conversation_id)
+        [outcome] = await append_messages(connection, [message], served)
+        if isinstance(outcome, PermanentError):
+            raise outcome
+        return outcome
+
+
 async def _stored(connection: Connection, message: NewMessage) -> Message:
     """The stored message, which must be the same. Raises :class:`Overtaken` if there is none: another one
     with its id was tried in its place, and not stored."""
@@ -137,58 +179,20 @@ async def _stored(connection: Connection, message: NewMessage) -> Message:
 
 
 async def append_messages(
-    connection: Connection, messages: Sequence[NewMessage]
+    connection: Connection, messages: Sequence[NewMessage], served: ServedAgents | None = None
 ) -> list[Placed | PermanentError | None]:
     """Append a batch of messages, with their facts, in the caller's transaction. Returns an outcome for each.
+    What users say to agents that are ``served`` asks for turns.
 
     ``None``: the same message is already stored, and nothing was done. An error: the conversation doesn't
-    exist, or isn't the message's ``owner``'s, if it names one (:class:`NotFound`), or the id belongs to
-    another message (:class:`Conflict`, ``id_reused``).
+    exist, or isn't the message's ``owner``'s, if it names one (:class:`NotFound`), the id belongs to
+    another message (:class:`Conflict`, ``id_reused``), or it isn't the turn of who sent it (``turn_running``,
+    ``turn_over``).
     """
     current = trace_context.current()
     for message in messages:
         message.trace = message.trace or current
-    outcomes: list[Placed | PermanentError | None] = [None] * len(messages)
-    open_places: list[int] = []
-    for places in _without_repeats(messages):
-        inserted = await _insert(connection, [messages[place] for place in places])
-        for i, place in enumerate(places):
-            outcomes[place] = inserted.get(i)
-            if i not in inserted:
-                open_places.append(place)
-    if open_places:
-        known = await repository.compare_messages(connection, [messages[place] for place in open_places])
-        for i, place in enumerate(open_places):
-            outcomes[place] = _not_inserted(known.get(i))
+    outcomes = [outcome for part in apart(messages) for outcome in await append_part(connection, part)]
+    if served is not None and not served.nobody():
+        await request_turns(connection, served, zip(messages, outcomes, strict=True))
     return outcomes
-
-
-async def _insert(
-    connection: Connection, messages: Sequence[NewMessage], lock_timeout: str | None = None
-) -> dict[int, Placed]:
-    few = len(messages) <= FEW_MESSAGES
-    insert = repository.insert_few_messages if few else repository.insert_messages
-    try:
-        return await insert(connection, messages, lock_timeout)
-    except asyncpg.DivisionByZeroError:
-        raise Overtaken("another transaction stored one of these messages meanwhile") from None
-
-
-def _without_repeats(messages: Sequence[NewMessage]) -> list[Sequence[int]]:
-    """The positions of the messages in parts, almost always one, so that no id is twice in a part."""
-    if len({message.id for message in messages}) == len(messages):
-        return [range(len(messages))]
-    parts: list[list[int]] = []
-    times: Counter[UUID] = Counter()
-    for place, message in enumerate(messages):
-        if times[message.id] == len(parts):
-            parts.append([])
-        parts[times[message.id]].append(place)
-        times[message.id] += 1
-    return list(parts)
-
-
-def _not_inserted(same: bool | None) -> PermanentError | None:
-    if same is None:
-        return not_found()
-    return None if same else Conflict("The id was used for another message", code="id_reused")

@@ -13,23 +13,27 @@ from chat.conversations.wire import NOT_FOUND
 from chat.messages.records import Message
 from common import codec
 from common.json_time import cut_time, json_time
-from contracts.chat import MAX_USER_CONTENT
+from contracts.chat import MAX_USER_CONTENT, OnBusy
 from contracts.storable import Text
 from servicekit.answers import Body
 from servicekit.forms import AnyJson, Time, Uuid
 
 ID_REUSED = {409: "The id belongs to another message."}
+NOT_STORED = {409: f"{ID_REUSED[409]} Or a turn runs, and `onBusy` is `reject`."}
 MessageId = Annotated[UUID, Path(alias="messageId")]
 MESSAGE_NOT_FOUND = NOT_FOUND | {404: "There is no such conversation, or no such message in it."}
 
 
 class PostMessage(Body):
-    """A user's message. ``id`` is the caller's own: sent again, the same message is stored once."""
+    """A user's message. ``id`` is the caller's own: sent again, the same message is stored once. ``onBusy``
+    is what it does while a turn runs: it waits for the next turn, cancels the one that runs, or is refused.
+    """
 
     id: Annotated[UUID, Field(strict=False)] | None = None
     content: Annotated[Text, StringConstraints(min_length=1, max_length=MAX_USER_CONTENT)] = Field(
         examples=["Write me a module that greets new players"]
     )
+    on_busy: OnBusy = "queue"
 
 
 class FeedbackJson(TypedDict):

@@ -7,6 +7,7 @@ from backbone.handlers import BatchHandler, Command, Rejection
 from chat.states import use_cases
 from chat.states.records import Author, Limits, StateEdit
 from chat.states.rules import LARGE_STATE_BYTES
+from chat.turns.rules import digest_if_any
 from common import codec
 from common.errors import PermanentError
 from common.postgres import Connection
@@ -50,6 +51,7 @@ def _edit(
         Condition(expected_version=command.data.expected_version),
         command.trace,
         replaces,
+        digest_if_any(command.data.turn_token),
     )
 
 

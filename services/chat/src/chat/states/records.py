@@ -20,6 +20,8 @@ class EditableState:
     version: int
     created_at: datetime | None
     """Of the conversation: with its owner, what tells it from another one of the same id."""
+    turn_sha256: str | None = None
+    """Of the conversation: the digest of the token of the turn that holds it."""
     encoded: bytes | None = None
     """``state`` as JSON, once it was encoded."""
 
@@ -51,6 +53,8 @@ class StateEdit:
     condition: Condition = ANY_VERSION
     trace: TraceContext | None = None
     replaces: bool = False
+    turn_sha256: str | None = None
+    """The digest of the turn's token that it came with."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -9,11 +9,13 @@ from chat.states.records import EditableState, EditedState, Limits
 from common.postgres import Connection
 from contracts.chat import FACTS_STREAM
 
+FENCE = "c.turn_token_sha256 IS NOT DISTINCT FROM s.turn_sha256"
 TOO_MANY = 8
 """Versions are removed when there are an eighth more than may be kept."""
 
 GET_STATE = """
-SELECT id, user_id, coalesce(state, '{}') AS state, state_version, created_at FROM conversations WHERE id = $1
+SELECT id, user_id, coalesce(state, '{}') AS state, state_version, created_at, turn_token_sha256
+FROM conversations WHERE id = $1
 """
 
 
@@ -24,7 +26,7 @@ async def get_state(connection: Connection, conversation_id: UUID) -> EditableSt
 
 
 LOCK_STATES = """
-SELECT id, user_id, coalesce(state, '{}') AS state, state_version, created_at
+SELECT id, user_id, coalesce(state, '{}') AS state, state_version, created_at, turn_token_sha256
 FROM conversations
 WHERE id = ANY($1::uuid[])
 ORDER BY id
@@ -41,7 +43,8 @@ async def lock_states(connection: Connection, conversation_ids: Sequence[UUID]) 
 # One statement for states, their versions and their facts, so that it is complete without a transaction:
 #   sent      each new version; the newest of each conversation, which has facts, is its state too;
 #   updated   changes a state only at the version that the caller has read, of the conversation that they have
-#             read, and says for the transaction that the versions are kept here, so that the trigger doesn't.
+#             read, while the turn that held it then still does, and says for the transaction that the
+#             versions are kept here, so that the trigger doesn't.
 #             All other parts begin with its rows;
 #   newest    the newest version that was kept before;
 #   found     the state before, if it wasn't: that of the conversation's creation;
@@ -54,17 +57,18 @@ async def lock_states(connection: Connection, conversation_ids: Sequence[UUID]) 
 _SENT = ", ".join(
     f"(SELECT ${number}::{kind}[])"
     for number, kind in enumerate(
-        ["uuid", "text", "timestamptz", "bigint", "bigint", "text", "bigint", "text", "text"], start=1
+        ["uuid", "text", "timestamptz", "bigint", "bigint", "text", "bigint", *["text"] * 3], start=1
     )
 )
 _FACTS = ", ".join(
-    f"(SELECT ${number}::{kind}[])" for number, kind in enumerate(["text", "bigint", *["text"] * 5], start=10)
+    f"(SELECT ${number}::{kind}[])" for number, kind in enumerate(["text", "bigint", *["text"] * 5], start=11)
 )
 UPDATE_STATES = f"""
 WITH sent AS MATERIALIZED (
     SELECT id, owner, created_at, before, version, state::jsonb AS state, octet_length(state) AS bytes, facts,
-           user_id, source
-    FROM unnest({_SENT}) AS t(id, owner, created_at, before, version, state, facts, user_id, source)
+           user_id, source, turn_sha256
+    FROM unnest({_SENT})
+         AS t(id, owner, created_at, before, version, state, facts, user_id, source, turn_sha256)
 ), updated AS (
     UPDATE conversations AS c
     SET state = s.state, state_version = s.version, event_sequence = c.event_sequence + s.facts,
@@ -72,6 +76,7 @@ WITH sent AS MATERIALIZED (
     FROM sent AS s
     WHERE c.id = s.id AND s.facts > 0 AND c.state_version = s.before
       AND c.user_id IS NOT DISTINCT FROM s.owner AND c.created_at IS NOT DISTINCT FROM s.created_at
+      AND {FENCE}
       AND (SELECT set_config('takaro.state_history', 'kept', true)) = 'kept'
     RETURNING c.id, s.before, c.event_sequence - s.facts AS sequence
 ), newest AS MATERIALIZED (
@@ -103,8 +108,8 @@ WITH sent AS MATERIALIZED (
     USING (
         SELECT a.id, coalesce((
             SELECT k.version FROM chat_state_versions AS k
-            WHERE k.conversation_id = a.id AND k.version > max(a.version) - $17
-              AND k.total - k.bytes >= max(a.total) - $19
+            WHERE k.conversation_id = a.id AND k.version > max(a.version) - $18
+              AND k.total - k.bytes >= max(a.total) - $20
             ORDER BY k.version
             LIMIT 1
         ), min(a.version)) AS first
@@ -113,7 +118,7 @@ WITH sent AS MATERIALIZED (
             WHERE o.conversation_id = a.id ORDER BY o.version LIMIT 1
         ) AS oldest
         GROUP BY a.id, oldest.version, oldest.before
-        HAVING oldest.version <= max(a.version) - $17 - $18 OR oldest.before < max(a.total) - $19
+        HAVING oldest.version <= max(a.version) - $18 - $19 OR oldest.before < max(a.total) - $20
     ) AS keep
     WHERE v.conversation_id = keep.id AND v.version < keep.first
 ), facts AS (
@@ -148,6 +153,7 @@ async def update_states(
         [e.facts * (v is e.versions[-1]) for e, _, v in sent],
         [v.author.user_id for _, _, v in sent],
         [v.author.source for _, _, v in sent],
+        [of.turn_sha256 for _, of, _ in sent],
         *outbox.columns(facts),
         limits.versions,
         limits.versions // TOO_MANY,

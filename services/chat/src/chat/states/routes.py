@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query
 from starlette.responses import Response
 
+from chat.conversations.acting import acting_for
 from chat.conversations.wire import NOT_FOUND, ConversationId
 from chat.states import history, use_cases
 from chat.states.records import Author, Limits, State, StateEdit
@@ -22,16 +23,18 @@ from chat.states.wire import (
     state_json,
     version_json,
 )
+from chat.turns.rules import digest_if_any
+from chat.turns.wire import TurnTokenParam
 from common.errors import Invalid
 from contracts.storable import JsonObject
 from servicekit.answers import JSONAnswer, data
-from servicekit.auth import CallerParam
+from servicekit.auth import Caller, CallerParam
 from servicekit.conditions import ETAG, ConditionParam, ExpectedVersion, entity_tag, is_unchanged
 from servicekit.keysets import Keyset, Place
 from servicekit.list_parameters import CursorParam, LimitParam, OrderParam
 from servicekit.openapi import answering, answering_list
 from servicekit.routing import create_api_router
-from servicekit.service import ResourcesParam
+from servicekit.service import Resources, ResourcesParam
 from servicekit.streamed_lists import streamed_data
 
 VERSIONS = Keyset("versions of a state", tuple[Place], order="desc")
@@ -52,6 +55,11 @@ def create_router(limits: Limits) -> APIRouter:
     """Routes of states within ``limits``."""
     router = create_api_router("/api/conversations/{conversationId}/state", ["state"])
 
+    async def _change(resources: Resources, caller: Caller, edit: StateEdit, token: str | None) -> JSONAnswer:
+        pool = resources.pool
+        user_id = await acting_for(pool, caller, edit.conversation_id, turn_token=token, writes=True)
+        return _answer(await use_cases.edit_state(pool, user_id, edit, limits))
+
     @router.get("", **_answering(UNCHANGED))
     async def get_state(
         conversation_id: ConversationId,
@@ -60,7 +68,8 @@ def create_router(limits: Limits) -> APIRouter:
         condition: ConditionParam,
     ) -> Response:
         """State and version; the version is the ``ETag`` too."""
-        state = await use_cases.get_state(resources.pool, caller.user_id, conversation_id, condition)
+        user_id = await acting_for(resources.pool, caller, conversation_id)
+        state = await use_cases.get_state(resources.pool, user_id, conversation_id, condition)
         if is_unchanged(condition, state.version):
             return Response(status_code=304, headers={"ETag": entity_tag(state.version)})
         return _answer(state)
@@ -73,6 +82,7 @@ def create_router(limits: Limits) -> APIRouter:
         resources: ResourcesParam,
         condition: ConditionParam,
         expected_version: ExpectedVersionParam = None,
+        token: TurnTokenParam = None,
     ) -> JSONAnswer:
         """Change the state by a JSON merge patch (RFC 7396); 413 if it becomes too large."""
         edit = StateEdit(
@@ -80,8 +90,9 @@ def create_router(limits: Limits) -> APIRouter:
             patch,
             Author(user_id=caller.user_id),
             replace(condition, expected_version=expected_version),
+            turn_sha256=digest_if_any(token),
         )
-        return _answer(await use_cases.edit_state(resources.pool, caller.user_id, edit, limits))
+        return await _change(resources, caller, edit, token)
 
     @router.put("", **_answering(LOST_RACE))
     async def replace_state(
@@ -91,6 +102,7 @@ def create_router(limits: Limits) -> APIRouter:
         resources: ResourcesParam,
         condition: ConditionParam,
         expected_version: ExpectedVersionParam = None,
+        token: TurnTokenParam = None,
     ) -> JSONAnswer:
         """Replace the whole state. ``expectedVersion`` may stand in the body or in the query."""
         given = {body.expected_version, expected_version} - {None}
@@ -100,8 +112,15 @@ def create_router(limits: Limits) -> APIRouter:
                 details={"expectedVersion": ["must be the same in the body and in the query"]},
             )
         demanded = replace(condition, expected_version=next(iter(given), None))
-        edit = StateEdit(conversation_id, body.state, Author(user_id=caller.user_id), demanded, replaces=True)
-        return _answer(await use_cases.edit_state(resources.pool, caller.user_id, edit, limits))
+        edit = StateEdit(
+            conversation_id,
+            body.state,
+            Author(user_id=caller.user_id),
+            demanded,
+            replaces=True,
+            turn_sha256=digest_if_any(token),
+        )
+        return await _change(resources, caller, edit, token)
 
     @router.get("/versions", **answering_list(StateVersionJson, errors=NOT_FOUND))
     async def list_state_versions(

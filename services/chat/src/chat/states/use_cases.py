@@ -1,6 +1,6 @@
 """Reading and changing states, over HTTP and from the stream."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from chat.states.records import (
     StateEdit,
 )
 from chat.states.rules import apply_edit, patch_to_tell
+from chat.states.turn_fence import refuse_others
 from common.errors import Forbidden, PermanentError
 from common.postgres import Connection, Pool, transaction, tried_again
 from servicekit.conditions import Condition
@@ -24,6 +25,7 @@ from servicekit.conditions import Condition
 if TYPE_CHECKING:
     from backbone.outbox import Fact
 
+_NOTHING: Mapping[int, PermanentError] = {}
 WRITTEN_AT_ONCE = 8_000_000
 """Bytes of states. A batch may hold many small patches of large states."""
 
@@ -50,15 +52,19 @@ async def edit_state(pool: Pool, user_id: str, edit: StateEdit, limits: Limits) 
     """Change a state within ``limits``, and return it.
 
     The edit is made from the state as it is read, without a lock, and written if it is still at that version:
-    two round trips. If it isn't, the edit is made again, under the conversation's lock.
+    two round trips. If it isn't, or a turn holds the conversation, the edit is made under the conversation's
+    lock.
 
-    Raises :class:`common.errors.NotFound`, :class:`Forbidden`, :class:`common.errors.TooLarge`, and
+    Raises :class:`common.errors.Conflict` while another's turn holds the conversation,
+    :class:`common.errors.NotFound`, :class:`Forbidden`, :class:`common.errors.TooLarge`, and
     :class:`servicekit.conditions.VersionConflict` if the edit's condition isn't fulfilled.
     """
     async with pool.acquire() as connection:
         read = await repository.get_state(connection, edit.conversation_id)
         states = {} if read is None else {read.conversation_id: read}
-        outcomes = await _edit(connection, states, [edit], limits, user_id)
+        outcomes = None
+        if edit.turn_sha256 is None and (read is None or read.turn_sha256 is None):
+            outcomes = await _edit(connection, states, [edit], limits, user_id)
     if outcomes is None:
         async with transaction(pool) as connection:
             outcomes = await edit_states(connection, [edit], limits, owner=user_id)
@@ -73,11 +79,12 @@ async def edit_states(
 ) -> list[State | PermanentError]:
     """Apply edits in order, each to the result of the one before, with a fact for each that changed anything.
 
-    Returns for each the state after it, or an error: no such conversation, not ``owner``'s (if given), a
-    condition that isn't fulfilled, or too large.
+    Returns for each the state after it, or an error: no such conversation, not ``owner``'s (if given),
+    another's turn, a condition that isn't fulfilled, or too large.
     """
     locked = await repository.lock_states(connection, [e.conversation_id for e in edits])
-    outcomes = await _edit(connection, locked, edits, limits, owner)
+    refused = await refuse_others(connection, locked, edits)
+    outcomes = await _edit(connection, locked, edits, limits, owner, refused)
     assert outcomes is not None, "nobody else changes a locked state"
     return outcomes
 
@@ -88,13 +95,14 @@ async def _edit(
     edits: Sequence[StateEdit],
     limits: Limits,
     owner: str | None,
+    refused: Mapping[int, PermanentError] = _NOTHING,
 ) -> list[State | PermanentError] | None:
     """Apply edits to ``states``, and write what they change. None if another writer was there before."""
     outcomes: list[State | PermanentError] = []
     written = _Unwritten()
-    for edit in edits:
+    for place, edit in enumerate(edits):
         try:
-            current = _current(states, edit, owner)
+            current = _current(states, edit, owner, refused.get(place))
             before = current.state
             if apply_edit(current, edit, limits.state_bytes):
                 written.add(current, edit, before, limits)
@@ -132,12 +140,16 @@ class _Unwritten:
         return done
 
 
-def _current(states: dict[UUID, EditableState], edit: StateEdit, owner: str | None) -> EditableState:
+def _current(
+    states: dict[UUID, EditableState], edit: StateEdit, owner: str | None, refused: PermanentError | None
+) -> EditableState:
     """The state that ``edit`` is about. Raises if it may not change it."""
     current = states.get(edit.conversation_id)
     if current is None:
         raise not_found()
     if owner is not None and current.user_id != owner:
         raise Forbidden
+    if refused is not None:
+        raise refused
     check_condition(edit.condition, State(current.state, current.version))
     return current

@@ -1,6 +1,6 @@
 """States on the wire."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, NotRequired, TypeAlias
 
 from fastapi import Path
 from orjson import Fragment
@@ -56,13 +56,17 @@ class KeptStateJson(StateVersionJson):
 
 
 class StateConflictJson(FailureJson):
-    """The state has another version. It stays as it is, and ``data`` has it."""
+    """The state has another version: it stays as it is, and ``data`` has it. Or it is another's turn."""
 
-    data: StateJson
+    data: NotRequired[StateJson]
 
 
 _EXCLUDED = refusing(412, "`If-Match` or `If-None-Match` excludes the state's version.", StateConflictJson)
-LOST_RACE = _EXCLUDED | refusing(409, "The state isn't at `expectedVersion`.", StateConflictJson)
+LOST_RACE = _EXCLUDED | refusing(
+    409,
+    "The state isn't at `expectedVersion`; or a turn runs, and the request hasn't its token.",
+    StateConflictJson,
+)
 UNCHANGED = _EXCLUDED | {304: {"description": "`If-None-Match` has the state's version.", "headers": ETAG}}
 
 

@@ -10,6 +10,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
+from chat.announcements.served import ServedAgents
+from chat.conversations.acting import acting_for
 from chat.conversations.wire import NOT_FOUND, ConversationId
 from chat.messages.wire import ID_REUSED, MessageJson, message_json
 from chat.quotas.limited import LimitedUsers
@@ -20,6 +22,8 @@ from chat.transfers.lines import EXAMPLE, MEDIA_TYPE
 from chat.transfers.records import ImportLimits
 from chat.transfers.rules import check_sizes
 from chat.transfers.wire import AppendInBulk, ImportedJson
+from chat.turns.rules import digest_if_any
+from chat.turns.wire import NOT_YOUR_TURN, TurnTokenParam
 from common.errors import TransientError
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
@@ -34,6 +38,7 @@ BODY = {
     "required": True,
     "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": EXAMPLE}},
 }
+REFUSED_IN_BULK = {409: f"{ID_REUSED[409]} {NOT_YOUR_TURN}"}
 REFUSED = {
     400: "A line isn't as an export writes it: `details` names the line.",
     408: "The request came too slowly.",
@@ -43,9 +48,12 @@ REFUSED = {
 }
 
 
-def create_router(limits: ImportLimits, import_max_bytes: int, limited: LimitedUsers) -> APIRouter:
+def create_router(
+    limits: ImportLimits, import_max_bytes: int, limited: LimitedUsers, served: ServedAgents | None = None
+) -> APIRouter:
     """Routes of what is moved in bulk, within ``limits``. The quotas of ``limited`` users hold for what is
-    appended; what is imported was counted when it was new."""
+    appended, and it asks for turns of agents that are ``served``; what is imported was counted when it was
+    new."""
     message_max_bytes = limits.message_bytes
     importing_now = asyncio.Semaphore(IMPORTS_AT_ONCE)
     router = create_api_router("/api/conversations", ["messages"])
@@ -54,17 +62,24 @@ def create_router(limits: ImportLimits, import_max_bytes: int, limited: LimitedU
 
     @router.post(
         "/{conversationId}/messages/bulk",
-        **answering(list[MessageJson], errors=NOT_FOUND | ID_REUSED | EXCEEDED, headers=WARNED),
+        **answering(list[MessageJson], errors=NOT_FOUND | REFUSED_IN_BULK | EXCEEDED, headers=WARNED),
     )
     async def append_in_bulk(
-        conversation_id: ConversationId, body: AppendInBulk, caller: CallerParam, resources: ResourcesParam
+        conversation_id: ConversationId,
+        body: AppendInBulk,
+        caller: CallerParam,
+        resources: ResourcesParam,
+        token: TurnTokenParam = None,
     ) -> JSONAnswer:
-        """Append up to 1,000 messages of any role in this order: all of them, or none."""
-        messages = [message.message(conversation_id, caller.user_id) for message in body.messages]
+        """Append up to 1,000 messages of any role in this order: all of them, or none. While a turn runs, its
+        runtime alone appends others than users'."""
+        user_id = await acting_for(resources.pool, caller, conversation_id, turn_token=token, writes=True)
+        digest = digest_if_any(token)
+        messages = [message.message(conversation_id, user_id, digest) for message in body.messages]
         check_sizes(messages, message_max_bytes, max_bytes_of_all)
-        append = partial(use_cases.append_in_bulk, resources.pool, caller.user_id, conversation_id, messages)
+        append = partial(use_cases.append_in_bulk, resources.pool, user_id, conversation_id, messages, served)
         ids = [message.id for message in messages]
-        stored, warning = await within(limited, resources.pool, caller.user_id, append, ids)
+        stored, warning = await within(limited, resources.pool, user_id, append, ids)
         answer = data([message_json(str(conversation_id), message) for message in stored])
         if warning:
             answer.headers[WARNING] = warning

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from chat.announcements.served import ServedAgents
 from chat.conversations.use_cases import check_owner
 from chat.messages.listing_repository import list_by_ids
 from chat.messages.records import Message, NewMessage
@@ -13,16 +14,23 @@ from common.postgres import Pool, transaction, tried_again
 
 @tried_again
 async def append_in_bulk(
-    pool: Pool, user_id: str, conversation_id: UUID, messages: Sequence[NewMessage]
+    pool: Pool,
+    user_id: str,
+    conversation_id: UUID,
+    messages: Sequence[NewMessage],
+    served: ServedAgents | None = None,
 ) -> list[Message]:
     """Append messages to one of the user's conversations, in this order, each with a fact: all of them, or
-    none. Returns them as they are stored; one that was stored before, unchanged, isn't appended again.
+    none. Returns them as they are stored; one that was stored before, unchanged, isn't appended again. If
+    they end with a user's and the agent is ``served``, they ask for a turn; else they bring their answers.
 
-    Raises as :func:`check_owner`, and :class:`Conflict` for an id that belongs to another message.
+    Raises as :func:`check_owner`, and :class:`Conflict` for an id that belongs to another message, and for
+    what comes without the token of a turn that runs.
     """
     async with transaction(pool) as connection:
         await check_owner(connection, user_id, conversation_id)
-        outcomes = await append_messages(connection, messages)
+        asks = served if messages[-1].role == "user" else None
+        outcomes = await append_messages(connection, messages, asks)
         for place, outcome in enumerate(outcomes):
             if isinstance(outcome, Conflict):
                 raise Conflict(f"messages.{place}: {outcome.reason}", code=outcome.code)

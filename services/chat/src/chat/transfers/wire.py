@@ -34,8 +34,8 @@ class BulkMessage(Body):
             raise ValueError(f"content of a user's message must have 1 to {MAX_USER_CONTENT} characters")
         return self
 
-    def message(self, conversation_id: UUID, owner: str) -> NewMessage:
-        """The message to append to this conversation of ``owner``'s."""
+    def message(self, conversation_id: UUID, owner: str, turn_sha256: str | None = None) -> NewMessage:
+        """The message to append to this conversation of ``owner``'s, in the turn of this token."""
         return NewMessage(
             self.id or uuid4(),
             conversation_id,
@@ -47,6 +47,7 @@ class BulkMessage(Body):
             self.latency_ms,
             self.model,
             owner=owner,
+            turn_sha256=turn_sha256,
         )
 
 

@@ -1,0 +1,79 @@
+"""Turns: runtimes take them, work in them and end them; the owner of a conversation reads and stops them.
+
+A runtime's credentials have the scope ``agent`` and name its agents.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from takaro_agent_client.calls import Call, Listing, Method, Order, call, in_camel_case, in_turn, path
+from takaro_agent_client.models import RenewedTurn, TakenTurn, Turn
+from takaro_agent_client.operations.messages import NewMessage
+
+Id: TypeAlias = UUID | str
+
+
+def take(
+    conversation_id: Id, *, turn_id: Id | None = None, ttl_seconds: int | None = None
+) -> Call[TakenTurn]:
+    """Take the requested turn, or begin one. :class:`Conflict` while another one runs."""
+    asked = {"turn_id": None if turn_id is None else str(turn_id), "ttl_seconds": ttl_seconds}
+    return call("chat", "POST", _path(conversation_id), TakenTurn.model_validate, body=_given(asked))
+
+
+def renew(
+    conversation_id: Id, turn_id: Id, turn_token: str, *, ttl_seconds: int | None = None
+) -> Call[RenewedTurn]:
+    """Hold a turn for longer. The answer says whether somebody has cancelled it."""
+    body = _given({"ttl_seconds": ttl_seconds})
+    where = _path(conversation_id, turn_id)
+    return in_turn(call("chat", "PUT", where, RenewedTurn.model_validate, body=body), turn_token)
+
+
+def finish(
+    conversation_id: Id,
+    turn_id: Id,
+    turn_token: str,
+    *,
+    messages: Sequence[NewMessage] = (),
+    usage: Mapping[str, Any] | None = None,
+) -> Call[Turn]:
+    """End a turn whose work is done, with its last messages: all of it, or nothing."""
+    body: dict[str, Any] = {"messages": [in_camel_case(message) for message in messages]}
+    if usage is not None:
+        body["usage"] = dict(usage)
+    return in_turn(_ends(conversation_id, turn_id, "finish", body), turn_token)
+
+
+def fail(conversation_id: Id, turn_id: Id, turn_token: str, error: str) -> Call[Turn]:
+    """Give up a turn, and say why."""
+    return in_turn(_ends(conversation_id, turn_id, "fail", {"error": error}), turn_token)
+
+
+def cancel(conversation_id: Id, turn_id: Id) -> Call[Turn]:
+    """Stop a turn: the stop button. Its runtime can change nothing from now on."""
+    return _ends(conversation_id, turn_id, "cancel", None)
+
+
+def listing(conversation_id: Id, *, order: Order | None = None) -> Listing[Turn]:
+    """The turns of a conversation that are kept, newest first."""
+    return Listing("chat", _path(conversation_id), Turn.model_validate, query={"order": order})
+
+
+def get(conversation_id: Id, turn_id: Id) -> Call[Turn]:
+    """A turn."""
+    return call("chat", "GET", _path(conversation_id, turn_id), Turn.model_validate)
+
+
+def _ends(conversation_id: Id, turn_id: Id, how: str, body: Any) -> Call[Turn]:
+    method: Method = "POST"
+    return call("chat", method, _path(conversation_id, turn_id, how), Turn.model_validate, body=body)
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return in_camel_case({name: value for name, value in values.items() if value is not None})
+
+
+def _path(conversation_id: Id, *more: object) -> str:
+    return path("conversations", conversation_id, "turns", *more)

@@ -1,0 +1,64 @@
+"""Interrupts turns whose runtimes weren't heard of in time, and removes old ones, in the background."""
+
+import asyncio
+from uuid import UUID
+
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from backbone.leases import Fence, Lease, LeaseKeeper
+from backbone.names import TURNS_LEASE
+from chat.conversations.use_cases import lock_conversations
+from chat.messages.turn_ending import held_turns
+from chat.turns import ended_repository as repository
+from common.postgres import Pool, transaction, tried_again
+
+LOOK_SECONDS = 0.5
+EXPIRED_AT_ONCE = 100
+REMOVE_SECONDS = 600.0
+OLD_AT_ONCE = 1_000
+
+
+async def keep_turns(pool: Pool, days: int, instance: str, ttl_seconds: float) -> None:
+    """Interrupt expired turns within about a second, and remove those that ended ``days`` ago within ten
+    minutes; in one process at a time, until cancelled."""
+
+    async def work(lease: Lease) -> None:
+        with suppress_instrumentation():
+            async with asyncio.TaskGroup() as both:
+                both.create_task(_interrupt(pool, lease))
+                both.create_task(_remove(pool, days, lease))
+
+    await LeaseKeeper(pool, TURNS_LEASE, instance, ttl_seconds).run(work)
+
+
+async def _interrupt(pool: Pool, fence: Fence) -> None:
+    while True:
+        async with pool.acquire() as connection:
+            expired = await repository.list_expired(connection, EXPIRED_AT_ONCE)
+        for conversation_id in expired:
+            await interrupt_expired(pool, fence, conversation_id)
+        if len(expired) < EXPIRED_AT_ONCE:
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+@tried_again
+async def interrupt_expired(pool: Pool, fence: Fence, conversation_id: UUID) -> None:
+    """Interrupt the turn of a conversation, if it wasn't renewed in time."""
+    async with transaction(pool) as connection:
+        await fence.hold(connection)
+        await lock_conversations(connection, [conversation_id], deletes=False)
+        await held_turns(connection, [conversation_id])
+
+
+async def _remove(pool: Pool, days: int, fence: Fence) -> None:
+    while True:
+        if await remove_old(pool, fence, days) < OLD_AT_ONCE:
+            await asyncio.sleep(REMOVE_SECONDS)
+
+
+@tried_again
+async def remove_old(pool: Pool, fence: Fence, days: int) -> int:
+    """Remove some turns that ended so long ago. Returns their number."""
+    async with transaction(pool) as connection:
+        await fence.hold(connection)
+        return await repository.delete_old(connection, days, OLD_AT_ONCE)

@@ -1,0 +1,190 @@
+"""SQL of turns. Each function runs its one statement on the caller's transaction.
+
+Who changes a turn's state holds the lock of its conversation.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from chat.turns.records import Ending, Taking, Turn
+from common.postgres import Connection
+
+COLUMNS = """t.id, t.conversation_id, t.number, t.state, t.through_sequence, t.waiting_sequence, t.runtime,
+       t.token_sha256, t.take_request_sha256, t.requested_at, t.started_at, t.expires_at, t.ended_at, t.usage,
+       t.error, t.expires_at <= clock_timestamp() AND t.state IN ('running', 'awaiting') AS expired"""
+
+GET_TURN = f"SELECT {COLUMNS} FROM chat_turns AS t WHERE t.id = $1 AND t.conversation_id = $2"  # noqa: S608
+
+
+async def get_turn(connection: Connection, conversation_id: UUID, turn_id: UUID) -> Turn | None:
+    """A turn of this conversation."""
+    row = await connection.fetchrow(GET_TURN, turn_id, conversation_id)
+    return Turn(*row) if row else None
+
+
+LIST_HELD = f"""
+SELECT {COLUMNS} FROM chat_turns AS t
+WHERE t.conversation_id = ANY($1::uuid[]) AND t.state IN ('running', 'awaiting')
+"""  # noqa: S608 -- only constants
+
+
+async def list_held(connection: Connection, conversation_ids: Sequence[UUID]) -> dict[UUID, Turn]:
+    """The turns that runtimes hold in these conversations, in time or not, by conversation."""
+    rows = await connection.fetch(LIST_HELD, conversation_ids)
+    return {row["conversation_id"]: Turn(*row) for row in rows}
+
+
+GET_REQUESTED = f"""
+SELECT {COLUMNS} FROM chat_turns AS t WHERE t.conversation_id = $1 AND t.state = 'requested'
+"""  # noqa: S608 -- only constants
+
+
+async def get_requested(connection: Connection, conversation_id: UUID) -> Turn | None:
+    """The turn that waits for a runtime."""
+    row = await connection.fetchrow(GET_REQUESTED, conversation_id)
+    return Turn(*row) if row else None
+
+
+GET_TAKEN = f"""
+SELECT {COLUMNS} FROM chat_turns AS t WHERE t.conversation_id = $1 AND t.take_key_sha256 = $2
+"""  # noqa: S608 -- only constants
+
+
+async def get_taken(connection: Connection, conversation_id: UUID, key_sha256: bytes) -> Turn | None:
+    """The turn that a request with this ``Idempotency-Key`` has taken."""
+    row = await connection.fetchrow(GET_TAKEN, conversation_id, key_sha256)
+    return Turn(*row) if row else None
+
+
+_BEFORE = "t.number < $2::bigint ORDER BY t.number DESC"
+_AFTER = "t.number > $2::bigint ORDER BY t.number"
+LIST_BEFORE = f"""
+SELECT {COLUMNS} FROM chat_turns AS t WHERE t.conversation_id = $1 AND {_BEFORE} LIMIT $3
+"""  # noqa: S608 -- only constants
+LIST_AFTER = f"""
+SELECT {COLUMNS} FROM chat_turns AS t WHERE t.conversation_id = $1 AND {_AFTER} LIMIT $3
+"""  # noqa: S608 -- only constants
+
+
+async def list_before(connection: Connection, conversation_id: UUID, number: int, limit: int) -> list[Turn]:
+    """Turns with numbers below this one, newest first."""
+    return [Turn(*row) for row in await connection.fetch(LIST_BEFORE, conversation_id, number, limit)]
+
+
+async def list_after(connection: Connection, conversation_id: UUID, number: int, limit: int) -> list[Turn]:
+    """Turns with numbers above this one, oldest first."""
+    return [Turn(*row) for row in await connection.fetch(LIST_AFTER, conversation_id, number, limit)]
+
+
+# A requested turn has its row already; one that a runtime begins by itself gets the next number.
+START_TURN = f"""
+INSERT INTO chat_turns AS t (id, conversation_id, number, state, through_sequence, runtime, token_sha256,
+                             take_key_sha256, take_request_sha256, ttl_seconds, requested_at, started_at,
+                             expires_at)
+SELECT $1, $2, coalesce((SELECT max(n.number) FROM chat_turns AS n WHERE n.conversation_id = $2), 0) + 1,
+       'running', $3, $4, $5, $6, $7, $8::integer, now, now,
+       now + make_interval(secs => $8::integer)
+FROM clock_timestamp() AS now
+ON CONFLICT (id) DO UPDATE
+SET state = 'running', through_sequence = excluded.through_sequence, runtime = excluded.runtime,
+    token_sha256 = excluded.token_sha256, take_key_sha256 = excluded.take_key_sha256,
+    take_request_sha256 = excluded.take_request_sha256, ttl_seconds = excluded.ttl_seconds,
+    started_at = excluded.started_at, expires_at = excluded.expires_at
+RETURNING {COLUMNS}
+"""  # noqa: S608 -- only constants
+
+
+async def start_turn(
+    connection: Connection, conversation_id: UUID, turn_id: UUID, through_sequence: int, taking: Taking
+) -> Turn:
+    """Let a runtime hold the requested turn with this id, or a new one."""
+    row = await connection.fetchrow(
+        START_TURN,
+        turn_id,
+        conversation_id,
+        through_sequence,
+        taking.runtime,
+        taking.token_sha256,
+        taking.key_sha256,
+        taking.request_sha256,
+        taking.ttl_seconds,
+    )
+    assert row is not None
+    return Turn(*row)
+
+
+@dataclass(slots=True, frozen=True)
+class Counted:
+    """What a locked conversation's row says after one more fact about it."""
+
+    fact_sequence: int
+    message_sequence: int
+    agent_id: str
+    agent_version: str
+    at: datetime
+
+
+HOLD_CONVERSATION = """
+UPDATE conversations SET turn_token_sha256 = $2, event_sequence = event_sequence + $3 WHERE id = $1
+RETURNING event_sequence, message_sequence, agent_id, agent_version, clock_timestamp()
+"""
+
+
+async def hold_conversation(
+    connection: Connection, conversation_id: UUID, token_sha256: str | None, *, facts: int = 1
+) -> Counted:
+    """Let only this token write in a locked conversation; None lets everybody. Counts ``facts``."""
+    row = await connection.fetchrow(HOLD_CONVERSATION, conversation_id, token_sha256, facts)
+    assert row is not None, "it is locked"
+    return Counted(*row)
+
+
+# At most $4 seconds after its start: then even one that is still renewed ends.
+RENEW_TURN = f"""
+UPDATE chat_turns AS t
+SET ttl_seconds = coalesce($3::integer, t.ttl_seconds), expires_at = least(
+    clock_timestamp() + make_interval(secs => coalesce($3::integer, t.ttl_seconds)),
+    t.started_at + make_interval(secs => $4::integer)
+)
+WHERE t.id = $1 AND t.token_sha256 = $2 AND t.state IN ('running', 'awaiting')
+  AND t.expires_at > clock_timestamp()
+RETURNING {COLUMNS}
+"""  # noqa: S608 -- only constants
+
+
+async def renew_turn(
+    connection: Connection, turn_id: UUID, token_sha256: str, ttl_seconds: int | None, max_seconds: int
+) -> Turn | None:
+    """Let its runtime hold a turn for longer; None if it doesn't hold it any more. Needs no lock: an expired
+    turn can't be renewed, and no other is interrupted."""
+    row = await connection.fetchrow(RENEW_TURN, turn_id, token_sha256, ttl_seconds, max_seconds)
+    return Turn(*row) if row else None
+
+
+REPLACE_TOKEN = f"""
+UPDATE chat_turns AS t SET token_sha256 = $2
+WHERE t.id = $1
+RETURNING {COLUMNS}
+"""  # noqa: S608 -- only constants
+
+
+async def replace_token(connection: Connection, turn_id: UUID, token_sha256: str) -> Turn:
+    """Give the runtime of a turn another token, in place of one that it never got."""
+    row = await connection.fetchrow(REPLACE_TOKEN, turn_id, token_sha256)
+    assert row is not None, "its conversation is locked"
+    return Turn(*row)
+
+
+END_TURN = f"""
+UPDATE chat_turns AS t SET state = $2, usage = $3, error = $4, ended_at = $5 WHERE t.id = $1
+RETURNING {COLUMNS}
+"""  # noqa: S608 -- only constants
+
+
+async def end_turn(connection: Connection, turn_id: UUID, ending: Ending, at: datetime) -> Turn:
+    """End a turn of a locked conversation."""
+    row = await connection.fetchrow(END_TURN, turn_id, ending.state, ending.usage, ending.error, at)
+    assert row is not None, "its conversation is locked"
+    return Turn(*row)

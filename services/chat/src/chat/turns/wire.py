@@ -1,0 +1,15 @@
+"""Turns' tokens on the wire."""
+
+from typing import Annotated, TypeAlias
+
+from fastapi import Header
+
+_HEADER = Header(
+    alias="X-Turn-Token",
+    min_length=1,
+    max_length=100,
+    description="The token of the turn that the caller, a runtime, has taken.",
+)
+TurnTokenParam: TypeAlias = Annotated[str | None, _HEADER]
+RequiredTurnTokenParam: TypeAlias = Annotated[str, _HEADER]
+NOT_YOUR_TURN = "A turn runs, and the request hasn't its token; or the turn of its token is over."
