@@ -211,7 +211,7 @@ async def test_a_command_is_published_as_its_contract_wants(
             "chat.commands",
             "chat.message.apend.v1",
             DATA,
-            "it has chat.conversation.agent_version.set.v1, chat.conversation.create.v1",
+            "it has chat.agent.announce.v1, chat.conversation.agent_version.set.v1",
         ),
         ("chat.command", "x.v1", "{}", "there is no stream chat.command"),
     ],
