@@ -83,6 +83,13 @@ async def test_every_operation_of_a_service_reaches_it(
     assert not elsewhere
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_the_page_to_sign_in_is_chats(servers: Servers, origin: Origin, method: str) -> None:
+    """No operation: it is for people."""
+    status, requests = await reached(servers, origin, method, "/login")
+    assert (status, [*requests]) == (200, ["chat"])
+
+
 PAGES = {
     "docs": "/docs",
     "docs/assets/swagger-ui.css": "/docs/assets/swagger-ui.css",
