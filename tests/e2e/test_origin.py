@@ -34,6 +34,24 @@ async def test_work_goes_through_all_services_at_one_address(origin: Origin) -> 
             assert await anext(events.aiter_lines()) == "event: connected"
 
 
+async def test_who_signs_in_at_the_origin_is_known_to_every_service(origin: Origin) -> None:
+    """The browser's `Origin` is that of the proxy, which the services know from what it says."""
+    own = {"Origin": origin.url}
+    async with origin.client() as client:
+        strange = await client.post(
+            "/login", data={"secret": USER}, headers={"Origin": "http://elsewhere.test"}
+        )
+        assert strange.status_code == 403
+        assert (await client.get("/auth/me")).status_code == 401
+        signed_in = await client.post("/login", data={"secret": USER}, headers=own)
+        assert signed_in.status_code == 303
+        assert (await client.get("/auth/me")).json()["data"]["id"] == USER
+        made = await client.post("/api/conversations", json={"agentId": "module-writer"}, headers=own)
+        conversation = made.raise_for_status().json()["data"]["id"]
+        assert (await client.get(f"/api/cockpit/sessions/{conversation}")).is_success
+        assert (await client.get(f"/api/knowledge-bases/{BASE}")).is_success
+
+
 @pytest.mark.parametrize("page", ["docs", "asyncapi"])
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_page_loads_everything_below_its_service(
