@@ -141,6 +141,7 @@ def run(build: Callable[[Any], FastAPI], settings_class: type[ServiceSettings]) 
         FromProxies(ReadOn(app), trusted=settings.forwarded_allow_ips),
         host=settings.host,
         port=settings.port,
+        interface="asgi3",
         loop="uvloop",
         http=partial(LimitedConnection, limits=limits),  # type: ignore[arg-type]
         ws="none",
