@@ -158,6 +158,8 @@ def test_types_are_named_as_the_architecture_lists_them() -> None:
         "chat.user.erased.v1",
         "chat.turn.requested.v1",
         "chat.turn.started.v1",
+        "chat.turn.awaiting.v1",
+        "chat.turn.answered.v1",
         "chat.turn.finished.v1",
         "chat.turn.failed.v1",
         "chat.turn.cancelled.v1",

@@ -22,6 +22,8 @@ class Turn(Model):
     started_at: datetime | None
     expires_at: datetime | None
     ended_at: datetime | None
+    awaiting: dict[str, Any] | None = None
+    answer: dict[str, Any] | None = None
     usage: dict[str, Any] | None = None
     error: str | None = None
 

@@ -4,7 +4,7 @@ A runtime's credentials have the scope ``agent`` and name its agents.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict
 from uuid import UUID
 
 from takaro_agent_client.calls import Call, Listing, Method, Order, call, in_camel_case, in_turn, path
@@ -12,6 +12,13 @@ from takaro_agent_client.models import RenewedTurn, TakenTurn, Turn
 from takaro_agent_client.operations.messages import NewMessage
 
 Id: TypeAlias = UUID | str
+
+
+class Awaiting(TypedDict):
+    """What a turn asks a person."""
+
+    tool: str
+    input: Mapping[str, Any]
 
 
 def take(
@@ -23,12 +30,23 @@ def take(
 
 
 def renew(
-    conversation_id: Id, turn_id: Id, turn_token: str, *, ttl_seconds: int | None = None
+    conversation_id: Id,
+    turn_id: Id,
+    turn_token: str,
+    *,
+    ttl_seconds: int | None = None,
+    awaiting: Awaiting | None = None,
 ) -> Call[RenewedTurn]:
-    """Hold a turn for longer. The answer says whether somebody has cancelled it."""
-    body = _given({"ttl_seconds": ttl_seconds})
+    """Hold a turn for longer, or let it wait for a person. The answer says whether somebody has cancelled it,
+    and what the person has answered."""
+    body = _given({"ttl_seconds": ttl_seconds, "awaiting": awaiting})
     where = _path(conversation_id, turn_id)
     return in_turn(call("chat", "PUT", where, RenewedTurn.model_validate, body=body), turn_token)
+
+
+def answer(conversation_id: Id, turn_id: Id, answer: Mapping[str, Any]) -> Call[Turn]:
+    """Answer what a turn of one's own conversation waits for."""
+    return _ends(conversation_id, turn_id, "answer", {"answer": dict(answer)})
 
 
 def finish(

@@ -50,6 +50,8 @@ from contracts.chat.facts import (
     UserErased,
 )
 from contracts.chat.turns import (
+    TurnAnswered,
+    TurnAwaiting,
     TurnCancelled,
     TurnFailed,
     TurnFinished,
@@ -103,6 +105,8 @@ __all__ = [
     "StateChanged",
     "TYPES",
     "Title",
+    "TurnAnswered",
+    "TurnAwaiting",
     "TurnCancelled",
     "TurnFailed",
     "TurnFinished",

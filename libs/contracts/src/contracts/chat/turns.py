@@ -40,6 +40,31 @@ class TurnStarted(Contract):
     started_at: datetime
 
 
+class TurnAwaiting(Contract):
+    """The runtime waits for a person, who is to answer what ``tool`` asks with ``input``."""
+
+    type: ClassVar[str] = "chat.turn.awaiting.v1"
+
+    conversation_id: UUID
+    turn_id: UUID
+    number: int
+    tool: str
+    input: dict[str, Any]
+    awaiting_since: datetime
+
+
+class TurnAnswered(Contract):
+    """The person has answered, and the turn goes on."""
+
+    type: ClassVar[str] = "chat.turn.answered.v1"
+
+    conversation_id: UUID
+    turn_id: UUID
+    number: int
+    answer: dict[str, Any]
+    answered_at: datetime
+
+
 class TurnFinished(Contract):
     """The runtime has done its work. ``usage`` is what it says that it has used."""
 
@@ -90,6 +115,8 @@ class TurnInterrupted(Contract):
 TURN_FACTS: tuple[type[Contract], ...] = (
     TurnRequested,
     TurnStarted,
+    TurnAwaiting,
+    TurnAnswered,
     TurnFinished,
     TurnFailed,
     TurnCancelled,

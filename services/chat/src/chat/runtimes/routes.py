@@ -10,13 +10,15 @@ from chat.conversations.wire import ConversationId
 from chat.quotas.limited import LimitedUsers
 from chat.quotas.use_cases import within
 from chat.quotas.wire import EXCEEDED, WARNED, WARNING
-from chat.runtimes import listing, use_cases
+from chat.runtimes import awaiting, listing, use_cases
 from chat.runtimes.records import Limits
 from chat.runtimes.wire import (
     ENDED,
     HELD,
     NO_TURN,
     NOT_YOURS,
+    WAITS_NOT,
+    AnswerTurn,
     FailTurn,
     FinishTurn,
     RenewedTurnJson,
@@ -113,7 +115,8 @@ def create_router(limits: Limits, limited: LimitedUsers) -> APIRouter:
         caller: CallerParam,
         resources: ResourcesParam,
     ) -> JSONAnswer:
-        """Hold a turn for longer. The answer says whether somebody has cancelled it."""
+        """Hold a turn for longer, or let it wait for a person. The answer says whether somebody has cancelled
+        it, and what the person has answered."""
         turn = await use_cases.renew_turn(
             resources.pool,
             caller,
@@ -122,8 +125,21 @@ def create_router(limits: Limits, limited: LimitedUsers) -> APIRouter:
             digest_of(token),
             body.ttl_seconds,
             limits.turn_seconds,
+            None if body.awaiting is None else body.awaiting.model_dump(),
         )
         return data(renewed_json(turn))
+
+    @router.post("/{turnId}/answer", **answering(TurnJson, errors=WAITS_NOT))
+    async def answer_turn(
+        conversation_id: ConversationId,
+        turn_id: TurnId,
+        body: AnswerTurn,
+        caller: CallerParam,
+        resources: ResourcesParam,
+    ) -> JSONAnswer:
+        """Answer what a turn of one's own conversation waits for."""
+        turn = await awaiting.answer(resources.pool, caller.user_id, conversation_id, turn_id, body.answer)
+        return data(turn_json(turn))
 
     @router.post("/{turnId}/finish", **answering(TurnJson, errors=NOT_YOURS | EXCEEDED, headers=WARNED))
     async def finish_turn(

@@ -17,6 +17,11 @@ def check_token(turn: Turn | None, token_sha256: str) -> Turn:
     return turn
 
 
+def not_awaiting() -> Conflict:
+    """The error for an answer that nobody waits for."""
+    return Conflict("The turn waits for no answer", code="turn_not_awaiting")
+
+
 def is_repeated(turn: Turn, ending: Ending) -> bool:
     """Whether the turn has ended as its runtime wants it to."""
     return turn.state == ending.state

@@ -6,6 +6,7 @@ a runtime that was frozen past the time of its turn changes nothing.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
 from backbone import outbox
@@ -17,6 +18,7 @@ from chat.messages.listing_repository import list_before
 from chat.messages.records import NewMessage
 from chat.messages.turn_ending import CANCELLED, end_turn, held_turns
 from chat.messages.use_cases import PAGE_BYTES, append_messages
+from chat.runtimes.awaiting import ask
 from chat.runtimes.records import Context, Taken
 from chat.runtimes.rules import check_request, check_token, is_repeated
 from chat.states.repository import get_state
@@ -113,8 +115,10 @@ async def renew_turn(
     token_sha256: str,
     ttl_seconds: int | None,
     max_seconds: int,
+    awaiting: dict[str, Any] | None = None,
 ) -> Turn:
-    """Let a runtime hold its turn for longer. A turn that was cancelled is returned as it is.
+    """Let a runtime hold its turn for longer, and wait for a person if it asks one. A turn that was cancelled
+    is returned as it is.
 
     Raises as :func:`owner_for_runtime`, :class:`NotFound` for no such turn, and :class:`Conflict` for one
     that isn't the token's, or is over.
@@ -124,12 +128,14 @@ async def renew_turn(
         turn = await repository.get_turn(connection, conversation_id, turn_id)
         check_token(turn, token_sha256)
         renewed = await repository.renew_turn(connection, turn_id, token_sha256, ttl_seconds, max_seconds)
-        if renewed is not None:
+        if renewed is not None and (awaiting is None or awaiting == renewed.awaiting):
             return renewed
         turn = check_token(await repository.get_turn(connection, conversation_id, turn_id), token_sha256)
     if turn.state == "cancelled":
         return turn
-    raise turn_over()
+    if renewed is None or awaiting is None:
+        raise turn_over()
+    return await ask(pool, caller, conversation_id, turn_id, token_sha256, awaiting)
 
 
 async def find_owner(pool: Pool, caller: Caller, conversation_id: UUID) -> str:

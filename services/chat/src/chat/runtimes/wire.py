@@ -1,11 +1,11 @@
 """Turns on the wire."""
 
 from collections.abc import Sequence
-from typing import Annotated, NotRequired, TypeAlias
+from typing import Annotated, Any, NotRequired, TypeAlias
 from uuid import UUID
 
 from fastapi import Path
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import AfterValidator, Field, StringConstraints
 from typing_extensions import TypedDict
 
 from chat.conversations.wire import NOT_FOUND
@@ -25,7 +25,8 @@ from servicekit.forms import JsonObjectOrNull, Time, Uuid
 DEFAULT_TTL_SECONDS = 30
 MAX_TTL_SECONDS = 600
 MAX_ERROR = 2_000
-MAX_USAGE_BYTES = 10_000
+MAX_JSON_BYTES = 10_000
+"""Of a question, an answer and the usage, each."""
 
 TurnId: TypeAlias = Annotated[UUID, Path(alias="turnId")]
 TtlSeconds: TypeAlias = Annotated[int, Field(ge=1, le=MAX_TTL_SECONDS)]
@@ -35,6 +36,7 @@ NO_TURN = {
 }
 NOT_YOURS = NO_TURN | {409: NOT_YOUR_TURN}
 HELD = NO_TURN | {409: "A turn runs, or the one that was named isn't waiting any more."}
+WAITS_NOT = NO_TURN | {409: "The turn waits for no answer."}
 ENDED = NOT_FOUND | NO_TURN | {409: "The turn has ended."}
 
 
@@ -46,24 +48,41 @@ class TakeTurn(Body):
     ttl_seconds: TtlSeconds = DEFAULT_TTL_SECONDS
 
 
+def _small(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    if value is not None and codec.stored_bytes(codec.dumps(value)) > MAX_JSON_BYTES:
+        raise ValueError(f"must have at most {MAX_JSON_BYTES} bytes as JSON")
+    return value
+
+
+SmallObject: TypeAlias = Annotated[JsonObject, AfterValidator(_small)]
+
+
+class Awaiting(Body):
+    """What a turn asks a person: the tool that wants to know, and its input."""
+
+    tool: Annotated[Text, StringConstraints(min_length=1, max_length=100)]
+    input: SmallObject
+
+
 class RenewTurn(Body):
-    """``ttlSeconds``: as long as before, if it isn't there."""
+    """``ttlSeconds``: as long as before, if it isn't there. ``awaiting``: the turn waits from now on for what
+    a person answers."""
 
     ttl_seconds: TtlSeconds | None = None
+    awaiting: Awaiting | None = None
+
+
+class AnswerTurn(Body):
+    """What a person answers; its form is between the runtime and who shows the question."""
+
+    answer: SmallObject = Field(examples=[{"approved": True}])
 
 
 class FinishTurn(Body):
     """The last messages, which are stored together with the end of the turn, and what was used."""
 
     messages: Annotated[list[BulkMessage], Field(max_length=MAX_MESSAGES)] = Field(default_factory=list)
-    usage: JsonObject | None = None
-
-    @field_validator("usage")
-    @classmethod
-    def _small(cls, usage: dict[str, object] | None) -> dict[str, object] | None:
-        if usage is not None and codec.stored_bytes(codec.dumps(usage)) > MAX_USAGE_BYTES:
-            raise ValueError(f"must have at most {MAX_USAGE_BYTES} bytes as JSON")
-        return usage
+    usage: SmallObject | None = None
 
 
 class FailTurn(Body):
@@ -72,6 +91,13 @@ class FailTurn(Body):
     error: Annotated[Text, StringConstraints(min_length=1, max_length=MAX_ERROR)] = Field(
         examples=["The model's API answered with 500"]
     )
+
+
+class AwaitingJson(TypedDict):
+    """What a turn asks a person."""
+
+    tool: str
+    input: JsonObjectOrNull
 
 
 class TurnJson(TypedDict):
@@ -88,6 +114,8 @@ class TurnJson(TypedDict):
     startedAt: Time | None
     expiresAt: Time | None
     endedAt: Time | None
+    awaiting: NotRequired[AwaitingJson]
+    answer: NotRequired[JsonObjectOrNull]
     usage: NotRequired[JsonObjectOrNull]
     error: NotRequired[str]
 
@@ -132,6 +160,10 @@ def turn_json(turn: Turn) -> TurnJson:
         "expiresAt": json_time(turn.expires_at) if turn.held else None,
         "endedAt": json_time(turn.ended_at),
     }
+    if turn.awaiting is not None:
+        answer["awaiting"] = {"tool": turn.awaiting["tool"], "input": turn.awaiting["input"]}
+    if turn.answer is not None:
+        answer["answer"] = turn.answer
     if turn.usage is not None:
         answer["usage"] = turn.usage
     if turn.error is not None:

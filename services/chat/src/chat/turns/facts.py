@@ -39,6 +39,33 @@ def turn_ended(turn: Turn, ending: Ending, at: datetime, sequence: int) -> Fact:
     return _fact(turn, sequence, data)
 
 
+def turn_awaiting(turn: Turn, at: datetime, sequence: int) -> Fact:
+    """The runtime waits for a person."""
+    assert turn.awaiting is not None
+    data = contracts.TurnAwaiting(
+        conversation_id=turn.conversation_id,
+        turn_id=turn.id,
+        number=turn.number,
+        tool=turn.awaiting["tool"],
+        input=turn.awaiting["input"],
+        awaiting_since=at,
+    )
+    return _fact(turn, sequence, data)
+
+
+def turn_answered(turn: Turn, at: datetime, sequence: int) -> Fact:
+    """The person has answered."""
+    assert turn.answer is not None
+    data = contracts.TurnAnswered(
+        conversation_id=turn.conversation_id,
+        turn_id=turn.id,
+        number=turn.number,
+        answer=turn.answer,
+        answered_at=at,
+    )
+    return _fact(turn, sequence, data)
+
+
 def turn_requested(turn: Turn, agent_id: str, agent_version: str, sequence: int) -> Fact:
     """A user's message waits for an answer."""
     data = contracts.TurnRequested(

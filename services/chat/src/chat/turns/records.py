@@ -20,7 +20,8 @@ class Turn:
     answers, and ``waiting_sequence`` the last of a user's that came while it ran and asks for the next turn.
 
     ``token_sha256`` is the digest, in hexadecimal, of the token that its runtime has. ``expired``: its
-    runtime hasn't renewed it in time.
+    runtime hasn't renewed it in time. ``awaiting`` is what it asks a person, ``{tool, input}``, and
+    ``answer`` what the person has said.
     """
 
     id: UUID
@@ -36,6 +37,8 @@ class Turn:
     started_at: datetime | None
     expires_at: datetime | None
     ended_at: datetime | None
+    awaiting: dict[str, Any] | None
+    answer: dict[str, Any] | None
     usage: dict[str, Any] | None
     error: str | None
     expired: bool

@@ -6,14 +6,16 @@ Who changes a turn's state holds the lock of its conversation.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from chat.turns.records import Ending, Taking, Turn
 from common.postgres import Connection
 
 COLUMNS = """t.id, t.conversation_id, t.number, t.state, t.through_sequence, t.waiting_sequence, t.runtime,
-       t.token_sha256, t.take_request_sha256, t.requested_at, t.started_at, t.expires_at, t.ended_at, t.usage,
-       t.error, t.expires_at <= clock_timestamp() AND t.state IN ('running', 'awaiting') AS expired"""
+       t.token_sha256, t.take_request_sha256, t.requested_at, t.started_at, t.expires_at, t.ended_at,
+       t.awaiting, t.answer, t.usage, t.error,
+       t.expires_at <= clock_timestamp() AND t.state IN ('running', 'awaiting') AS expired"""
 
 GET_TURN = f"SELECT {COLUMNS} FROM chat_turns AS t WHERE t.id = $1 AND t.conversation_id = $2"  # noqa: S608
 
@@ -163,6 +165,32 @@ async def renew_turn(
     return Turn(*row) if row else None
 
 
+LET_AWAIT = f"""
+UPDATE chat_turns AS t SET state = 'awaiting', awaiting = $2, answer = NULL WHERE t.id = $1
+RETURNING {COLUMNS}
+"""  # noqa: S608 -- only constants
+
+
+async def let_await(connection: Connection, turn_id: UUID, awaiting: dict[str, Any]) -> Turn:
+    """Let a turn that a runtime holds wait for a person. Its conversation is locked."""
+    row = await connection.fetchrow(LET_AWAIT, turn_id, awaiting)
+    assert row is not None, "its conversation is locked"
+    return Turn(*row)
+
+
+ANSWER_TURN = f"""
+UPDATE chat_turns AS t SET state = 'running', awaiting = NULL, answer = $2 WHERE t.id = $1
+RETURNING {COLUMNS}
+"""  # noqa: S608 -- only constants
+
+
+async def answer_turn(connection: Connection, turn_id: UUID, answer: dict[str, Any]) -> Turn:
+    """Let a turn go on with what a person has answered. Its conversation is locked."""
+    row = await connection.fetchrow(ANSWER_TURN, turn_id, answer)
+    assert row is not None, "its conversation is locked"
+    return Turn(*row)
+
+
 REPLACE_TOKEN = f"""
 UPDATE chat_turns AS t SET token_sha256 = $2
 WHERE t.id = $1
@@ -178,7 +206,7 @@ async def replace_token(connection: Connection, turn_id: UUID, token_sha256: str
 
 
 END_TURN = f"""
-UPDATE chat_turns AS t SET state = $2, usage = $3, error = $4, ended_at = $5 WHERE t.id = $1
+UPDATE chat_turns AS t SET state = $2, awaiting = NULL, usage = $3, error = $4, ended_at = $5 WHERE t.id = $1
 RETURNING {COLUMNS}
 """  # noqa: S608 -- only constants
 
