@@ -22,7 +22,10 @@ RETRY_MILLISECONDS = 5000
 _PASSING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-STREAM_HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+STOPPING = f"retry: {RETRY_MILLISECONDS}\nevent: heartbeat\ndata: {{}}\n\n".encode()
+"""The last frame of a stream whose service stops: come back, there or at another process."""
+
+STREAM_HEADERS = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
 
 
 def refuse(scope: Scope, message: str, status: int) -> Response:

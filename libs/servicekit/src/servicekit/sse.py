@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from common import codec
 from common.errors import PermanentError, TransientError, is_transient
 from servicekit.auth import Caller
-from servicekit.event_sources import EVENT_STREAM, STREAM_HEADERS, error_event
+from servicekit.event_sources import EVENT_STREAM, STOPPING, STREAM_HEADERS, error_event
 
 log = structlog.get_logger()
 
@@ -97,8 +97,8 @@ class EventStream(StreamingResponse):
     an ``EventSource`` is told to come back (:mod:`servicekit.event_sources`). The stream ends when the
     caller's credentials expire; a client with new ones reconnects. Credentials that can be verified again are
     (:attr:`Caller.verify_again`), and the stream goes on while they count. It also ends when the service
-    stops (``app.state.stopping``), and with an ``error`` event in an outage; clients reconnect with
-    ``Last-Event-ID``.
+    stops (``app.state.stopping``; the last frame says when to reconnect), and with an ``error`` event in an
+    outage; clients reconnect with ``Last-Event-ID``.
     """
 
     media_type = EVENT_STREAM
@@ -152,6 +152,8 @@ async def _frames(
                 yield ServerEvent("heartbeat", {}).encode()
             begun = True
         stop.result()
+        if stopping.is_set():
+            yield STOPPING
     except Exception as error:
         if not begun or not is_transient(error):
             raise
