@@ -126,6 +126,14 @@ def test_a_stream_goes_on_after_its_last_event() -> None:
     assert following.request().headers["Last-Event-ID"] == "7"
 
 
+def test_a_stream_is_over_when_the_service_says_so() -> None:
+    following = Following(SETTINGS, EventSource("chat", "/events"))
+    assert following.received(ServerSentEvent("connected", "{}", "7"))
+    assert not following.over
+    assert following.received(ServerSentEvent("end", '{"reason": "deleted"}'))
+    assert following.over
+
+
 def test_a_stream_gives_up_when_nothing_comes_and_not_before() -> None:
     following = Following(SETTINGS, EventSource("cockpit", "/events"))
     for _ in range(10):

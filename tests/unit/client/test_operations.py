@@ -28,6 +28,7 @@ NOT_FOR_CALLERS = {
 GIVEN_OTHERWISE = {
     "idempotency-key": "every POST has one",
     "last-event-id": "`follow` sends it",
+    "lastEventId": "the same, for browsers",
 }
 TWICE = {("PUT /api/conversations/{conversationId}/state", "expectedVersion"): "in the query"}
 

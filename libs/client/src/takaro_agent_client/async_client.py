@@ -94,6 +94,8 @@ class AsyncClient:
                     async for event in Connection(response).aiter_sse():
                         if following.received(event):
                             yield event
+                        if following.over:
+                            return
                 finally:
                     await response.aclose()
             except ClientError as error:

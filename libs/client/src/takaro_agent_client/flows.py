@@ -160,6 +160,8 @@ class Following:
     source: EventSource
     last_event_id: str | None = None
     failures: int = 0
+    over: bool = False
+    """The service said that nothing will come any more."""
     _retry_seconds: float | None = None
     _refused: Refused | None = None
 
@@ -181,6 +183,7 @@ class Following:
             self._refused = refusal(*_said(event.data))
             return False
         self.failures = 0
+        self.over = event.event == "end"
         return event.event != "heartbeat"
 
     def ended(self, error: ClientError | None) -> float:

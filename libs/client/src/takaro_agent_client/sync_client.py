@@ -90,6 +90,8 @@ class Client:
                     for event in Connection(response).iter_sse():
                         if following.received(event):
                             yield event
+                        if following.over:
+                            return
                 finally:
                     response.close()
             except ClientError as error:

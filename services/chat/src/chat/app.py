@@ -1,12 +1,14 @@
 """The composition root of chat."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 
 from backbone.entry_store import open_entries
 from backbone.handlers import Command, Router
+from backbone.tail import open_tail
 from chat.announcements import commands as announcement_commands
 from chat.announcements.records import Limits as AnnouncementLimits
 from chat.announcements.served import ServedAgents
@@ -23,6 +25,8 @@ from chat.feedback.routes import router as feedback
 from chat.forks.routes import create_router as create_forks_router
 from chat.knowledge_bases import commands as base_commands
 from chat.knowledge_bases.use_cases import forget_deleted
+from chat.live.following import LiveFacts
+from chat.live.routes import create_router as create_live_router
 from chat.messages import commands as message_commands
 from chat.messages.routes import create_router as create_messages_router
 from chat.offers.routes import create_router as create_offers_router
@@ -59,12 +63,18 @@ def build(settings: ChatSettings) -> FastAPI:
     """The chat service: HTTP, ``chat.commands`` and ``knowledge.events`` in, ``chat.events`` out."""
 
     limited, served, declared = LimitedUsers(), ServedAgents(), settings.declared()
+    live = LiveFacts(
+        partial(open_tail, settings.event_bus_url, contracts.FACTS_STREAM), settings.live_facts_bytes
+    )
 
     async def follow_announcements(resources: Resources) -> None:
         await served.follow(resources.pool, resources.notifications)
 
     async def remove_expired_announcements(resources: Resources) -> None:
         await remove_expired(resources.pool)
+
+    async def read_live_facts(resources: Resources) -> None:
+        await live.run()
 
     async def follow_quotas(resources: Resources) -> None:
         await limited.follow(resources.pool, resources.notifications)
@@ -117,6 +127,7 @@ def build(settings: ChatSettings) -> FastAPI:
                     limited,
                     served,
                 ),
+                create_live_router(live),
                 search,
                 feedback,
                 redaction,
@@ -151,6 +162,7 @@ def build(settings: ChatSettings) -> FastAPI:
                 remove_old_versions,
                 remove_unused_agent_versions,
                 index_messages,
+                read_live_facts,
             ],
         )
     )

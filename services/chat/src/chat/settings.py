@@ -94,6 +94,12 @@ class ChatSettings(ServiceSettings):
         description="newest versions that are kept of a custom agent, beside those of conversations",
     )
 
+    live_facts_bytes: int = Field(
+        32_000_000,
+        ge=1_000_000,
+        description="memory for the newest facts, from which event streams get what they missed; bytes",
+    )
+
     usage_retention_days: int = Field(
         400, ge=62, description="how long usage is kept; longer than the month that a quota may count"
     )

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, TypeAlias, TypedDict, Unpack
 from uuid import UUID
 
-from takaro_agent_client.calls import Call, Listing, Order, call, in_camel_case, nothing, path
+from takaro_agent_client.calls import Call, EventSource, Listing, Order, call, in_camel_case, nothing, path
 from takaro_agent_client.models import AgentOfConversation, Conversation, Count
 
 Id: TypeAlias = UUID | str
@@ -80,3 +80,10 @@ def fork(id: Id, message_id: Id | None = None) -> Call[Conversation]:
     """Start a conversation with copies of the messages up to this one, or of all."""
     body = {} if message_id is None else {"messageId": str(message_id)}
     return call("chat", "POST", path("conversations", id, "fork"), Conversation.model_validate, body=body)
+
+
+def events(id: Id) -> EventSource:
+    """What happens in the conversation: ``connected``, then each fact under its type, as
+    ``chat.message.appended.v1``. ``reset``: facts are missing, read the conversation again. ``end`` is the
+    last one: it was deleted."""
+    return EventSource("chat", path("conversations", id, "events"))
