@@ -31,7 +31,7 @@ class Tab:
 
     @property
     def last_id(self) -> str:
-        return next(id for _, id, _ in reversed(self.received) if id is not None)
+        return [id for _, id, _ in self.received if id is not None][-1]
 
     async def has(self, *sequences: int) -> None:
         """Wait for the facts; they must be these."""

@@ -106,7 +106,7 @@ async def test_tabs_that_come_while_messages_do_miss_none_and_get_none_twice(
             assert tab.sequences == list(range(first, total + 2))
             assert "reset" not in tab.names
 
-    comers = []
+    comers: list[asyncio.Task[None]] = []
     while not writing.done() and len(comers) < 12:
         comers.append(
             asyncio.create_task(come((chat, second)[len(comers) % 2], None if len(comers) % 3 else "1"))
