@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 import pytest_asyncio
+from ag_ui.core import Event
+from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
 from common.postgres import Pool
@@ -14,6 +17,8 @@ from tests.integration.chat.conftest import post, published, user_of
 from tests.integration.chat.live_tabs import open_tab
 from tests.support.services import Service, running
 from tests.support.wait import eventually
+
+AG_UI: TypeAdapter[Any] = TypeAdapter(Event)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -182,3 +187,44 @@ async def test_an_id_that_no_event_has_is_refused(alice: httpx.AsyncClient, last
     ):
         assert answer.status_code == 400
         assert answer.json()["details"]
+
+
+async def test_the_ag_ui_protocol_has_the_conversation_first_and_then_what_changes(
+    chat: Service, alice: httpx.AsyncClient
+) -> None:
+    conversation = await converse(alice)
+    await say(alice, conversation, "first")
+    path = f"/api/conversations/{conversation}"
+    events: list[tuple[str | None, Any]] = []
+
+    async def read(client: httpx.AsyncClient, until: str, last: str | None = None) -> None:
+        headers = {} if last is None else {"Last-Event-ID": last}
+        stream = client.stream("GET", f"{path}/events", params={"format": "ag-ui"}, headers=headers)
+        async with stream as answer:
+            id = None
+            async for line in answer.aiter_lines():
+                name, _, value = line.partition(": ")
+                if name == "id":
+                    id = value
+                elif name == "data":
+                    events.append((id, AG_UI.validate_json(value)))
+                    id = None
+                    if last is None and len(events) == 2:
+                        await say(alice, conversation, "second")
+                    if events[-1][1].type == until:
+                        return
+
+    def types() -> list[str]:
+        return [event.type.value for _, event in events]
+
+    async with chat.client(user_of(alice), timeout=120) as client:
+        await read(client, "TEXT_MESSAGE_END")
+        texts = ["TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END"]
+        assert types() == ["STATE_SNAPSHOT", "MESSAGES_SNAPSHOT", *texts]
+        assert [message.content for message in events[1][1].messages] == ["first"]
+        assert [id for id, _ in events] == [None, "2", None, None, "3"]
+        events.clear()
+        await alice.patch(f"{path}/state", json={"step": 1})
+        await read(client, "STATE_SNAPSHOT", "3")
+    assert types() == ["CUSTOM", "STATE_SNAPSHOT"]
+    assert events[-1][1].snapshot == {"step": 1}

@@ -95,6 +95,7 @@ class EventSource:
 
     service: Service
     path: str
+    query: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

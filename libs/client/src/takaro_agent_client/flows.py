@@ -171,7 +171,8 @@ class Following:
         if self.last_event_id:
             headers["Last-Event-ID"] = self.last_event_id
         url = self.settings.address(self.source.service) + self.source.path
-        return Send("GET", url, headers, silence_seconds=SILENCE_SECONDS, streamed=True)
+        query = self.source.query or None
+        return Send("GET", url, headers, query, silence_seconds=SILENCE_SECONDS, streamed=True)
 
     def received(self, event: ServerSentEvent) -> bool:
         """Whether the event is the caller's to see: heartbeats and the service's own errors aren't."""

@@ -22,8 +22,8 @@ RETRY_MILLISECONDS = 5000
 _PASSING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-STOPPING = f"retry: {RETRY_MILLISECONDS}\nevent: heartbeat\ndata: {{}}\n\n".encode()
-"""The last frame of a stream whose service stops: come back, there or at another process."""
+RETRY = f"retry: {RETRY_MILLISECONDS}\n".encode()
+"""Before the last frame of a stream whose service stops: come back, there or at another process."""
 
 STREAM_HEADERS = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
 

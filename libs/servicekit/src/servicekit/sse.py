@@ -16,23 +16,28 @@ from starlette.types import Receive, Scope, Send
 from common import codec
 from common.errors import PermanentError, TransientError, is_transient
 from servicekit.auth import Caller
-from servicekit.event_sources import EVENT_STREAM, STOPPING, STREAM_HEADERS, error_event
+from servicekit.event_sources import EVENT_STREAM, RETRY, STREAM_HEADERS, error_event
 
 log = structlog.get_logger()
 
 
 @dataclass(slots=True, frozen=True)
 class ServerEvent:
-    """One event of a stream. A client that reconnects sends ``id`` back in ``Last-Event-ID``."""
+    """One event of a stream. A client that reconnects sends ``id`` back in ``Last-Event-ID``. Without a name
+    it is a ``message``."""
 
-    event: str
+    event: str | None
     data: Any
     id: str | None = None
 
     def encode(self) -> bytes:
         """The event in the format of ``text/event-stream``."""
         head = f"id: {self.id}\n" if self.id is not None else ""
-        return f"{head}event: {self.event}\ndata: ".encode() + codec.dumps(self.data) + b"\n\n"
+        name = f"event: {self.event}\n" if self.event is not None else ""
+        return f"{head}{name}data: ".encode() + codec.dumps(self.data) + b"\n\n"
+
+
+HEARTBEAT = ServerEvent("heartbeat", {}).encode()
 
 
 async def _following(events: AsyncIterator[ServerEvent]) -> ServerEvent | None:
@@ -91,7 +96,8 @@ class OpenStreams:
 
 
 class EventStream(StreamingResponse):
-    """Sends ``events`` as they come, and a ``heartbeat`` when there was none for a while.
+    """Sends ``events`` as they come, and a ``heartbeat`` (a whole frame) when there was none
+    for a while.
 
     The answer begins with the first event: an error before it is answered like any other error, except that
     an ``EventSource`` is told to come back (:mod:`servicekit.event_sources`). The stream ends when the
@@ -110,10 +116,11 @@ class EventStream(StreamingResponse):
         caller: Caller,
         *,
         heartbeat_seconds: float = 30,
+        heartbeat: bytes = HEARTBEAT,
     ) -> None:
         self._caller = caller
         self._open_streams: OpenStreams = request.app.state.open_streams
-        frames = _frames(events, caller, request.app.state.stopping, heartbeat_seconds)
+        frames = _frames(events, caller, request.app.state.stopping, heartbeat_seconds, heartbeat)
         super().__init__(frames, headers=STREAM_HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -131,7 +138,11 @@ async def _resumed(first: bytes, frames: AsyncIterator[bytes]) -> AsyncIterator[
 
 
 async def _frames(
-    events: AsyncIterator[ServerEvent], caller: Caller, stopping: asyncio.Event, heartbeat_seconds: float
+    events: AsyncIterator[ServerEvent],
+    caller: Caller,
+    stopping: asyncio.Event,
+    heartbeat_seconds: float,
+    heartbeat: bytes,
 ) -> AsyncGenerator[bytes, None]:
     """The encoded stream. An outage after the first frame is its last event; one before is raised."""
     begun = False
@@ -149,11 +160,11 @@ async def _frames(
                 yield event.encode()
                 following = asyncio.create_task(_following(events))
             elif not done:
-                yield ServerEvent("heartbeat", {}).encode()
+                yield heartbeat
             begun = True
         stop.result()
         if stopping.is_set():
-            yield STOPPING
+            yield RETRY + heartbeat
     except Exception as error:
         if not begun or not is_transient(error):
             raise

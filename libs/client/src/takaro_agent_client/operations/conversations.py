@@ -1,10 +1,20 @@
 """Conversations."""
 
 from datetime import datetime
-from typing import Any, TypeAlias, TypedDict, Unpack
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 from uuid import UUID
 
-from takaro_agent_client.calls import Call, EventSource, Listing, Order, call, in_camel_case, nothing, path
+from takaro_agent_client.calls import (
+    Call,
+    EventSource,
+    Listing,
+    Order,
+    call,
+    in_camel_case,
+    in_query,
+    nothing,
+    path,
+)
 from takaro_agent_client.models import AgentOfConversation, Conversation, Count
 
 Id: TypeAlias = UUID | str
@@ -82,8 +92,8 @@ def fork(id: Id, message_id: Id | None = None) -> Call[Conversation]:
     return call("chat", "POST", path("conversations", id, "fork"), Conversation.model_validate, body=body)
 
 
-def events(id: Id) -> EventSource:
+def events(id: Id, *, format: Literal["ag-ui"] | None = None) -> EventSource:
     """What happens in the conversation: ``connected``, then each fact under its type, as
     ``chat.message.appended.v1``. ``reset``: facts are missing, read the conversation again. ``end`` is the
-    last one: it was deleted."""
-    return EventSource("chat", path("conversations", id, "events"))
+    last one: it was deleted. ``format="ag-ui"``: in the AG-UI protocol's events, which have no name."""
+    return EventSource("chat", path("conversations", id, "events"), in_query({"format": format}))

@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Request
 
 from chat.conversations.wire import NOT_FOUND, ConversationId
+from chat.live.ag_ui_streams import HEARTBEAT, ag_ui_events
 from chat.live.following import LiveFacts
 from chat.live.use_cases import follow
-from chat.live.wire import LastEventIdHeader, LastEventIdQuery
+from chat.live.wire import FormatQuery, LastEventIdHeader, LastEventIdQuery, server_events
 from servicekit.auth import CallerParam
 from servicekit.openapi import answering_text
 from servicekit.routing import create_api_router
@@ -45,15 +46,20 @@ def create_router(live: LiveFacts) -> APIRouter:
         resources: ResourcesParam,
         last_event_id: LastEventIdHeader = None,
         last_event_id_query: LastEventIdQuery = None,
+        form: FormatQuery = "facts",
     ) -> EventStream:
         """What happens in one of the caller's conversations: ``connected``, then each fact under its type.
 
         ``reset``: facts are missing, read the conversation again. ``end``: the conversation was deleted.
-        ``heartbeat``: every 30 s without an event.
+        ``heartbeat``: every 30 s without an event. With ``format=ag-ui`` the conversation comes first, as
+        ``STATE_SNAPSHOT`` and ``MESSAGES_SNAPSHOT``, then what changes.
         """
         known = last_event_id if last_event_id is not None else last_event_id_query
         after = None if known is None else int(known)
-        events = follow(resources.pool, live, caller.user_id, conversation_id, after)
-        return EventStream(request, events, caller)
+        steps = follow(resources.pool, live, caller.user_id, conversation_id, after)
+        if form == "ag-ui":
+            events = ag_ui_events(resources.pool, caller.user_id, conversation_id, steps)
+            return EventStream(request, events, caller, heartbeat=HEARTBEAT)
+        return EventStream(request, server_events(conversation_id, steps), caller)
 
     return router

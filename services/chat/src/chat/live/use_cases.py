@@ -9,11 +9,10 @@ from backbone import outbox
 from chat.conversations.use_cases import check_owner
 from chat.live import repository
 from chat.live.following import LiveFacts
-from chat.live.wire import connected, ended, reset, server_event
+from chat.live.records import Connected, Ended, Reset, Step
 from common.errors import DependencyAway, Forbidden, NotFound
 from common.postgres import Pool
 from contracts.chat import FACTS_STREAM, ConversationDeleted
-from servicekit.sse import ServerEvent
 
 CHECK_SECONDS = 30.0
 """After so long without a fact, Postgres is asked whether any should have come, and who may read them."""
@@ -21,13 +20,13 @@ CHECK_SECONDS = 30.0
 
 async def follow(
     pool: Pool, live: LiveFacts, user_id: str, conversation_id: UUID, after: int | None
-) -> AsyncIterator[ServerEvent]:
-    """``connected``, then each fact once and in the order of its sequence. ``after`` is the sequence of the
-    last one that the reader has; without it, only what is new follows.
+) -> AsyncIterator[Step]:
+    """:class:`Connected`, then each fact once and in the order of its sequence.
 
-    The facts of a conversation are numbered without a gap, so one that is missing is noticed: ``reset`` then
-    tells the reader to read the conversation again. It ends with ``end`` when the conversation is deleted or
-    isn't the user's any more. Raises as :func:`check_owner` before the first event, and
+    ``after`` is the sequence of the last one that the reader has; without it, only what is new follows. The
+    facts of a conversation are numbered without a gap, so one that is missing is noticed: :class:`Reset` then
+    tells the reader to read the conversation again. The last step is :class:`Ended` when the conversation is
+    deleted or isn't the user's any more. Raises as :func:`check_owner` before the first step, and
     :class:`DependencyAway` if facts can't be read.
     """
     subject = str(conversation_id)
@@ -37,18 +36,18 @@ async def follow(
         # Read after reading began: later facts come from there, and none before it.
         last = await _sequence(pool, user_id, conversation_id)
         cursor = last if after is None else min(after, last)
-        yield connected(conversation_id, cursor)
+        yield Connected(cursor, after is not None)
         if after is not None and after > last:  # of another database, or of one that was restored
-            yield reset(last)
+            yield Reset(last)
         quiet = cursor == last
         while True:
             news.clear()
             fact = live.next(subject, cursor)
             if fact is not None and fact.sequence == cursor + 1:
                 cursor, quiet = fact.sequence, True
-                yield server_event(fact)
+                yield fact
                 if fact.type == ConversationDeleted.type:
-                    yield ended("deleted")
+                    yield Ended("deleted")
                     return
                 continue
             if fact is None and quiet:
@@ -63,17 +62,17 @@ async def follow(
                     fact = live.next(subject, cursor)
                 if fact is not None and fact.sequence == cursor + 1:
                     continue
-                yield ended("deleted")
+                yield Ended("deleted")
                 return
             quiet = True
             if fact is not None:
                 cursor = max(last, fact.sequence)
-                yield reset(cursor)
+                yield Reset(cursor)
             elif (
                 last > cursor and await _published(pool, live, subject) and live.next(subject, cursor) is None
             ):
                 cursor = last
-                yield reset(cursor)
+                yield Reset(cursor)
 
 
 async def _news(news: asyncio.Event) -> bool:

@@ -1,12 +1,13 @@
 """Facts as server-sent events."""
 
-from typing import Annotated
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Header, Query
 from orjson import Fragment
 
-from chat.live.records import LiveFact
+from chat.live.records import Connected, Ended, LiveFact, Reset, Step
 from servicekit.sse import ServerEvent
 
 _ID = r"^(0|[1-9][0-9]{0,17})$"
@@ -31,20 +32,25 @@ LastEventIdQuery = Annotated[
 ]
 
 
-def connected(conversation_id: UUID, sequence: int) -> ServerEvent:
-    """The first event: what follows comes after this sequence."""
-    data = {"conversationId": str(conversation_id), "sequence": sequence}
-    return ServerEvent("connected", data, str(sequence))
+FormatQuery = Annotated[
+    Literal["facts", "ag-ui"],
+    Query(alias="format", description="`ag-ui`: in the events of the AG-UI protocol."),
+]
 
 
-def reset(sequence: int) -> ServerEvent:
-    """Facts are missing: the conversation is to be read again, and what follows comes after it."""
-    return ServerEvent("reset", {"sequence": sequence}, str(sequence))
-
-
-def ended(reason: str) -> ServerEvent:
-    """The last event: nothing will come of this conversation any more."""
-    return ServerEvent("end", {"reason": reason})
+async def server_events(conversation_id: UUID, steps: AsyncIterator[Step]) -> AsyncIterator[ServerEvent]:
+    """Each step as an event."""
+    async for step in steps:
+        match step:
+            case Connected(sequence):
+                data = {"conversationId": str(conversation_id), "sequence": sequence}
+                yield ServerEvent("connected", data, str(sequence))
+            case Reset(sequence):
+                yield ServerEvent("reset", {"sequence": sequence}, str(sequence))
+            case Ended(reason):
+                yield ServerEvent("end", {"reason": reason})
+            case LiveFact():
+                yield server_event(step)
 
 
 def server_event(fact: LiveFact) -> ServerEvent:
