@@ -22,12 +22,13 @@ schemathesis.serializer.alias("application/x-ndjson", "text/plain")
 
 @schemathesis.hook
 def before_call(_: schemathesis.HookContext, case: "schemathesis.Case[Any]", __: dict[str, Any]) -> None:
-    """Three of four valid ids become that of what exists. What exists is not deleted, and its event stream,
-    which never ends, not opened: Schemathesis too uses ids that it saw in answers."""
-    spared = case.method == "DELETE" or case.operation.path.endswith("/events")
+    """Three of four valid ids become that of what exists. What exists is not deleted, and no event stream,
+    which never ends, is opened: Schemathesis too uses ids that it saw in answers."""
+    endless = case.operation.path.endswith("/events")
+    spared = case.method == "DELETE" or endless
     for name, existing in _EXISTING.items():
         value = case.path_parameters.get(name)
-        if spared and value == existing:
+        if spared and (value == existing or (endless and isinstance(value, str) and _is_uuid(value))):
             case.path_parameters[name] = _NOTHING
         elif not spared and _replaceable(value, existing):
             case.path_parameters[name] = existing

@@ -1,6 +1,7 @@
 """A limit that a server names is respected: no request before, no attempt used up, and people see it."""
 
 import time
+from functools import partial
 
 from redis.asyncio import Redis
 
@@ -14,27 +15,27 @@ from tests.support.wait import eventually
 async def test_bases_wait_for_github_s_rate_limit_together(
     harness: Harness, redis: Redis, redis_url: str
 ) -> None:
-    jobs, asked, renewed = Jobs(redis), list[float](), int(time.time()) + 3
-    used_up = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(renewed)}
+    jobs, asked, renewed = Jobs(redis), list[float](), 0
 
     def limited(_: str) -> Answer | None:
+        nonlocal renewed
+        renewed = renewed or int(time.time()) + 8
         asked.append(time.time())
+        used_up = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(renewed)}
         return Answer(403, b"API rate limit exceeded", used_up) if time.time() < renewed else None
 
+    async def shown(count: int) -> bool:
+        rows = await harness.pool.fetch("SELECT status, error FROM knowledge_syncs")
+        assert [row["status"] for row in rows] == ["queued"] * count
+        return all((row["error"] or "").startswith("waits for GitHub's rate limit until ") for row in rows)
+
     harness.github.fault = limited
-    data = [
-        {"knowledgeBaseId": name, "version": "latest", "source": harness.github.source("docs")}
-        for name in ("first", "second")
-    ]
+    added = []
     async with working(redis_url, harness.deps):
-        added = [await jobs.add(each) for each in data]
-
-        async def shown() -> bool:
-            rows = await harness.pool.fetch("SELECT status, error FROM knowledge_syncs")
-            assert [row["status"] for row in rows] == ["queued", "queued"]
-            return all(row["error"].startswith("waits for GitHub's rate limit until ") for row in rows)
-
-        await eventually(shown)
+        for number, name in enumerate(("first", "second"), start=1):  # two at once would both ask
+            source = harness.github.source("docs")
+            added.append(await jobs.add({"knowledgeBaseId": name, "version": "latest", "source": source}))
+            await eventually(partial(shown, number))
         outcomes = [await jobs.finished(job_id) for job_id in added]
     assert [outcome["state"] for outcome in outcomes] == ["completed", "completed"]
     early = [moment for moment in asked if moment < renewed]

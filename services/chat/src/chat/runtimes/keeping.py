@@ -24,9 +24,13 @@ async def keep_turns(pool: Pool, days: int, instance: str, ttl_seconds: float) -
 
     async def work(lease: Lease) -> None:
         with suppress_instrumentation():
-            async with asyncio.TaskGroup() as both:
-                both.create_task(_interrupt(pool, lease))
-                both.create_task(_remove(pool, days, lease))
+            try:
+                async with asyncio.TaskGroup() as both:
+                    both.create_task(_interrupt(pool, lease))
+                    both.create_task(_remove(pool, days, lease))
+            except ExceptionGroup as group:
+                # An outage, or a lease that was lost, is known by its own type.
+                raise group.exceptions[0] from None
 
     await LeaseKeeper(pool, TURNS_LEASE, instance, ttl_seconds).run(work)
 
