@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from common.errors import NotAuthenticated, TransientError
+from servicekit import sse
 from servicekit.auth import Caller
 from servicekit.sse import EventStream, OpenStreams, ServerEvent
 
@@ -73,6 +74,12 @@ async def test_a_stream_goes_on_while_its_callers_cookie_counts() -> None:
     assert not reading.done()
     stopping.set()
     assert await reading == [b"event: first\ndata: {}\n\n", COME_BACK]
+
+
+async def test_a_clock_that_was_set_back_lets_nobody_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "VERIFY_SECONDS", 0.01)
+    seemingly_long = Caller("ann", time.time() + 100_000)
+    assert len(await read(verified_anew([seemingly_long, NotAuthenticated("")]))) <= 1
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,9 @@ class ServerEvent:
         return f"{head}{name}data: ".encode() + codec.dumps(self.data) + b"\n\n"
 
 
+VERIFY_SECONDS = 60.0
+"""Longest time between two looks at credentials that can be verified again."""
+
 HEARTBEAT = ServerEvent("heartbeat", {}).encode()
 
 
@@ -46,6 +49,15 @@ async def _following(events: AsyncIterator[ServerEvent]) -> ServerEvent | None:
         return await anext(events, None)
 
 
+def _wait_of(caller: Caller) -> float | None:
+    """Seconds until it is to be seen whether the caller's credentials count; ``None`` if they always do.
+
+    Not longer than :data:`VERIFY_SECONDS` if they can be verified again: the wall clock may be set back.
+    """
+    left = caller.seconds_left()
+    return left if left is None or caller.verify_again is None else min(left, VERIFY_SECONDS)
+
+
 async def _end(caller: Caller, stopping: asyncio.Event) -> None:
     """Return when the service stops, or when the caller's credentials don't count any more.
 
@@ -53,7 +65,7 @@ async def _end(caller: Caller, stopping: asyncio.Event) -> None:
     """
     while True:
         with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), caller.seconds_left())
+            await asyncio.wait_for(stopping.wait(), _wait_of(caller))
         if stopping.is_set() or caller.verify_again is None:
             return
         try:

@@ -67,6 +67,10 @@ class _Known:
     caller: Caller
     asked_at: float
 
+    def holds(self) -> bool:
+        """Whether it counts, by both clocks: the wall clock, which streams wait for, may be set meanwhile."""
+        return time.monotonic() - self.asked_at < REMEMBERED_SECONDS and self.caller.seconds_left() != 0
+
 
 class _NoAnswer(Exception):
     """There is none, or it isn't one of ``/me``. The text says why, without a word of question or answer."""
@@ -89,7 +93,7 @@ class TakaroSessions:
         """
         digest = sha256(cookie).digest()
         known = self._known.get(digest)
-        if known is not None and time.monotonic() - known.asked_at < REMEMBERED_SECONDS:
+        if known is not None and known.holds():
             found = known.caller
         else:
             found = await self._ask_once(digest, cookie)
