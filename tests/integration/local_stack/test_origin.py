@@ -118,6 +118,7 @@ async def test_it_answers_its_own_health_and_shows_where_the_docs_are(
         assert (await client.get("/health")).json() == {"status": "ok"}
         page = await client.get("/")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
     links = re.findall(r'href="(/[^"]+)"', page.text)
     assert {f"/{service}/docs" for service in SERVICES} <= set(links)
     for link in links:

@@ -18,6 +18,9 @@ from common import codec
 _ICON = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E"
 """An empty one: without it, browsers ask for ``/favicon.ico``."""
 
+_HEADERS = {"Content-Security-Policy": "frame-ancestors 'none'"}
+"""No other site may show these pages in a frame: they call the service with the reader's credentials."""
+
 _ASYNCAPI = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -45,7 +48,7 @@ _ASYNCAPI = """<!DOCTYPE html>
 def mount_pages(app: FastAPI, service: str, asyncapi: dict[str, Any]) -> None:
     """Routes ``/docs``, ``/asyncapi``, ``/asyncapi.json`` and their scripts and styles."""
     encoded = codec.dumps(asyncapi)
-    page = HTMLResponse(_ASYNCAPI.format(title=escape(f"{service}: events"), icon=_ICON))
+    page = HTMLResponse(_ASYNCAPI.format(title=escape(f"{service}: events"), icon=_ICON), headers=_HEADERS)
 
     @app.get("/asyncapi.json", include_in_schema=False)
     async def asyncapi_json() -> Response:
@@ -57,14 +60,17 @@ def mount_pages(app: FastAPI, service: str, asyncapi: dict[str, Any]) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
-        return get_swagger_ui_html(
+        # A token isn't kept: every page of the origin could read it in localStorage.
+        answer = get_swagger_ui_html(
             openapi_url="openapi.json",
             title=f"{service}: HTTP",
             swagger_js_url="docs/assets/swagger-ui-bundle.js",
             swagger_css_url="docs/assets/swagger-ui.css",
             swagger_favicon_url=_ICON,
-            swagger_ui_parameters={"persistAuthorization": True},
+            swagger_ui_parameters={"persistAuthorization": False},
         )
+        answer.headers.update(_HEADERS)
+        return answer
 
     app.mount("/asyncapi/assets", StaticFiles(directory=str(files("servicekit") / "asyncapi_react")))
     app.mount("/docs/assets", StaticFiles(directory=str(files("fastapi_offline") / "static")))
