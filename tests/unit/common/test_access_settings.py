@@ -46,6 +46,7 @@ def test_modes(mode: str, ways: set[str]) -> None:
         ({**JWT, "cors_origins": "https://a.example/"}, "CORS_ORIGINS"),
         ({**JWT, "forwarded_allow_ips": "proxy"}, "FORWARDED_ALLOW_IPS"),
         ({**JWT, "forwarded_allow_ips": "10.0.0.0/8,10.0.0.7/8"}, "FORWARDED_ALLOW_IPS"),
+        ({**JWT, "forwarded_allow_ips": "10.0.0.0/8,*"}, "FORWARDED_ALLOW_IPS"),
     ],
 )
 def test_what_cant_be_meant_is_refused(given: dict[str, Any], told: str) -> None:
@@ -58,4 +59,5 @@ def test_lists() -> None:
         **JWT, cors_origins="https://A.example:443, http://b.example", forwarded_allow_ips="*"
     )
     assert settings.allowed_origins() == {"https://a.example", "http://b.example"}
+    assert Settings(**JWT, forwarded_allow_ips=" * ").forwarded_allow_ips == "*", "as uvicorn compares it"
     assert Settings(**JWT, forwarded_allow_ips="10.0.0.0/8, ::1").forwarded_allow_ips == "10.0.0.0/8, ::1"

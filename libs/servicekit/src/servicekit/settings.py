@@ -107,10 +107,14 @@ class ServiceSettings(BackboneSettings):
     @field_validator("forwarded_allow_ips")
     @classmethod
     def _readable_proxies(cls, proxies: str) -> str:
-        for proxy in _listed(proxies):
+        listed = _listed(proxies)
+        if listed == ["*"]:
+            return "*"
+        if "*" in listed:
+            raise ValueError("* in FORWARDED_ALLOW_IPS trusts everybody, so it stands alone")
+        for proxy in listed:
             try:
-                if proxy != "*":
-                    ip_network(proxy)
+                ip_network(proxy)
             except ValueError as error:
                 raise ValueError(
                     f"{proxy!r} in FORWARDED_ALLOW_IPS is no address or network, such as 10.0.0.0/8"
