@@ -11,6 +11,7 @@ import jwt
 import structlog
 
 from common.errors import NotAuthenticated
+from contracts.storable import check_text
 from servicekit.auth.caller import Caller, check_user_id
 from servicekit.issuer_keys import IssuerKeys
 from servicekit.scopes import agents_of, scopes_of
@@ -25,6 +26,9 @@ _LATEST = 253_402_300_799
 
 REMEMBERED_TOKENS = 10_000
 """Verified tokens of one process: about 5 MB. The oldest is forgotten first."""
+
+MAX_CLAIM = 1_000
+"""Longest email and name, in characters; a longer one is cut."""
 
 LEEWAY_SECONDS = 30
 """The tolerated difference between an issuer's clock and ours, in seconds."""
@@ -105,6 +109,15 @@ class BearerTokens:
 
 
 def _text(claims: Mapping[str, Any], *names: str) -> str | None:
-    """The first of these claims that is a text. Names are OpenID Connect's (Core 1.0, 5.1)."""
+    """The first of these claims that is a text, cut at :data:`MAX_CLAIM`; None if it can't be stored.
+
+    Names are OpenID Connect's (Core 1.0, 5.1).
+    """
     found = (claims.get(name) for name in names)
-    return next((each for each in found if isinstance(each, str) and each.strip()), None)
+    text = next((each for each in found if isinstance(each, str) and each.strip()), None)
+    if text is None:
+        return None
+    try:
+        return check_text(text[:MAX_CLAIM])
+    except ValueError:
+        return None
