@@ -5,7 +5,9 @@ no exception of the HTTP client is logged or chained here: some quote the header
 """
 
 import asyncio
+import math
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
@@ -32,9 +34,16 @@ REMEMBERED_SESSIONS = 10_000
 ANSWER_SECONDS = 5.0
 """Longest wait for Takaro, the wait for a free call included."""
 
-CALLS_AT_ONCE = 20
-CALLS_WAITING = 1_000
-"""Cookies whose owners are being asked for, in one process; another one is told to come back."""
+REFUSED_SECONDS = 5.0
+REFUSED_SESSIONS = 10_000
+"""For how long, and of how many cookies, a refusal is remembered: a signed-out tab may poll."""
+
+CALLS_AT_ONCE = 10
+CALLS_WAITING = 500
+"""Cookies whose owners are being asked for, in one process; another one is told to come back.
+
+Both count twice: for cookies that Takaro knew before, and for all others. So strangers keep no user waiting.
+"""
 
 MAX_BYTES = 1_000_000
 """Largest answer: it lists the domains of a user."""
@@ -83,18 +92,23 @@ class TakaroSessions:
         self._url, self._http = f"{api_url.rstrip('/')}/me", http
         self._known: dict[bytes, _Known] = {}
         self._asking: dict[bytes, asyncio.Task[Caller]] = {}
-        self._free_calls = asyncio.Semaphore(CALLS_AT_ONCE)
+        self._refused: dict[bytes, float] = {}
+        self._waiting: Counter[bool] = Counter()
+        self._free_calls = {known: asyncio.Semaphore(CALLS_AT_ONCE) for known in (True, False)}
 
     async def caller(self, cookie: bytes) -> Caller:
         """The caller whose browser has this ``Cookie`` header.
 
         Requests that ask for the same cookie meanwhile share one call. Raises :class:`NotAuthenticated` if
-        the session ended, and :class:`TransientError` without a usable answer.
+        the session ended (for :data:`REFUSED_SECONDS` without asking), and :class:`TransientError` without a
+        usable answer.
         """
         digest = sha256(cookie).digest()
         known = self._known.get(digest)
         if known is not None and known.holds():
             found = known.caller
+        elif time.monotonic() - self._refused.get(digest, -math.inf) < REFUSED_SECONDS:
+            raise NotAuthenticated("Not authenticated")
         else:
             found = await self._ask_once(digest, cookie)
         return replace(found, verify_again=lambda: self.caller(cookie))
@@ -102,28 +116,36 @@ class TakaroSessions:
     async def _ask_once(self, digest: bytes, cookie: bytes) -> Caller:
         asking = self._asking.get(digest)
         if asking is None:
-            if len(self._asking) >= CALLS_WAITING:
+            known = digest in self._known
+            if self._waiting[known] >= CALLS_WAITING:
                 raise TransientError("Too many callers wait for Takaro, try again")
+            self._waiting[known] += 1
             asking = self._asking[digest] = asyncio.create_task(self._ask(digest, cookie))
-            asking.add_done_callback(partial(self._asked, digest))
+            asking.add_done_callback(partial(self._asked, digest, known))
         return await asyncio.shield(asking)  # of several waiting requests, one may be given up
 
-    def _asked(self, digest: bytes, asking: "asyncio.Task[Caller]") -> None:
+    def _asked(self, digest: bytes, known: bool, asking: "asyncio.Task[Caller]") -> None:
         del self._asking[digest]
+        self._waiting[known] -= 1
         if not asking.cancelled():
             asking.exception()  # seen, even if everybody who waited for it has given up
 
     async def _ask(self, digest: bytes, cookie: bytes) -> Caller:
-        self._known.pop(digest, None)
+        free_calls = self._free_calls[digest in self._known]
         try:
-            async with asyncio.timeout(ANSWER_SECONDS), self._free_calls:
+            async with asyncio.timeout(ANSWER_SECONDS), free_calls:
                 asked_at, end = time.monotonic(), time.time() + REMEMBERED_SECONDS
                 with telemetry.span("GET /me", kind=SpanKind.CLIENT), suppress_instrumentation():
                     found = await self._get(cookie)
         except (_NoAnswer, TimeoutError) as error:
             log.warning("Takaro can't say who is calling", error=str(error) or "too slow")
             raise TransientError("Takaro can't be asked who is calling, try again") from None
+        self._known.pop(digest, None)  # the newest stands last
+        self._refused.pop(digest, None)
         if found is None:
+            while len(self._refused) >= REFUSED_SESSIONS:
+                del self._refused[next(iter(self._refused))]
+            self._refused[digest] = time.monotonic()
             raise NotAuthenticated("Not authenticated")
         caller = replace(found, expires_at=end, by_cookie=True)
         while len(self._known) >= REMEMBERED_SESSIONS:
