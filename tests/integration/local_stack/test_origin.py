@@ -90,8 +90,14 @@ async def test_the_page_to_sign_in_is_chats(servers: Servers, origin: Origin, me
     assert (status, [*requests]) == (200, ["chat"])
 
 
+@pytest.mark.parametrize("path", ["/login/", "/api/agents/", "/api/usage/", "/api/imports/", "/auth/me/"])
+async def test_a_slash_at_the_end_changes_nothing(servers: Servers, origin: Origin, path: str) -> None:
+    assert [*(await reached(servers, origin, "GET", path))[1]] == ["chat"]
+
+
 PAGES = {
     "docs": "/docs",
+    "docs/": "/docs/",
     "docs/assets/swagger-ui.css": "/docs/assets/swagger-ui.css",
     "openapi.json": "/openapi.json",
     "asyncapi": "/asyncapi",
@@ -135,7 +141,7 @@ async def test_it_answers_its_own_health_and_shows_where_the_docs_are(
             "/chat/docs/assets/%2e%2e/%2e%2e/metrics",
             "/api/conversations/../../metrics",
         ),
-        *("/chat", "/chat/api/conversations", "/api/nothing", "/nothing"),
+        *("/chat", "/chat/api/conversations", "/api/nothing", "/nothing", "/auth/login"),
     ],
 )
 async def test_nothing_else_of_a_service_is_passed_on(servers: Servers, origin: Origin, path: str) -> None:

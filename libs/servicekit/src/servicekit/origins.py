@@ -73,6 +73,7 @@ def require_origin(request: HTTPConnection, allowed: Collection[str]) -> None:
         ours = f"isn't {expected}, the origin of this service" if expected else "isn't this service's"
         raise _refusal(
             f"The request's Origin {ours}. Behind a reverse proxy set FORWARDED_ALLOW_IPS to its address; "
+            "if it stands in front of the origin's own proxy, set ORIGIN_TRUSTED_PROXIES too; "
             "list other origins in CORS_ORIGINS"
         )
 
