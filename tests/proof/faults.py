@@ -121,7 +121,8 @@ class Faults:
     async def _holders(self, service: ServiceName) -> Sequence[str]:
         """The processes that consume the service's streams."""
         names = [f"consumer:{stream}:{service}" for stream in CONSUMED[service]]
-        with suppress(OSError, TimeoutError, asyncpg.PostgresError):
+        # An InternalClientError: its timeout met the answer of a server that had been frozen.
+        with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InternalClientError):
             connection = await asyncpg.connect(self._postgres.url, timeout=1)
             try:
                 return [row["owner"] for row in await connection.fetch(_LIST_HOLDERS, names, timeout=1)]

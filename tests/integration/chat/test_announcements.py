@@ -277,11 +277,11 @@ async def test_processes_are_told_of_what_begins_or_ends_and_not_of_each_renewal
 
 async def test_it_is_known_who_is_served_without_asking_the_database(pool: Pool) -> None:
     served, custom = ServedAgents(), f"custom:{UUID(int=7)}"
-    assert (served.looked, served.is_served("a", "1")) == (False, False)
+    assert (served.is_known(), served.nobody(), served.is_served("a", "1")) == (False, False, False)
     async with pool.acquire() as connection:
         await announce_agents(connection, [(announced("a", "1"), 60), (announced("b"), 60)], 9)
         await served.look(connection)
-        assert served.looked
+        assert served.is_known()
         assert served.is_served("a", "1")
         assert not served.is_served("a", "2")
         assert not served.is_served("a", None)

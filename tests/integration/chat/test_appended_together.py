@@ -7,12 +7,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from chat.announcements import repository as announcements
+from chat.announcements.records import AnnouncedAgent
+from chat.announcements.served import ServedAgents
 from chat.messages import repository
 from chat.messages.records import Message
 from chat.messages.use_cases import append_user_message, create_appends
 from common import codec
 from common.errors import Forbidden, NotFound
-from common.postgres import Pool
+from common.postgres import Pool, transaction
 from common.trace_context import TraceContext, continuing
 from contracts.chat import MessageAppended
 from tests.integration.chat.conftest import NewConversation
@@ -108,3 +111,15 @@ async def test_who_waits_for_a_locked_conversation_waits_alone(
         later = await append_user_message(pool, "alice", free, "later", appends=appends)
         assert later.sequence == 4
     assert (await waiting).sequence == 1
+
+
+async def test_a_message_asks_for_a_turn_although_its_process_has_not_looked_who_is_served(
+    pool: Pool, conversation: NewConversation
+) -> None:
+    """As just after a start, or after an outage for longer than the announcements last."""
+    agent = AnnouncedAgent("module-writer", "grok-fast", 0, "m", "d")
+    async with transaction(pool) as connection:
+        await announcements.upsert_agents(connection, [(agent, 60)])
+    id = await conversation("ann")
+    await append_user_message(pool, "ann", id, "hi", appends=create_appends(ServedAgents()))
+    assert [row["state"] for row in await pool.fetch("SELECT state FROM chat_turns")] == ["requested"]

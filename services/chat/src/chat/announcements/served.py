@@ -14,17 +14,19 @@ from contracts.chat import ALL_CUSTOM_AGENTS
 
 LOOK_SECONDS = 2.0
 """An announcement whose notification was lost counts after this time at the latest."""
+KNOWN_SECONDS = 6.0
+"""A look that is older says nothing any more: the database was away, or this process was frozen."""
 
 
 class ServedAgents:
     """What is announced and has not expired. An announcement ends by itself, also while the database is away:
     the time that it has left is counted from the last look.
 
-    Before the first look nothing is known (``looked`` is false), and nobody is served.
+    Nothing is known before the first look, nor when the last one is too old: then who must know looks itself.
     """
 
     def __init__(self) -> None:
-        self.looked = False
+        self._looked_at: float | None = None
         self._ends: dict[str, dict[str, float]] = {}
 
     def is_served(self, agent_id: str, agent_version: str | None) -> bool:
@@ -41,9 +43,15 @@ class ServedAgents:
             if version is not None
         )
 
+    def is_known(self) -> bool:
+        """Whether the last look is recent enough to say who is served."""
+        return self._looked_at is not None and monotonic() - self._looked_at < KNOWN_SECONDS
+
     def nobody(self) -> bool:
-        """Whether no agent is served."""
+        """Whether no agent is served, for certain."""
         now = monotonic()
+        if not self.is_known():
+            return False
         return not any(end > now for ends in self._ends.values() for end in ends.values())
 
     def experiments(self) -> Experiments:
@@ -58,7 +66,7 @@ class ServedAgents:
         ends: dict[str, dict[str, float]] = {}
         for each in await repository.list_serving(connection):
             ends.setdefault(each.agent_id, {})[each.experiment] = began + each.seconds
-        self._ends, self.looked = ends, True
+        self._ends, self._looked_at = ends, began
 
     async def follow(self, pool: Pool, notifications: Notifications) -> None:
         """Look whenever a runtime began or ceased to serve, and every two seconds, until cancelled."""

@@ -29,6 +29,8 @@ async def request_turns(
             through[message.conversation_id] = placed.sequence
     if not through:
         return
+    if not served.is_known():
+        await served.look(connection)
     agents = await repository.list_agents(connection, list(through))
     wanted = {c: through[c] for c, (agent, version) in agents.items() if served.is_served(agent, version)}
     if not wanted:

@@ -3,6 +3,8 @@
 import asyncio
 from uuid import UUID
 
+import asyncpg
+import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from backbone.leases import Fence, Lease, LeaseKeeper
@@ -11,6 +13,8 @@ from chat.conversations.use_cases import lock_conversations
 from chat.messages.turn_ending import held_turns
 from chat.turns import ended_repository as repository
 from common.postgres import Pool, transaction, tried_again
+
+log = structlog.get_logger()
 
 LOOK_SECONDS = 0.5
 EXPIRED_AT_ONCE = 100
@@ -40,7 +44,10 @@ async def _interrupt(pool: Pool, fence: Fence) -> None:
         async with pool.acquire() as connection:
             expired = await repository.list_expired(connection, EXPIRED_AT_ONCE)
         for conversation_id in expired:
-            await interrupt_expired(pool, fence, conversation_id)
+            try:
+                await interrupt_expired(pool, fence, conversation_id)
+            except asyncpg.LockNotAvailableError as error:  # who holds it may interrupt it; others don't wait
+                log.warning("turn not interrupted yet", conversation=str(conversation_id), error=repr(error))
         if len(expired) < EXPIRED_AT_ONCE:
             await asyncio.sleep(LOOK_SECONDS)
 

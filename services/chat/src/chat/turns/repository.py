@@ -29,7 +29,10 @@ async def get_turn(connection: Connection, conversation_id: UUID, turn_id: UUID)
 LIST_HELD = f"""
 SELECT {COLUMNS} FROM chat_turns AS t
 WHERE t.conversation_id = ANY($1::uuid[]) AND t.state IN ('running', 'awaiting')
+ORDER BY t.conversation_id
+FOR NO KEY UPDATE OF t
 """  # noqa: S608 -- only constants
+"""Locked, so that a renewal that is just committing is waited for, and counts."""
 
 
 async def list_held(connection: Connection, conversation_ids: Sequence[UUID]) -> dict[UUID, Turn]:
