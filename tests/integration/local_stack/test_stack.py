@@ -42,14 +42,20 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Local
 
 async def test_the_services_are_ready(stack: LocalStack) -> None:
     async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client:
+
+        async def is_ready(url: str) -> bool:  # on a busy machine a consumer may be interrupted for a moment
+            answer = await client.get(url)
+            assert answer.status_code == 200, answer.text
+            return True
+
         for service in _SERVICES:
             port = stack.ports[f"{service.upper()}_PORT"]
-            assert (await client.get(f"http://127.0.0.1:{port}/ready")).status_code == 200
+            await eventually(partial(is_ready, f"http://127.0.0.1:{port}/ready"))
             assert str(port) in stack.said()
         origin = f"http://127.0.0.1:{stack.ports['ORIGIN_PORT']}"
         assert f"Open {origin} " in stack.said()
         for service in _SERVICES:
-            assert (await client.get(f"{origin}/{service}/ready")).status_code == 200
+            await eventually(partial(is_ready, f"{origin}/{service}/ready"))
 
 
 async def test_folders_of_the_machine_can_be_added_where_the_stack_allows_it(
