@@ -94,6 +94,10 @@ class LocalStack:
         assert self._child is not None
         return self._child.wait(timeout)
 
+    def database_url(self) -> str:
+        """Its own Postgres."""
+        return f"postgresql://takaro:takaro@127.0.0.1:{self.ports['POSTGRES_PORT']}/takaro_agent"
+
     def said(self) -> str:
         """The stack's own output so far."""
         return self.own_output.read_text()

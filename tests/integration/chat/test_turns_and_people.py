@@ -93,6 +93,8 @@ async def test_a_turn_waits_for_what_its_owner_answers(
     renewed = (await worker.put(turn, json={}, headers=token)).json()["data"]
     assert (renewed["state"], renewed["answer"]) == ("running", yes["answer"])
     assert "awaiting" not in renewed
+    again = (await worker.put(turn, json=question, headers=token)).json()["data"]  # its first answer was lost
+    assert (again["state"], again["answer"]) == ("running", yes["answer"])
     facts = await published(bus, conversation.split("/")[-1], 4)
     assert [fact["type"] for fact in facts[2:]] == ["chat.turn.awaiting.v1", "chat.turn.answered.v1"]
     assert facts[3]["data"]["answer"] == yes["answer"]

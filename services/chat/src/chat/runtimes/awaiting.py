@@ -25,7 +25,7 @@ async def ask(
     token_sha256: str,
     awaiting: dict[str, Any],
 ) -> Turn:
-    """Let a turn wait for what a person answers; the same question again does nothing.
+    """Let a turn wait for what a person answers; the same question again does nothing, also after its answer.
 
     Raises as :func:`chat.runtimes.use_cases.renew_turn`, for a cancelled turn too.
     """

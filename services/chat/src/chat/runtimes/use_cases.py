@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from backbone import outbox
 from chat.conversations.acting import check_owner_or_runtime, owner_for_runtime
-from chat.conversations.repository import get_agent
+from chat.conversations.repository import get_agent, lock_for_change
 from chat.conversations.rules import not_found
 from chat.conversations.use_cases import lock_conversations
 from chat.messages.listing_repository import list_before
@@ -194,4 +194,5 @@ async def cancel_turn(pool: Pool, caller: Caller, conversation_id: UUID, turn_id
 
 async def _lock(connection: Connection, caller: Caller, conversation_id: UUID) -> None:
     await owner_for_runtime(connection, caller, conversation_id)
-    await lock_conversations(connection, [conversation_id], deletes=False)
+    if conversation_id not in await lock_for_change(connection, [conversation_id]):
+        raise not_found()  # it was deleted while this waited for its lock

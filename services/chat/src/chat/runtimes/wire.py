@@ -160,7 +160,7 @@ def turn_json(turn: Turn) -> TurnJson:
         "expiresAt": json_time(turn.expires_at) if turn.held else None,
         "endedAt": json_time(turn.ended_at),
     }
-    if turn.awaiting is not None:
+    if turn.state == "awaiting" and turn.awaiting is not None:
         answer["awaiting"] = {"tool": turn.awaiting["tool"], "input": turn.awaiting["input"]}
     if turn.answer is not None:
         answer["answer"] = turn.answer

@@ -162,8 +162,8 @@ RETURNING {COLUMNS}
 async def renew_turn(
     connection: Connection, turn_id: UUID, token_sha256: str, ttl_seconds: int | None, max_seconds: int
 ) -> Turn | None:
-    """Let its runtime hold a turn for longer; None if it doesn't hold it any more. Needs no lock: an expired
-    turn can't be renewed, and no other is interrupted."""
+    """Let its runtime hold a turn for longer; None if it doesn't hold it any more. Needs no lock of the
+    conversation: an expired turn can't be renewed, and who interrupts one has locked it."""
     row = await connection.fetchrow(RENEW_TURN, turn_id, token_sha256, ttl_seconds, max_seconds)
     return Turn(*row) if row else None
 
@@ -182,13 +182,14 @@ async def let_await(connection: Connection, turn_id: UUID, awaiting: dict[str, A
 
 
 ANSWER_TURN = f"""
-UPDATE chat_turns AS t SET state = 'running', awaiting = NULL, answer = $2 WHERE t.id = $1
+UPDATE chat_turns AS t SET state = 'running', answer = $2 WHERE t.id = $1
 RETURNING {COLUMNS}
 """  # noqa: S608 -- only constants
 
 
 async def answer_turn(connection: Connection, turn_id: UUID, answer: dict[str, Any]) -> Turn:
-    """Let a turn go on with what a person has answered. Its conversation is locked."""
+    """Let a turn go on with what a person has answered. Its conversation is locked. The question stays, so
+    that the same one, sent again, is known."""
     row = await connection.fetchrow(ANSWER_TURN, turn_id, answer)
     assert row is not None, "its conversation is locked"
     return Turn(*row)
