@@ -1,5 +1,6 @@
 """HTTP of turns: for runtimes, and for the people whose conversations they work in."""
 
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 
@@ -69,12 +70,10 @@ def create_router(limits: Limits, limited: LimitedUsers) -> APIRouter:
         token, key = new_token(), key_of(request.scope)
         taking = Taking(caller.user_id, digest_of(token), body.ttl_seconds)
         if key is not None:
-            taking = Taking(
-                caller.user_id,
-                digest_of(token),
-                body.ttl_seconds,
-                sha256(f"{caller.user_id}\n{key}".encode()).digest(),
-                sha256(body.model_dump_json().encode()).digest(),
+            taking = replace(
+                taking,
+                key_sha256=sha256(f"{caller.user_id}\n{key}".encode()).digest(),
+                request_sha256=sha256(body.model_dump_json().encode()).digest(),
             )
         taken = await use_cases.take_turn(
             resources.pool, caller, conversation_id, body.turn_id, taking, limits.turn_seconds
