@@ -19,6 +19,9 @@ QUOTAS_CHANNEL = "chat_quotas"
 AGENTS_CHANNEL = "chat_announced_agents"
 """Announces that a runtime began or ceased to serve an agent."""
 
+TURN_NEWS_CHANNEL = "chat_turn_news"
+"""Wakes the followers of a conversation's turns; the payload is the conversation."""
+
 SIMULATION_LEASE = "cockpit-simulation"
 SCHEDULES_LEASE = "knowledge.schedules"
 RETENTION_LEASE = "chat.retention"

@@ -56,7 +56,7 @@ from contracts import chat as contracts
 from contracts import knowledge
 from servicekit.service import Resources, ServiceSpec, create_app
 
-REQUIRED_REVISION = "041"
+REQUIRED_REVISION = "042"
 
 
 def build(settings: ChatSettings) -> FastAPI:

@@ -77,6 +77,7 @@ class Message(Model):
     tool_results: Any = None
     feedback: Feedback | None = None
     redacted_at: datetime | None = None
+    incomplete: Literal["interrupted", "failed", "cancelled"] | None = None
 
 
 class Replacement(Model):

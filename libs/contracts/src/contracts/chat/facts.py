@@ -98,7 +98,10 @@ class ConversationDeleted(Contract):
 
 
 class MessageAppended(Contract):
-    """A message as stored. ``sequence`` is its place among the conversation's messages: 1, 2, 3 …"""
+    """A message as stored. ``sequence`` is its place among the conversation's messages: 1, 2, 3 …
+
+    ``incomplete``: a turn had shown this much of it when it was ``interrupted``, ``failed`` or ``cancelled``.
+    """
 
     type: ClassVar[str] = "chat.message.appended.v1"
 
@@ -111,6 +114,7 @@ class MessageAppended(Contract):
     token_count: int | None = None
     latency_ms: int | None = None
     model: str | None = None
+    incomplete: str | None = None
     created_at: datetime
     sequence: int | None = None
 

@@ -60,12 +60,13 @@ WITH settings AS MATERIALIZED (
     SELECT set_config('takaro.message_order', 'numbered', true), set_config('takaro.usage', 'counted', true)
 ), copied AS (
     INSERT INTO messages (id, conversation_id, role, content, tool_calls, tool_results, token_count,
-                          latency_ms, model, created_at, sequence, redacted_at)
+                          latency_ms, model, created_at, sequence, redacted_at,
+                          incomplete)
     SELECT CAST(overlay(overlay(hash PLACING '3' FROM 13) PLACING substr(
                '89ab', (CAST(CAST('x' || substr(hash, 17, 1) AS bit(4)) AS integer) & 3) + 1, 1
            ) FROM 17) AS uuid),
            $2, role, content, tool_calls, tool_results, token_count, latency_ms, model, created_at, sequence,
-           redacted_at
+           redacted_at, incomplete
     FROM (
         SELECT m.*, md5(uuid_send($2) || convert_to(m.id::text, 'UTF8')) AS hash
         FROM messages AS m

@@ -17,5 +17,6 @@ def appended(message: NewMessage) -> str:
         "tokenCount": message.token_count,
         "latencyMs": message.latency_ms,
         "model": message.model,
+        "incomplete": message.incomplete,
     }
     return codec.dumps_str({name: value for name, value in data.items() if value is not None})[:-1]

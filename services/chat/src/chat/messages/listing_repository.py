@@ -16,7 +16,7 @@ _JSON_BYTES = """CASE WHEN {0} IS NULL THEN 0 WHEN pg_column_size({0}) > 65536 T
 _BYTES = f"""octet_length(content) + CASE WHEN tool_calls IS NULL AND tool_results IS NULL THEN 0
                    ELSE {_JSON_BYTES.format("tool_calls")} + {_JSON_BYTES.format("tool_results")} END"""
 _COLUMNS = f"""id::text, role, content, tool_calls::text, tool_results::text, token_count, latency_ms, model,
-       {SQL_TIME.format("created_at")}, sequence, feedback::text, redacted_at"""
+       {SQL_TIME.format("created_at")}, sequence, feedback::text, redacted_at, incomplete"""
 
 
 def _page(where: str, order: str) -> str:

@@ -2,18 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from common.trace_context import TraceContext
 from contracts.chat import OnBusy
+
+Incomplete: TypeAlias = Literal["interrupted", "failed", "cancelled"]
+"""How a turn ended that left a message incomplete."""
 
 
 @dataclass(slots=True)
 class NewMessage:
     """A message to append. ``trace``: the context of its fact. ``owner``: whose conversation it must be; None
     for anybody's. ``turn_sha256``: the digest of the turn's token that it came with. ``on_busy``: what a
-    user's does while a turn runs."""
+    user's does while a turn runs. ``incomplete``: it is what a turn had shown that ended so."""
 
     id: UUID
     conversation_id: UUID
@@ -28,6 +31,7 @@ class NewMessage:
     owner: str | None = None
     turn_sha256: str | None = None
     on_busy: OnBusy = "queue"
+    incomplete: Incomplete | None = None
 
 
 @dataclass(slots=True)
@@ -59,6 +63,7 @@ class Message:
     feedback: str | None = None
     """Encoded JSON as well."""
     redacted_at: datetime | None = None
+    incomplete: Incomplete | None = None
 
 
 @dataclass(slots=True)

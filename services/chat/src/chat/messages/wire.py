@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 from typing_extensions import TypedDict
 
 from chat.conversations.wire import NOT_FOUND
-from chat.messages.records import Message
+from chat.messages.records import Incomplete, Message
 from common import codec
 from common.json_time import cut_time, json_time
 from contracts.chat import MAX_USER_CONTENT, OnBusy
@@ -60,6 +60,11 @@ class MessageJson(TypedDict):
     toolResults: NotRequired[AnyJson]
     feedback: NotRequired[FeedbackJson]
     redactedAt: NotRequired[Time]
+    incomplete: NotRequired[
+        Annotated[
+            Incomplete, Field(description="How the turn ended that had shown this much of the message.")
+        ]
+    ]
 
 
 def message_json(conversation_id: str, message: Message) -> MessageJson:
@@ -84,6 +89,8 @@ def message_json(conversation_id: str, message: Message) -> MessageJson:
         answer["feedback"] = _feedback_json(codec.loads(message.feedback))
     if message.redacted_at is not None:
         answer["redactedAt"] = json_time(message.redacted_at)
+    if message.incomplete is not None:
+        answer["incomplete"] = message.incomplete
     return answer
 
 

@@ -10,7 +10,7 @@ GET_MESSAGE = f"""
 SELECT id::text, role::text AS role, content, tool_calls::text AS tool_calls,
        tool_results::text AS tool_results, token_count, latency_ms,
        model::text AS model, {SQL_TIME.format("created_at")} AS created_at, sequence,
-       feedback::text AS feedback, redacted_at
+       feedback::text AS feedback, redacted_at, incomplete
 FROM messages WHERE id = $1 AND conversation_id = $2
 """  # noqa: S608 -- only constants
 
@@ -29,7 +29,7 @@ WHERE id = $1
 RETURNING id::text, role::text AS role, content, tool_calls::text AS tool_calls,
           tool_results::text AS tool_results, token_count, latency_ms,
        model::text AS model, {SQL_TIME.format("created_at")} AS created_at, sequence,
-       feedback::text AS feedback, redacted_at
+       feedback::text AS feedback, redacted_at, incomplete
 """  # noqa: S608 -- only constants
 
 

@@ -28,7 +28,7 @@ def appended(conversation_id: UUID, message_id: UUID, line: MessageLine, sequenc
     """A message was appended, by an import. Its missing fields are absent from the fact."""
     optional = {
         name: value
-        for name in ("tool_calls", "tool_results", "token_count", "latency_ms", "model")
+        for name in ("tool_calls", "tool_results", "token_count", "latency_ms", "model", "incomplete")
         if (value := getattr(line, name)) is not None
     }
     data = contracts.MessageAppended(

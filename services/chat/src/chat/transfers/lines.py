@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from chat.feedback.records import Rating
-from chat.messages.records import Message
+from chat.messages.records import Incomplete, Message
 from chat.states.records import KeptState
 from chat.transfers.records import ExportedConversation
 from common import codec
@@ -106,6 +106,7 @@ class MessageLine(_Line):
     sequence: _Place
     feedback: FeedbackObject | None = None
     redacted_at: AwareDatetime | None = None
+    incomplete: Incomplete | None = None
 
     @model_validator(mode="after")
     def _as_it_can_be(self) -> Self:
@@ -186,6 +187,8 @@ def message_line(message: Message) -> bytes:
     line |= {name: Fragment(value) for name, value in optional.items() if value is not None}
     if message.redacted_at is not None:
         line["redactedAt"] = message.redacted_at
+    if message.incomplete is not None:
+        line["incomplete"] = message.incomplete
     return codec.dumps(line) + b"\n"
 
 

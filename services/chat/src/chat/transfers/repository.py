@@ -49,13 +49,13 @@ async def insert_conversation(connection: Connection, conversation_id: UUID, use
 
 INSERT_MESSAGES = """
 INSERT INTO messages (id, conversation_id, role, content, tool_calls, tool_results, token_count, latency_ms,
-                      model, created_at, sequence, feedback, redacted_at)
+                      model, created_at, sequence, feedback, redacted_at, incomplete)
 SELECT id, $1, line ->> 'role', line ->> 'content', line -> 'toolCalls', line -> 'toolResults',
        (line ->> 'tokenCount')::int, (line ->> 'latencyMs')::int, line ->> 'model',
        (line ->> 'createdAt')::timestamptz, (line ->> 'sequence')::bigint,
        CASE WHEN jsonb_typeof(line -> 'feedback') = 'object'
             THEN jsonb_set(line -> 'feedback', '{userId}', to_jsonb($4::text)) END,
-       (line ->> 'redactedAt')::timestamptz
+       (line ->> 'redactedAt')::timestamptz, line ->> 'incomplete'
 FROM (
     SELECT id, line::jsonb AS line, place
     FROM unnest($2::uuid[], $3::text[]) WITH ORDINALITY AS exported (id, line, place)

@@ -71,3 +71,14 @@ class Ending:
     state: End
     usage: dict[str, Any] | None = None
     error: str | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class PieceRow:
+    """Pieces of a turn that were stored together: the numbers of the first and the last, and all of them as a
+    JSON array, each as a runtime sent it."""
+
+    turn_id: UUID
+    first: int
+    last: int
+    pieces: str

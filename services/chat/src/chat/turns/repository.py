@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from backbone.names import TURN_NEWS_CHANNEL
 from chat.turns.records import Ending, Taking, Turn
 from common.postgres import Connection
 
@@ -16,6 +17,9 @@ COLUMNS = """t.id, t.conversation_id, t.number, t.state, t.through_sequence, t.w
        t.token_sha256, t.take_request_sha256, t.requested_at, t.started_at, t.expires_at, t.ended_at,
        t.awaiting, t.answer, t.usage, t.error,
        t.expires_at <= clock_timestamp() AND t.state IN ('running', 'awaiting') AS expired"""
+
+TELL_NEWS = f"pg_notify('{TURN_NEWS_CHANNEL}', conversation_id::text)"
+"""Wakes those who follow the turns of the conversation, once the transaction has committed."""
 
 GET_TURN = f"SELECT {COLUMNS} FROM chat_turns AS t WHERE t.id = $1 AND t.conversation_id = $2"  # noqa: S608
 
@@ -131,10 +135,11 @@ class Counted:
     at: datetime
 
 
-HOLD_CONVERSATION = """
+HOLD_CONVERSATION = f"""
 UPDATE conversations SET turn_token_sha256 = $2, event_sequence = event_sequence + $3 WHERE id = $1
-RETURNING event_sequence, message_sequence, agent_id, agent_version, clock_timestamp()
-"""
+RETURNING event_sequence, message_sequence, agent_id, agent_version, clock_timestamp(),
+          pg_notify('{TURN_NEWS_CHANNEL}', id::text) AS told
+"""  # noqa: S608 -- only constants
 
 
 async def hold_conversation(
@@ -143,7 +148,7 @@ async def hold_conversation(
     """Let only this token write in a locked conversation; None lets everybody. Counts ``facts``."""
     row = await connection.fetchrow(HOLD_CONVERSATION, conversation_id, token_sha256, facts)
     assert row is not None, "it is locked"
-    return Counted(*row)
+    return Counted(*row[:5])
 
 
 # At most $4 seconds after its start: then even one that is still renewed ends.
@@ -170,7 +175,7 @@ async def renew_turn(
 
 LET_AWAIT = f"""
 UPDATE chat_turns AS t SET state = 'awaiting', awaiting = $2, answer = NULL WHERE t.id = $1
-RETURNING {COLUMNS}
+RETURNING {COLUMNS}, {TELL_NEWS}
 """  # noqa: S608 -- only constants
 
 
@@ -178,12 +183,12 @@ async def let_await(connection: Connection, turn_id: UUID, awaiting: dict[str, A
     """Let a turn that a runtime holds wait for a person. Its conversation is locked."""
     row = await connection.fetchrow(LET_AWAIT, turn_id, awaiting)
     assert row is not None, "its conversation is locked"
-    return Turn(*row)
+    return Turn(*row[:-1])
 
 
 ANSWER_TURN = f"""
 UPDATE chat_turns AS t SET state = 'running', answer = $2 WHERE t.id = $1
-RETURNING {COLUMNS}
+RETURNING {COLUMNS}, {TELL_NEWS}
 """  # noqa: S608 -- only constants
 
 
@@ -192,7 +197,7 @@ async def answer_turn(connection: Connection, turn_id: UUID, answer: dict[str, A
     that the same one, sent again, is known."""
     row = await connection.fetchrow(ANSWER_TURN, turn_id, answer)
     assert row is not None, "its conversation is locked"
-    return Turn(*row)
+    return Turn(*row[:-1])
 
 
 REPLACE_TOKEN = f"""

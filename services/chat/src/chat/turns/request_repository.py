@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from chat.turns.records import Turn
-from chat.turns.repository import COLUMNS
+from chat.turns.repository import COLUMNS, TELL_NEWS
 from common.postgres import Connection
 
 LIST_AGENTS = "SELECT id, agent_id, agent_version FROM conversations WHERE id = ANY($1::uuid[])"
@@ -39,7 +39,7 @@ SELECT gen_random_uuid(), w.conversation_id, coalesce((
 FROM unnest($1::uuid[], $2::bigint[]) AS w (conversation_id, sequence)
 ON CONFLICT (conversation_id) WHERE state = 'requested'
 DO UPDATE SET through_sequence = excluded.through_sequence
-RETURNING {COLUMNS}, t.xmax = 0 AS is_new
+RETURNING {COLUMNS}, t.xmax = 0 AS is_new, {TELL_NEWS}
 """  # noqa: S608 -- only constants
 
 
@@ -47,7 +47,7 @@ async def request_turns(connection: Connection, through: Mapping[UUID, int]) -> 
     """Request turns for the messages up to these, by conversation; or let them join the turn that is
     requested already. Returns each, and whether it is new."""
     rows = await connection.fetch(REQUEST_TURNS, list(through), list(through.values()))
-    return [(Turn(*row[:-1]), row[-1]) for row in rows]
+    return [(Turn(*row[:-2]), row[-2]) for row in rows]
 
 
 COUNT_FACTS = """

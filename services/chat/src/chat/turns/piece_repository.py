@@ -1,0 +1,106 @@
+"""SQL of what runtimes show in their turns, piece by piece. Each function runs its one statement on the
+caller's connection.
+
+Pieces are numbered 1, 2, 3 … in their turn. A row has those that were stored together, as a JSON array.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from backbone.names import TURN_NEWS_CHANNEL
+from chat.turns.records import PieceRow, State
+from common.postgres import Connection
+
+
+@dataclass(slots=True, frozen=True)
+class Shown:
+    """What a turn has shown so far: the number of its last piece, and the bytes of all."""
+
+    conversation_id: UUID
+    state: State
+    token_sha256: str | None
+    expired: bool
+    last: int
+    total_bytes: int
+
+
+# In the order of the conversations, as whoever ends turns locks them. The last row may be of before this
+# waited for the lock: then the row that comes after it exists, and isn't inserted again.
+LOCK_SHOWN = """
+SELECT t.id, t.conversation_id, t.state, t.token_sha256, t.expires_at <= clock_timestamp() AS expired,
+       coalesce(p.last, 0) AS last, coalesce(p.total_bytes, 0) AS total_bytes
+FROM chat_turns AS t
+LEFT JOIN LATERAL (
+    SELECT r.last, r.total_bytes FROM chat_turn_pieces AS r
+    WHERE r.turn_id = t.id ORDER BY r.first DESC LIMIT 1
+) AS p ON true
+WHERE t.id = ANY($1::uuid[])
+ORDER BY t.conversation_id
+FOR NO KEY UPDATE OF t
+"""
+
+
+async def lock_shown(connection: Connection, turn_ids: Sequence[UUID]) -> dict[UUID, Shown]:
+    """Lock turns, so that none of them ends meanwhile, and read what they have shown."""
+    rows = await connection.fetch(LOCK_SHOWN, turn_ids)
+    return {row[0]: Shown(*row[1:]) for row in rows}
+
+
+INSERT_PIECES = f"""
+WITH inserted AS (
+    INSERT INTO chat_turn_pieces (turn_id, first, last, total_bytes, pieces)
+    SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::text[])
+    ON CONFLICT (turn_id, first) DO NOTHING
+    RETURNING turn_id
+)
+SELECT i.turn_id, pg_notify('{TURN_NEWS_CHANNEL}', t.conversation_id::text) AS told
+FROM inserted AS i JOIN chat_turns AS t ON t.id = i.turn_id
+"""  # noqa: S608 -- only constants
+
+
+async def insert_pieces(connection: Connection, rows: Sequence[PieceRow], total_bytes: Sequence[int]) -> int:
+    """Store one row of pieces for each of some locked turns. ``total_bytes`` are those of their turns with
+    them. Wakes who follows the conversations. Returns how many rows weren't there."""
+    stored = await connection.fetch(
+        INSERT_PIECES,
+        [row.turn_id for row in rows],
+        [row.first for row in rows],
+        [row.last for row in rows],
+        total_bytes,
+        [row.pieces for row in rows],
+    )
+    return len(stored)
+
+
+LIST_PIECES = """
+SELECT p.turn_id, p.first, p.last, p.pieces
+FROM unnest($1::uuid[], $2::int[]) AS w (turn_id, after)
+JOIN chat_turn_pieces AS p ON p.turn_id = w.turn_id AND p.last > w.after
+ORDER BY p.turn_id, p.first
+LIMIT $3
+"""
+
+
+async def list_pieces(connection: Connection, after: Mapping[UUID, int], limit: int) -> list[PieceRow]:
+    """Rows of pieces with higher numbers than these, by turn; of each turn in order, up to ``limit`` in
+    all."""
+    rows = await connection.fetch(LIST_PIECES, list(after), list(after.values()), limit)
+    return [PieceRow(*row) for row in rows]
+
+
+DELETE_OLD_PIECES = """
+DELETE FROM chat_turn_pieces WHERE ctid = ANY (ARRAY(
+    SELECT p.ctid
+    FROM chat_turn_pieces AS p JOIN chat_turns AS t ON t.id = p.turn_id
+    WHERE p.stored_at < clock_timestamp() - make_interval(hours => $1)
+      AND t.ended_at < clock_timestamp() - make_interval(hours => $1)
+    LIMIT $2
+))
+"""
+
+
+async def delete_old_pieces(connection: Connection, hours: int, limit: int) -> int:
+    """Delete up to ``limit`` rows of pieces of turns that ended so long ago."""
+    status: str = await connection.execute(DELETE_OLD_PIECES, hours, limit)
+    return int(status.rpartition(" ")[2])
