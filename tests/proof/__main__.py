@@ -36,6 +36,7 @@ def main() -> int:
             processes=arguments.processes,
             cockpit_processes=arguments.cockpit_processes,
             knowledge_processes=arguments.knowledge_processes,
+            runtimes=arguments.runtimes,
             least_kills=arguments.least_kills,
             least_redeliveries=arguments.least_redeliveries,
             without=tuple(arguments.without),
@@ -70,6 +71,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=3, help="of chat")
     parser.add_argument("--cockpit-processes", type=int, default=2, help="0: without cockpit")
     parser.add_argument("--knowledge-processes", type=int, default=2, help="0: without knowledge")
+    parser.add_argument("--runtimes", type=int, default=4, help="0: without turns")
     parser.add_argument("--least-kills", type=int, default=40, help="of chat; a tenth elsewhere")
     parser.add_argument("--least-redeliveries", type=int, default=10)
     parser.add_argument(

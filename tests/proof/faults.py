@@ -4,9 +4,10 @@ import asyncio
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import asyncpg
 from redis.asyncio import Redis
@@ -19,16 +20,38 @@ from tests.proof.streams import CONSUMED
 from tests.support.servers import PostgresServer, RedisServer, Server
 from tests.support.services import ServiceName
 
+How = Literal["kill", "freeze"]
 LEASE_SECONDS = 3.0
 _LIST_HOLDERS = "SELECT owner FROM leases WHERE name = ANY($1::text[]) AND expires_at > now()"
 
 
+class Victim(Protocol):
+    """A process that is killed, or frozen, and started again under its name."""
+
+    instance: str
+
+    @property
+    def exit_code(self) -> int | None: ...
+
+    @property
+    def runs(self) -> bool: ...
+
+    def launch(self) -> None: ...
+
+    def freeze(self) -> None: ...
+
+    def thaw(self) -> None: ...
+
+    async def kill(self) -> int: ...
+
+
 @dataclass(slots=True, frozen=True)
 class Kill:
-    """A process was killed or frozen; ``at`` by the wall clock; ``active`` if it consumed a stream."""
+    """A process was killed or frozen; ``at`` by the wall clock; ``active`` if it consumed a stream.
+    ``service`` is ``turns`` for a runtime."""
 
     kind: str
-    service: ServiceName
+    service: str
     instance: str
     at: float
     active: bool
@@ -66,9 +89,11 @@ class Faults:
         self.kills: list[Kill] = []
         self.weather: list[Spell] = []
 
-    async def run(self) -> None:
-        """Until :meth:`stop`."""
+    async def run(self, strikes: Callable[[], Coroutine[None, None, None]] | None = None) -> None:
+        """Until :meth:`stop`; with ``strikes``, which are others' and end then too."""
         async with asyncio.TaskGroup() as group:
+            if strikes is not None:
+                group.create_task(strikes())
             for service in self._fleet.services:
                 rng = random.Random(f"{self._seed} kills of {service}")
                 group.create_task(self._kill_processes(service, rng))
@@ -84,25 +109,33 @@ class Faults:
             task.cancel()
         await asyncio.gather(*self._later, return_exceptions=True)
 
-    def count_kills(self, service: ServiceName) -> int:
+    def count_kills(self, service: str) -> int:
         return sum(kill.service == service for kill in self.kills)
 
     async def _kill_processes(self, service: ServiceName, rng: random.Random) -> None:
-        while await self._wait(rng.uniform(*self._kill_gaps[service])):
+        while await self.wait(rng.uniform(*self._kill_gaps[service])):
             holders = await self._holders(service)
             if victim := await self._choose(service, holders, rng):  # on a slow machine nobody may be up yet
-                kind = "freeze" if rng.random() < 0.3 else "kill"
-                active = victim.instance in holders
-                self.kills.append(Kill(kind, service, victim.instance, time.time(), active))
-                if kind == "freeze":
-                    victim.freeze()
-                    pause = LEASE_SECONDS + rng.uniform(0.5, 2.5)
-                    self._after(pause, lambda v=victim: _thaw(v))  # type: ignore[misc]
+                how: How
+                if rng.random() < 0.3:
+                    how, pause = "freeze", LEASE_SECONDS + rng.uniform(0.5, 2.5)
                 else:
-                    await victim.kill()
-                    self._after(rng.uniform(0, 1.5), lambda v=victim: _launch(v))  # type: ignore[misc]
+                    how, pause = "kill", rng.uniform(0, 1.5)
+                await self.hit(service, victim, how, pause, active=victim.instance in holders)
 
-    async def _wait(self, seconds: float) -> bool:
+    async def hit(
+        self, service: str, victim: Victim, how: How, pause: float, *, active: bool = False
+    ) -> None:
+        """Kill or freeze a process; after ``pause`` seconds it is launched again, or thawed."""
+        self.kills.append(Kill(how, service, victim.instance, time.time(), active))
+        if how == "freeze":
+            victim.freeze()
+            self._after(pause, victim.thaw)
+        else:
+            await victim.kill()
+            self._after(pause, lambda: _launch(victim))
+
+    async def wait(self, seconds: float) -> bool:
         """Whether to go on after so long."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._enough.wait(), seconds)
@@ -145,7 +178,7 @@ class Faults:
             ]
             self._sky.shuffle(kinds)
             for name, happen in kinds:
-                if not await self._wait(self._sky.uniform(*self._weather_gap)):
+                if not await self.wait(self._sky.uniform(*self._weather_gap)):
                     return
                 spell = Spell(name, time.time(), float("inf"))
                 self.weather.append(spell)
@@ -219,13 +252,9 @@ async def is_up(member: Member) -> bool:
     return True
 
 
-def _thaw(member: Member) -> None:
-    member.thaw()
-
-
-def _launch(member: Member) -> None:
-    if member.exit_code is not None:
-        member.launch()
+def _launch(victim: Victim) -> None:
+    if victim.exit_code is not None:
+        victim.launch()
 
 
 async def _start(server: Server) -> None:

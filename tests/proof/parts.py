@@ -13,6 +13,8 @@ from tests.proof.knowledge.judge import KnowledgeFindings
 from tests.proof.knowledge.load import KnowledgeLedger
 from tests.proof.ledger import Ledger
 from tests.proof.plan import Plan
+from tests.proof.turns.judge import TurnsFindings
+from tests.proof.turns.runtimes import Told
 from tests.support.services import ServiceName
 
 
@@ -36,12 +38,20 @@ class JudgedKnowledge:
 
 
 @dataclass(slots=True, frozen=True)
+class JudgedTurns:
+    ledger: Ledger
+    told: Told
+    findings: TurnsFindings
+
+
+@dataclass(slots=True, frozen=True)
 class Judged:
-    """``None`` for a service that had no processes."""
+    """``None`` for a service that had no processes, and of turns if there were no runtimes."""
 
     chat: JudgedChat
     cockpit: JudgedCockpit | None = None
     knowledge: JudgedKnowledge | None = None
+    turns: JudgedTurns | None = None
 
     def named(self) -> list[dict[str, list[str]]]:
         """The findings of each service, with its name before each."""
@@ -50,6 +60,8 @@ class Judged:
             services.append(("cockpit", self.cockpit.findings))
         if self.knowledge:
             services.append(("knowledge", self.knowledge.findings))
+        if self.turns:
+            services.append(("turns", self.turns.findings))
         return [
             {kind: [f"{name}: {each}" for each in found] for kind, found in findings.by_kind().items()}
             for name, findings in services
@@ -58,8 +70,8 @@ class Judged:
 
 @dataclass(slots=True)
 class Part:
-    """One service's numbers: ``open`` commands have had no outcome, ``findings`` are how many of each
-    kind, ``redeliveries`` entries that a process took over, ``about`` says what the effects are.
+    """One service's numbers, or those of turns: ``open`` commands have had no outcome, ``findings`` are how
+    many of each kind, ``redeliveries`` entries that a process took over, ``about`` says what the effects are.
     """
 
     accepted: int
@@ -98,6 +110,10 @@ def parts_of(
         part.accepted, part.copies = len(syncs.syncs), syncs.copies
         part.open -= part.accepted
         parts["knowledge"] = part
+    if turns := judged.turns:
+        ended = ", ".join(f"{count} {state}" for state, count in sorted(turns.findings.ended.items()))
+        about = f"turns: {ended}; {turns.findings.refused} tokens refused, {turns.told.raced} races lost"
+        parts["turns"] = _part("turns", plan.questions, [turns.ledger], turns.findings, kills, about)
     for service, count in redeliveries.items():
         parts[service].redeliveries = count
     return parts

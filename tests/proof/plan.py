@@ -12,7 +12,9 @@ class Plan:
     """What a run does. Below ``least_kills`` of chat, ``least_kills_elsewhere`` of each other service, or
     ``least_redeliveries`` to chat, it has proved nothing, and fails.
 
-    ``commands`` are chat's; a service without processes has no load. The gaps are seconds, from and to.
+    ``commands`` are chat's; a service without processes has no load, and without ``runtimes`` there are no
+    turns. The gaps are seconds, from and to; ``strike_gap`` is that between kills of runtimes, or of the
+    chats that they ask.
     """
 
     seed: int
@@ -23,9 +25,11 @@ class Plan:
     processes: int = 3
     cockpit_processes: int = 2
     knowledge_processes: int = 2
+    runtimes: int = 4
     kill_gap: tuple[float, float] = (1.0, 3.0)
     cockpit_kill_gap: tuple[float, float] = (3.0, 7.0)
     knowledge_kill_gap: tuple[float, float] = (8.0, 14.0)
+    strike_gap: tuple[float, float] = (1.0, 2.5)
     weather_gap: tuple[float, float] = (3.0, 7.0)
     least_kills: int = 40
     least_redeliveries: int = 10
@@ -66,6 +70,16 @@ class Plan:
     def deletions(self) -> int:
         """Conversations that are deleted while their server runs."""
         return max(2, self.commands // 250)
+
+    @property
+    def questions(self) -> int:
+        """Messages to an agent that runtimes serve."""
+        return self.commands // 80
+
+    @property
+    def asking(self) -> int:
+        """Conversations in which they are sent."""
+        return max(3, self.conversations // 16)
 
     @property
     def syncs(self) -> int:

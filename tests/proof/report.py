@@ -35,6 +35,10 @@ def print_report(console: Console, summary: Summary) -> None:
     kills = summary.kills["kill"] + summary.kills["freeze"]
     detail = f"{summary.kills['kill']} killed, {summary.kills['freeze']} frozen; "
     table.add_row("kills", str(kills), detail + f"{summary.kills['of the active']} hit a consumer")
+    if summary.strikes:
+        steps = len({strike.partition(", ")[0] for strike in summary.strikes})
+        detail = f"a runtime or the chat that it asks, at {steps} steps of a turn; the JSON has them"
+        table.add_row("… of these in turns", str(sum(summary.strikes.values())), detail)
     weather = ", ".join(f"{count}x {name}" for name, count in sorted(summary.weather.items()))
     table.add_row("servers and network", str(sum(summary.weather.values())), weather)
     table.add_row(

@@ -17,6 +17,7 @@ from tests.proof.launch import DROP_TRIGGER
 from tests.proof.plan import Plan
 from tests.proof.streams import leftovers
 from tests.proof.summary import QUIET_SECONDS, Summary, summarise
+from tests.proof.turns.strikes import Strikes
 from tests.proof.workload import Workload
 from tests.support.servers import PostgresServer, RedisServer, free_port
 from tests.support.services import ServiceName
@@ -61,28 +62,34 @@ async def _prove(
     workload = await Workload.make(plan, postgres.url, redis.url)
     # The launcher can't switch off the trigger: it is in the database.
     without = tuple(name for name in plan.without if name != "insert-trigger")
-    async with Fleet(
+    fleet_of_all = Fleet(
         plan.sizes,
         postgres=postgres,
         redis=redis,
         folder=plan.folder / "logs",
         without=without,
         environment=workload.environment,
-    ) as fleet:
+    )
+    async with fleet_of_all as fleet, workload:
         faults = Faults(
             fleet, postgres, redis, seed=plan.seed, kill_gaps=plan.kill_gaps, weather_gap=plan.weather_gap
         )
 
         def enough() -> bool:
-            least = dict.fromkeys(fleet.services, plan.least_kills_elsewhere)
+            least: dict[str, int] = dict.fromkeys(fleet.services, plan.least_kills_elsewhere)
             least["chat"] = plan.least_kills
+            if plan.runtimes:
+                least["turns"] = plan.least_kills_elsewhere
             return all(faults.count_kills(service) >= count for service, count in least.items())
 
         def tell(phase: str) -> None:
             report(Progress(workload.published, plan.commands, len(faults.kills), phase))
 
         await workload.prepare(fleet, enough)
-        breaking = asyncio.create_task(faults.run())
+        strikes = None
+        if workload.runtimes:
+            strikes = Strikes(workload.runtimes, fleet, faults, gap=plan.strike_gap, seed=plan.seed)
+        breaking = asyncio.create_task(faults.run(strikes.run if strikes else None))
         loading = asyncio.create_task(workload.run())
         try:
             while not loading.done() and not breaking.done():
@@ -101,7 +108,10 @@ async def _prove(
         async with Redis.from_url(redis.url, decode_responses=True) as client:
             judged = await workload.judge(client)
         redeliveries = {service: fleet.count_redeliveries(service) for service in fleet.services}
-    return summarise(plan, judged, faults, redeliveries, quiet_after, time.monotonic() - started)
+    summary = summarise(plan, judged, faults, redeliveries, quiet_after, time.monotonic() - started)
+    if strikes is not None:
+        summary.strikes = {", ".join(what): count for what, count in sorted(strikes.struck.items())}
+    return summary
 
 
 async def _quiet(services: Sequence[ServiceName], database_url: str, redis_url: str) -> float | None:

@@ -21,7 +21,7 @@ class Summary:
     """The outcome of a run, in numbers that go to JSON unchanged.
 
     ``accepted`` and ``unknown`` are chat's commands by their way, ``parts`` each service's numbers; recovery
-    is that of chat's stream.
+    is that of chat's stream; ``strikes`` are kills at a step of a turn, by step, who and how.
     """
 
     seed: int
@@ -42,6 +42,7 @@ class Summary:
     quiet_after: float | None
     slowest: list[dict[str, Any]]
     findings: dict[str, list[str]]
+    strikes: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
     @property

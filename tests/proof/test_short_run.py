@@ -34,4 +34,5 @@ async def test_nothing_is_lost_doubled_or_out_of_order(tmp_path: Path) -> None:
         "chat": True,
         "cockpit": True,
         "knowledge": True,
+        "turns": True,
     }

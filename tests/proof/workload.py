@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Self
 
 from redis.asyncio import Redis
@@ -19,8 +20,12 @@ from tests.proof.knowledge.evidence import collect_knowledge
 from tests.proof.knowledge.judge import judge_knowledge
 from tests.proof.knowledge.load import KnowledgeLedger, KnowledgeLoad
 from tests.proof.ledger import Ledger
-from tests.proof.parts import Judged, JudgedChat, JudgedCockpit, JudgedKnowledge
+from tests.proof.parts import Judged, JudgedChat, JudgedCockpit, JudgedKnowledge, JudgedTurns
 from tests.proof.plan import Plan
+from tests.proof.turns.evidence import collect_turns, without_turns
+from tests.proof.turns.judge import judge_turns
+from tests.proof.turns.load import TurnsLoad, create_served_conversations
+from tests.proof.turns.runtimes import Runtimes
 
 
 class Workload:
@@ -35,6 +40,10 @@ class Workload:
         self._chat: ChatLoad | None = None
         self._cockpit: CockpitLoad | None = None
         self._knowledge: KnowledgeLoad | None = None
+        self._questions = Ledger()
+        self._turns: TurnsLoad | None = None
+        self._settled = True
+        self.runtimes: Runtimes | None = None
 
     @classmethod
     async def make(cls, plan: Plan, database_url: str, redis_url: str) -> Self:
@@ -47,6 +56,14 @@ class Workload:
             workload._folders = knowledge_load.make_folders(place, plan.bases, plan.seed)
             workload.environment = knowledge_load.environment(place)
         return workload
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End the runtimes, however the run went."""
+        if self.runtimes:
+            await self.runtimes.stop()
 
     @property
     def published(self) -> int:
@@ -85,14 +102,44 @@ class Workload:
                 seconds=plan.seconds,
                 seed=plan.seed,
             )
+        if plan.runtimes:
+            await self._prepare_turns(fleet)
+
+    async def _prepare_turns(self, fleet: Fleet) -> None:
+        plan = self._plan
+        self._turns = TurnsLoad(
+            self._questions,
+            partial(fleet.someone, "chat"),
+            database_url=self._database_url,
+            redis_url=self._redis_url,
+            conversations=await create_served_conversations(
+                self._database_url, self._redis_url, fleet.of("chat"), plan.asking
+            ),
+            total=plan.questions,
+            seconds=plan.seconds,
+            seed=plan.seed,
+        )
+        self.runtimes = Runtimes(
+            plan.runtimes,
+            chats=[member.url for member in fleet.of("chat")],
+            redis_url=self._redis_url,
+            folder=plan.folder / "logs",
+            seed=plan.seed,
+        )
+        self.runtimes.wake()
 
     async def run(self) -> None:
         """Ask for everything; ends when each command has its answer, or never will."""
-        loads = (self._chat, self._cockpit, self._knowledge)
+        loads = (self._chat, self._cockpit, self._knowledge, self._turns)
         await running_together([asyncio.create_task(load.run()) for load in loads if load])
 
     async def finish(self) -> None:
         """When nothing is broken any more."""
+        if self.runtimes and self._turns:
+            self.runtimes.wake()
+            await self._turns.settle()
+            await self.runtimes.finish()  # one may have taken up what another had just ended
+            self._settled = await self._turns.settle(0)
         if self._knowledge:
             await self._knowledge.finish()
 
@@ -100,6 +147,12 @@ class Workload:
         """Compare with what exists. ``redis`` answers in text."""
         url = self._database_url
         evidence = await collect_chat(url, redis)
+        turns = None
+        if self.runtimes:
+            of_turns = await collect_turns(url, redis, settled=self._settled)
+            found_in_turns = judge_turns(self._questions, self.runtimes.told, of_turns)
+            turns = JudgedTurns(self._questions, self.runtimes.told, found_in_turns)
+            evidence = without_turns(evidence, of_turns)
         findings = judge_chat(self._ledger, evidence)
         cockpit = knowledge = None
         if self._seats:
@@ -108,4 +161,4 @@ class Workload:
         if self._folders:
             found = await collect_knowledge(url, redis, self._folders.folders)
             knowledge = JudgedKnowledge(self._folders, judge_knowledge(self._folders, found))
-        return Judged(JudgedChat(self._ledger, evidence, findings), cockpit, knowledge)
+        return Judged(JudgedChat(self._ledger, evidence, findings), cockpit, knowledge, turns)

@@ -1,7 +1,9 @@
 """What keeps others out of a turn."""
 
 from chat.messages import repository as messages
+from chat.messages import turn_fence as fence_of_messages
 from chat.states import repository as states
+from chat.states import turn_fence as fence_of_states
 from tests.support.without.patch import Patch
 
 
@@ -10,3 +12,10 @@ def fence_of_turns(patch: Patch) -> None:
     for name in ("INSERT_MESSAGES", "INSERT_FEW_MESSAGES"):
         patch.setattr(messages, name, getattr(messages, name).replace(messages.FENCE, "true"))
     patch.setattr(states, "UPDATE_STATES", states.UPDATE_STATES.replace(states.FENCE, "true"))
+
+
+def tokens_of_turns(patch: Patch) -> None:
+    """Any runtime writes whenever it likes, with whatever token."""
+    fence_of_turns(patch)
+    for fence in (fence_of_messages, fence_of_states):
+        patch.setattr(fence, "refusal", lambda *_: None)
