@@ -19,26 +19,30 @@ _COUNT_FINISHED = "SELECT count(*) FROM chat_turns WHERE state IN ('finished', '
 
 
 @pytest.mark.large
-@pytest.mark.parametrize("without", [None, "turn-tokens"], ids=["with", "without"])
+@pytest.mark.parametrize(
+    ("step", "without"),
+    [("take", None), ("patch", None), ("append", None), ("take", "turn-tokens")],
+    ids=["after-take", "after-patch", "after-append", "without"],
+)
 async def test_a_frozen_runtime_writes_nothing_after_its_turn(
-    database: str, redis: Redis, redis_url: str, tmp_path: Path, without: str | None
+    database: str, redis: Redis, redis_url: str, tmp_path: Path, step: str, without: str | None
 ) -> None:
     async with stage(database, redis, redis_url, tmp_path, without=without) as play:
-        findings = await _freeze_a_runtime(play, redis_url, tmp_path)
+        findings = await _freeze_a_runtime(play, step, redis_url, tmp_path)
     assert bool(findings.inversions) == bool(without), findings.by_kind()
     assert without or findings.good, findings.by_kind()
     assert without or findings.refused, "its token was tried, and refused"
 
 
-async def _freeze_a_runtime(play: Stage, redis_url: str, folder: Path) -> TurnsFindings:
-    """One runtime takes a turn and is frozen until chat has interrupted it; then it goes on."""
+async def _freeze_a_runtime(play: Stage, step: str, redis_url: str, folder: Path) -> TurnsFindings:
+    """One runtime takes a turn and is frozen after a step until chat has interrupted it; then it goes on."""
     conversations = await create_served_conversations(play.database_url, redis_url, play.chats, 1)
     urls = [chat.url for chat in play.chats]
     runtimes = Runtimes(1, chats=urls, redis_url=redis_url, folder=folder, seed=1)
     frozen: list[Runtime] = []
 
     def freeze(runtime: Runtime, line: Line) -> None:
-        if line.get("done") == "take" and not frozen:
+        if line.get("done") == step and not frozen:
             frozen.append(runtime)
             runtime.freeze()
 
