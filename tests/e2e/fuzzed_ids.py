@@ -28,7 +28,7 @@ schemathesis.serializer.alias("application/x-ndjson", "text/plain")
 def before_call(_: schemathesis.HookContext, case: "schemathesis.Case[Any]", __: dict[str, Any]) -> None:
     """Three of four valid ids become that of what exists. What exists is not deleted, and no event stream,
     which never ends, is opened: Schemathesis too uses ids that it saw in answers."""
-    endless = case.operation.path.endswith("/events")
+    endless = case.operation.path.endswith(("/events", "/stream"))
     spared = case.method == "DELETE" or endless
     for name, existing in _EXISTING.items():
         value = case.path_parameters.get(name)

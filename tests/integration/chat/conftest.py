@@ -9,13 +9,14 @@ import asyncpg
 import httpx
 import psycopg
 import pytest
+import pytest_asyncio
 from psycopg import sql
 from redis.asyncio import Redis
 
 from common import codec
 from common.postgres import Pool, prepare_connection
 from tests.support.servers import PostgresServer
-from tests.support.services import Service
+from tests.support.services import Service, running
 from tests.support.wait import eventually
 
 NewConversation: TypeAlias = Callable[..., Awaitable[UUID]]
@@ -94,6 +95,21 @@ def chat(
     asyncio.run(service.start())
     yield service
     asyncio.run(service.stop())
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def second(
+    service_database: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Service]:
+    """Another process of chat beside the first one. A test that kills it starts it again."""
+    async with running(
+        "chat",
+        database_url=service_database,
+        redis_url=f"{redis_url}/5",
+        folder=tmp_path_factory.mktemp("second"),
+        instance="chat-2",
+    ) as service:
+        yield service
 
 
 @pytest.fixture

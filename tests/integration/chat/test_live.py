@@ -1,13 +1,11 @@
 """A conversation followed live: each fact once and in order, whatever happens to processes and the stream."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
-import pytest_asyncio
 from ag_ui.core import Event
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
@@ -15,25 +13,10 @@ from redis.asyncio import Redis
 from common.postgres import Pool
 from tests.integration.chat.conftest import post, published, user_of
 from tests.integration.chat.live_tabs import open_tab
-from tests.support.services import Service, running
+from tests.support.services import Service
 from tests.support.wait import eventually
 
 AG_UI: TypeAdapter[Any] = TypeAdapter(Event)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def second(
-    service_database: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Service]:
-    """Another process of chat beside the first one. A test that kills it starts it again."""
-    async with running(
-        "chat",
-        database_url=service_database,
-        redis_url=f"{redis_url}/5",
-        folder=tmp_path_factory.mktemp("second"),
-        instance="chat-2",
-    ) as service:
-        yield service
 
 
 async def converse(client: httpx.AsyncClient) -> str:

@@ -91,11 +91,12 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class EventSource:
-    """A stream of server-sent events."""
+    """A stream of server-sent events. After an event with a name of ``ends``, nothing comes."""
 
     service: Service
     path: str
     query: Mapping[str, Any] = field(default_factory=dict)
+    ends: frozenset[str] = frozenset({"end"})
 
 
 @dataclass(frozen=True, slots=True)

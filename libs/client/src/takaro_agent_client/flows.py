@@ -180,12 +180,16 @@ class Following:
             self._retry_seconds = event.retry / 1000
         if event.id:
             self.last_event_id = event.id
-        if event.event == "error":  # how an event stream says that it can't go on now
+        if event.event == "error" and not self._is_end(event):  # the stream can't go on now
             self._refused = refusal(*_said(event.data))
             return False
         self.failures = 0
-        self.over = event.event == "end"
+        self.over = self._is_end(event)
         return event.event != "heartbeat"
+
+    def _is_end(self, event: ServerSentEvent) -> bool:
+        """An ``error`` with a ``status`` is the service's own, and passes."""
+        return event.event in self.source.ends and (event.event != "error" or '"status":' not in event.data)
 
     def ended(self, error: ClientError | None) -> float:
         """Seconds until the next connection. Raises ``error`` if no other one would help."""

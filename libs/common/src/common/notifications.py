@@ -6,7 +6,8 @@ the connection is down are lost, so each reconnection wakes every waiter.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import structlog
@@ -42,6 +43,7 @@ class Notifications:
         self._url = settings.database_url
         self._application = f"takaro-{settings.service}-listen"
         self._waiters: dict[tuple[str, str | None], set[asyncio.Event]] = defaultdict(set)
+        self._hearers: dict[str, set[Callable[[str | None], None]]] = defaultdict(set)
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._using = asyncio.Lock()  # a connection runs one statement at a time and refuses a second
         self._wanted: set[str] = set()
@@ -50,6 +52,21 @@ class Notifications:
     def subscribe(self, channel: str, payload: str | None = None) -> "Subscription":
         """A subscription to ``channel``; ``payload`` narrows it to notifications with that payload."""
         return Subscription(self, channel, payload)
+
+    @asynccontextmanager
+    async def heard(self, channel: str, hear: Callable[[str | None], None]) -> AsyncIterator[None]:
+        """Call ``hear`` with the payload of each notification of ``channel`` until the block ends; with
+        ``None`` when some may have been lost."""
+        event = asyncio.Event()  # only counts the channel in
+        self._hearers[channel].add(hear)
+        try:
+            await self._add(channel, None, event)
+            try:
+                yield
+            finally:
+                self._remove(channel, None, event)
+        finally:
+            self._hearers[channel].discard(hear)
 
     async def run(self) -> None:
         """Keep the connection open until cancelled."""
@@ -102,8 +119,13 @@ class Notifications:
         for key in ((channel, None), (channel, str(payload))):
             for event in self._waiters.get(key, ()):
                 event.set()
+        for hear in self._hearers.get(channel, ()):
+            hear(str(payload))
 
     def _wake_all(self) -> None:
+        for hearers in self._hearers.values():
+            for hear in hearers:
+                hear(None)
         for events in self._waiters.values():
             for event in events:
                 event.set()

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, aclosing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 import structlog
 from fastapi import Request
@@ -19,6 +19,13 @@ from servicekit.auth import Caller
 from servicekit.event_sources import EVENT_STREAM, RETRY, STREAM_HEADERS, error_event
 
 log = structlog.get_logger()
+
+
+class Frames(Protocol):
+    """What a stream sends at a time: one event or several."""
+
+    def encode(self) -> bytes:
+        """In the format of ``text/event-stream``."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -37,13 +44,29 @@ class ServerEvent:
         return f"{head}{name}data: ".encode() + codec.dumps(self.data) + b"\n\n"
 
 
+@dataclass(slots=True, frozen=True)
+class Comment:
+    """What no client takes for an event: the first frame of a stream that has nothing to say yet."""
+
+    text: str
+
+    def encode(self) -> bytes:
+        """A line that begins with a colon."""
+        return f": {self.text}\n\n".encode()
+
+
+Farewell: TypeAlias = Callable[[str, str], bytes]
+"""The last frame of a stream that can't go on, for what happened: a text for people, and a code."""
+
 VERIFY_SECONDS = 60.0
 """Longest time between two looks at credentials that can be verified again."""
 
 HEARTBEAT = ServerEvent("heartbeat", {}).encode()
+SILENT_HEARTBEAT = Comment("heartbeat").encode()
+"""For clients that take each ``data:`` line for one of their own."""
 
 
-async def _following(events: AsyncIterator[ServerEvent]) -> ServerEvent | None:
+async def _following(events: AsyncIterator[Frames]) -> Frames | None:
     """The next event. Waiting can take hours, so its polls don't belong to the request's trace."""
     with suppress_instrumentation():
         return await anext(events, None)
@@ -84,6 +107,10 @@ class TooManyStreams(TransientError):
     default_code = "too_many_streams"
 
 
+TOO_MANY = {429: "The caller has too many event streams open. An `EventSource` gets an `error` event."}
+"""For OpenAPI."""
+
+
 class OpenStreams:
     """The event streams of a process: at most ``most``, and ``most_of_user`` for each user."""
 
@@ -107,6 +134,12 @@ class OpenStreams:
                 del self._of_users[user_id]
 
 
+def open_streams(request: Request) -> OpenStreams:
+    """The event streams of the process that answers."""
+    streams: OpenStreams = request.app.state.open_streams
+    return streams
+
+
 class EventStream(StreamingResponse):
     """Sends ``events`` as they come, and a ``heartbeat`` (a whole frame) when there was none
     for a while.
@@ -117,6 +150,9 @@ class EventStream(StreamingResponse):
     (:attr:`Caller.verify_again`), and the stream goes on while they count. It also ends when the service
     stops (``app.state.stopping``; the last frame says when to reconnect), and with an ``error`` event in an
     outage; clients reconnect with ``Last-Event-ID``.
+
+    For clients that don't reconnect, ``farewell`` makes the last frame of a stream that ends before
+    ``events`` do. ``opened`` is the stream's place among :class:`OpenStreams`, if it was taken before.
     """
 
     media_type = EVENT_STREAM
@@ -124,23 +160,29 @@ class EventStream(StreamingResponse):
     def __init__(
         self,
         request: Request,
-        events: AsyncIterator[ServerEvent],
+        events: AsyncIterator[Frames],
         caller: Caller,
         *,
         heartbeat_seconds: float = 30,
         heartbeat: bytes = HEARTBEAT,
+        farewell: Farewell | None = None,
+        opened: AbstractContextManager[Any] | None = None,
     ) -> None:
-        self._caller = caller
-        self._open_streams: OpenStreams = request.app.state.open_streams
-        frames = _frames(events, caller, request.app.state.stopping, heartbeat_seconds, heartbeat)
+        self._opened = opened or open_streams(request).opened(caller.user_id)
+        frames = _frames(events, caller, request.app.state.stopping, heartbeat_seconds, heartbeat, farewell)
         super().__init__(frames, headers=STREAM_HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._open_streams.opened(self._caller.user_id):
+        with self._opened:
             async with aclosing(cast("AsyncGenerator[bytes, None]", self.body_iterator)) as frames:
                 first = await anext(frames, b"")
                 self.body_iterator = _resumed(first, frames)
                 await super().__call__(scope, receive, send)
+
+
+_STOPS = ("The service restarts: read again what there is", "stopping")
+_UNKNOWN = ("Your credentials have expired", "not_authenticated")
+_AWAY = "The service is temporarily unavailable, try again"
 
 
 async def _resumed(first: bytes, frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -150,11 +192,12 @@ async def _resumed(first: bytes, frames: AsyncIterator[bytes]) -> AsyncIterator[
 
 
 async def _frames(
-    events: AsyncIterator[ServerEvent],
+    events: AsyncIterator[Frames],
     caller: Caller,
     stopping: asyncio.Event,
     heartbeat_seconds: float,
     heartbeat: bytes,
+    farewell: Farewell | None,
 ) -> AsyncGenerator[bytes, None]:
     """The encoded stream. An outage after the first frame is its last event; one before is raised."""
     begun = False
@@ -175,13 +218,18 @@ async def _frames(
                 yield heartbeat
             begun = True
         stop.result()
-        if stopping.is_set():
+        if farewell is not None:
+            yield farewell(*(_STOPS if stopping.is_set() else _UNKNOWN))
+        elif stopping.is_set():
             yield RETRY + heartbeat
     except Exception as error:
+        if begun and farewell is not None:
+            yield farewell(_AWAY, "unavailable")
         if not begun or not is_transient(error):
             raise
         log.warning("event stream interrupted", error=repr(error))
-        yield error_event("The service is temporarily unavailable, try again", 503)
+        if farewell is None:
+            yield error_event(_AWAY, 503)
     finally:
         for task in (following, stop):
             task.cancel()

@@ -49,6 +49,8 @@ from chat.states.records import Limits as StateLimits
 from chat.states.routes import create_router as create_states_router
 from chat.transfers.records import ImportLimits
 from chat.transfers.routes import create_router as create_transfers_router
+from chat.turn_streams.feed import TurnFeed
+from chat.turn_streams.routes import create_router as create_turn_streams_router
 from chat.usage.routes import router as usage
 from chat.usage.use_cases import keep_usage
 from common.postgres import Connection
@@ -66,6 +68,11 @@ def build(settings: ChatSettings) -> FastAPI:
     live = LiveFacts(
         partial(open_tail, settings.event_bus_url, contracts.FACTS_STREAM), settings.live_facts_bytes
     )
+
+    feed = TurnFeed(settings.live_pieces_bytes)
+
+    async def follow_turns(resources: Resources) -> None:
+        await feed.run(resources.pool, resources.notifications)
 
     async def follow_announcements(resources: Resources) -> None:
         await served.follow(resources.pool, resources.notifications)
@@ -135,6 +142,7 @@ def build(settings: ChatSettings) -> FastAPI:
                 create_runtimes_router(
                     TurnLimits(settings.turn_max_seconds, settings.message_max_bytes), limited
                 ),
+                create_turn_streams_router(feed),
                 create_offers_router(declared),
                 create_agents_router(
                     Limits(settings.custom_agents_max, settings.custom_agent_max_bytes, declared)
@@ -163,6 +171,7 @@ def build(settings: ChatSettings) -> FastAPI:
                 remove_unused_agent_versions,
                 index_messages,
                 read_live_facts,
+                follow_turns,
             ],
         )
     )

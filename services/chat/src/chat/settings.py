@@ -99,6 +99,12 @@ class ChatSettings(ServiceSettings):
         ge=1_000_000,
         description="memory for the newest facts, from which event streams get what they missed; bytes",
     )
+    live_pieces_bytes: int = Field(
+        32_000_000,
+        ge=1_000_000,
+        description="memory for the newest pieces of turns that are followed; bytes. Who reads more slowly "
+        "gets them from Postgres",
+    )
 
     usage_retention_days: int = Field(
         400, ge=62, description="how long usage is kept; longer than the month that a quota may count"

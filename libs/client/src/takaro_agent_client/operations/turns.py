@@ -7,7 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, TypedDict
 from uuid import UUID
 
-from takaro_agent_client.calls import Call, Listing, Method, Order, call, in_camel_case, in_turn, path
+from takaro_agent_client.calls import (
+    Call,
+    EventSource,
+    Listing,
+    Method,
+    Order,
+    call,
+    in_camel_case,
+    in_turn,
+    path,
+)
 from takaro_agent_client.models import RenewedTurn, TakenTurn, Turn
 from takaro_agent_client.operations.messages import NewMessage
 
@@ -82,6 +92,13 @@ def listing(conversation_id: Id, *, order: Order | None = None) -> Listing[Turn]
 def get(conversation_id: Id, turn_id: Id) -> Call[Turn]:
     """A turn."""
     return call("chat", "GET", _path(conversation_id, turn_id), Turn.model_validate)
+
+
+def stream(conversation_id: Id, turn_id: Id) -> EventSource:
+    """What a turn shows, from its first piece: ``text``, ``tool_use``, ``tool_result``, and ``awaiting``
+    while it waits for a person. The last event is ``done``, or ``error`` if it didn't finish."""
+    where = _path(conversation_id, turn_id, "stream")
+    return EventSource("chat", where, ends=frozenset({"done", "error"}))
 
 
 def _ends(conversation_id: Id, turn_id: Id, how: str, body: Any) -> Call[Turn]:

@@ -18,8 +18,6 @@ from common.errors import Forbidden, NotFound
 from common.postgres import Pool, transaction, tried_again
 from servicekit.sse import ServerEvent
 
-HEARTBEAT = b": heartbeat\n\n"
-"""A comment: clients of the protocol take each ``data:`` line for one of its events."""
 MESSAGES = 200
 """The newest messages of a snapshot; fewer if they are large."""
 

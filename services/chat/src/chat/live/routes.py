@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 
 from chat.conversations.wire import NOT_FOUND, ConversationId
-from chat.live.ag_ui_streams import HEARTBEAT, ag_ui_events
+from chat.live.ag_ui_streams import ag_ui_events
 from chat.live.following import LiveFacts
 from chat.live.use_cases import follow
 from chat.live.wire import FormatQuery, LastEventIdHeader, LastEventIdQuery, server_events
@@ -11,7 +11,7 @@ from servicekit.auth import CallerParam
 from servicekit.openapi import answering_text
 from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
-from servicekit.sse import EventStream
+from servicekit.sse import SILENT_HEARTBEAT, TOO_MANY, EventStream
 
 EXAMPLE = """\
 id: 17
@@ -24,8 +24,6 @@ data: {"id":"0d5f3d9e-7b7b-4a29-9a1a-0f0f5a6d3b52","source":"/takaro/chat","type
 "chat.conversation.titled.v1","subject":"4f8e0c1a-7a52-4f0f-9d2b-3f1f8a3a9c55","time":"2026-11-28T12:00:00.000000Z","sequence":18,\
 "data":{"conversationId":"4f8e0c1a-7a52-4f0f-9d2b-3f1f8a3a9c55","title":"Zombies"}}
 """
-
-TOO_MANY = {429: "The caller has too many event streams open. An `EventSource` gets an `error` event."}
 
 
 def create_router(live: LiveFacts) -> APIRouter:
@@ -59,7 +57,7 @@ def create_router(live: LiveFacts) -> APIRouter:
         steps = follow(resources.pool, live, caller.user_id, conversation_id, after)
         if form == "ag-ui":
             events = ag_ui_events(resources.pool, caller.user_id, conversation_id, steps)
-            return EventStream(request, events, caller, heartbeat=HEARTBEAT)
+            return EventStream(request, events, caller, heartbeat=SILENT_HEARTBEAT)
         return EventStream(request, server_events(conversation_id, steps), caller)
 
     return router

@@ -16,7 +16,6 @@ from chat.runtimes.records import Limits
 from chat.runtimes.wire import (
     ENDED,
     HELD,
-    NO_TURN,
     NOT_YOURS,
     WAITS_NOT,
     AnswerTurn,
@@ -26,7 +25,6 @@ from chat.runtimes.wire import (
     RenewTurn,
     TakenTurnJson,
     TakeTurn,
-    TurnId,
     TurnJson,
     renewed_json,
     taken_json,
@@ -35,7 +33,7 @@ from chat.runtimes.wire import (
 from chat.transfers.rules import check_sizes
 from chat.turns.records import Ending, Taking
 from chat.turns.rules import digest_of, new_token
-from chat.turns.wire import RequiredTurnTokenParam
+from chat.turns.wire import NO_TURN, RequiredTurnTokenParam, TurnId
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
 from servicekit.idempotency import REPLAYED, key_of

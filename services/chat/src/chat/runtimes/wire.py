@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any, NotRequired, TypeAlias
 from uuid import UUID
 
-from fastapi import Path
 from pydantic import AfterValidator, Field, StringConstraints
 from typing_extensions import TypedDict
 
@@ -15,7 +14,7 @@ from chat.messages.wire import MessageJson, message_json
 from chat.runtimes.records import Taken
 from chat.transfers.wire import MAX_MESSAGES, BulkMessage
 from chat.turns.records import State, Turn
-from chat.turns.wire import NOT_YOUR_TURN
+from chat.turns.wire import NO_TURN, NOT_YOUR_TURN
 from common import codec
 from common.json_time import json_time
 from contracts.storable import JsonObject, Text
@@ -28,12 +27,7 @@ MAX_ERROR = 2_000
 MAX_JSON_BYTES = 10_000
 """Of a question, an answer and the usage, each."""
 
-TurnId: TypeAlias = Annotated[UUID, Path(alias="turnId")]
 TtlSeconds: TypeAlias = Annotated[int, Field(ge=1, le=MAX_TTL_SECONDS)]
-NO_TURN = {
-    403: "It is another user's conversation, or the caller isn't a runtime of its agent.",
-    404: "There is no such conversation, or no such turn in it.",
-}
 NOT_YOURS = NO_TURN | {409: NOT_YOUR_TURN}
 HELD = NO_TURN | {409: "A turn runs, or the one that was named isn't waiting any more."}
 WAITS_NOT = NO_TURN | {409: "The turn waits for no answer."}

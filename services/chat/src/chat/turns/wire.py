@@ -1,9 +1,15 @@
 """Turns' tokens on the wire."""
 
 from typing import Annotated, TypeAlias
+from uuid import UUID
 
-from fastapi import Header
+from fastapi import Header, Path
 
+TurnId: TypeAlias = Annotated[UUID, Path(alias="turnId")]
+NO_TURN = {
+    403: "It is another user's conversation, or the caller isn't a runtime of its agent.",
+    404: "There is no such conversation, or no such turn in it.",
+}
 _HEADER = Header(
     alias="X-Turn-Token",
     min_length=1,

@@ -12,7 +12,7 @@ from servicekit.auth import CallerParam
 from servicekit.openapi import answering_text
 from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
-from servicekit.sse import EventStream
+from servicekit.sse import TOO_MANY, EventStream
 
 EXAMPLE = """\
 event: connected
@@ -23,7 +23,6 @@ event: event
 data: {"eventName":"player-connected","createdAt":"2026-11-28T12:00:00.000Z","meta":{}}
 """
 
-TOO_MANY = {429: "The caller has too many event streams open. An `EventSource` gets an `error` event."}
 
 router = create_api_router("/api/cockpit/sessions", ["events"])
 

@@ -1,0 +1,1 @@
+"""Turns followed live: what their runtimes show, piece by piece, and how they end."""
