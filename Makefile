@@ -127,8 +127,8 @@ contracts: ## Publish the event contracts in docs/events; refuse a breaking chan
 	@./takaro contracts $(ARGS)
 
 .PHONY: bench
-bench: $(UV) ## Measure against the Node peer and the bare libraries (ONLY=append,latency,http,poison,pages,sync,sync_memory,backlog,search_messages)
-	@$(RUN) python -m benchmarks
+bench: $(UV) ## Measure against the Node peer and the bare libraries (ONLY=append,latency,http,poison,pages,sync,sync_memory,backlog,search_messages,turns)
+	@$(RUN) --group bench python -m benchmarks
 
 .PHONY: bench-visible
 bench-visible: $(UV) ## Count how much of what readers of real documentation see is indexed (ONLY=ai,alembic; LOST=1 lists words)

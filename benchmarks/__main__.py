@@ -12,7 +12,18 @@ import structlog
 from benchmarks.report import Report
 from benchmarks.world import world
 
-ALL = ("append", "latency", "http", "poison", "pages", "sync", "sync_memory", "backlog", "search_messages")
+ALL = (
+    "append",
+    "latency",
+    "http",
+    "poison",
+    "pages",
+    "sync",
+    "sync_memory",
+    "backlog",
+    "search_messages",
+    "turns",
+)
 RESULTS = Path(__file__).parent / "results.json"
 
 
