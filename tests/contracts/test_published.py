@@ -145,8 +145,9 @@ def _example(schema: dict[str, Any], *, required_only: bool) -> Any:
             return node["const"]
         if "enum" in node:
             return node["enum"][0]
-        if "anyOf" in node:
-            return make(node["anyOf"][0])
+        for choice in ("anyOf", "oneOf"):
+            if choice in node:
+                return make(node[choice][0])
         match node.get("type"):
             case "object":
                 names = node.get("required", []) if required_only else node.get("properties", {})

@@ -12,6 +12,7 @@ CHECKS: dict[ServiceName, set[str]] = {
         "database",
         "redis",
         "consumer chat.commands",
+        "consumer chat.turns",
         "consumer knowledge.events",
         "relay chat.events",
     },
@@ -53,7 +54,7 @@ async def test_health_needs_no_caller_and_says_ok(system: System, name: ServiceN
 async def test_ready_names_what_was_checked(system: System, name: ServiceName) -> None:
     async with system[name].client() as client:
         answer = await client.get("/ready")
-    assert answer.status_code == 200
+    assert answer.status_code == 200, answer.text
     assert answer.json()["status"] == "ready"
     assert answer.json()["checks"].keys() >= CHECKS[name]
 

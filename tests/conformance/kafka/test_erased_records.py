@@ -46,7 +46,7 @@ async def test_each_key_of_a_user_gets_a_tombstone_in_its_partition(world: Kafka
     connection = await asyncpg.connect(world.database)
     await prepare_connection(connection)
     async with open_entries(world.kafka_url) as entries:
-        sweep = Sweep("chat", entries, COMMANDS, FACTS, nobodys)
+        sweep = Sweep("chat", entries, [COMMANDS], FACTS, nobodys)
         erasure = erasures.Erasure(await erasures.request(connection, "ann"), "ann", None)
         counted: dict[str, int] = {}
         while True:

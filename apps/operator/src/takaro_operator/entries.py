@@ -5,18 +5,17 @@ from typing import Any
 
 from backbone.events import Event, MalformedEntry, RawEntry, decode_entry, is_about, rfc3339
 from backbone.redis_streams.entry_ids import moment_of, order, text
-from contracts import Contract, chat, cockpit, knowledge
+from contracts import Contract, by_type
+from contracts.published import PRODUCERS
 from takaro_operator.output import json_or_text
 
 COMMANDS: dict[str, dict[str, type[Contract]]] = {
-    owner.COMMANDS_STREAM: {contract.type: contract for contract in owner.COMMANDS}
-    for owner in (chat, knowledge, cockpit)
+    stream: by_type(*contracts) for producer in PRODUCERS for stream, contracts in producer.receives.items()
 }
 """Contracts of the commands that a stream's owner takes, by stream and event type."""
 
 FACTS: dict[str, dict[str, type[Contract]]] = {
-    owner.FACTS_STREAM: {contract.type: contract for contract in owner.FACTS}
-    for owner in (chat, knowledge, cockpit)
+    producer.facts_stream: by_type(*producer.facts) for producer in PRODUCERS
 }
 """Contracts of the facts that a stream's owner publishes, by stream and event type."""
 

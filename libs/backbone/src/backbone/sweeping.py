@@ -88,7 +88,7 @@ class Sweep:
 
     service: str
     entries: EntryStore
-    commands: str
+    commands: Sequence[str]
     facts: str
     live: Live
     beyond: Beyond | None = None
@@ -97,7 +97,8 @@ class Sweep:
     def streams(self) -> tuple[str, ...]:
         """Dead letters come last: an entry may become one while the others are swept. Facts come first:
         commands are about the subjects that facts make known."""
-        return (self.facts, self.commands, dead_stream(self.facts), dead_stream(self.commands))
+        read = (self.facts, *self.commands)
+        return (*read, *map(dead_stream, read))
 
     async def step(self, connection: Connection, erasure: Erasure) -> Swept:
         """Do a bounded amount of the work, in the caller's transaction. At the stage ``done`` all is done."""

@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from takaro_agent_client.models import Model
 from takaro_agent_client.models.model import Count
-from takaro_agent_client.uploads import Upload
+from takaro_agent_client.uploads import Body
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)
@@ -44,7 +44,7 @@ class Call(Generic[T]):
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
     keyed: bool = True
-    upload: Upload | None = None
+    upload: Body | None = None
     """Sent instead of ``body``, piece by piece."""
 
 

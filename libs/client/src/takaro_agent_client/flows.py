@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from takaro_agent_client.calls import JSON_LINES, Call, EventSource, Lines, Listing, Page
 from takaro_agent_client.errors import ClientError, ConnectionFailed, Refused, refusal
 from takaro_agent_client.settings import Settings
-from takaro_agent_client.uploads import Upload
+from takaro_agent_client.uploads import Body
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class Send:
     query: Mapping[str, Any] | None = None
     body: Any = None
     silence_seconds: float | None = None
-    upload: Upload | None = None
+    upload: Body | None = None
     streamed: bool = False
 
     def build(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:

@@ -1,11 +1,23 @@
-"""Files as the body of a request: read again for each attempt, and never as a whole."""
+"""Bodies of requests that are read piece by piece, again for each attempt, and never as a whole."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any, Protocol, runtime_checkable
 
 CHUNK_BYTES = 65_536
+
+
+@runtime_checkable
+class Body(Protocol):
+    """A body. Each of these is asked for once for each attempt."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """The pieces, from the start."""
+
+    def chunks_async(self) -> AsyncIterator[bytes]:
+        """The same under asyncio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +43,25 @@ class Upload:
         await asyncio.to_thread(self.file.seek, self.start)
         while chunk := await asyncio.to_thread(self.file.read, CHUNK_BYTES):
             yield chunk
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLines:
+    """These objects, one a line."""
+
+    objects: Sequence[Mapping[str, Any]]
+
+    def chunks(self) -> Iterator[bytes]:
+        """The lines."""
+        for each in self.objects:
+            yield json_line(each)
+
+    async def chunks_async(self) -> AsyncIterator[bytes]:
+        """The same under asyncio."""
+        for line in self.chunks():
+            yield line
+
+
+def json_line(value: Mapping[str, Any]) -> bytes:
+    """An object as a line."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

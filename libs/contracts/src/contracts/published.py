@@ -1,6 +1,6 @@
 """Published contracts: a JSON Schema for each type, an AsyncAPI document for each producer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,15 +15,27 @@ class Producer:
     """A service's streams and the event types on them."""
 
     name: str
-    commands_stream: str
-    commands: tuple[type[Contract], ...]
+    receives: Mapping[str, tuple[type[Contract], ...]]
     facts_stream: str
     facts: tuple[type[Contract], ...]
 
+    @property
+    def commands(self) -> tuple[type[Contract], ...]:
+        """The types on all streams that it receives."""
+        return tuple(contract for contracts in self.receives.values() for contract in contracts)
 
-PRODUCERS = tuple(
-    Producer(name, module.COMMANDS_STREAM, module.COMMANDS, module.FACTS_STREAM, module.FACTS)
-    for name, module in (("chat", chat), ("knowledge", knowledge), ("cockpit", cockpit))
+
+PRODUCERS = (
+    Producer(
+        "chat",
+        {chat.COMMANDS_STREAM: chat.COMMANDS, chat.TURNS_STREAM: chat.TURN_COMMANDS},
+        chat.FACTS_STREAM,
+        chat.FACTS,
+    ),
+    *(
+        Producer(name, {module.COMMANDS_STREAM: module.COMMANDS}, module.FACTS_STREAM, module.FACTS)
+        for name, module in (("knowledge", knowledge), ("cockpit", cockpit))
+    ),
 )
 
 
@@ -50,7 +62,7 @@ def documents() -> Iterator[tuple[Path, dict[str, Any]]]:
         document = asyncapi_document(
             producer.name,
             version("takaro-contracts"),
-            receives={producer.commands_stream: producer.commands},
+            receives=producer.receives,
             sends={producer.facts_stream: producer.facts},
         )
         yield Path(f"asyncapi-{producer.name}.json"), document

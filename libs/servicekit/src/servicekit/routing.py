@@ -67,12 +67,19 @@ class StreamingRoute(GuardedRoute):
         whole, handle = super().get_route_handler(), APIRoute.get_route_handler(self)
 
         async def guard(request: Request) -> Response:
-            if key_of(request.scope) is not None:
+            if self.keeps_answers and key_of(request.scope) is not None:
                 return await whole(request)
             await require_caller(request)
             return await handle(request)
 
         return guard
+
+
+class LongRoute(StreamingRoute):
+    """A streaming route whose body may take hours: what it holds says itself what was sent before, so its
+    answer isn't kept."""
+
+    keeps_answers = False
 
 
 def explaining(

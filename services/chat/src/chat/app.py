@@ -30,6 +30,9 @@ from chat.live.routes import create_router as create_live_router
 from chat.messages import commands as message_commands
 from chat.messages.routes import create_router as create_messages_router
 from chat.offers.routes import create_router as create_offers_router
+from chat.pieces import commands as piece_commands
+from chat.pieces.records import Limits as PieceLimits
+from chat.pieces.routes import create_router as create_pieces_router
 from chat.quotas.limited import LimitedUsers
 from chat.quotas.routes import create_router as create_quotas_router
 from chat.quotas.use_cases import lock_owners
@@ -37,6 +40,7 @@ from chat.redaction.routes import router as redaction
 from chat.retention.records import Retention
 from chat.retention.use_cases import keep_retention
 from chat.runtimes.keeping import keep_turns
+from chat.runtimes.records import Keeping
 from chat.runtimes.records import Limits as TurnLimits
 from chat.runtimes.routes import create_router as create_runtimes_router
 from chat.search.indexing import index_messages
@@ -62,7 +66,8 @@ REQUIRED_REVISION = "042"
 
 
 def build(settings: ChatSettings) -> FastAPI:
-    """The chat service: HTTP, ``chat.commands`` and ``knowledge.events`` in, ``chat.events`` out."""
+    """The chat service: HTTP, ``chat.commands``, ``chat.turns`` and ``knowledge.events`` in,
+    ``chat.events`` out."""
 
     limited, served, declared = LimitedUsers(), ServedAgents(), settings.declared()
     live = LiveFacts(
@@ -109,7 +114,10 @@ def build(settings: ChatSettings) -> FastAPI:
 
     async def keep_to_time(resources: Resources) -> None:
         await keep_turns(
-            resources.pool, settings.turn_retention_days, settings.instance_name, settings.lease_ttl_seconds
+            resources.pool,
+            Keeping(settings.turn_retention_days, settings.turn_pieces_retention_hours),
+            settings.instance_name,
+            settings.lease_ttl_seconds,
         )
 
     async def erase_users(resources: Resources) -> None:
@@ -143,6 +151,7 @@ def build(settings: ChatSettings) -> FastAPI:
                     TurnLimits(settings.turn_max_seconds, settings.message_max_bytes), limited
                 ),
                 create_turn_streams_router(feed),
+                create_pieces_router(piece_limits(settings)),
                 create_offers_router(declared),
                 create_agents_router(
                     Limits(settings.custom_agents_max, settings.custom_agent_max_bytes, declared)
@@ -153,6 +162,7 @@ def build(settings: ChatSettings) -> FastAPI:
             ],
             streams={
                 contracts.COMMANDS_STREAM: create_command_router(settings, limited, served),
+                contracts.TURNS_STREAM: create_turns_router(settings),
                 knowledge.FACTS_STREAM: create_knowledge_facts_router(),
             },
             resources=lambda shared: shared,
@@ -182,6 +192,20 @@ def state_limits(settings: ChatSettings) -> StateLimits:
     return StateLimits(
         settings.state_max_bytes, settings.state_history_versions, settings.state_history_bytes
     )
+
+
+def piece_limits(settings: ChatSettings) -> PieceLimits:
+    """How much a turn may show. What is left of one that ends early becomes a message."""
+    return PieceLimits(
+        settings.turn_piece_max_bytes, min(settings.turn_pieces_max_bytes, settings.message_max_bytes)
+    )
+
+
+def create_turns_router(settings: ChatSettings) -> Router:
+    """Everything that chat takes from ``chat.turns``."""
+    router = Router("chat", rejected=contracts.ChatCommandRejected)
+    piece_commands.register_commands(router, piece_limits(settings))
+    return router
 
 
 def create_command_router(

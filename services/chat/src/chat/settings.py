@@ -134,6 +134,19 @@ class ChatSettings(ServiceSettings):
         30, ge=1, description="how long turns are kept after their end; a conversation's newest always is"
     )
 
+    turn_piece_max_bytes: int = Field(
+        256_000, ge=1_000, le=4_000_000, description="largest piece of what a turn shows; bytes of JSON"
+    )
+    turn_pieces_max_bytes: int = Field(
+        4_000_000,
+        ge=1_000,
+        le=100_000_000,
+        description="most that a turn shows in all; bytes of JSON, at most MESSAGE_MAX_BYTES",
+    )
+    turn_pieces_retention_hours: int = Field(
+        24, ge=1, le=720, description="how long what a turn has shown can be replayed after its end"
+    )
+
     def declared(self) -> Declared:
         """What is there whether or not a runtime announces it."""
         return Declared(self.agents, self.tools, self.models)

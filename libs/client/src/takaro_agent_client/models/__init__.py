@@ -35,7 +35,7 @@ from takaro_agent_client.models.knowledge import (
     WholeKnowledgeBase,
 )
 from takaro_agent_client.models.model import Count, Model
-from takaro_agent_client.models.turns import RenewedTurn, TakenTurn, Turn
+from takaro_agent_client.models.turns import RenewedTurn, ShownPieces, TakenTurn, Turn
 from takaro_agent_client.models.usage import Measure, Period, Quota, Total, Usage, Used
 
 __all__ = [
@@ -84,4 +84,5 @@ __all__ = [
     "Turn",
     "TakenTurn",
     "RenewedTurn",
+    "ShownPieces",
 ]

@@ -34,6 +34,13 @@ class RenewedTurn(Turn):
     cancelled: bool
 
 
+class ShownPieces(Model):
+    """How far the pieces of a turn are stored: ``last_number`` is the number of the last one."""
+
+    turn_id: UUID
+    last_number: int
+
+
 class TakenTurn(Model):
     """A turn that a runtime has taken: its token, the newest messages, oldest first, and the state."""
 

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypedDict
 from uuid import UUID
 
 from takaro_agent_client.calls import (
+    JSON_LINES,
     Call,
     EventSource,
     Listing,
@@ -17,9 +18,11 @@ from takaro_agent_client.calls import (
     in_camel_case,
     in_turn,
     path,
+    reads,
 )
-from takaro_agent_client.models import RenewedTurn, TakenTurn, Turn
+from takaro_agent_client.models import RenewedTurn, ShownPieces, TakenTurn, Turn
 from takaro_agent_client.operations.messages import NewMessage
+from takaro_agent_client.uploads import Body, JsonLines
 
 Id: TypeAlias = UUID | str
 
@@ -52,6 +55,19 @@ def renew(
     body = _given({"ttl_seconds": ttl_seconds, "awaiting": awaiting})
     where = _path(conversation_id, turn_id)
     return in_turn(call("chat", "PUT", where, RenewedTurn.model_validate, body=body), turn_token)
+
+
+def send_pieces(
+    conversation_id: Id, turn_id: Id, turn_token: str, pieces: Sequence[Mapping[str, Any]] | Body
+) -> Call[ShownPieces]:
+    """Show what a turn has done so far: ``pieces``, each with its ``number`` and ``type``, or a body of JSON
+    Lines that is sent as it grows; each line is shown as it arrives. Numbers that the service has are
+    ignored; :class:`Conflict` for a gap."""
+    body = pieces if isinstance(pieces, Body) else JsonLines(pieces)
+    where = _path(conversation_id, turn_id, "chunks")
+    read = reads(ShownPieces.model_validate)
+    sent = Call("chat", "POST", where, read, media_type=JSON_LINES, keyed=False, upload=body)
+    return in_turn(sent, turn_token)
 
 
 def answer(conversation_id: Id, turn_id: Id, answer: Mapping[str, Any]) -> Call[Turn]:

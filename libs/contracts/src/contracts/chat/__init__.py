@@ -1,4 +1,5 @@
-"""The commands that chat reads from ``chat.commands`` and the facts that it publishes on ``chat.events``."""
+"""The commands that chat reads from ``chat.commands`` and ``chat.turns``, and the facts that it publishes on
+``chat.events``."""
 
 from contracts import by_type
 from contracts.chat.commands import (
@@ -49,6 +50,17 @@ from contracts.chat.facts import (
     StateChanged,
     UserErased,
 )
+from contracts.chat.pieces import (
+    MAX_PIECE_TEXT,
+    TURN_COMMANDS,
+    TURNS_STREAM,
+    Piece,
+    ShowPiece,
+    TextPiece,
+    ToolResult,
+    ToolResultPiece,
+    ToolUsePiece,
+)
 from contracts.chat.turns import (
     TurnAnswered,
     TurnAwaiting,
@@ -60,9 +72,18 @@ from contracts.chat.turns import (
     TurnStarted,
 )
 
-TYPES = by_type(*COMMANDS, *FACTS)
+TYPES = by_type(*COMMANDS, *TURN_COMMANDS, *FACTS)
 
 __all__ = [
+    "MAX_PIECE_TEXT",
+    "TURN_COMMANDS",
+    "TURNS_STREAM",
+    "Piece",
+    "ShowPiece",
+    "TextPiece",
+    "ToolResult",
+    "ToolResultPiece",
+    "ToolUsePiece",
     "ALL_CUSTOM_AGENTS",
     "AgentCreated",
     "AgentDeleted",

@@ -20,7 +20,7 @@ from chat.retention.rules import CONVERSATIONS_AT_ONCE, parts
 from common.errors import Forbidden, NotFound
 from common.notifications import notify
 from common.postgres import Connection, Pool, transaction, tried_again
-from contracts.chat import COMMANDS_STREAM, FACTS_STREAM, UserErased
+from contracts.chat import COMMANDS_STREAM, FACTS_STREAM, TURNS_STREAM, UserErased
 
 ROWS_AT_ONCE = 1_000
 
@@ -43,7 +43,7 @@ def create_erasing() -> ServiceErasing:
 
 def create_sweep(entries: EntryStore) -> Sweep:
     """What chat does to erase entries of a user."""
-    return Sweep("chat", entries, COMMANDS_STREAM, FACTS_STREAM, list_existing)
+    return Sweep("chat", entries, [COMMANDS_STREAM, TURNS_STREAM], FACTS_STREAM, list_existing)
 
 
 async def list_existing(connection: Connection, subjects: Sequence[str]) -> set[str]:

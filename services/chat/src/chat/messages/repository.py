@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
 from backbone import outbox
 from chat.messages.facts import appended
-from chat.messages.records import NewMessage, Placed
+from chat.messages.records import Incomplete, NewMessage, Placed
 from chat.usage.counting import COUNTED, count_from
 from common import codec
 from common.json_time import SQL_TIME
@@ -153,6 +154,22 @@ def _facts(messages: Sequence[NewMessage]) -> tuple[list[Any], ...]:
 
 def _placed(rows: Sequence[asyncpg.Record]) -> dict[int, Placed]:
     return {row[0] - 1: Placed(row[1], row[2], row[3]) for row in rows}
+
+
+LIST_CONVERSATIONS_OF = "SELECT id, conversation_id FROM messages WHERE id = ANY($1::uuid[])"
+
+
+async def list_conversations_of(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """The conversations of those of the messages that are stored."""
+    return {row[0]: row[1] for row in await connection.fetch(LIST_CONVERSATIONS_OF, ids)}
+
+
+MARK_INCOMPLETE = "UPDATE messages SET incomplete = $2 WHERE id = ANY($1::uuid[])"
+
+
+async def mark_incomplete(connection: Connection, ids: Sequence[UUID], state: Incomplete) -> None:
+    """Mark messages that this transaction has appended."""
+    await connection.execute(MARK_INCOMPLETE, ids, state)
 
 
 COMPARE_MESSAGES = """

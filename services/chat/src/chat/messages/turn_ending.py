@@ -6,6 +6,7 @@ from uuid import UUID
 from prometheus_client import Counter
 
 from backbone import outbox
+from chat.messages.shown_pieces import append_shown
 from chat.turns import repository, request_repository
 from chat.turns.facts import turn_ended, turn_requested
 from chat.turns.records import Ending, Turn
@@ -19,7 +20,10 @@ CANCELLED = Ending("cancelled")
 
 async def end_turn(connection: Connection, turn: Turn, ending: Ending) -> Turn:
     """End a turn of a locked conversation, with its fact. If messages came while it ran that ask for an
-    answer, they are the next requested turn."""
+    answer, they are the next requested turn. What it had shown, and isn't stored, becomes a message unless it
+    is finished."""
+    if turn.held and ending.state != "finished":
+        await append_shown(connection, turn, ending.state)
     waiting = turn.waiting_sequence if turn.held else None
     facts = 1 if waiting is None else 2
     counted = await repository.hold_conversation(connection, turn.conversation_id, None, facts=facts)

@@ -7,6 +7,7 @@ from chat.conversations import repository as conversations
 from chat.conversations.use_cases import check_owner, lock_conversations
 from chat.messages.records import Message
 from chat.messages.rules import message_not_found
+from chat.messages.shown_pieces import forget_shown
 from chat.messages.wire import message_json
 from chat.redaction import repository
 from chat.redaction.facts import redacted
@@ -18,7 +19,8 @@ from contracts.chat import FACTS_STREAM, FeedbackGiven, MessageAppended
 @tried_again
 async def redact_message(pool: Pool, user_id: str, conversation_id: UUID, message_id: UUID) -> Message:
     """Replace what a message says by nothing: content, tool records, feedback, its words in the full-text
-    index, and the facts about it that aren't published yet. Its place, role, times and counts stay.
+    index, what turns have shown of it, and the facts about it that aren't published yet. Its place, role,
+    times and counts stay.
 
     A message that is redacted already stays as it is. Raises as :func:`check_owner`, and :class:`NotFound`
     for a message that isn't in the conversation.
@@ -34,6 +36,7 @@ async def redact_message(pool: Pool, user_id: str, conversation_id: UUID, messag
             return message
         sequence, _ = await conversations.count_fact(connection, conversation_id)
         message = await repository.redact_message(connection, message_id)
+        await forget_shown(connection, conversation_id, message_id)
         await _redact_waiting_facts(connection, conversation_id, message_id)
         await _redact_kept_answers(connection, user_id, conversation_id, message)
         assert message.redacted_at is not None

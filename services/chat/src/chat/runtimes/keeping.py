@@ -11,7 +11,9 @@ from backbone.leases import Fence, Lease, LeaseKeeper
 from backbone.names import TURNS_LEASE
 from chat.conversations.use_cases import lock_conversations
 from chat.messages.turn_ending import held_turns
+from chat.runtimes.records import Keeping
 from chat.turns import ended_repository as repository
+from chat.turns import piece_repository
 from common.postgres import Pool, transaction, tried_again
 
 log = structlog.get_logger()
@@ -22,16 +24,16 @@ REMOVE_SECONDS = 600.0
 OLD_AT_ONCE = 1_000
 
 
-async def keep_turns(pool: Pool, days: int, instance: str, ttl_seconds: float) -> None:
-    """Interrupt expired turns within about a second, and remove those that ended ``days`` ago within ten
-    minutes; in one process at a time, until cancelled."""
+async def keep_turns(pool: Pool, keeping: Keeping, instance: str, ttl_seconds: float) -> None:
+    """Interrupt expired turns within about a second, and remove old ones, and what they have shown, within
+    ten minutes; in one process at a time, until cancelled."""
 
     async def work(lease: Lease) -> None:
         with suppress_instrumentation():
             try:
                 async with asyncio.TaskGroup() as both:
                     both.create_task(_interrupt(pool, lease))
-                    both.create_task(_remove(pool, days, lease))
+                    both.create_task(_remove(pool, keeping, lease))
             except ExceptionGroup as group:
                 # An outage, or a lease that was lost, is known by its own type.
                 raise group.exceptions[0] from None
@@ -61,10 +63,20 @@ async def interrupt_expired(pool: Pool, fence: Fence, conversation_id: UUID) -> 
         await held_turns(connection, [conversation_id])
 
 
-async def _remove(pool: Pool, days: int, fence: Fence) -> None:
+async def _remove(pool: Pool, keeping: Keeping, fence: Fence) -> None:
     while True:
-        if await remove_old(pool, fence, days) < OLD_AT_ONCE:
+        pieces = await remove_old_pieces(pool, fence, keeping.piece_hours)
+        turns = await remove_old(pool, fence, keeping.days)
+        if max(pieces, turns) < OLD_AT_ONCE:
             await asyncio.sleep(REMOVE_SECONDS)
+
+
+@tried_again
+async def remove_old_pieces(pool: Pool, fence: Fence, hours: int) -> int:
+    """Remove some rows of what turns have shown that ended so long ago. Returns their number."""
+    async with transaction(pool) as connection:
+        await fence.hold(connection)
+        return await piece_repository.delete_old_pieces(connection, hours, OLD_AT_ONCE)
 
 
 @tried_again

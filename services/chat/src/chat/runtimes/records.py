@@ -16,6 +16,14 @@ class Limits:
 
 
 @dataclass(slots=True, frozen=True)
+class Keeping:
+    """For how long turns that have ended are kept, and what they have shown."""
+
+    days: int
+    piece_hours: int
+
+
+@dataclass(slots=True, frozen=True)
 class Context:
     """What a runtime needs to work in a conversation: its newest messages, oldest first, and its state."""
 

@@ -3,7 +3,7 @@
 from hmac import compare_digest
 
 from chat.turns.records import Ending, Taking, Turn
-from chat.turns.rules import turn_not_found
+from chat.turns.rules import turn_not_found, turn_token_refused
 from common.errors import Conflict
 from servicekit.idempotency import KeyReused
 
@@ -13,7 +13,7 @@ def check_token(turn: Turn | None, token_sha256: str) -> Turn:
     if turn is None:
         raise turn_not_found()
     if turn.token_sha256 is None or not compare_digest(turn.token_sha256, token_sha256):
-        raise Conflict("The token isn't the one of this turn", code="turn_token_refused")
+        raise turn_token_refused()
     return turn
 
 

@@ -16,6 +16,7 @@ from chat.conversations.rules import not_found
 from chat.conversations.use_cases import lock_conversations
 from chat.messages.listing_repository import list_before
 from chat.messages.records import NewMessage
+from chat.messages.shown_pieces import show_messages
 from chat.messages.turn_ending import CANCELLED, end_turn, held_turns
 from chat.messages.use_cases import PAGE_BYTES, append_messages
 from chat.runtimes.awaiting import ask
@@ -168,6 +169,8 @@ async def end_own_turn(
         for outcome in await append_messages(connection, messages) if messages else ():
             if isinstance(outcome, PermanentError):
                 raise outcome
+        if ending.state == "finished":
+            await show_messages(connection, turn, messages)
         return await end_turn(connection, turn, ending)
 
 

@@ -25,10 +25,8 @@ class Shown:
     total_bytes: int
 
 
-# In the order of the conversations, as whoever ends turns locks them. The last row may be of before this
-# waited for the lock: then the row that comes after it exists, and isn't inserted again.
-LOCK_SHOWN = """
-SELECT t.id, t.conversation_id, t.state, t.token_sha256, t.expires_at <= clock_timestamp() AS expired,
+_SHOWN = """
+t.id, t.conversation_id, t.state, t.token_sha256, t.expires_at <= clock_timestamp() AS expired,
        coalesce(p.last, 0) AS last, coalesce(p.total_bytes, 0) AS total_bytes
 FROM chat_turns AS t
 LEFT JOIN LATERAL (
@@ -37,8 +35,20 @@ LEFT JOIN LATERAL (
 ) AS p ON true
 WHERE t.id = ANY($1::uuid[])
 ORDER BY t.conversation_id
-FOR NO KEY UPDATE OF t
 """
+
+LIST_SHOWN = f"SELECT {_SHOWN}"
+
+
+async def list_shown(connection: Connection, turn_ids: Sequence[UUID]) -> dict[UUID, Shown]:
+    """What turns have shown so far."""
+    rows = await connection.fetch(LIST_SHOWN, turn_ids)
+    return {row[0]: Shown(*row[1:]) for row in rows}
+
+
+# In the order of the conversations, as whoever ends turns locks them. The last row may be of before this
+# waited for the lock: then the row that comes after it exists, and isn't inserted again.
+LOCK_SHOWN = f"SELECT {_SHOWN} FOR NO KEY UPDATE OF t"
 
 
 async def lock_shown(connection: Connection, turn_ids: Sequence[UUID]) -> dict[UUID, Shown]:
@@ -104,3 +114,45 @@ async def delete_old_pieces(connection: Connection, hours: int, limit: int) -> i
     """Delete up to ``limit`` rows of pieces of turns that ended so long ago."""
     status: str = await connection.execute(DELETE_OLD_PIECES, hours, limit)
     return int(status.rpartition(" ")[2])
+
+
+LIST_ALL_PIECES = "SELECT pieces FROM chat_turn_pieces WHERE turn_id = $1 ORDER BY first"
+
+
+async def list_all_pieces(connection: Connection, turn_id: UUID) -> list[str]:
+    """Everything that a turn has shown, in order: JSON arrays of pieces."""
+    return [row["pieces"] for row in await connection.fetch(LIST_ALL_PIECES, turn_id)]
+
+
+DELETE_PIECES_OF_ENDED = """
+DELETE FROM chat_turn_pieces AS p USING chat_turns AS t
+WHERE t.id = p.turn_id AND t.conversation_id = $1 AND t.ended_at IS NOT NULL
+"""
+
+
+async def delete_pieces_of_ended(connection: Connection, conversation_id: UUID) -> None:
+    """Delete what the turns of a conversation have shown that have ended."""
+    await connection.execute(DELETE_PIECES_OF_ENDED, conversation_id)
+
+
+LIST_PIECES_OF_HELD = """
+SELECT p.turn_id, p.first, p.last, p.pieces
+FROM chat_turns AS t JOIN chat_turn_pieces AS p ON p.turn_id = t.id
+WHERE t.conversation_id = $1 AND t.state IN ('running', 'awaiting')
+ORDER BY p.first
+FOR UPDATE OF p
+"""
+
+
+async def list_pieces_of_held(connection: Connection, conversation_id: UUID) -> list[PieceRow]:
+    """Lock what the turn that runs in a conversation has shown, and read it."""
+    rows = await connection.fetch(LIST_PIECES_OF_HELD, conversation_id)
+    return [PieceRow(*row) for row in rows]
+
+
+UPDATE_PIECES = "UPDATE chat_turn_pieces SET pieces = $3 WHERE turn_id = $1 AND first = $2"
+
+
+async def update_pieces(connection: Connection, turn_id: UUID, first: int, pieces: str) -> None:
+    """Replace a row of pieces."""
+    await connection.execute(UPDATE_PIECES, turn_id, first, pieces)

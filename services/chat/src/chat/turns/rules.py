@@ -40,6 +40,11 @@ def turn_over() -> Conflict:
     )
 
 
+def turn_token_refused() -> Conflict:
+    """The error for another turn's token."""
+    return Conflict("The token isn't the one of this turn", code="turn_token_refused")
+
+
 def turn_has_ended() -> Conflict:
     """The error for a turn that can't be taken or stopped any more."""
     return Conflict("The turn was taken already, or has ended", code="turn_over")

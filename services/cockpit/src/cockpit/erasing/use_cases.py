@@ -28,7 +28,7 @@ def create_erasing() -> ServiceErasing:
 
 def create_sweep(entries: EntryStore) -> Sweep:
     """What cockpit does to erase entries of a user."""
-    return Sweep("cockpit", entries, COMMANDS_STREAM, FACTS_STREAM, list_existing)
+    return Sweep("cockpit", entries, [COMMANDS_STREAM], FACTS_STREAM, list_existing)
 
 
 async def list_existing(connection: Connection, subjects: Sequence[str]) -> set[str]:

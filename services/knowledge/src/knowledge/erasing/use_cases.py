@@ -32,7 +32,7 @@ def create_sweep(entries: EntryStore, queue: Redis) -> Sweep:
     """What knowledge does to erase entries and jobs of a user. ``queue`` is a client of
     :func:`backbone.queued_jobs.open_queue`."""
     return Sweep(
-        "knowledge", entries, COMMANDS_STREAM, FACTS_STREAM, list_existing, QueueErasing(queue).erase
+        "knowledge", entries, [COMMANDS_STREAM], FACTS_STREAM, list_existing, QueueErasing(queue).erase
     )
 
 

@@ -1,0 +1,1 @@
+"""What runtimes show in their turns, piece by piece, while they work."""

@@ -1,0 +1,87 @@
+"""Which pieces a turn takes. No I/O."""
+
+from hmac import compare_digest
+
+from pydantic import TypeAdapter, ValidationError
+
+from chat.pieces.records import Limits, NewPieces
+from chat.turns.piece_repository import Shown
+from chat.turns.records import HELD
+from chat.turns.rules import turn_not_found, turn_over, turn_token_refused
+from common import codec
+from common.errors import Conflict, Invalid, PermanentError, TooLarge
+from contracts.chat import Piece
+
+_PIECES: TypeAdapter[Piece] = TypeAdapter(Piece)
+
+
+def read_piece(line: bytes, number: int) -> Piece:
+    """The piece in a line of JSON. Raises :class:`Invalid` that names the line by its number, and what is
+    wrong in it."""
+    try:
+        return _PIECES.validate_python(codec.loads(line))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        message = str(problem["msg"]).removeprefix("Value error, ")
+        raise wrong_line(number, f"{where}: {message}" if where else message) from error
+    except ValueError as error:
+        raise wrong_line(number, "isn't JSON") from error
+
+
+def wrong_line(number: int, problem: str) -> Invalid:
+    """The error for a line that isn't a piece."""
+    return Invalid("Validation failed", code="piece_invalid", details={f"line {number}": [problem]})
+
+
+def encode(piece: Piece) -> bytes:
+    """A piece as it is stored and shown: without what it doesn't say."""
+    return piece.model_dump_json(by_alias=True, exclude_unset=True).encode()
+
+
+def too_long(max_bytes: int) -> TooLarge:
+    """The error for a piece that is too large."""
+    return TooLarge(f"A piece has more than {max_bytes} bytes of JSON", code="piece_too_large")
+
+
+class OutOfOrder(Conflict):
+    """HTTP 409: before this piece, others are missing. The answer has ``lastNumber``, that of the last."""
+
+    default_code = "pieces_out_of_order"
+
+    def __init__(self, number: int, last: int) -> None:
+        super().__init__(f"Piece {number} came, but {last + 1} is the next one: send the pieces from there")
+        self.fields = {"data": {"lastNumber": last}}
+
+
+def check(new: NewPieces, shown: Shown | None) -> PermanentError | None:
+    """Why the turn takes no pieces of who sent these, or None."""
+    if shown is None or shown.conversation_id != new.conversation_id:
+        return turn_not_found()
+    if shown.token_sha256 is None or not compare_digest(shown.token_sha256, new.token_sha256):
+        return turn_token_refused()
+    if shown.state not in HELD or shown.expired:
+        return turn_over()
+    return None
+
+
+def chosen_of(new: NewPieces, last: int, total_bytes: int, limits: Limits) -> list[bytes]:
+    """Those of the pieces that come after ``last`` in a turn that has shown so many bytes; the others are
+    stored already.
+
+    Raises :class:`OutOfOrder` for a piece before which another one is missing, and :class:`TooLarge` for more
+    than a turn may show.
+    """
+    chosen = []
+    for piece, encoded in zip(new.pieces, new.encoded, strict=True):
+        if piece.number <= last:
+            continue
+        if piece.number != last + 1:
+            raise OutOfOrder(piece.number, last)
+        last = piece.number
+        chosen.append(encoded)
+    if total_bytes + sum(map(len, chosen)) > limits.turn_bytes:
+        raise TooLarge(
+            f"The turn shows more than {limits.turn_bytes} bytes of JSON in all", code="pieces_too_many"
+        )
+    return chosen
