@@ -225,6 +225,8 @@ class LeaseKeeper:
         self._poll = min(0.5, ttl_seconds / 6)
         self._take_back = True
         self.lease: Lease | None = None
+        self.has_tried = False
+        """Whether it knows if it gets the lease: until then it isn't standing by."""
 
     async def run(self, work: Callable[[Lease], Awaitable[None]]) -> None:
         """Acquire the lease, run ``work``, release the lease; repeat until cancelled.
@@ -241,8 +243,9 @@ class LeaseKeeper:
                     await self._work(holding, work)
                 if holding.lease.lost.is_set():
                     await self._look_for_a_namesake(holding.lease)
+                self.has_tried = True
             except LeaseTaken:
-                pass
+                self.has_tried = True
             except Exception as error:
                 if not is_transient(error):
                     raise

@@ -50,10 +50,10 @@ class StreamConsumer:
 
     @property
     def status(self) -> str:
-        """``active``, ``standby``, or ``starting`` (active, but the reader isn't running yet, or any
-        more)."""
+        """``active``, ``standby``, or ``starting`` (active, but the reader isn't running yet, or any more; or
+        it isn't known yet which of the two it is)."""
         if self._keeper.lease is None:
-            return "standby"
+            return "standby" if self._keeper.has_tried else "starting"
         return "active" if self._reader is not None and self._reader.is_reading else "starting"
 
     @property
