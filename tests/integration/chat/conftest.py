@@ -142,7 +142,7 @@ async def bus(chat: Service, redis_url: str) -> AsyncIterator[Redis]:
 
 async def post(client: httpx.AsyncClient, path: str, **body: Any) -> dict[str, Any]:
     """POST that must succeed; the answer's ``data``."""
-    answer = await client.post(path, json=body)
+    answer = await client.post(path, json=body, headers={"Accept": "application/json"})
     assert answer.status_code in (200, 201), answer.text
     return cast("dict[str, Any]", answer.json()["data"])
 

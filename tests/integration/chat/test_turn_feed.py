@@ -8,11 +8,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from chat.announcements.served import ServedAgents
+from chat.messages.answering import RuntimeTakesIt
 from chat.settings import ChatSettings
 from chat.turn_streams import feed as feeds
 from chat.turn_streams import repository, use_cases
 from chat.turn_streams.feed import TurnFeed
-from chat.turn_streams.records import Over, Progress, Shown
+from chat.turn_streams.records import Over, Progress, Shown, Unanswered
 from chat.turn_streams.repository import list_news
 from chat.turn_streams.use_cases import follow
 from common.notifications import Notifications
@@ -100,6 +102,21 @@ async def test_who_follows_sees_the_end_after_everything_that_was_shown(
             await asyncio.gather(*(follower.task for follower in followers))
             assert [f.numbers for f in followers] == [[*range(1, 30)]] * 3 + [[*range(10, 30)]]
             assert all(f.end is not None and f.end.ended for f in followers)
+
+
+async def test_who_waits_for_a_runtime_waits_so_long(
+    pool: Pool, conversation: NewConversation, notifications: Notifications
+) -> None:
+    of, turn = await start_turn(pool, conversation)
+    await pool.execute("UPDATE chat_turns SET state = 'requested' WHERE id = $1", turn)
+    feed, patience = TurnFeed(1_000_000), RuntimeTakesIt(ServedAgents(), "agent", "1", 0.0)
+    async with running(pool, feed, notifications):
+        [step] = [step async for step in follow(pool, feed, of, turn, 0, patience)]
+        assert isinstance(step, Unanswered)
+        assert step.code == "turn_not_taken"
+        await pool.execute(END, turn)
+        [step] = [step async for step in follow(pool, feed, of, turn, 0, patience)]
+        assert isinstance(step, Over)
 
 
 @pytest.mark.parametrize("polled", [True, False], ids=["polled", "without the poll"])

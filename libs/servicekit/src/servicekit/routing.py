@@ -59,6 +59,24 @@ class SecretRoute(GuardedRoute):
     keeps_answers = False
 
 
+class AttachingRoute(GuardedRoute):
+    """A route whose answer may be an event stream, which isn't kept: what a request with an
+    ``Idempotency-Key`` did is kept by its function (:func:`done_once`), which attaches a repetition to the
+    same stream."""
+
+    keeps_answers = False
+
+
+async def done_once(request: Request, do: Callable[[], Awaitable[Response]]) -> Response:
+    """The answer of ``do``; kept for the request's ``Idempotency-Key``, if it has one."""
+    key = key_of(request.scope)
+    if key is None:
+        return await do()
+    state = request.app.state
+    answered: AnsweredOnce = state.answered_once
+    return await answered.answer(state.resources.pool, request, key, await request.body(), do)
+
+
 class StreamingRoute(GuardedRoute):
     """A route whose function reads the body itself, piece by piece (``request.stream()``). With an
     ``Idempotency-Key`` it is read as a whole before, within the limits of other bodies."""

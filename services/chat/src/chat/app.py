@@ -135,7 +135,7 @@ def build(settings: ChatSettings) -> FastAPI:
                 create_sign_in_router(settings.auth_ways(), settings.takaro_login_url),
                 create_conversations_router(settings.catalogue(), served),
                 create_states_router(state_limits(settings)),
-                create_messages_router(limited, served),
+                create_messages_router(limited, served, feed, settings.turn_wait_seconds),
                 create_transfers_router(
                     ImportLimits(state_limits(settings), settings.message_max_bytes),
                     settings.import_max_bytes,

@@ -130,6 +130,12 @@ class ChatSettings(ServiceSettings):
         le=86_400,
         description="how long a runtime may hold a turn in all, however often renewed",
     )
+    turn_wait_seconds: float = Field(
+        300,
+        gt=0,
+        le=3_600,
+        description="how long the stream of a user's message waits until a runtime takes its turn",
+    )
     turn_retention_days: int = Field(
         30, ge=1, description="how long turns are kept after their end; a conversation's newest always is"
     )

@@ -11,15 +11,29 @@ from typing_extensions import TypedDict
 
 from chat.conversations.wire import NOT_FOUND
 from chat.messages.records import Incomplete, Message
+from chat.quotas.wire import EXCEEDED
 from common import codec
 from common.json_time import cut_time, json_time
 from contracts.chat import MAX_USER_CONTENT, OnBusy
 from contracts.storable import Text
 from servicekit.answers import Body
+from servicekit.event_sources import EVENT_STREAM
 from servicekit.forms import AnyJson, Time, Uuid
 
 ID_REUSED = {409: "The id belongs to another message."}
 NOT_STORED = {409: f"{ID_REUSED[409]} Or a turn runs, and `onBusy` is `reject`."}
+NOT_TAKEN = {429: f"{EXCEEDED[429]} Or the caller has too many event streams open."}
+EXAMPLE = """\
+id: 1
+event: text
+data: {"number":1,"type":"text","content":"Zombies spawn at night."}
+
+event: done
+data: {"type":"done","tokenUsage":{"inputTokens":12,"outputTokens":5,"totalTokens":17},\
+"usage":{"inputTokens":12,"outputTokens":5}}
+"""
+"""Of a message that is answered with a stream."""
+
 MessageId = Annotated[UUID, Path(alias="messageId")]
 MESSAGE_NOT_FOUND = NOT_FOUND | {404: "There is no such conversation, or no such message in it."}
 
@@ -99,3 +113,15 @@ def _feedback_json(kept: dict[str, Any]) -> FeedbackJson:
     if "note" in kept:
         answer["note"] = kept["note"]
     return answer
+
+
+def also_streamed(declared: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of a route that answers in JSON, or with a stream."""
+    declared["responses"][200]["content"] = {EVENT_STREAM: {"schema": {"type": "string"}, "example": EXAMPLE}}
+    return declared
+
+
+def sequence_of(answer: bytes | memoryview) -> int:
+    """The place of the message that an answer has."""
+    place: int = codec.loads(answer)["data"]["sequence"]
+    return place
