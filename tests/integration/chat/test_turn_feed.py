@@ -17,6 +17,7 @@ from chat.turn_streams.feed import TurnFeed
 from chat.turn_streams.records import Over, Progress, Shown, Unanswered
 from chat.turn_streams.repository import list_news
 from chat.turn_streams.use_cases import follow
+from chat.turns.records import PieceRow
 from common.notifications import Notifications
 from common.postgres import Pool
 from tests.integration.chat.conftest import NewConversation
@@ -184,9 +185,9 @@ async def test_one_statement_looks_at_all_turns_with_news(
         await eventually(lambda: all(follower.numbers == [1] for follower in followers))
         assert len(looks) <= 20, "they come together"
         looks.clear()
-        of, turn = turns[0]
-        feed.stored(of, turn, 2, 2, '[{"type":"text"}]')
-        feed.stored(of, turn, 2, 2, '[{"type":"text"}]')
+        _, turn = turns[0]
+        for _ in range(2):
+            feed.stored(PieceRow(turn, 2, 2, '[{"type":"text"}]'))
         await eventually(lambda: all(follower.numbers == [1, 2] for follower in followers[:5]))
         assert not looks
         for follower in followers:

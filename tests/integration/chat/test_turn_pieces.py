@@ -196,9 +196,10 @@ async def test_a_turn_shows_only_so_much(
     new = NewPieces(UUID(conversation.split("/")[-1]), UUID(taken["turnId"]), token, asked, encoded)
     few = Limits(10_000, new.size - 1)
     async with service_pool.acquire() as connection:
-        [outcome] = await use_cases.show_pieces(connection, [new], few)
+        [outcome], _ = await use_cases.show_pieces(connection, [new], few)
         assert getattr(outcome, "code", None) == "pieces_too_many"
-        assert await use_cases.show_pieces(connection, [new], LIMITS) == [10]
+        [outcome], [row] = await use_cases.show_pieces(connection, [new], LIMITS)
+        assert (outcome, row.first, row.last) == (10, 1, 10)
 
 
 async def test_writers_of_one_turn_at_once_store_each_piece_once(

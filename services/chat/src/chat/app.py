@@ -151,7 +151,7 @@ def build(settings: ChatSettings) -> FastAPI:
                     TurnLimits(settings.turn_max_seconds, settings.message_max_bytes), limited
                 ),
                 create_turn_streams_router(feed),
-                create_pieces_router(piece_limits(settings)),
+                create_pieces_router(piece_limits(settings), feed),
                 create_offers_router(declared),
                 create_agents_router(
                     Limits(settings.custom_agents_max, settings.custom_agent_max_bytes, declared)

@@ -23,7 +23,7 @@ def shower(limits: Limits) -> BatchHandler[ShowPiece]:
             for each in new
         ]
         fitting = [place for place, outcome in enumerate(outcomes) if outcome is None]
-        stored = await show_pieces(connection, [new[place] for place in fitting], limits) if fitting else []
+        stored, _ = await show_pieces(connection, [new[place] for place in fitting], limits)
         for place, outcome in zip(fitting, stored, strict=True):
             outcomes[place] = Rejection.of(outcome) if isinstance(outcome, PermanentError) else None
         return outcomes

@@ -11,6 +11,7 @@ from chat.pieces.records import Limits, NewPieces
 from chat.pieces.rules import encode, read_piece
 from chat.pieces.use_cases import check_turn, create_showing
 from chat.pieces.wire import BODY, REFUSED, ShownJson
+from chat.turn_streams.feed import TurnFeed
 from chat.turns.rules import digest_of
 from chat.turns.wire import RequiredTurnTokenParam, TurnId
 from common.errors import PermanentError
@@ -24,12 +25,12 @@ LOOK_SECONDS = 5.0
 """After so long without a piece it is seen whether the turn still runs."""
 
 
-def create_router(limits: Limits) -> APIRouter:
-    """Routes of what turns show, within ``limits``."""
+def create_router(limits: Limits, feed: TurnFeed) -> APIRouter:
+    """Routes of what turns show, within ``limits``, to those who follow in ``feed`` and elsewhere."""
     router = create_api_router(
         "/api/conversations/{conversationId}/turns/{turnId}", ["turns"], route_class=LongRoute
     )
-    show = create_showing(limits)
+    show = create_showing(limits, feed.stored)
 
     @router.post("/chunks", openapi_extra={"requestBody": BODY}, **answering(ShownJson, errors=REFUSED))
     async def show_pieces(

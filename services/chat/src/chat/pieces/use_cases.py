@@ -1,7 +1,7 @@
 """Storing what runtimes show. It is committed before anybody sees it, so that nothing that was shown can be
 lost."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 from uuid import UUID
@@ -18,16 +18,26 @@ from servicekit.auth import Caller
 
 Outcome: TypeAlias = int | PermanentError
 """The number of the turn's last piece, or why these weren't stored."""
+OnStored: TypeAlias = Callable[[PieceRow], None]
 ShowPieces: TypeAlias = GroupCommit[NewPieces, Outcome]
 
 
-def create_showing(limits: Limits) -> ShowPieces:
-    """Pieces over HTTP: those of all turns that come while a commit is under way are committed together."""
+def create_showing(limits: Limits, stored: OnStored = lambda row: None) -> ShowPieces:
+    """Pieces over HTTP: those of all turns that come while a commit is under way are committed together.
+
+    ``stored`` is called with each row once it is committed, so that who follows in this process needn't look.
+    """
 
     @tried_again
-    async def show(pool: Pool, all_pieces: Sequence[NewPieces]) -> list[Outcome]:
+    async def store(pool: Pool, all_pieces: Sequence[NewPieces]) -> tuple[list[Outcome], list[PieceRow]]:
         async with transaction(pool) as connection:
             return await show_pieces(connection, all_pieces, limits)
+
+    async def show(pool: Pool, all_pieces: Sequence[NewPieces]) -> list[Outcome]:
+        outcomes, rows = await store(pool, all_pieces)
+        for row in rows:
+            stored(row)
+        return outcomes
 
     return GroupCommit("show pieces", show, size=lambda new: new.size)
 
@@ -50,8 +60,9 @@ async def check_turn(pool: Pool, caller: Caller, new: NewPieces) -> int:
 
 async def show_pieces(
     connection: Connection, all_pieces: Sequence[NewPieces], limits: Limits
-) -> list[Outcome]:
-    """Store pieces of turns, in the caller's transaction. Returns an outcome for each, in their order.
+) -> tuple[list[Outcome], list[PieceRow]]:
+    """Store pieces of turns, in the caller's transaction. Returns an outcome for each, in their order, and
+    what is stored.
 
     Pieces that are stored already are passed over. The turns stay locked until the transaction ends, so that
     none of them ends before what it has shown is there. Raises :class:`Overtaken` if another transaction
@@ -71,7 +82,7 @@ async def show_pieces(
     totals = [turn.total_bytes for turn in grown.values()]
     if rows and await repository.insert_pieces(connection, rows, totals) < len(rows):
         raise Overtaken("another transaction stored pieces of these turns meanwhile")
-    return outcomes
+    return outcomes, rows
 
 
 @dataclass(slots=True)

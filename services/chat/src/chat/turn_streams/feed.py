@@ -11,6 +11,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from backbone.names import TURN_NEWS_CHANNEL
 from chat.turn_streams import repository
 from chat.turn_streams.followed import FollowedTurn
+from chat.turns.records import PieceRow
 from common.notifications import Notifications
 from common.postgres import Pool
 
@@ -69,12 +70,10 @@ class TurnFeed:
         while turn.looked_at < asked:
             await self._looked.wait()
 
-    def stored(self, conversation_id: UUID, turn_id: UUID, first: int, last: int, pieces: str) -> None:
-        """Show pieces (a JSON array) that this process has stored, and committed, without a look."""
-        turn = self._turns.get(turn_id)
-        if turn is None or turn.conversation_id != conversation_id:
-            return
-        if not turn.show(first, last, pieces):
+    def stored(self, row: PieceRow) -> None:
+        """Show pieces that this process has stored, and committed, without a look."""
+        turn = self._turns.get(row.turn_id)
+        if turn is not None and not turn.show(row.first, row.last, row.pieces):
             self._tell(turn)
 
     def _hear(self, conversation_id: str | None) -> None:
