@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from uuid import uuid4
@@ -15,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from contracts import chat as contracts
 from takaro_agent_client.events import Fact, InProcess, Memory, outgoing
 from takaro_agent_client.events.kafka import consumer, follow, publish
+from takaro_agent_client.runtime import connect
 from tests.support.servers import free_port
 from tests.support.tansu import TansuServer
 
@@ -103,3 +104,36 @@ async def test_the_examples_publish_and_follow_on_kafka(broker: str, tmp_path: P
         await producer.send_and_wait(contracts.FACTS_STREAM, b"{}", key=b"c", headers=headers)
         assert await example("follow_facts.py", str(tmp_path / "group"), "1") == [f"t c {number.decode()}"]
     await producer.stop()
+
+
+@pytest.mark.large  # a broker waits for members of a group that left
+async def test_a_runtime_reads_on_after_a_restart_and_announces(broker: str) -> None:
+    announced = contracts.AnnounceAgent(agent_id="echo", model="m", description="d", ttl_seconds=30)
+    producer = AIOKafkaProducer(bootstrap_servers=broker, acks="all")
+    await producer.start()
+    try:
+        for id in ("f1", "f2"):
+            headers = [("ce_id", id.encode()), ("ce_type", b"t"), ("ce_subject", b"c")]
+            await producer.send_and_wait(contracts.FACTS_STREAM, b"{}", key=b"c", headers=headers)
+            async with (
+                connect(f"kafka://{broker}", group="runtimes") as bus,
+                aclosing(bus.facts()) as facts,
+            ):
+                seen = [fact async for fact in until_quiet(facts)]
+                assert [fact.id for fact in seen] == [id]
+                await bus.publish([outgoing(announced, source="test")])
+    finally:
+        await producer.stop()
+    sent = await read(broker, contracts.COMMANDS_STREAM, 2, "commands")
+    assert [each.type for each in sent] == [announced.type] * 2
+
+
+async def until_quiet(facts: AsyncGenerator[Fact | None, None]) -> AsyncGenerator[Fact, None]:
+    """What comes until nothing does, once something has."""
+    some = False
+    async for fact in facts:
+        if fact is not None:
+            some = True
+            yield fact
+        elif some:
+            return

@@ -1,6 +1,6 @@
 """Where the services are, and who is asking."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
@@ -32,6 +32,7 @@ class Options(TypedDict, total=False):
     cockpit: str | None
     token: str | Callable[[], str] | None
     user: str | None
+    agents: Sequence[str] | None
     timeout_seconds: float
     retrying: Retrying
     trace: Trace
@@ -43,8 +44,9 @@ class Settings:
 
     ``origin`` is the address of all three behind one proxy; ``chat``, ``knowledge`` and ``cockpit`` are
     addresses of their own, which win. ``token`` is a bearer token, or a function that returns the current
-    one; ``user`` is the caller's id where the services trust it (``AUTH_MODE=dev``). ``timeout_seconds``
-    bounds each part of a request: connecting, sending, and waiting for bytes.
+    one. Where the services trust it (``AUTH_MODE=dev``), ``user`` is the caller's id, and ``agents`` are
+    those whose runtime it is. ``timeout_seconds`` bounds each part of a request: connecting, sending, and
+    waiting for bytes.
     """
 
     origin: str | None = None
@@ -53,6 +55,7 @@ class Settings:
     cockpit: str | None = None
     token: str | Callable[[], str] | None = None
     user: str | None = None
+    agents: Sequence[str] | None = None
     timeout_seconds: float = 30.0
     retrying: Retrying = field(default_factory=Retrying)
     trace: Trace = current_trace
@@ -71,4 +74,6 @@ class Settings:
             said["Authorization"] = f"Bearer {self.token() if callable(self.token) else self.token}"
         if self.user is not None:
             said["X-User-Id"] = self.user
+        if self.agents is not None:
+            said |= {"X-Scope": "agent", "X-Agents": ",".join(self.agents)}
         return said
