@@ -65,6 +65,10 @@ fmt: $(UV) ## Format the code and fix what the linter can fix
 demo: $(UV) ## Follow one piece of work through all three services (DOCS=path to search your own Markdown)
 	@$(RUN) --no-dev python -m takaro_local.demo
 
+.PHONY: echo-agent
+echo-agent: $(UV) ## Answer for the agent `echo`, beside `make run` (NAME=second for another instance)
+	@$(RUN) --no-dev python examples/echo-agent/echo.py
+
 .PHONY: migrate
 migrate: ## Apply the missing migrations to DATABASE_URL as one batch
 	@./takaro migrate $(ARGS)
