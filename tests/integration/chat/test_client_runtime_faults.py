@@ -1,8 +1,6 @@
 """Connections of a runtime break while it answers: everything is shown once, in its order."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -15,49 +13,13 @@ from tests.integration.chat.served_agents import Served, ended
 from tests.integration.chat.turn_calls import contents
 from tests.support.services import Service
 from tests.support.wait import eventually
-
-
-class Wire:
-    """Relays to a service on a port of its own, until it is cut."""
-
-    def __init__(self, url: str) -> None:
-        self._port = urlsplit(url).port
-        self._open: set[asyncio.StreamWriter] = set()
-        self.url = ""
-
-    async def relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", self._port)
-        mine = {writer, back}
-        self._open |= mine
-        await asyncio.gather(_copy(reader, back), _copy(there, writer), return_exceptions=True)
-        self._open -= mine
-
-    def cut(self) -> int:
-        """Break all connections. Returns how many ends they had."""
-        for writer in self._open:
-            writer.transport.abort()
-        return len(self._open)
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while some := await reader.read(65_536):
-            writer.write(some)
-            await writer.drain()
-    finally:
-        writer.close()
+from tests.support.wire import Wire, wire_to
 
 
 @pytest.fixture
 async def wire(chat: Service) -> AsyncIterator[Wire]:
-    wire = Wire(chat.url)
-    server = await asyncio.start_server(wire.relay, "127.0.0.1", 0)
-    wire.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with wire_to(chat.url) as wire:
         yield wire
-    finally:
-        server.close()
-        wire.cut()
 
 
 async def test_pieces_are_sent_again_after_a_broken_connection_and_shown_once(

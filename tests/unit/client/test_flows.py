@@ -155,3 +155,35 @@ def test_an_error_event_is_the_reason_and_says_when_to_come_back() -> None:
     assert not following.received(error)
     with pytest.raises(TooMany, match="too many streams"):
         following.ended(None)
+
+
+def test_a_followed_answer_repeats_its_post_and_leaves_out_what_came_before() -> None:
+    following = Following(SETTINGS, messages.ask(ID, "hi", on_busy="queue"))
+    first = following.request()
+    assert (first.method, first.body) == ("POST", {"content": "hi", "onBusy": "queue"})
+    assert following.received(ServerSentEvent("text", "{}", "1"))
+    assert following.received(ServerSentEvent("text", "{}", "2"))
+    stops = ServerSentEvent("error", '{"type": "error", "error": "restarts", "code": "stopping"}')
+    assert not following.received(stops)
+    assert following.ended(None) > 0
+    again = following.request()
+    assert again.headers == first.headers
+    assert first.headers["Idempotency-Key"]
+    assert [following.received(ServerSentEvent("text", "{}", id)) for id in "12"] == [False, False]
+    asks = ServerSentEvent("awaiting", "{}", "2")  # has no id of its own, so that of the last one
+    assert following.received(asks)
+    assert following.received(ServerSentEvent("text", "{}", "3"))
+    assert following.received(ServerSentEvent("error", '{"type": "error", "code": "turn_failed"}', "3"))
+    assert following.over
+
+
+def test_a_followed_answer_gives_up_on_a_service_that_shows_the_same_again_and_again() -> None:
+    following = Following(SETTINGS, messages.ask(ID, "hi"))
+    following.request()
+    assert following.received(ServerSentEvent("text", "{}", "1"))
+    for _ in range(2):
+        following.ended(None)
+        following.request()
+        assert not following.received(ServerSentEvent("text", "{}", "1"))
+    with pytest.raises(ConnectionFailed):
+        following.ended(None)

@@ -91,12 +91,25 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class EventSource:
-    """A stream of server-sent events. After an event with a name of ``ends``, nothing comes."""
+    """A stream of server-sent events. After an event with a name of ``ends``, nothing comes, but for
+    ``error`` with a code that ``passes``.
+
+    With a ``body`` it answers a POST, which a broken connection repeats with the same ``key``: the stream
+    then begins anew, and is followed from where it was.
+    """
 
     service: Service
     path: str
     query: Mapping[str, Any] = field(default_factory=dict)
     ends: frozenset[str] = frozenset({"end"})
+    passes: frozenset[str] = frozenset()
+    body: Any = None
+    key: str | None = None
+
+    @property
+    def method(self) -> Method:
+        """How it is asked for."""
+        return "GET" if self.body is None else "POST"
 
 
 @dataclass(frozen=True, slots=True)

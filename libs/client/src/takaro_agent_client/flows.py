@@ -5,6 +5,7 @@ sends a :class:`Send` and returns the response, or throws :class:`ConnectionFail
 :class:`Sleep`.
 """
 
+import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -164,21 +165,38 @@ class Following:
     """The service said that nothing will come any more."""
     _retry_seconds: float | None = None
     _refused: Refused | None = None
+    _id_here: str = ""
+    """Of the last event on this connection."""
+    _known: int = 0
+    """Events of an answer up to this number came on earlier connections."""
 
     def request(self) -> Send:
-        """The request of the next connection: it asks for what came after the last event."""
+        """The request of the next connection: for what came after the last event, or the same POST."""
+        source = self.source
+        self._id_here, self._known = "", int(self.last_event_id or 0) if source.key is not None else 0
         headers = {**self.settings.headers(), "Accept": "text/event-stream", "Cache-Control": "no-store"}
-        if self.last_event_id:
+        if source.key is not None:
+            headers["Idempotency-Key"] = source.key
+        elif self.last_event_id:
             headers["Last-Event-ID"] = self.last_event_id
-        url = self.settings.address(self.source.service) + self.source.path
-        query = self.source.query or None
-        return Send("GET", url, headers, query, silence_seconds=SILENCE_SECONDS, streamed=True)
+        url, query = self.settings.address(source.service) + source.path, source.query or None
+        return Send(
+            source.method,
+            url,
+            headers,
+            query,
+            source.body,
+            silence_seconds=SILENCE_SECONDS,
+            streamed=True,
+        )
 
     def received(self, event: ServerSentEvent) -> bool:
         """Whether the event is the caller's to see: heartbeats and the service's own errors aren't."""
         if event.retry is not None:
             self._retry_seconds = event.retry / 1000
         if event.id:
+            if self._came_before(event.id):
+                return False
             self.last_event_id = event.id
         if event.event == "error" and not self._is_end(event):  # the stream can't go on now
             self._refused = refusal(*_said(event.data))
@@ -187,9 +205,23 @@ class Following:
         self.over = self._is_end(event)
         return event.event != "heartbeat"
 
+    def _came_before(self, id: str) -> bool:
+        """Whether it came on an earlier connection. An event without an id of its own has the one before."""
+        own, self._id_here = id != self._id_here, id
+        return own and self._known > 0 and int(id) <= self._known
+
     def _is_end(self, event: ServerSentEvent) -> bool:
         """An ``error`` with a ``status`` is the service's own, and passes."""
-        return event.event in self.source.ends and (event.event != "error" or '"status":' not in event.data)
+        if event.event not in self.source.ends:
+            return False
+        return event.event != "error" or not self._passes(event.data)
+
+    def _passes(self, data: str) -> bool:
+        try:
+            body: Any = json.loads(data)
+            return "status" in body or body.get("code") in self.source.passes
+        except (ValueError, TypeError, AttributeError):
+            return True
 
     def ended(self, error: ClientError | None) -> float:
         """Seconds until the next connection. Raises ``error`` if no other one would help."""

@@ -2,9 +2,20 @@
 
 from collections.abc import Sequence
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from takaro_agent_client.calls import Call, Listing, Order, call, each, in_camel_case, in_turn, nothing, path
+from takaro_agent_client.calls import (
+    Call,
+    EventSource,
+    Listing,
+    Order,
+    call,
+    each,
+    in_camel_case,
+    in_turn,
+    nothing,
+    path,
+)
 from takaro_agent_client.models import Count, Feedback, FoundMessage, Message, Replacement
 
 Id: TypeAlias = UUID | str
@@ -48,6 +59,31 @@ def post(
     body = {"content": content} | ({} if id is None else {"id": str(id)})
     body |= {} if on_busy is None else {"onBusy": on_busy}
     return call("chat", "POST", _path(conversation_id), Message.model_validate, body=body)
+
+
+def ask(
+    conversation_id: Id,
+    content: str,
+    *,
+    id: Id | None = None,
+    on_busy: OnBusy | None = None,
+    idempotency_key: str | None = None,
+) -> EventSource:
+    """Append a user's message as :func:`post` does, and follow the turn that answers it, as
+    :func:`turns.stream` does. Across broken connections the message is stored once, and each piece comes
+    once.
+
+    The last event is ``done``, or ``error`` if there is no answer: ``code`` is ``agent_not_served``,
+    ``turn_not_taken``, ``turn_failed`` …
+    """
+    return EventSource(
+        "chat",
+        _path(conversation_id),
+        ends=frozenset({"done", "error"}),
+        passes=frozenset({"stopping", "unavailable"}),
+        body=post(conversation_id, content, id=id, on_busy=on_busy).body,
+        key=idempotency_key or str(uuid4()),
+    )
 
 
 def append(
