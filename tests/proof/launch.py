@@ -27,6 +27,7 @@ TAKEN_OUT: dict[str, Sequence[Callable[[without.Patch], None]]] = {
     "takeover": (without.takeover,),
     "read-fencing": (without.read_fence,),
     "stop-limits": (without.stop_limits,),
+    "turn-shown": (without.messages_of_what_was_shown,),
     "turn-tokens": (without.tokens_of_turns,),
 }
 MECHANISMS = (*TAKEN_OUT, "insert-trigger")

@@ -11,7 +11,7 @@ from tests.proof.findings import FactSeen, Leftovers
 from tests.support.services import ServiceName
 
 CONSUMED: Mapping[ServiceName, tuple[str, ...]] = {
-    "chat": ("chat.commands", "knowledge.events"),
+    "chat": ("chat.commands", "chat.turns", "knowledge.events"),
     "cockpit": ("cockpit.commands", "chat.events"),
     "knowledge": ("knowledge.commands",),
 }

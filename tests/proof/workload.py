@@ -23,6 +23,7 @@ from tests.proof.ledger import Ledger
 from tests.proof.parts import Judged, JudgedChat, JudgedCockpit, JudgedKnowledge, JudgedTurns
 from tests.proof.plan import Plan
 from tests.proof.turns.evidence import collect_turns, without_turns
+from tests.proof.turns.followers import Followers
 from tests.proof.turns.judge import judge_turns
 from tests.proof.turns.load import TurnsLoad, create_served_conversations
 from tests.proof.turns.runtimes import Runtimes
@@ -44,6 +45,7 @@ class Workload:
         self._turns: TurnsLoad | None = None
         self._settled = True
         self.runtimes: Runtimes | None = None
+        self._followers: Followers | None = None
 
     @classmethod
     async def make(cls, plan: Plan, database_url: str, redis_url: str) -> Self:
@@ -61,9 +63,11 @@ class Workload:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """End the runtimes, however the run went."""
+        """End the runtimes and those who follow them, however the run went."""
         if self.runtimes:
             await self.runtimes.stop()
+        if self._followers:
+            await self._followers.stop()
 
     @property
     def published(self) -> int:
@@ -126,6 +130,7 @@ class Workload:
             folder=plan.folder / "logs",
             seed=plan.seed,
         )
+        self._followers = Followers(self.runtimes, partial(fleet.someone, "chat"), plan.seed)
         self.runtimes.wake()
 
     async def run(self) -> None:
@@ -140,6 +145,8 @@ class Workload:
             await self._turns.settle()
             await self.runtimes.finish()  # one may have taken up what another had just ended
             self._settled = await self._turns.settle(0)
+        if self._followers:
+            await self._followers.finish()
         if self._knowledge:
             await self._knowledge.finish()
 
@@ -148,9 +155,11 @@ class Workload:
         url = self._database_url
         evidence = await collect_chat(url, redis)
         turns = None
-        if self.runtimes:
+        if self.runtimes and self._followers:
             of_turns = await collect_turns(url, redis, settled=self._settled)
-            found_in_turns = judge_turns(self._questions, self.runtimes.told, of_turns)
+            found_in_turns = judge_turns(
+                self._questions, self.runtimes.told, self._followers.watched, of_turns
+            )
             turns = JudgedTurns(self._questions, self.runtimes.told, found_in_turns)
             evidence = without_turns(evidence, of_turns)
         findings = judge_chat(self._ledger, evidence)

@@ -1,6 +1,5 @@
 """What turns left, read straight from Postgres and Redis; and chat's evidence without it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -8,7 +7,7 @@ from uuid import UUID
 import asyncpg
 from redis.asyncio import Redis
 
-from contracts.chat import COMMANDS_STREAM, AppendMessage, ChatCommandRejected, PatchState
+from contracts.chat import COMMANDS_STREAM, AppendMessage, ChatCommandRejected, PatchState, ShowPiece
 from tests.proof.chat.evidence import ChatEvidence
 from tests.proof.findings import FactSeen
 from tests.proof.streams import facts_of, published
@@ -23,8 +22,8 @@ SELECT id, conversation_id, state, through_sequence FROM chat_turns WHERE conver
 ORDER BY conversation_id, number
 """
 _LIST_MESSAGES = """
-SELECT id, conversation_id, role, content, sequence FROM messages WHERE conversation_id = ANY($1::uuid[])
-ORDER BY conversation_id, sequence
+SELECT id, conversation_id, role, content, sequence, incomplete FROM messages
+WHERE conversation_id = ANY($1::uuid[]) ORDER BY conversation_id, sequence
 """
 
 
@@ -40,13 +39,15 @@ class TurnRow:
 
 @dataclass(slots=True, frozen=True)
 class MessageRow:
-    """A message. A user's content begins with its marker; a runtime's with its turn, and its number there."""
+    """A message. A user's content begins with its marker; a runtime's with its turn, and its number there.
+    ``incomplete`` is how its turn ended before it was complete."""
 
     id: str
     conversation: UUID
     role: str
     content: str
     sequence: int
+    incomplete: str | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -78,11 +79,15 @@ async def collect_turns(database_url: str, redis: Redis, *, settled: bool) -> Tu
         for id_, data in await published(redis, COMMANDS_STREAM, type_):
             if "turnToken" in data:
                 commands[id_] = data["patch"]["turn"] if "patch" in data else data["content"].split()[0]
+    for id_, data in await published(redis, "chat.turns", ShowPiece.type):
+        commands[id_] = data["turnId"]
     facts = await facts_of(redis, "chat", KEPT)
     return TurnsEvidence(
         turns=[TurnRow(str(r["id"]), r["conversation_id"], r["state"], r["through_sequence"]) for r in turns],
         messages=[
-            MessageRow(str(r["id"]), r["conversation_id"], r["role"], r["content"], r["sequence"])
+            MessageRow(
+                str(r["id"]), r["conversation_id"], r["role"], r["content"], r["sequence"], r["incomplete"]
+            )
             for r in messages
         ],
         facts=[fact for fact in facts if fact.subject in subjects or _is_refusal(fact, commands)],
@@ -105,14 +110,10 @@ def without_turns(chat: ChatEvidence, turns: TurnsEvidence) -> ChatEvidence:
             if fact.subject not in subjects and not _is_refusal(fact, turns.commands)
         ],
         left=replace(
-            chat.left, dead=[letter for letter in chat.left.dead if not _has_a_token(letter.get("data"))]
+            chat.left, dead=[letter for letter in chat.left.dead if letter.get("id") not in turns.commands]
         ),
     )
 
 
 def _is_refusal(fact: FactSeen, commands: Mapping[str, str]) -> bool:
     return fact.type == REJECTED and fact.subject.removeprefix("command/") in commands
-
-
-def _has_a_token(data: str | None) -> bool:
-    return data is not None and "turnToken" in json.loads(data)

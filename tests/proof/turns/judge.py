@@ -1,7 +1,7 @@
 """What became of users' messages and of turns: the ledger against the evidence. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -17,6 +17,8 @@ from contracts.chat import (
 from tests.proof.findings import FactSeen, Findings, excerpt
 from tests.proof.ledger import Ledger
 from tests.proof.turns.evidence import REJECTED, MessageRow, TurnRow, TurnsEvidence
+from tests.proof.turns.followers import Watched
+from tests.proof.turns.judge_shown import judge_shown
 from tests.proof.turns.runtimes import Told
 
 ENDS = {
@@ -38,8 +40,11 @@ class TurnsFindings(Findings):
     refused: int = 0
 
 
-def judge_turns(ledger: Ledger, told: Told, evidence: TurnsEvidence) -> TurnsFindings:
-    """Compare what users and runtimes were told with what is there. An effect is a turn that ended."""
+def judge_turns(
+    ledger: Ledger, told: Told, watched: Mapping[str, Watched], evidence: TurnsEvidence
+) -> TurnsFindings:
+    """Compare what users and runtimes were told, and followers were shown, with what is there. An effect is a
+    turn that ended. ``watched`` are followed turns by id."""
     findings = TurnsFindings(ended=Counter(turn.state for turn in evidence.turns))
     findings.effects = sum(findings.ended[state] for state in ENDS.values())
     findings.stuck += [f"turn {t.id} is {t.state}" for t in evidence.turns if t.state not in ENDS.values()]
@@ -57,6 +62,7 @@ def judge_turns(ledger: Ledger, told: Told, evidence: TurnsEvidence) -> TurnsFin
         _judge_order_of_turns(findings, in_order, by_conversation[conversation])
         _judge_told(findings, in_order, [m for m in evidence.messages if m.conversation == conversation])
     _judge_answers(findings, told, evidence)
+    judge_shown(findings, told, watched, evidence)
     _judge_refusals(findings, told, evidence)
     findings.judge_refusals(ledger.commands.values())
     return findings
@@ -140,14 +146,14 @@ def _judge_told(findings: TurnsFindings, facts: Sequence[FactSeen], messages: Se
 def _judge_answers(findings: TurnsFindings, told: Told, evidence: TurnsEvidence) -> None:
     """A turn's messages count from 1 without a gap, in this order; a finished one has all, the last one
     included, and what chat confirmed is there."""
-    said: dict[str, list[str]] = defaultdict(list)
+    said: dict[str, list[list[str]]] = defaultdict(list)
     for message in evidence.messages:
         if message.role != "user":
-            turn, _, rest = message.content.partition(" ")
-            said[turn].append(rest)
+            turn, *rest = message.content.split()
+            said[turn].append(rest if message.incomplete is None else rest[:1])
     for turn_row in evidence.turns:
         rests = said.pop(turn_row.id, [])
-        numbers = [int(rest.split()[0]) for rest in rests]
+        numbers = [int(rest[0]) for rest in rests]
         wanted = list(range(1, len(numbers) + 1))
         if len(set(numbers)) < len(numbers):
             findings.doubled.append(f"messages {excerpt(numbers)} of turn {turn_row.id}")
@@ -155,7 +161,7 @@ def _judge_answers(findings: TurnsFindings, told: Told, evidence: TurnsEvidence)
             findings.lost.append(f"turn {turn_row.id} has messages {excerpt(numbers)} alone")
         elif numbers != wanted:
             findings.inversions.append(f"messages of turn {turn_row.id} read as {excerpt(numbers)}")
-        complete = bool(rests) and rests[-1].endswith(" last")
+        complete = bool(rests) and rests[-1][1:2] == ["last"]
         if complete != (turn_row.state == "finished"):
             findings.lost.append(f"turn {turn_row.id} is {turn_row.state}, its messages {excerpt(rests)}")
     findings.doubled += [f"messages of turn {turn}, which nobody took" for turn in said]

@@ -8,6 +8,7 @@ step.
 import argparse
 import asyncio
 import json
+import os
 import random
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -20,7 +21,7 @@ import httpx
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from contracts.chat import AppendMessage, PatchState, TurnInterrupted, TurnRequested
+from contracts.chat import AppendMessage, PatchState, ShowPiece, TurnInterrupted, TurnRequested
 from takaro_agent_client.events.envelope import Fact
 from takaro_agent_client.events.reading import GroupReader
 from takaro_agent_client.events.redis import follow_async
@@ -28,10 +29,9 @@ from tests.proof.commands import add_entry
 from tests.support.plain_http import NO_TLS
 
 AGENT = "player-moderator"
-STEPS = ("take", "renew", "patch", "append", "finish", "fail")
-"""What a runtime asks for in a turn; ``fail`` in place of ``finish`` in one of ten."""
+STEPS = ("take", "renew", "show", "patch", "append", "finish", "fail")
+"""What a runtime asks for in a turn; ``fail`` now and then in place of ``finish``."""
 TTL_SECONDS = 3
-FAILS = 0.1
 
 
 class TurnIsOver(Exception):
@@ -40,31 +40,45 @@ class TurnIsOver(Exception):
 
 @dataclass(slots=True)
 class Work:
-    """A turn that was taken: ``messages`` are the ids of those sent so far."""
+    """A turn that was taken: ``messages`` are the ids of those sent so far, and ``shown`` is the number of
+    the last piece."""
 
     conversation: str
     id: str
     token: str
     messages: list[str] = field(default_factory=list)
+    shown: int = 0
     renewing: asyncio.Task[None] | None = None
 
     @property
     def path(self) -> str:
         return f"/api/conversations/{self.conversation}"
 
-    def content(self) -> str:
-        """Of the next message: its turn, and its number in the turn."""
-        return f"{self.id} {len(self.messages) + 1}"
+    def words(self, *, last: bool = False) -> list[str]:
+        """Of the next message: its turn, its number there, whether it is the last one; and some more."""
+        first = f"{self.id} {len(self.messages) + 1}{' last' if last else ''}"
+        return [first, " as", " far", " as", " I", " know"]
+
+    def pieces(self, words: Sequence[str], message: str) -> list[dict[str, Any]]:
+        """The next pieces, which are of a message with this id."""
+        first, self.shown = self.shown + 1, self.shown + len(words)
+        return [
+            {"number": number, "messageId": message, "type": "text", "content": word}
+            for number, word in enumerate(words, start=first)
+        ]
 
 
 class Runtime:
-    """Works in one turn at a time; ``way`` says how it writes: over HTTP, or on the stream of commands."""
+    """Works in one turn at a time; ``way`` says how it writes: over HTTP, or on the stream of commands.
+    ``fails`` is the share of turns that it gives up; it freezes once, after the step that it is told."""
 
-    def __init__(self, name: str, way: str, chats: Sequence[str], redis: Redis, seed: str) -> None:
-        self._name, self._way, self._chats, self._redis = name, way, chats, redis
-        self._random = random.Random(seed)
+    def __init__(self, arguments: argparse.Namespace, redis: Redis) -> None:
+        self._name, self._way, self._chats = arguments.name, arguments.way, arguments.chats
+        self._fails, self._freezes_after = arguments.fails, arguments.freezes_after
+        self._redis = redis
+        self._random = random.Random(arguments.seed)
         self._stopping = False
-        headers = {"X-User-Id": name, "X-Scope": "agent", "X-Agents": AGENT}
+        headers = {"X-User-Id": self._name, "X-Scope": "agent", "X-Agents": AGENT}
         self._http = httpx.AsyncClient(headers=headers, timeout=2, trust_env=False, verify=NO_TLS)
 
     def stop(self) -> None:
@@ -127,45 +141,72 @@ class Runtime:
     async def _work(self, work: Work) -> None:
         for step in range(1, self._random.randint(2, 4)):
             await self._patch(work, {"turn": work.id, "step": step})
-            await self._append(work)
-            await asyncio.sleep(self._random.uniform(0, 0.3))  # as long as a model would think
-        if self._random.random() < FAILS:
+            id, words = str(uuid4()), work.words()
+            await self._show(work, work.pieces(words, id))
+            await self._append(work, id, "".join(words))
+            await asyncio.sleep(self._random.uniform(0, 0.2))  # as long as a model would think
+        id, words = str(uuid4()), work.words(last=True)
+        await self._show(work, work.pieces(words, id))
+        await self._all_stored(work)
+        if self._random.random() < self._fails:
             await self._in_turn("fail", work, "POST", f"/turns/{work.id}/fail", {"error": "no idea"})
             return
-        await self._all_stored(work)
-        body = {"messages": [{"id": str(uuid4()), "role": "assistant", "content": work.content() + " last"}]}
+        body = {"messages": [{"id": id, "role": "assistant", "content": "".join(words)}]}
         await self._in_turn("finish", work, "POST", f"/turns/{work.id}/finish", body)
+
+    async def _show(self, work: Work, pieces: Sequence[Mapping[str, Any]]) -> None:
+        """Over HTTP in one request, which goes on while the words come; after an error all over again."""
+        if self._way == "stream":
+            for piece in pieces:
+                data = {"turnId": work.id, "token": work.token, "chunk": piece}
+                await self._send("show", work, "chat.turns", ShowPiece.type, data, str(uuid4()))
+            return
+        path = f"{work.path}/turns/{work.id}/chunks"
+        headers = {"X-Turn-Token": work.token, "Content-Type": "application/x-ndjson"}
+
+        async def lines() -> AsyncIterator[bytes]:
+            for piece in pieces:
+                yield json.dumps(piece).encode() + b"\n"
+                await asyncio.sleep(self._random.choice((0, 0, 0.05)))
+
+        await self._ask("show", work.id, "POST", path, lines, headers)
 
     async def _patch(self, work: Work, patch: Mapping[str, Any]) -> None:
         if self._way == "http":
             await self._in_turn("patch", work, "PATCH", "/state", patch)
         else:
-            await self._send("patch", work, PatchState.type, {"patch": patch}, str(uuid4()))
+            data = {"turnToken": work.token, "patch": patch}
+            await self._send("patch", work, "chat.commands", PatchState.type, data, str(uuid4()))
 
-    async def _append(self, work: Work) -> None:
-        id = str(uuid4())
-        message = {"role": self._random.choice(("assistant", "tool")), "content": work.content()}
+    async def _append(self, work: Work, id: str, content: str) -> None:
+        message = {"role": self._random.choice(("assistant", "tool")), "content": content}
         if self._way == "http":
             body = {"messages": [{"id": id, **message}]}
             await self._in_turn("append", work, "POST", "/messages/bulk", body)
         else:
-            await self._send("append", work, AppendMessage.type, message, id)
+            data = {"turnToken": work.token, **message}
+            await self._send("append", work, "chat.commands", AppendMessage.type, data, id)
         work.messages.append(id)
 
-    async def _send(self, step: str, work: Work, type_: str, data: Mapping[str, Any], id: str) -> None:
+    async def _send(
+        self, step: str, work: Work, stream: str, type_: str, data: Mapping[str, Any], id: str
+    ) -> None:
         tell(step=step, turn=work.id, chat=None)
-        about = {"conversationId": work.conversation, "turnToken": work.token}
-        await add_entry(self._redis, "chat.commands", type_, id, work.conversation, {**about, **data})
+        about = {"conversationId": work.conversation, **data}
+        await add_entry(self._redis, stream, type_, id, work.conversation, about)
 
     async def _all_stored(self, work: Work) -> None:
         """Wait until chat has carried out every command: what it handles after the end is refused."""
-        missing = set(work.messages) if self._way == "stream" else set()
-        while missing:
+        missing = set(work.messages)
+        while self._way == "stream":
             if work.renewing is not None and work.renewing.done():
                 raise TurnIsOver  # the commands were refused, which nobody answers to
-            path = f"{work.path}/messages?order=desc&limit=20"
-            page = await self._ask("read", work.id, "GET", path)
+            page = await self._ask("read", work.id, "GET", f"{work.path}/messages?order=desc&limit=20")
             missing -= {message["id"] for message in page["data"]}
+            # Without a piece, it says which is the last one.
+            shown = await self._in_turn("read", work, "POST", f"/turns/{work.id}/chunks", lambda: b"")
+            if not missing and shown["data"]["lastNumber"] == work.shown:
+                return
             await asyncio.sleep(0.05)
 
     async def _in_turn(self, step: str, work: Work, method: str, path: str, body: Any) -> Any:
@@ -186,7 +227,9 @@ class Runtime:
             chat = self._random.choice(self._chats)
             tell(step=step, turn=turn, chat=chat)
             try:
-                answer = await self._http.request(method, chat + path, json=body, headers=headers)
+                # Lines are made anew for each request.
+                sent: Any = {"content": body()} if callable(body) else {"json": body}
+                answer = await self._http.request(method, chat + path, headers=headers, **sent)
             except httpx.HTTPError:
                 await asyncio.sleep(0.05)
                 continue
@@ -195,7 +238,15 @@ class Runtime:
             await asyncio.sleep(0.05)
         found = answer.json()
         if answer.is_success:
-            tell(done=step, turn=found["data"]["turnId"] if step == "take" else turn, body=body)
+            told = {"conversation": path.split("/")[3], "body": None if callable(body) else body}
+            if step == "take":
+                turn = found["data"]["turnId"]
+            elif step == "show":
+                told["shown"] = found["data"]["lastNumber"]
+            tell(done=step, turn=turn, **told)
+            if step == self._freezes_after:
+                self._freezes_after = None
+                os.kill(os.getpid(), signal.SIGSTOP)
             return found
         tell(refused=step, turn=turn, status=answer.status_code, text=answer.text)
         raise TurnIsOver
@@ -210,9 +261,11 @@ async def main() -> None:
     for name in ("name", "way", "redis", "seed"):
         parser.add_argument(name)
     parser.add_argument("chats", nargs="+")
+    parser.add_argument("--fails", type=float, required=True)
+    parser.add_argument("--freezes-after", choices=STEPS)
     arguments = parser.parse_args()
     async with Redis.from_url(arguments.redis, socket_timeout=5) as redis:
-        runtime = Runtime(arguments.name, arguments.way, arguments.chats, redis, arguments.seed)
+        runtime = Runtime(arguments, redis)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, runtime.stop)
         await runtime.run()
 

@@ -19,11 +19,12 @@ PATIENCE_SECONDS = 30.0
 
 @dataclass(slots=True)
 class Told:
-    """What runtimes said about their turns: which ``messages`` (by content) and which ends of turns chat has
-    confirmed, how often it ``refused`` a token, and how often another runtime was faster (``raced``). ``odd``
-    are answers that no runtime should get."""
+    """What runtimes said about their turns: which ``messages`` (by content), last pieces (``shown``, by turn)
+    and ends of turns chat has confirmed; how often it ``refused`` a token, and how often another runtime was
+    faster (``raced``). ``odd`` are answers that no runtime should get."""
 
     messages: set[str] = field(default_factory=set)
+    shown: dict[str, int] = field(default_factory=dict)
     finished: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     refused: int = 0
@@ -35,6 +36,8 @@ class Told:
         if step := line.get("done"):
             if step in ("append", "finish"):
                 self.messages.update(message["content"] for message in line["body"]["messages"])
+            if step == "show":
+                self.shown[line["turn"]] = line["shown"]
             if step in ("finish", "fail"):
                 (self.finished if step == "finish" else self.failed).add(line["turn"])
         elif step := line.get("refused"):
@@ -129,7 +132,18 @@ class Runtime:
 class Runtimes:
     """All of them; half write over HTTP, half on the stream of commands."""
 
-    def __init__(self, count: int, *, chats: Sequence[str], redis_url: str, folder: Path, seed: int) -> None:
+    def __init__(
+        self,
+        count: int,
+        *,
+        chats: Sequence[str],
+        redis_url: str,
+        folder: Path,
+        seed: int,
+        fails: float = 0.1,
+        freezes_after: str | None = None,
+    ) -> None:
+        """``fails`` is the share of turns that they give up; each freezes once after the step."""
         self.told = Told()
         self.listeners: list[Callable[[Runtime, Line], None]] = [lambda _, line: self.told.take(line)]
         self.members: list[Runtime] = []
@@ -137,7 +151,9 @@ class Runtimes:
         for number in range(1, count + 1):
             name = f"runtime-{number}"
             way = "http" if number % 2 else "stream"
-            arguments = [name, way, redis_url, f"{seed} {name}", *chats]
+            arguments = [name, way, redis_url, f"{seed} {name}", *chats, "--fails", str(fails)]
+            if freezes_after is not None:
+                arguments += ["--freezes-after", freezes_after]
             member = Runtime(name, arguments, folder / f"{name}.log")
             member.on_line = self._heard
             self.members.append(member)

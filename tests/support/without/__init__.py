@@ -65,7 +65,7 @@ from tests.support.without.ownership import (
 from tests.support.without.patch import Patch
 from tests.support.without.quotas import lock_of_counts
 from tests.support.without.sessions import one_call_for_many, remembered_sessions
-from tests.support.without.turns import fence_of_turns, tokens_of_turns
+from tests.support.without.turns import fence_of_turns, messages_of_what_was_shown, tokens_of_turns
 
 __all__ = [
     "Patch",
@@ -91,6 +91,7 @@ __all__ = [
     "leaving_out_what_was_trimmed",
     "lock_of_counts",
     "memory_of_letters",
+    "messages_of_what_was_shown",
     "natural_keys",
     "notes_of_silence",
     "noticing_of_namesakes",

@@ -1,10 +1,12 @@
 """What keeps others out of a turn."""
 
 from chat.messages import repository as messages
+from chat.messages import turn_ending
 from chat.messages import turn_fence as fence_of_messages
+from chat.pieces import use_cases as pieces
 from chat.states import repository as states
 from chat.states import turn_fence as fence_of_states
-from tests.support.without.patch import Patch
+from tests.support.without.patch import Patch, nothing
 
 
 def fence_of_turns(patch: Patch) -> None:
@@ -19,3 +21,9 @@ def tokens_of_turns(patch: Patch) -> None:
     fence_of_turns(patch)
     for fence in (fence_of_messages, fence_of_states):
         patch.setattr(fence, "refusal", lambda *_: None)
+    patch.setattr(pieces, "check", lambda *_: None)
+
+
+def messages_of_what_was_shown(patch: Patch) -> None:
+    """A turn that ends early leaves nothing of what it had shown."""
+    patch.setattr(turn_ending, "append_shown", nothing)
