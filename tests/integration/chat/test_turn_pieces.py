@@ -258,8 +258,10 @@ async def test_pieces_may_come_by_the_stream(
     (await show(worker, conversation, taken, lines(piece(4)))).raise_for_status()
     path = f"{conversation}/turns/{taken['turnId']}/finish"
     (await worker.post(path, json={}, headers=with_token(taken))).raise_for_status()
+    again = await send_on_stream(bus, conversation, taken, chunk=piece(1))  # as when the group was lost
     late = await send_on_stream(bus, conversation, taken, chunk=piece(5))
     assert await rejections(bus, late) == {late: "turn_over"}
+    assert again not in str(await entries(bus, "chat.events"))
     for stream in ("chat.events", "chat.turns.dead"):
         assert taken["token"] not in str(await entries(bus, stream))
     assert len(await entries(bus, "chat.turns.dead")) >= 5

@@ -55,12 +55,14 @@ class OutOfOrder(Conflict):
 
 
 def check(new: NewPieces, shown: Shown | None) -> PermanentError | None:
-    """Why the turn takes no pieces of who sent these, or None."""
+    """Why the turn takes no pieces of who sent these, or None. Those that are stored already are refused by
+    no end of the turn: a command may come again long after it."""
     if shown is None or shown.conversation_id != new.conversation_id:
         return turn_not_found()
     if shown.token_sha256 is None or not compare_digest(shown.token_sha256, new.token_sha256):
         return turn_token_refused()
-    if shown.state not in HELD or shown.expired:
+    stored = bool(new.pieces) and all(piece.number <= shown.last for piece in new.pieces)
+    if not stored and (shown.state not in HELD or shown.expired):
         return turn_over()
     return None
 
