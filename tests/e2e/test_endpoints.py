@@ -60,6 +60,19 @@ async def test_ready_names_what_was_checked(system: System, name: ServiceName) -
 
 
 @pytest.mark.parametrize("name", NAMES)
+async def test_no_shared_cache_keeps_what_a_caller_got(system: System, name: ServiceName) -> None:
+    known = {
+        "chat": "/api/conversations",
+        "knowledge": "/api/knowledge-bases",
+        "cockpit": "/api/cockpit/none",
+    }
+    async with system[name].client() as client:
+        for path, headers in ((known[name], {}), (known[name], {"X-User-Id": ""}), ("/api/nothing", {})):
+            answer = await client.get(path, headers=headers)
+            assert answer.headers.get_list("Cache-Control") == ["private"], answer.text
+
+
+@pytest.mark.parametrize("name", NAMES)
 async def test_http_is_documented(system: System, name: ServiceName) -> None:
     async with system[name].client() as client:
         document = (await client.get("/openapi.json")).raise_for_status().json()

@@ -36,6 +36,7 @@ from servicekit.idempotency import AnsweredOnce
 from servicekit.middlewares.answer_head import AnswerHead
 from servicekit.middlewares.ignore_trailing_slash import IgnoreTrailingSlash
 from servicekit.middlewares.observe_requests import ObserveRequests
+from servicekit.middlewares.private_answers import PrivateAnswers
 from servicekit.openapi import describe
 from servicekit.outgoing_http import open_http
 from servicekit.pages import mount_pages
@@ -157,6 +158,7 @@ def create_app(spec: ServiceSpec[R]) -> FastAPI:
     describe(app, spec.settings.auth_mode)
     install_error_handlers(app)
     app.add_middleware(DirectRoutes, get_resources=get_resources)
+    app.add_middleware(PrivateAnswers)
     app.add_middleware(ObserveRequests)
     app.add_middleware(IgnoreTrailingSlash)
     app.add_middleware(AnswerHead)
