@@ -31,9 +31,11 @@ async def take(
             asked = turns.take(waiting.conversation_id, turn_id=waiting.turn_id, ttl_seconds=ttl_seconds)
             return await _patiently(client, asked)
         return await _take_after(client, waiting, agents, ttl_seconds)
-    except Refused as error:
+    except Refused as error:  # as it should be: another one was faster, or it is another agent's
         log.debug("turn %s isn't taken: %s", waiting.turn_id, error)
-        return None
+    except ClientError:
+        log.exception("turn %s can't be taken", waiting.turn_id)
+    return None
 
 
 async def _take_after(
