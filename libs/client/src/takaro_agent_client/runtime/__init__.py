@@ -5,6 +5,7 @@
 
 from takaro_agent_client.runtime.buses import Bus, connect
 from takaro_agent_client.runtime.serving import Answer, Runtime
+from takaro_agent_client.runtime.threads import WaitingTurn, in_thread
 from takaro_agent_client.runtime.turn import Turn, TurnOver
 
-__all__ = ["Answer", "Bus", "Runtime", "Turn", "TurnOver", "connect"]
+__all__ = ["Answer", "Bus", "Runtime", "Turn", "TurnOver", "WaitingTurn", "connect", "in_thread"]
