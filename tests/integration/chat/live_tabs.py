@@ -12,6 +12,8 @@ from common import codec
 from tests.support.services import Service
 from tests.support.wait import eventually
 
+PIECE = "chat.turn.chunk"
+
 
 @dataclass(slots=True)
 class Tab:
@@ -27,7 +29,14 @@ class Tab:
     @property
     def sequences(self) -> list[int]:
         """The sequences of the facts."""
-        return [data["sequence"] for name, _, data in self.received if name.startswith("chat.")]
+        return [data["sequence"] for name, _, data in self.received if name.endswith(".v1")]
+
+    @property
+    def pieces(self) -> list[tuple[int, int]]:
+        """The numbers of the pieces, after those of their turns; each is in the id of its event."""
+        found = [(id, d["number"], d["chunk"]["number"]) for name, id, d in self.received if name == PIECE]
+        assert [(id or "").partition("-")[2] for id, _, _ in found] == [f"{t}-{p}" for _, t, p in found]
+        return [(turn, piece) for _, turn, piece in found]
 
     @property
     def last_id(self) -> str:

@@ -12,7 +12,7 @@ from chat.announcements.served import ServedAgents
 from chat.messages.answering import RuntimeTakesIt
 from chat.settings import ChatSettings
 from chat.turn_streams import feed as feeds
-from chat.turn_streams import repository, use_cases
+from chat.turn_streams import reading, repository
 from chat.turn_streams.feed import TurnFeed
 from chat.turn_streams.records import Over, Progress, Shown, Unanswered
 from chat.turn_streams.repository import list_news
@@ -199,7 +199,7 @@ async def test_one_statement_looks_at_all_turns_with_news(
 async def test_memory_is_bounded_and_a_slow_reader_gets_what_it_missed_from_postgres(
     pool: Pool, conversation: NewConversation, notifications: Notifications, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(use_cases, "PAGE_BYTES", 5_000)
+    monkeypatch.setattr(reading, "PAGE_BYTES", 5_000)
     feed = TurnFeed(20_000)
     of, turn = await start_turn(pool, conversation)
     async with running(pool, feed, notifications):

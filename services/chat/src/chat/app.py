@@ -142,7 +142,7 @@ def build(settings: ChatSettings) -> FastAPI:
                     limited,
                     served,
                 ),
-                create_live_router(live),
+                create_live_router(live, feed),
                 search,
                 feedback,
                 redaction,

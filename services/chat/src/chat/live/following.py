@@ -122,6 +122,10 @@ class LiveFacts:
         """The first fact of a subject after this sequence, of those that are kept."""
         return self._recent.next(subject, after)
 
+    def after(self, subject: str, sequence: int) -> Iterator[LiveFact]:
+        """The facts of a subject after this sequence, of those that are kept."""
+        return self._recent.after(subject, sequence)
+
 
 def _fact_of(entry: RawEntry) -> LiveFact | None:
     """The numbered fact in an entry; ``None`` for anything else."""

@@ -2,8 +2,9 @@
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 from operator import attrgetter
 
 from chat.live.records import LiveFact
@@ -51,6 +52,11 @@ class RecentFacts:
         if not known or known[-1].sequence <= after:
             return None
         return known[bisect_right(known, after, key=_sequence)]
+
+    def after(self, subject: str, sequence: int) -> Iterator[LiveFact]:
+        """The facts of a subject after this sequence that are kept, in order."""
+        known = self._of.get(subject, deque())
+        return islice(known, bisect_right(known, sequence, key=_sequence), None)
 
     def forget(self, subjects: Iterable[str]) -> None:
         """Forget what these subjects' facts told."""

@@ -1,7 +1,11 @@
 """What is known of facts while they are followed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
+from uuid import UUID
+
+from chat.turn_streams.records import Piece
 
 
 @dataclass(slots=True)
@@ -23,11 +27,69 @@ class LiveFact:
 
 
 @dataclass(slots=True, frozen=True)
-class Connected:
-    """A stream begins: what follows comes after this sequence. ``resumed``: the reader named it."""
+class LiveTurn:
+    """A turn of the conversation; ``number`` counts those."""
+
+    id: UUID
+    number: int
+
+
+@dataclass(slots=True, frozen=True)
+class Progress:
+    """The sequence of a conversation's last fact, and the turn that ran then."""
 
     sequence: int
+    running: LiveTurn | None
+
+
+@dataclass(slots=True, frozen=True)
+class Position:
+    """How far a reader is: the sequence of the last fact, and, if it has pieces of a turn that may go on, the
+    numbers of that turn and of the last piece. As text it is the id of an event."""
+
+    sequence: int
+    turn: int | None = None
+    piece: int = 0
+
+    def __str__(self) -> str:
+        return str(self.sequence) if self.turn is None else f"{self.sequence}-{self.turn}-{self.piece}"
+
+
+@dataclass(slots=True, frozen=True)
+class Connected:
+    """A stream begins: what follows comes after this position. ``resumed``: the reader named it. ``running``
+    is the turn that runs there."""
+
+    position: Position
     resumed: bool
+    running: LiveTurn | None
+
+    @property
+    def sequence(self) -> int:
+        """That of the last fact before."""
+        return self.position.sequence
+
+
+@dataclass(slots=True, frozen=True)
+class Told:
+    """A fact, and where the reader is with it."""
+
+    fact: LiveFact
+    position: Position
+
+    @property
+    def sequence(self) -> int:
+        """That of the fact."""
+        return self.position.sequence
+
+
+@dataclass(slots=True, frozen=True)
+class LivePieces:
+    """Pieces of a turn that runs, in order; ``sequence`` is that of the last fact before them."""
+
+    turn: LiveTurn
+    sequence: int
+    pieces: Sequence[Piece]
 
 
 @dataclass(slots=True, frozen=True)
@@ -44,4 +106,4 @@ class Ended:
     reason: str
 
 
-Step: TypeAlias = LiveFact | Connected | Reset | Ended
+Step: TypeAlias = Told | LivePieces | Connected | Reset | Ended

@@ -6,7 +6,8 @@ from chat.conversations.wire import NOT_FOUND, ConversationId
 from chat.live.ag_ui_streams import ag_ui_events
 from chat.live.following import LiveFacts
 from chat.live.use_cases import follow
-from chat.live.wire import FormatQuery, LastEventIdHeader, LastEventIdQuery, server_events
+from chat.live.wire import FormatQuery, LastEventIdHeader, LastEventIdQuery, position_of, server_events
+from chat.turn_streams.feed import TurnFeed
 from servicekit.auth import CallerParam
 from servicekit.openapi import answering_text
 from servicekit.routing import create_api_router
@@ -26,8 +27,8 @@ data: {"id":"0d5f3d9e-7b7b-4a29-9a1a-0f0f5a6d3b52","source":"/takaro/chat","type
 """
 
 
-def create_router(live: LiveFacts) -> APIRouter:
-    """Routes of live conversations, whose facts ``live`` reads."""
+def create_router(live: LiveFacts, feed: TurnFeed) -> APIRouter:
+    """Routes of live conversations, whose facts ``live`` reads, and whose turns ``feed`` does."""
     router = create_api_router("/api/conversations/{conversationId}", ["live"])
 
     @router.get(
@@ -46,17 +47,18 @@ def create_router(live: LiveFacts) -> APIRouter:
         last_event_id_query: LastEventIdQuery = None,
         form: FormatQuery = "facts",
     ) -> EventStream:
-        """What happens in one of the caller's conversations: ``connected``, then each fact under its type.
+        """What happens in one of the caller's conversations: ``connected``, then each fact under its type,
+        and what the running turn shows, piece by piece, as ``chat.turn.chunk``.
 
         ``reset``: facts are missing, read the conversation again. ``end``: the conversation was deleted.
         ``heartbeat``: every 30 s without an event. With ``format=ag-ui`` the conversation comes first, as
         ``STATE_SNAPSHOT`` and ``MESSAGES_SNAPSHOT``, then what changes.
         """
         known = last_event_id if last_event_id is not None else last_event_id_query
-        after = None if known is None else int(known)
-        steps = follow(resources.pool, live, caller.user_id, conversation_id, after)
+        after = position_of(known)
+        steps = follow(resources.pool, live, feed, caller.user_id, conversation_id, after)
         if form == "ag-ui":
-            events = ag_ui_events(resources.pool, caller.user_id, conversation_id, steps)
+            events = ag_ui_events(resources.pool, live, caller.user_id, conversation_id, steps)
             return EventStream(request, events, caller, heartbeat=SILENT_HEARTBEAT)
         return EventStream(request, server_events(conversation_id, steps), caller)
 

@@ -18,7 +18,8 @@ class FollowedTurn:
     """What a process knows of a turn. All its followers read from here, each at its own pace.
 
     ``last`` is the number of the last piece that was read or passed over: who wants earlier ones than those
-    that are kept asks Postgres. ``changed`` is set once there is more to see, and replaced by a new event.
+    that are kept asks Postgres. ``changed`` is set once there is more to see, and replaced by a new event;
+    the events in ``woken``, which belong to followers, are set too.
     """
 
     __slots__ = (
@@ -32,6 +33,7 @@ class FollowedTurn:
         "last",
         "looked_at",
         "progress",
+        "woken",
     )
 
     def __init__(self, conversation_id: UUID, turn_id: UUID) -> None:
@@ -42,6 +44,7 @@ class FollowedTurn:
         self.looked_at = float("-inf")
         self.changed = asyncio.Event()
         self.followers = 0
+        self.woken: set[asyncio.Event] = set()
         self.bytes = 0
         self._kept: deque[Piece] = deque()
 
@@ -100,3 +103,5 @@ class FollowedTurn:
     def _wake(self) -> None:
         changed, self.changed = self.changed, asyncio.Event()
         changed.set()
+        for event in self.woken:
+            event.set()

@@ -1,23 +1,20 @@
 """Follows one turn: every piece once and in order, then how it ended."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Protocol
 from uuid import UUID
 
 from chat.conversations.acting import check_owner_or_runtime
-from chat.turn_streams import repository
 from chat.turn_streams.feed import TurnFeed
-from chat.turn_streams.records import Awaits, Opened, Over, Piece, Shown, Step, Unanswered
-from chat.turn_streams.rules import pieces_of
+from chat.turn_streams.reading import PieceReader
+from chat.turn_streams.records import Awaits, Opened, Over, Shown, Step, Unanswered
 from chat.turns.repository import get_turn
 from chat.turns.rules import turn_not_found
 from common.postgres import Pool
 from servicekit.auth import Caller
 
-PAGE_ROWS, PAGE_BYTES = 1_000, 250_000
-"""A page of what is read from Postgres ends with the row that reaches one of these."""
 LOOK_SECONDS = 1.0
 
 
@@ -57,24 +54,18 @@ async def follow(
     seen at one time, so none is missing when it is over. What was redacted isn't shown again.
     """
     with feed.followed(conversation_id, turn_id) as turn:
-        await feed.fresh(turn)  # what another process has shown is known here from now on
-        cursor = min(after, turn.last or 0)
+        reader = PieceReader(pool, feed, turn, after)
+        await reader.begin()
         asked = None
         while True:
             changed, progress = turn.changed, turn.progress
             if turn.gone or progress is None:
                 yield Over(None)
                 return
-            pieces = turn.after(cursor)
-            if pieces is None:
-                until = turn.last or 0
-                pieces = await _page(pool, turn_id, cursor)
-                cursor = cursor if pieces else until
-            if pieces:
-                cursor = pieces[-1].number
+            if pieces := await reader.read():
                 yield Shown(pieces)
                 continue
-            if progress.ended and cursor >= progress.last:
+            if progress.ended and reader.last >= progress.last:
                 yield Over(progress)
                 return
             if progress.state == "awaiting" and progress.awaiting is not None and progress.awaiting != asked:
@@ -90,9 +81,3 @@ async def follow(
                     await asyncio.wait_for(changed.wait(), LOOK_SECONDS)
             else:
                 await changed.wait()
-
-
-async def _page(pool: Pool, turn_id: UUID, after: int) -> Sequence[Piece]:
-    async with pool.acquire() as connection:
-        rows = await repository.list_pieces(connection, turn_id, after, PAGE_ROWS, PAGE_BYTES)
-    return [piece for first, stored in rows for piece in pieces_of(first, stored) if piece.number > after]
