@@ -156,6 +156,7 @@ def test_types_are_named_as_the_architecture_lists_them() -> None:
         "chat.message.feedback_given.v1",
         "chat.message.feedback_removed.v1",
         "chat.user.erased.v1",
+        "chat.turn.chunk.v1",
         "chat.turn.requested.v1",
         "chat.turn.started.v1",
         "chat.turn.awaiting.v1",
