@@ -9,12 +9,14 @@ from uuid import uuid4
 import httpx
 
 from contracts.chat import AnnounceAgent
-from takaro_agent_client import AsyncClient
+from takaro_agent_client import AsyncClient, Retrying
 from takaro_agent_client.runtime import Answer, Runtime, connect
 from tests.integration.chat.turn_calls import start_conversation
 from tests.support.plain_http import NO_TLS
 from tests.support.services import Service
 from tests.support.wait import eventually
+
+QUICK = Retrying(first_seconds=0.01)
 
 
 class Served:
@@ -44,7 +46,7 @@ class Served:
             httpx.AsyncClient(trust_env=False, verify=NO_TLS, timeout=60) as http,
             connect(self._bus, group=self.agent, name=name) as bus,
         ):
-            client = AsyncClient(chat=url, user=name, agents=[self.agent], http=http)
+            client = AsyncClient(chat=url, user=name, agents=[self.agent], http=http, retrying=QUICK)
             runtime = Runtime(client, bus, [announced], answer, name=name, **{"stop_seconds": 0} | settings)
             running = asyncio.create_task(runtime.run())
             try:

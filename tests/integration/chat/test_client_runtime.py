@@ -147,6 +147,7 @@ async def _answered(user: httpx.AsyncClient, conversation: str) -> list[str]:
     return states
 
 
+@pytest.mark.large  # three turns expire, one after the other
 async def test_a_question_that_kills_its_runtimes_is_given_up(
     served: Served, chat: Service, alice: httpx.AsyncClient
 ) -> None:

@@ -84,3 +84,19 @@ async def test_a_turn_that_was_answered_between_the_look_and_the_taking_is_ended
     taken = await take(chat(answer), INTERRUPTED, AGENTS, 30)
     assert (taken is not None) == goes_on
     assert asked == ["GET turns", "POST turns"] + ([] if goes_on else ["POST finish"])
+
+
+async def test_a_question_that_interrupted_three_turns_in_a_row_is_given_up() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(f"{request.method} {request.url.path.rpartition('/')[2]}")
+        if request.method == "GET":
+            older = [turn("interrupted", ANOTHER, number) for number in (2, 1)]
+            return httpx.Response(200, json={"data": [turn("interrupted", number=3), *older]})
+        if request.url.path.endswith("/fail"):
+            return httpx.Response(200, json={"data": turn("failed", ANOTHER, 4)})
+        return httpx.Response(201, json={"data": {**TAKEN, "number": 4}})
+
+    assert await take(chat(answer), Waiting(ID, ID, 3, interrupted=True), AGENTS, 30) is None
+    assert asked == ["GET turns", "POST turns", "POST fail"]

@@ -42,11 +42,11 @@ class KafkaBus:
                     async for fact in facts:
                         yield fact
             except KafkaError as error:  # among them a commit of partitions that another process has by now
-                log.warning("Kafka can't be read, trying again: %r", error)
+                log.warning("Kafka can't be read, trying again: %s", error)
                 await asyncio.sleep(PAUSE_SECONDS)
 
     async def publish(self, commands: Sequence[Outgoing]) -> None:
         try:
             await publish(self._producing, commands)
         except KafkaError as error:
-            raise ConnectionFailed(repr(error)) from error
+            raise ConnectionFailed(str(error) or repr(error)) from error

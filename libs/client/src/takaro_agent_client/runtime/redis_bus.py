@@ -54,11 +54,11 @@ class RedisBus:
                     async for fact in facts:
                         yield fact
             except (RedisError, OSError) as error:
-                log.warning("Redis can't be read, trying again: %r", error)
+                log.warning("Redis can't be read, trying again: %s", error)
                 await asyncio.sleep(PAUSE_SECONDS)
 
     async def publish(self, commands: Sequence[Outgoing]) -> None:
         try:
             await publish_async(self._redis, commands)
         except (RedisError, OSError) as error:
-            raise ConnectionFailed(repr(error)) from error
+            raise ConnectionFailed(str(error) or repr(error)) from error

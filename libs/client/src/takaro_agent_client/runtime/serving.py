@@ -88,7 +88,7 @@ class Runtime:
             try:
                 await self._bus.publish([outgoing(each, source=self._name) for each in self._announcements])
             except ConnectionFailed as error:
-                log.warning("agents aren't announced, trying again: %r", error)
+                log.warning("agents aren't announced, trying again: %s", error)
                 await asyncio.sleep(min(RETRY_SECONDS, pause))
             else:
                 await asyncio.sleep(pause)

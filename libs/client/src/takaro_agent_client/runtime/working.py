@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 HAND_OVER_SECONDS = 1
 """So long a turn that is given back is still held."""
 PATIENCE_SECONDS = 5.0
+CLEANING_SECONDS = 10.0
+"""For the answering code to close what it has open, before it is cancelled once more."""
 
 
 async def work(
@@ -44,14 +46,15 @@ async def work(
         if not working.done():
             log.info("turn %s is %s", taken.turn_id, lease.reason)
     except asyncio.CancelledError:
-        await cancel([working])
+        await cancel([working], again_seconds=CLEANING_SECONDS)
         if not turn.ended and lease.reason is None:
             with suppress(ClientError, TimeoutError):
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     await lease.renew(HAND_OVER_SECONDS)
         raise
     finally:
-        await cancel([working, over, *beside])
+        await cancel([working], again_seconds=CLEANING_SECONDS)
+        await cancel([over, *beside])
 
 
 async def _answered(turn: Turn, answer: Callable[[Turn], Awaitable[object]]) -> None:
