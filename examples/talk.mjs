@@ -11,7 +11,8 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 // A POST keeps its key for all attempts: so it has one effect, even if an answer was lost.
 async function ask(method, url, body, key = crypto.randomUUID()) {
   for (let attempt = 1; ; attempt++) {
-    const headers = { ...who, "content-type": "application/json", "idempotency-key": key };
+    const json = { accept: "application/json", "content-type": "application/json" };
+    const headers = { ...who, ...json, "idempotency-key": key };
     const answer = await fetch(url, { method, headers, body: body && JSON.stringify(body) }).catch((error) => ({ error }));
     const passing = answer.error || [408, 429, 503].includes(answer.status);
     if (passing && attempt < 5) await pause(250 * 2 ** attempt);

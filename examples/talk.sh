@@ -9,7 +9,7 @@ KEY=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 # With the same key a POST can be sent again: it has one effect, and the same answer. So curl may retry it.
 post() {
   curl -sS --fail-with-body --retry 3 --retry-connrefused -H "$WHO" -H "Idempotency-Key: $KEY-$1" \
-       -H 'Content-Type: application/json' -d "$3" "$CHAT/api/$2"
+       -H 'Accept: application/json' -H 'Content-Type: application/json' -d "$3" "$CHAT/api/$2"
 }
 get() { curl -sS --fail-with-body -H "$WHO" -G "$@"; }
 

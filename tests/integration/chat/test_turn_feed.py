@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -131,9 +132,9 @@ async def test_news_whose_notifications_were_lost_are_seen(
     looks: list[int] = []
     monkeypatch.setattr(feeds, "POLL_SECONDS", 0.05)
 
-    async def look(connection: object, after: dict[UUID, int], rows: int) -> Sequence[object]:
-        looks.append(len(after))
-        return await list_news(connection, after, rows)  # type: ignore[arg-type]
+    async def look(connection: object, known: dict[UUID, Any], rows: int) -> Sequence[object]:
+        looks.append(len(known))
+        return await list_news(connection, known, rows)  # type: ignore[arg-type]
 
     monkeypatch.setattr(repository, "list_news", look)
     of, turn = await start_turn(pool, conversation)
@@ -164,9 +165,9 @@ async def test_one_statement_looks_at_all_turns_with_news(
     monkeypatch.setattr(feeds, "POLL_SECONDS", 3_600)
     looks: list[int] = []
 
-    async def look(connection: object, after: dict[UUID, int], rows: int) -> Sequence[object]:
-        looks.append(len(after))
-        return await list_news(connection, after, rows)  # type: ignore[arg-type]
+    async def look(connection: object, known: dict[UUID, Any], rows: int) -> Sequence[object]:
+        looks.append(len(known))
+        return await list_news(connection, known, rows)  # type: ignore[arg-type]
 
     monkeypatch.setattr(repository, "list_news", look)
     feed = TurnFeed(1_000_000)

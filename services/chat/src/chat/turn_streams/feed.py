@@ -109,18 +109,17 @@ class TurnFeed:
 
     async def _look_at(self, pool: Pool, turns: list[FollowedTurn]) -> None:
         began = monotonic()
-        wanted = {t.id: repository.NO_PIECES if t.last is None else t.last for t in turns if t.followers}
-        if not wanted:
+        known = {turn.id: turn.known() for turn in turns if turn.followers}
+        if not known:
             return
         async with pool.acquire() as connection:
-            found = await repository.list_news(connection, wanted, ROWS_OF_TURN)
+            found = await repository.list_news(connection, known, ROWS_OF_TURN)
         for news in found:
             turn = self._turns.get(news.turn_id)
-            if turn is None:
-                continue
-            turn.looked_at = began
-            if turn.take(news):
+            if turn is not None and turn.take(news):
                 self._tell(turn)
+        for turn in turns:
+            turn.looked_at = began
         self._keep_within()
 
     def _keep_within(self) -> None:

@@ -9,7 +9,9 @@ from operator import attrgetter
 from uuid import UUID
 
 from chat.turn_streams.records import News, Piece, Progress
+from chat.turn_streams.repository import NO_PIECES
 from chat.turn_streams.rules import pieces_of
+from chat.turns.records import State
 
 _number = attrgetter("number")
 
@@ -47,6 +49,13 @@ class FollowedTurn:
         self.woken: set[asyncio.Event] = set()
         self.bytes = 0
         self._kept: deque[Piece] = deque()
+
+    def known(self) -> tuple[int, State | None]:
+        """What a look needn't find again: the number of the last piece, and the state. A turn that waits may
+        ask something else than before."""
+        if self.last is None or self.progress is None:
+            return NO_PIECES, None
+        return self.last, None if self.progress.state == "awaiting" else self.progress.state
 
     def take(self, news: News) -> bool:
         """Learn what a look has found. True: there is more of it, which another look finds."""

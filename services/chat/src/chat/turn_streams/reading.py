@@ -47,7 +47,8 @@ class PieceReader:
     async def catch_up(self) -> AsyncIterator[Sequence[Piece]]:
         """All pieces that are stored by now."""
         await self._feed.fresh(self.turn)
-        target = 0 if self.turn.progress is None else self.turn.progress.last
+        progress = self.turn.progress
+        target = max(self.turn.last or 0, 0 if progress is None else progress.last)
         while self.last < target and not self.turn.gone:
             changed = self.turn.changed
             if pieces := await self.read():

@@ -6,6 +6,7 @@ from itertools import groupby
 from uuid import UUID
 
 from chat.turn_streams.records import News, Progress
+from chat.turns.records import State
 from common.postgres import Connection
 
 NO_PIECES = 2**31 - 1
@@ -13,25 +14,30 @@ NO_PIECES = 2**31 - 1
 
 LIST_NEWS = """
 SELECT w.turn_id, t.state, t.awaiting, t.usage, t.error, coalesce(l.last, 0), p.first, p.last, p.pieces
-FROM unnest($1::uuid[], $2::integer[]) AS w (turn_id, after)
+FROM unnest($1::uuid[], $2::integer[], $3::text[]) AS w (turn_id, after, state)
 LEFT JOIN chat_turns AS t ON t.id = w.turn_id
 LEFT JOIN LATERAL (
     SELECT r.last FROM chat_turn_pieces AS r WHERE r.turn_id = w.turn_id ORDER BY r.first DESC LIMIT 1
 ) AS l ON true
 LEFT JOIN LATERAL (
     SELECT r.first, r.last, r.pieces FROM chat_turn_pieces AS r
-    WHERE r.turn_id = w.turn_id AND r.first > w.after ORDER BY r.first LIMIT $3
+    WHERE r.turn_id = w.turn_id AND r.first > w.after ORDER BY r.first LIMIT $4
 ) AS p ON true
+WHERE w.state IS NULL OR t.state IS DISTINCT FROM w.state OR l.last > w.after
 ORDER BY w.turn_id, p.first
 """
 
 
-async def list_news(connection: Connection, after: Mapping[UUID, int], rows: int) -> list[News]:
-    """How far these turns are, and what they have shown after these pieces: up to so many ``rows`` of each.
+async def list_news(
+    connection: Connection, known: Mapping[UUID, tuple[int, State | None]], rows: int
+) -> list[News]:
+    """How far turns are, and what they have shown, of those that have news: other pieces than those up to
+    this one, or another state than this (None: in any case). Up to so many ``rows`` of each.
 
     One statement sees all of it at one time: a turn that has ended has no other pieces than these.
     """
-    found = await connection.fetch(LIST_NEWS, list(after), list(after.values()), rows)
+    after, states = zip(*known.values(), strict=True)
+    found = await connection.fetch(LIST_NEWS, list(known), after, states, rows)
     news = []
     for turn_id, each in groupby(found, key=lambda row: row[0]):
         of_turn = list(each)
