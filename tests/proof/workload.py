@@ -25,8 +25,10 @@ from tests.proof.plan import Plan
 from tests.proof.turns.evidence import collect_turns, without_turns
 from tests.proof.turns.followers import Followers
 from tests.proof.turns.judge import judge_turns
+from tests.proof.turns.judge_shown import judge_seen
 from tests.proof.turns.load import TurnsLoad, create_served_conversations
 from tests.proof.turns.runtimes import Runtimes
+from tests.proof.turns.tabs import Tabs
 
 
 class Workload:
@@ -46,6 +48,7 @@ class Workload:
         self._settled = True
         self.runtimes: Runtimes | None = None
         self._followers: Followers | None = None
+        self._tabs: Tabs | None = None
 
     @classmethod
     async def make(cls, plan: Plan, database_url: str, redis_url: str) -> Self:
@@ -66,8 +69,9 @@ class Workload:
         """End the runtimes and those who follow them, however the run went."""
         if self.runtimes:
             await self.runtimes.stop()
-        if self._followers:
-            await self._followers.stop()
+        for watching in (self._followers, self._tabs):
+            if watching:
+                await watching.stop()
 
     @property
     def published(self) -> int:
@@ -111,14 +115,17 @@ class Workload:
 
     async def _prepare_turns(self, fleet: Fleet) -> None:
         plan = self._plan
+        conversations = await create_served_conversations(
+            self._database_url, self._redis_url, fleet.of("chat"), plan.asking
+        )
+        self._tabs = Tabs(conversations, partial(fleet.someone, "chat"), plan.seed)
+        await self._tabs.opened()
         self._turns = TurnsLoad(
             self._questions,
             partial(fleet.someone, "chat"),
             database_url=self._database_url,
             redis_url=self._redis_url,
-            conversations=await create_served_conversations(
-                self._database_url, self._redis_url, fleet.of("chat"), plan.asking
-            ),
+            conversations=conversations,
             total=plan.questions,
             seconds=plan.seconds,
             seed=plan.seed,
@@ -155,11 +162,13 @@ class Workload:
         url = self._database_url
         evidence = await collect_chat(url, redis)
         turns = None
-        if self.runtimes and self._followers:
+        if self.runtimes and self._followers and self._tabs:
             of_turns = await collect_turns(url, redis, settled=self._settled)
+            await self._tabs.finish(of_turns.sequences)
             found_in_turns = judge_turns(
                 self._questions, self.runtimes.told, self._followers.watched, of_turns
             )
+            judge_seen(found_in_turns, self._tabs.seen, self._followers.watched, of_turns.sequences)
             turns = JudgedTurns(self._questions, self.runtimes.told, found_in_turns)
             evidence = without_turns(evidence, of_turns)
         findings = judge_chat(self._ledger, evidence)

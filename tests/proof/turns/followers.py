@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,7 +77,10 @@ class Followers:
             try:
                 async with self._client.stream("GET", url + path, headers=last) as answer:
                     if answer.status_code == 200:
-                        await _read(answer, watched)
+                        async for _, event, data in read_events(answer):
+                            watched.take(event, data)
+                            if watched.end is not None:
+                                return
                     elif answer.status_code < 500 and answer.status_code != 429:
                         watched.end = f"{answer.status_code} {(await answer.aread()).decode()}"
             except httpx.HTTPError:
@@ -86,13 +89,14 @@ class Followers:
                 await asyncio.sleep(0.1)
 
 
-async def _read(answer: httpx.Response, watched: Watched) -> None:
-    event = ""
+async def read_events(answer: httpx.Response) -> AsyncIterator[tuple[str | None, str, dict[str, Any]]]:
+    """The id, the name and the data of each event that has come whole."""
+    fields: dict[str, str] = {}
     async for line in answer.aiter_lines():
         name, _, value = line.partition(": ")
-        if name == "event":
-            event = value
-        elif name == "data":
-            watched.take(event, json.loads(value))
-            if watched.end is not None:
-                return
+        if not line and "data" in fields:
+            yield fields.get("id"), fields["event"], json.loads(fields["data"])
+        if line and name:
+            fields[name] = value
+        elif not line:
+            fields = {}

@@ -178,8 +178,12 @@ def _judge_refusals(findings: TurnsFindings, told: Told, evidence: TurnsEvidence
     findings.dead += told.odd
     states = {turn.id: turn.state for turn in evidence.turns}
     rejected = [fact for fact in evidence.facts if fact.type == REJECTED]
+    # Before such a message came its turn had ended, and what was shown of it was stored under its id.
+    incomplete = {message.id for message in evidence.messages if message.incomplete is not None}
     for fact in rejected:
-        turn = evidence.commands[fact.subject.removeprefix("command/")]
-        if fact.data["code"] not in OVER or states.get(turn) == "finished":
+        command = fact.subject.removeprefix("command/")
+        turn, code = evidence.commands[command], fact.data["code"]
+        over = code in OVER or (code == "id_reused" and command in incomplete)
+        if not over or states.get(turn) == "finished":
             findings.dead.append(f"{fact.data['code']}: a command of {states.get(turn)} turn {turn}")
     findings.refused = told.refused + len(rejected)

@@ -1,11 +1,13 @@
 """What followers of turns were shown, against what is in the conversation afterwards. Pure."""
 
 from collections.abc import Mapping
+from uuid import UUID
 
 from tests.proof.findings import Findings, excerpt
 from tests.proof.turns.evidence import MessageRow, TurnRow, TurnsEvidence
 from tests.proof.turns.followers import Watched
 from tests.proof.turns.runtimes import Told
+from tests.proof.turns.tabs import Seen
 
 
 def judge_shown(
@@ -32,6 +34,31 @@ def judge_shown(
             turn = turns.get(message.content.partition(" ")[0])
             if turn is None or turn.state != message.incomplete:
                 findings.doubled.append(f"message {message.id} is {message.incomplete}, not its turn")
+
+
+def judge_seen(
+    findings: Findings,
+    seen: Mapping[UUID, Seen],
+    watched: Mapping[str, Watched],
+    sequences: Mapping[UUID, int],
+) -> None:
+    """Each tab saw every fact once, in order, and between them the pieces that the turns' followers saw."""
+    for conversation, tab in seen.items():
+        for facts in tab.facts:
+            if facts and facts != list(range(facts[0], facts[0] + len(facts))):
+                kind = findings.doubled if len(set(facts)) < len(facts) else findings.lost
+                kind.append(f"a tab of {conversation} was told {excerpt(facts)}")
+        if tab.sequence < sequences[conversation]:
+            findings.stuck.append(f"a tab of {conversation} is at {tab.sequence}")
+        for turn, numbers in tab.pieces.items():
+            if len(set(numbers)) < len(numbers):
+                findings.doubled.append(f"a tab was shown turn {turn} as {excerpt(numbers)}")
+        if len(tab.facts) == 1:  # without a reset
+            findings.lost += [
+                f"a tab was shown {excerpt(tab.pieces.get(turn, []))} of turn {turn}"
+                for turn in sorted(tab.told & set(watched))
+                if tab.pieces.get(turn, []) != watched[turn].numbers
+            ]
 
 
 def _judge_numbers(findings: Findings, turn: str, seen: Watched, confirmed: int) -> None:

@@ -11,7 +11,9 @@ from tests.proof.ledger import Command, Ledger
 from tests.proof.turns.evidence import REJECTED, MessageRow, TurnRow, TurnsEvidence
 from tests.proof.turns.followers import Watched
 from tests.proof.turns.judge import ENDS, TurnsFindings, judge_turns
+from tests.proof.turns.judge_shown import judge_seen
 from tests.proof.turns.runtimes import Told
+from tests.proof.turns.tabs import Seen
 
 CONVERSATION = uuid4()
 FINISHED = next(type_ for type_, state in ENDS.items() if state == "finished")
@@ -153,6 +155,18 @@ def test_a_command_of_a_finished_turn_that_was_refused_is_dead(case: Case) -> No
     assert case.kinds() == {"dead"}
 
 
+def test_a_message_that_comes_after_what_was_shown_of_it_was_stored_may_be_refused_for_its_id(
+    case: Case,
+) -> None:
+    refused = case.facts.pop()
+    incomplete = case.messages[2].id
+    case.facts.append(FactSeen(refused.id, REJECTED, f"command/{incomplete}", 1, {"code": "id_reused"}))
+    case.commands[incomplete] = "first"
+    assert case.kinds() == set()
+    case.messages[2] = MessageRow(incomplete, CONVERSATION, "assistant", "first 2 so", 3)
+    assert "dead" in case.kinds()
+
+
 def test_an_answer_that_no_runtime_should_get_is_dead(case: Case) -> None:
     case.told.take({"refused": "append", "turn": "first", "status": 400, "text": "no"})
     assert case.kinds() == {"dead"}
@@ -181,3 +195,22 @@ def test_a_follower_who_learns_no_end_is_stuck_and_one_who_learns_another_end_is
     assert case.kinds() == {"stuck"}
     case.watched["second"].end = "turn_interrupted"
     assert case.kinds() == {"lost"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "pieces", "found"),
+    [
+        ([[1, 2, 3, 4]], [1, 2], set()),
+        ([[1], [3, 4]], [1, 2], set()),  # a reset said so
+        ([[1, 3, 4]], [1, 2], {"lost"}),
+        ([[1, 2, 2, 3, 4]], [1, 2], {"doubled"}),
+        ([[1, 2, 3, 4]], [1, 1, 2], {"doubled", "lost"}),
+        ([[1, 2, 3, 4]], [2], {"lost"}),
+        ([[1, 2, 3]], [1, 2], {"stuck"}),
+    ],
+)
+def test_what_a_tab_was_shown(facts: list[list[int]], pieces: list[int], found: set[str]) -> None:
+    findings = TurnsFindings()
+    tab = Seen(facts, {"turn": pieces}, {"turn"}, f"{facts[-1][-1]}-1-{pieces[-1]}")
+    judge_seen(findings, {CONVERSATION: tab}, {"turn": Watched([1, 2])}, {CONVERSATION: 4})
+    assert {kind for kind, what in findings.by_kind().items() if what} == found
