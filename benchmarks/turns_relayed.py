@@ -1,7 +1,7 @@
 """From a runtime's first piece to who follows the turn, at 200 open streams, beside the bare round trips.
 
-Each stream follows a turn of its own; one process reads them all. A piece's latency counts from just before
-the runtime sends it until its follower has read it.
+Half of the streams follow a turn, half its conversation; one process reads them all. A piece's latency counts
+from just before the runtime sends it until its follower has read it.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ async def run(world: World, report: Report) -> None:
 
 async def _relayed(chat: Service, turns: Sequence[Running], send: Send) -> list[float]:
     """Of each turn's first piece to its follower, in milliseconds."""
-    paths = [turn.paths()[0] for turn in turns]
+    paths = [turn.paths()[i % 2] for i, turn in enumerate(turns)]
     async with following(chat, paths) as latencies:
         await paced(len(turns), lambda i: send(turns[i], 1))
         return await latencies(len(turns))
