@@ -158,6 +158,37 @@ async def test_news_whose_notifications_were_lost_are_seen(
         follower.task.cancel()
 
 
+@pytest.mark.parametrize("fresh", [True, False], ids=["looked at first", "without a first look"])
+async def test_who_comes_from_another_process_gets_nothing_twice(
+    pool: Pool,
+    conversation: NewConversation,
+    notifications: Notifications,
+    monkeypatch: pytest.MonkeyPatch,
+    fresh: bool,
+) -> None:
+    """That process has shown pieces which this one hasn't heard of yet."""
+    of, turn = await start_turn(pool, conversation)
+    feed = TurnFeed(1_000_000)
+    async with running(pool, feed, notifications, listens=False):
+        Follower(pool, feed, of, turn)
+        await eventually(lambda: turn in feed._turns and feed._turns[turn].last == 0)
+        feed._polled_at = float("inf")
+        await show(pool, turn, *texts(1, 3))
+        if not fresh:
+
+            async def at_once(*_: object) -> None:
+                return
+
+            monkeypatch.setattr(feed, "fresh", at_once)
+        comer = Follower(pool, feed, of, turn, after=3)
+        await eventually(lambda: feed._turns[turn].followers == 2)
+        await show(pool, turn, text(4))
+        await pool.execute(END, turn)
+        feed._polled_at = float("-inf")
+        await comer.task
+    assert comer.numbers == ([4] if fresh else [1, 2, 3, 4])
+
+
 async def test_one_statement_looks_at_all_turns_with_news(
     pool: Pool, conversation: NewConversation, notifications: Notifications, monkeypatch: pytest.MonkeyPatch
 ) -> None:

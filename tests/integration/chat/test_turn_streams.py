@@ -185,6 +185,30 @@ async def test_a_reader_that_reads_nothing_holds_nobody_up_and_gets_all_of_it_la
     assert b"event: done" in events
 
 
+async def test_what_was_redacted_is_shown_to_nobody_who_comes_later(
+    chat: Service,
+    alice: httpx.AsyncClient,
+    worker: httpx.AsyncClient,
+    service_pool: Pool,
+    taken: dict[str, Any],
+) -> None:
+    """Not from memory either, while others follow the turn."""
+    conversation, message = taken["path"].rpartition("/turns")[0], str(uuid4())
+    stream, user = f"{taken['path']}/stream", user_of(alice)
+    async with reading(chat, user, stream) as before:
+        await show(service_pool, taken["turnId"], {**text(1, "a secret"), "messageId": message}, text(2))
+        await before.has(1, 2)
+        said = {"messages": [{"id": message, "role": "assistant", "content": "a secret"}]}
+        bulk = await worker.post(f"{conversation}/messages/bulk", json=said, headers=with_token(taken))
+        bulk.raise_for_status()
+        (await alice.post(f"{conversation}/messages/{message}/redact")).raise_for_status()
+        async with reading(chat, user, stream) as late:
+            await late.has(1, 2)
+            await end(worker, taken, "finish")
+            assert (await late.end())[0] == "done"
+    assert [piece["content"] for _, _, piece in late.received[:2]] == ["", "2 "]
+
+
 def unchunked(body: bytes) -> bytes:
     """A body that was sent in chunks."""
     found = bytearray()
