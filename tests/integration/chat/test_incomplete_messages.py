@@ -91,6 +91,24 @@ async def test_what_was_shown_becomes_a_message(
     assert (await take(worker, conversation))["history"][-1]["incomplete"] == how
 
 
+async def test_a_piece_may_say_null_for_what_it_does_not_have(
+    alice: httpx.AsyncClient, worker: httpx.AsyncClient, conversation: str, service_pool: Pool
+) -> None:
+    taken = await take(worker, conversation)
+    pieces = [piece(1, "text", messageId=None), {"number": 2, **CALL}, {"number": 3, **RESULT}]
+    pieces[2]["durationMs"] = None
+    (await show(worker, conversation, taken, lines(*pieces))).raise_for_status()
+    execution = {name: value for name, value in RESULT.items() if name != "durationMs"}
+    assert await shown(service_pool, taken) == [piece(1, "text"), pieces[1], {"number": 3, **execution}]
+    (await alice.post(f"{conversation}/turns/{taken['turnId']}/cancel")).raise_for_status()
+    [message] = await messages(alice, conversation)
+    assert (message["id"], message["content"], message["incomplete"]) == (
+        taken["turnId"],
+        "text",
+        "cancelled",
+    )
+
+
 async def test_a_finished_turn_leaves_its_runtimes_messages_alone(
     alice: httpx.AsyncClient, worker: httpx.AsyncClient, conversation: str, service_pool: Pool
 ) -> None:

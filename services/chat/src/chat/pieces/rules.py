@@ -13,6 +13,7 @@ from common.errors import Conflict, Invalid, PermanentError, TooLarge
 from contracts.chat import Piece
 
 _PIECES: TypeAdapter[Piece] = TypeAdapter(Piece)
+_OPTIONAL = ("message_id", "duration_ms")
 
 
 def read_piece(line: bytes, number: int) -> Piece:
@@ -35,8 +36,9 @@ def wrong_line(number: int, problem: str) -> Invalid:
 
 
 def encode(piece: Piece) -> bytes:
-    """A piece as it is stored and shown: without what it doesn't say."""
-    return piece.model_dump_json(by_alias=True, exclude_unset=True).encode()
+    """A piece as it is stored and shown: without what it doesn't say, also where it says null instead."""
+    nothing = {name for name in _OPTIONAL if getattr(piece, name, None) is None}
+    return piece.model_dump_json(by_alias=True, exclude_unset=True, exclude=nothing).encode()
 
 
 def too_long(max_bytes: int) -> TooLarge:
