@@ -11,6 +11,7 @@ from chat.pieces.records import Limits, NewPieces
 from chat.pieces.rules import encode, read_piece
 from chat.pieces.use_cases import check_turn, create_showing
 from chat.pieces.wire import BODY, REFUSED, ShownJson
+from chat.runtimes.use_cases import find_owner
 from chat.turn_streams.feed import TurnFeed
 from chat.turns.rules import digest_of
 from chat.turns.wire import RequiredTurnTokenParam, TurnId
@@ -45,11 +46,12 @@ def create_router(limits: Limits, feed: TurnFeed) -> APIRouter:
         request may be as long as the turn. A piece whose number is stored already is passed over, so after an
         error everything may be sent again."""
         nothing = NewPieces(conversation_id, turn_id, digest_of(token), (), ())
-        last, read = await check_turn(resources.pool, caller, nothing), 0
+        await find_owner(resources.pool, caller, conversation_id)
+        last, read = None, 0
         async with aclosing(read_lines(request, limits.piece_bytes, LOOK_SECONDS)) as arriving:
             async for lines in arriving:
                 if not lines:
-                    last = await check_turn(resources.pool, caller, nothing)
+                    last = await check_turn(resources.pool, nothing)
                     continue
                 pieces = [read_piece(line, read + place) for place, line in enumerate(lines, start=1)]
                 read += len(lines)
@@ -58,6 +60,8 @@ def create_router(limits: Limits, feed: TurnFeed) -> APIRouter:
                 if isinstance(outcome, PermanentError):
                     raise outcome
                 last = outcome
+        if last is None:
+            last = await check_turn(resources.pool, nothing)
         return data({"turnId": str(turn_id), "lastNumber": last})
 
     return router

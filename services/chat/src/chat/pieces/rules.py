@@ -1,12 +1,13 @@
 """Which pieces a turn takes. No I/O."""
 
+from collections.abc import Sequence
 from hmac import compare_digest
 
 from pydantic import TypeAdapter, ValidationError
 
 from chat.pieces.records import Limits, NewPieces
-from chat.turns.piece_repository import Shown
-from chat.turns.records import HELD
+from chat.turns.piece_repository import NextPieces, Shown
+from chat.turns.records import HELD, PieceRow
 from chat.turns.rules import turn_not_found, turn_over, turn_token_refused
 from common import codec
 from common.errors import Conflict, Invalid, PermanentError, TooLarge
@@ -67,6 +68,21 @@ def check(new: NewPieces, shown: Shown | None) -> PermanentError | None:
     if not stored and (shown.state not in HELD or shown.expired):
         return turn_over()
     return None
+
+
+def following_of(all_pieces: Sequence[NewPieces]) -> NextPieces | None:
+    """All these pieces of one turn as one row, if one sender has sent them without a gap; None otherwise."""
+    first = all_pieces[0]
+    numbers = [piece.number for new in all_pieces for piece in new.pieces]
+    alike = all(
+        (new.conversation_id, new.token_sha256) == (first.conversation_id, first.token_sha256)
+        for new in all_pieces
+    )
+    if not numbers or not alike or numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+        return None
+    encoded = [each for new in all_pieces for each in new.encoded]
+    row = PieceRow(first.turn_id, numbers[0], numbers[-1], f"[{b','.join(encoded).decode()}]")
+    return NextPieces(row, first.conversation_id, first.token_sha256, sum(map(len, encoded)))
 
 
 def chosen_of(new: NewPieces, last: int, total_bytes: int, limits: Limits) -> list[bytes]:

@@ -6,15 +6,13 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 from uuid import UUID
 
-from chat.conversations.acting import owner_for_runtime
 from chat.pieces.records import Limits, NewPieces
-from chat.pieces.rules import check, chosen_of
+from chat.pieces.rules import check, chosen_of, following_of
 from chat.turns import piece_repository as repository
 from chat.turns.records import PieceRow
 from common.errors import PermanentError
 from common.group_commit import GroupCommit
 from common.postgres import Connection, Overtaken, Pool, transaction, tried_again
-from servicekit.auth import Caller
 
 Outcome: TypeAlias = int | PermanentError
 """The number of the turn's last piece, or why these weren't stored."""
@@ -29,27 +27,35 @@ def create_showing(limits: Limits, stored: OnStored = lambda row: None) -> ShowP
     """
 
     @tried_again
-    async def store(pool: Pool, all_pieces: Sequence[NewPieces]) -> tuple[list[Outcome], list[PieceRow]]:
+    async def next_ones(pool: Pool, all_pieces: Sequence[NewPieces]) -> list[PieceRow]:
+        async with pool.acquire() as connection:  # the statement is complete without a transaction
+            return await _show_next(connection, all_pieces, limits)
+
+    @tried_again
+    async def others(pool: Pool, all_pieces: Sequence[NewPieces]) -> tuple[list[Outcome], list[PieceRow]]:
         async with transaction(pool) as connection:
-            return await show_pieces(connection, all_pieces, limits)
+            return await _show_locked(connection, all_pieces, limits)
 
     async def show(pool: Pool, all_pieces: Sequence[NewPieces]) -> list[Outcome]:
-        outcomes, rows = await store(pool, all_pieces)
+        rows = await next_ones(pool, all_pieces)
         for row in rows:
             stored(row)
-        return outcomes
+        left = _left(all_pieces, rows)
+        outcomes, more = await others(pool, left) if left else ([], [])
+        for row in more:
+            stored(row)
+        return _outcomes(all_pieces, rows, outcomes)
 
     return GroupCommit("show pieces", show, size=lambda new: new.size)
 
 
-async def check_turn(pool: Pool, caller: Caller, new: NewPieces) -> int:
-    """The number of the last piece of a turn that runs and whose runtime the caller is.
+async def check_turn(pool: Pool, new: NewPieces) -> int:
+    """The number of the last piece of a turn that runs and has this token.
 
-    Raises as :func:`owner_for_runtime`, :class:`NotFound` for no such turn, and :class:`Conflict` for one
-    that isn't the token's, or is over.
+    Raises :class:`NotFound` for no such turn, and :class:`Conflict` for one that isn't the token's, or is
+    over.
     """
     async with pool.acquire() as connection:
-        await owner_for_runtime(connection, caller, new.conversation_id)
         shown = (await repository.list_shown(connection, [new.turn_id])).get(new.turn_id)
     error = check(new, shown)
     if error is not None:
@@ -68,6 +74,43 @@ async def show_pieces(
     none of them ends before what it has shown is there. Raises :class:`Overtaken` if another transaction
     stored pieces of the same turn meanwhile.
     """
+    rows = await _show_next(connection, all_pieces, limits)
+    left = _left(all_pieces, rows)
+    outcomes, more = await _show_locked(connection, left, limits) if left else ([], [])
+    return _outcomes(all_pieces, rows, outcomes), [*rows, *more]
+
+
+def _left(all_pieces: Sequence[NewPieces], rows: Sequence[PieceRow]) -> list[NewPieces]:
+    stored = {row.turn_id for row in rows}
+    return [new for new in all_pieces if new.turn_id not in stored]
+
+
+def _outcomes(
+    all_pieces: Sequence[NewPieces], rows: Sequence[PieceRow], others: Sequence[Outcome]
+) -> list[Outcome]:
+    """The outcomes in the order of the pieces: ``rows`` have some of them, ``others`` is for the rest."""
+    stored, rest = {row.turn_id for row in rows}, iter(others)
+    return [new.pieces[-1].number if new.turn_id in stored else next(rest) for new in all_pieces]
+
+
+async def _show_next(
+    connection: Connection, all_pieces: Sequence[NewPieces], limits: Limits
+) -> list[PieceRow]:
+    """Store what is as it almost always is: the next pieces of a turn, from its runtime. Returns the rows."""
+    of_turns: dict[UUID, list[NewPieces]] = {}
+    for new in all_pieces:
+        of_turns.setdefault(new.turn_id, []).append(new)
+    following = [each for each in map(following_of, of_turns.values()) if each is not None]
+    if not following:
+        return []
+    stored = await repository.insert_next_pieces(connection, following, limits.turn_bytes)
+    return [each.row for each in following if each.row.turn_id in stored]
+
+
+async def _show_locked(
+    connection: Connection, all_pieces: Sequence[NewPieces], limits: Limits
+) -> tuple[list[Outcome], list[PieceRow]]:
+    """Store what can be stored of pieces, each looked at with its turn locked."""
     shown = await repository.lock_shown(connection, list({new.turn_id for new in all_pieces}))
     growing = {turn_id: _Growing(turn.last, turn.total_bytes) for turn_id, turn in shown.items()}
     outcomes: list[Outcome] = []

@@ -83,6 +83,67 @@ async def insert_pieces(connection: Connection, rows: Sequence[PieceRow], total_
     return len(stored)
 
 
+# All in one statement, because almost always a runtime's pieces are the next ones of a turn that it holds.
+# `held` waits for who ends the turn, and sees then that it has ended; who ends it next waits for this. What
+# isn't so in any way is left out, and looked at with its turn locked.
+INSERT_NEXT_PIECES = f"""
+WITH new AS MATERIALIZED (
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::int[], $6::int[], $7::text[])
+        AS t (turn_id, conversation_id, token_sha256, first, last, bytes, pieces)
+), held AS MATERIALIZED (
+    SELECT t.id
+    FROM chat_turns AS t JOIN new AS n ON n.turn_id = t.id
+    WHERE t.conversation_id = n.conversation_id AND t.token_sha256 = n.token_sha256
+      AND t.state IN ('running', 'awaiting') AND t.expires_at > clock_timestamp()
+    ORDER BY t.conversation_id
+    FOR NO KEY UPDATE OF t
+), inserted AS (
+    INSERT INTO chat_turn_pieces (turn_id, first, last, total_bytes, pieces)
+    SELECT n.turn_id, n.first, n.last, coalesce(p.total_bytes, 0) + n.bytes, n.pieces
+    FROM held JOIN new AS n ON n.turn_id = held.id
+    LEFT JOIN LATERAL (
+        SELECT r.last, r.total_bytes FROM chat_turn_pieces AS r
+        WHERE r.turn_id = n.turn_id ORDER BY r.first DESC LIMIT 1
+    ) AS p ON true
+    WHERE n.first = coalesce(p.last, 0) + 1 AND coalesce(p.total_bytes, 0) + n.bytes <= $8
+    ON CONFLICT (turn_id, first) DO NOTHING
+    RETURNING turn_id
+)
+SELECT i.turn_id, pg_notify('{TURN_NEWS_CHANNEL}', n.conversation_id::text) AS told
+FROM inserted AS i JOIN new AS n USING (turn_id)
+"""  # noqa: S608 -- only constants
+
+
+@dataclass(slots=True, frozen=True)
+class NextPieces:
+    """Pieces that are likely the next ones of a turn, and who shows them."""
+
+    row: PieceRow
+    conversation_id: UUID
+    token_sha256: str
+    bytes: int
+
+
+async def insert_next_pieces(
+    connection: Connection, following: Sequence[NextPieces], most_bytes: int
+) -> set[UUID]:
+    """Store one row of pieces for each of some turns, where it follows the last one, the turn is held with
+    this token, and shows at most ``most_bytes`` with it. Wakes who follows. Returns the turns where it is
+    so."""
+    stored = await connection.fetch(
+        INSERT_NEXT_PIECES,
+        [each.row.turn_id for each in following],
+        [each.conversation_id for each in following],
+        [each.token_sha256 for each in following],
+        [each.row.first for each in following],
+        [each.row.last for each in following],
+        [each.bytes for each in following],
+        [each.row.pieces for each in following],
+        most_bytes,
+    )
+    return {row["turn_id"] for row in stored}
+
+
 LIST_PIECES = """
 SELECT p.turn_id, p.first, p.last, p.pieces
 FROM unnest($1::uuid[], $2::int[]) AS w (turn_id, after)
