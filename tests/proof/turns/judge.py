@@ -27,8 +27,9 @@ ENDS = {
     TurnCancelled.type: "cancelled",
     TurnInterrupted.type: "interrupted",
 }
-OVER = ("turn_over", "turn_running")
-"""The codes with which a command is refused whose turn has ended: while none runs, and while another does."""
+OVER = ("turn_over", "turn_running", "turn_token_refused")
+"""The codes with which a command is refused whose turn has ended, while none runs or another one does; or
+whose token was replaced: a chat that had been frozen carried out the first of many takes after the last."""
 
 
 @dataclass(slots=True)
