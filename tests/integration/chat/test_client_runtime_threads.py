@@ -1,12 +1,15 @@
 """Answers of a runtime that are plain functions, which wait."""
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
 
 import httpx
 import pytest
 
-from takaro_agent_client.runtime import TurnOver, WaitingTurn, in_thread
+from takaro_agent_client.runtime import Turn, TurnOver, WaitingTurn, in_thread
 from tests.integration.chat.conftest import post
 from tests.integration.chat.served_agents import Served, ended
 from tests.integration.chat.turn_calls import contents
@@ -67,3 +70,23 @@ async def test_a_function_is_told_when_its_turn_is_over_or_given_back(
         await post(alice, f"{conversation}/turns/{turn['turnId']}/cancel")
     await eventually(lambda: told)
     assert told == (["given back"] * 2 if stops else ["cancelled"] * 2)
+
+
+async def test_no_number_of_functions_takes_the_threads_that_the_client_needs() -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    all_began = threading.Barrier(3)
+
+    class Looks:
+        """Looks an address up, as a new connection does."""
+
+        over = None
+
+        async def text(self, *_: Any, **__: Any) -> None:
+            await asyncio.get_running_loop().getaddrinfo("localhost", 80)
+
+    def answer(turn: WaitingTurn) -> None:
+        all_began.wait(30)
+        turn.text("bla")
+
+    answered = in_thread(answer)
+    await asyncio.gather(*(answered(cast("Turn", Looks())) for _ in range(3)))

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextvars import copy_context
 from functools import wraps
 from threading import Lock
 from typing import Any, TypeVar
@@ -104,8 +105,12 @@ def in_thread(answer: Callable[[WaitingTurn], object]) -> Callable[[Turn], Corou
 
     @wraps(answer)
     async def answered(turn: Turn) -> None:
-        waiting = WaitingTurn(turn, asyncio.get_running_loop())
-        thread = asyncio.create_task(asyncio.to_thread(answer, waiting))
+        loop = asyncio.get_running_loop()
+        waiting = WaitingTurn(turn, loop)
+        # Not one of the loop's few: while answers wait in all of them, no address could be looked up.
+        own = ThreadPoolExecutor(1, thread_name_prefix="answer")
+        thread = loop.run_in_executor(own, copy_context().run, answer, waiting)
+        own.shutdown(wait=False)
         try:
             await asyncio.shield(thread)
         except asyncio.CancelledError:
