@@ -8,6 +8,7 @@ import httpx
 import pytest
 from ag_ui.core import Event
 from pydantic import TypeAdapter
+from redis.asyncio import Redis
 
 from common.postgres import Pool
 from tests.integration.chat.conftest import post, user_of
@@ -207,3 +208,32 @@ async def test_a_turn_is_a_run_of_the_ag_ui_protocol(
         rest = [e async for _, e in run_of(second, user, path, "RUN_FINISHED", last)]
         assert rest[0].type.value == "CUSTOM"
         assert rest[1:] == [event for _, event in events[place + 1 :]], last
+
+
+async def test_a_turn_that_is_shown_before_the_facts_of_the_one_before_it_is_shown_once(
+    chat: Service,
+    alice: httpx.AsyncClient,
+    worker: httpx.AsyncClient,
+    service_pool: Pool,
+    path: str,
+    bus: Redis,
+) -> None:
+    """The reader comes back while facts wait for Redis: Postgres says that another turn runs already."""
+    user, id = user_of(alice), path.split("/")[-1]
+    first = await take(worker, path)
+    async with open_tab(chat, user, id) as one:
+        await show(service_pool, first["turnId"], text(1))
+        await eventually(partial(has_pieces, one, 1))
+    await bus.client_pause(60_000, all=False)
+    try:
+        await end(worker, path, first)
+        second = await take(worker, path)
+        await show(service_pool, second["turnId"], *texts(1, 2))
+        async with open_tab(chat, user, id, last_event_id=one.last_id) as again:
+            await bus.client_unpause()
+            await eventually(lambda: "started" in kinds(again))
+            await end(worker, path, second)
+            await eventually(lambda: kinds(again).count("finished") == 2)
+    finally:
+        await bus.client_unpause()
+    assert again.pieces == [(2, 1), (2, 2)]

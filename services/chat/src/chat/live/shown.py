@@ -44,6 +44,7 @@ class ShownPieces:
         self._reader: PieceReader | None = None
         self._followed: AbstractContextManager[FollowedTurn] | None = None
         self._at: tuple[int, int] | None = None
+        self._unsure: tuple[LiveTurn, int] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -59,15 +60,27 @@ class ShownPieces:
         """Go on after this position."""
         self._at = None if position.turn is None else (position.turn, position.piece)
 
-    async def begin(self, following: Iterable[LiveFact], running: LiveTurn | None) -> None:
-        """Follow the turn that runs where the reader is: what the ``following`` facts say, or ``running``."""
+    async def begin(
+        self, following: Iterable[LiveFact], running: LiveTurn | None, cursor: int, last: int
+    ) -> None:
+        """Follow the turn that runs where the reader is: what the ``following`` facts say, or ``running``.
+
+        That is what Postgres says at the fact ``last``. If facts up to there wait to be published, it may
+        have begun after them: then it is followed when they have come.
+        """
+        self._unsure = None
         for fact in following:
             if fact.type == contracts.TurnStarted.type:
                 return
             if fact.type in ENDS | _WITHIN:
-                running = turn_of(fact)
+                running, cursor = turn_of(fact), last
                 break
-        if running is not None:
+            cursor = fact.sequence
+        if running is None:
+            return
+        if cursor < last and (self._at is None or self._at[0] != running.number):
+            self._unsure = (running, last)
+        else:
             await self._follow(running)
 
     async def read(self, sequence: int) -> LivePieces | None:
@@ -94,6 +107,11 @@ class ShownPieces:
 
     async def after(self, fact: LiveFact) -> None:
         """A fact was told: a turn began, or is over."""
+        if fact.type == contracts.TurnStarted.type or fact.type in ENDS:
+            self._unsure = None
+        elif self._unsure is not None and fact.sequence >= self._unsure[1]:
+            await self._follow(self._unsure[0])
+            self._unsure = None
         if fact.type == contracts.TurnStarted.type:
             await self._follow(turn_of(fact))
         elif fact.type in ENDS:

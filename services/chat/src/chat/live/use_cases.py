@@ -50,7 +50,7 @@ async def follow(
         if not lost:
             shown.resume(begin)
         cursor = min(begin.sequence, last.sequence)
-        await shown.begin(live.after(subject, cursor), last.running)
+        await shown.begin(live.after(subject, cursor), last.running, cursor, last.sequence)
         yield Connected(shown.position(cursor), after is not None, shown.turn)
         if lost:
             yield Reset(cursor)
@@ -97,7 +97,7 @@ async def follow(
                 cursor, reset = last.sequence, True
             if reset:
                 yield Reset(cursor)
-                await shown.begin(live.after(subject, cursor), last.running)
+                await shown.begin(live.after(subject, cursor), last.running, cursor, last.sequence)
 
 
 async def _news(news: asyncio.Event, until: float) -> bool:
