@@ -107,6 +107,7 @@ async def test_pieces_of_one_long_request_are_stored_as_they_come(
     ("body", "status", "code"),
     [
         (lines(piece(1), piece(3)), 409, "pieces_out_of_order"),
+        (lines(piece(2), piece(3), piece(5)), 409, "pieces_out_of_order"),
         (lines(piece(1), b"{\n"), 400, "piece_invalid"),
         (lines(piece(1), b"[" * 5_000 + b"\n"), 400, "piece_invalid"),
         (lines(piece(1), {"number": 2, "type": "song"}), 400, "piece_invalid"),

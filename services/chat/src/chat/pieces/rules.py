@@ -92,13 +92,13 @@ def chosen_of(new: NewPieces, last: int, total_bytes: int, limits: Limits) -> li
     Raises :class:`OutOfOrder` for a piece before which another one is missing, and :class:`TooLarge` for more
     than a turn may show.
     """
-    chosen = []
+    chosen: list[bytes] = []
     for piece, encoded in zip(new.pieces, new.encoded, strict=True):
-        if piece.number <= last:
+        next_number = last + len(chosen) + 1
+        if piece.number < next_number:
             continue
-        if piece.number != last + 1:
-            raise OutOfOrder(piece.number, last)
-        last = piece.number
+        if piece.number > next_number:
+            raise OutOfOrder(piece.number, last)  # those before it aren't stored either
         chosen.append(encoded)
     if total_bytes + sum(map(len, chosen)) > limits.turn_bytes:
         raise TooLarge(
