@@ -15,6 +15,9 @@ from chat.turns.records import State
 
 _number = attrgetter("number")
 
+PAGE_BYTES = 250_000
+"""A page of pieces ends with the one that reaches this."""
+
 
 class FollowedTurn:
     """What a process knows of a turn. All its followers read from here, each at its own pace.
@@ -82,12 +85,19 @@ class FollowedTurn:
         return True
 
     def after(self, number: int) -> Sequence[Piece] | None:
-        """The pieces after this one, as far as they are known; None if the next one isn't kept."""
+        """The pieces after this one, as far as they are known; a page of them, because each follower that
+        doesn't read on holds what it got. None if the next one isn't kept."""
         if self.last is None or number >= self.last:
             return ()
         if not self._kept or number + 1 < self._kept[0].number:
             return None
-        return list(islice(self._kept, bisect_right(self._kept, number, key=_number), None))
+        page, size = list[Piece](), 0
+        for piece in islice(self._kept, bisect_right(self._kept, number, key=_number), None):
+            page.append(piece)
+            size += piece.size
+            if size >= PAGE_BYTES:
+                break
+        return page
 
     def forget(self) -> None:
         """Keep no pieces: Postgres may have none any more."""

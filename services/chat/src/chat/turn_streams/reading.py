@@ -5,13 +5,13 @@ from uuid import UUID
 
 from chat.turn_streams import repository
 from chat.turn_streams.feed import TurnFeed
-from chat.turn_streams.followed import FollowedTurn
+from chat.turn_streams.followed import PAGE_BYTES, FollowedTurn
 from chat.turn_streams.records import Piece
 from chat.turn_streams.rules import pieces_of
 from common.postgres import Pool
 
-PAGE_ROWS, PAGE_BYTES = 1_000, 250_000
-"""A page of what is read from Postgres ends with the row that reaches one of these."""
+PAGE_ROWS = 1_000
+"""A page of what is read from Postgres ends with the row that reaches this, or :data:`PAGE_BYTES`."""
 
 
 class PieceReader:
