@@ -51,6 +51,18 @@ async def test_an_error_of_the_answer_fails_the_turn(served: Served, alice: http
     assert turn["error"] == "LookupError: no model"
 
 
+async def test_what_was_shown_before_a_turn_fails_is_kept(served: Served, alice: httpx.AsyncClient) -> None:
+    async def breaks(turn: Turn) -> None:
+        await turn.text("as far as I know ")
+        raise LookupError(f"no {turn.question}")
+
+    await served.by(breaks)
+    conversation = await served.conversation(alice)
+    await post(alice, f"{conversation}/messages", content="model")
+    await ended(alice, conversation, "failed")
+    assert await contents(alice, conversation) == ["model", "as far as I know "]
+
+
 async def test_the_answer_is_told_when_its_turn_is_cancelled(
     served: Served, alice: httpx.AsyncClient
 ) -> None:

@@ -1,6 +1,7 @@
 """A turn, as the code that answers sees it."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -124,6 +125,8 @@ class Turn:
 
     async def fail(self, error: str) -> None:
         """Give up the turn, and say why. An exception of the answering code does this by itself."""
+        with suppress(ClientError):  # a piece that is refused may be why it fails
+            await self.flush()
         taken = self.taken
         await self._lease.send(
             turns.fail(taken.conversation_id, taken.turn_id, taken.token, error[:2_000] or "no reason given")
