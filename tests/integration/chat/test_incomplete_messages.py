@@ -9,6 +9,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from chat.messages.shown_pieces import MOST_MESSAGES
 from chat.turns import piece_repository
 from chat.turns.records import PieceRow
 from common import codec
@@ -204,3 +205,15 @@ async def test_exports_and_forks_keep_the_mark(
     for where in (copy, fork):
         [message] = await messages(alice, where)
         assert (message["content"], message["incomplete"]) == ("half", "cancelled")
+
+
+async def test_a_turn_that_begins_a_message_in_each_piece_is_ended_too(
+    alice: httpx.AsyncClient, worker: httpx.AsyncClient, conversation: str
+) -> None:
+    taken = await take(worker, conversation)
+    pieces = [piece(n, f"{n} ", messageId=str(uuid4())) for n in range(1, MOST_MESSAGES + 51)]
+    (await show(worker, conversation, taken, lines(*pieces))).raise_for_status()
+    (await alice.post(f"{conversation}/turns/{taken['turnId']}/cancel")).raise_for_status()
+    stored = await messages(alice, conversation)
+    assert len(stored) == MOST_MESSAGES
+    assert "".join(each["content"] for each in stored) == "".join(each["content"] for each in pieces)

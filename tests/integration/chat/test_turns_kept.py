@@ -1,15 +1,17 @@
 """How long turns are kept, and that one which expires is interrupted by one process under its lease."""
 
+import asyncio
 from uuid import UUID, uuid4
 
 import pytest
 
 from backbone.leases import Lease, LeaseLost
-from chat.runtimes.keeping import interrupt_expired, remove_old
+from chat.runtimes.keeping import interrupt_all_expired, interrupt_expired, remove_old
 from chat.turns import repository
 from chat.turns.records import Taking
 from common.postgres import Pool, transaction
 from tests.integration.chat.conftest import NewConversation, facts
+from tests.support.wait import eventually
 
 AGE = "UPDATE chat_turns SET ended_at = ended_at - interval '31 days' WHERE number < $1"
 EXPIRE = "UPDATE chat_turns SET expires_at = clock_timestamp() - interval '1 s'"
@@ -59,3 +61,27 @@ async def test_a_process_that_lost_its_lease_interrupts_nothing(
     with pytest.raises(LeaseLost):
         await interrupt_expired(pool, lease, conversation_id)
     assert await pool.fetchval("SELECT state FROM chat_turns") == "running"
+
+
+async def test_a_turn_that_cannot_be_interrupted_keeps_no_other_running(
+    pool: Pool, conversation: NewConversation, lease: Lease
+) -> None:
+    broken, whole = await conversation(), await conversation()
+    for conversation_id in (broken, whole):
+        await begin(pool, conversation_id)
+    await pool.execute(
+        """INSERT INTO chat_turn_pieces (turn_id, first, last, total_bytes, pieces)
+           SELECT id, 1, 1, 8, 'not JSON' FROM chat_turns WHERE conversation_id = $1""",
+        broken,
+    )
+    interrupting = asyncio.create_task(interrupt_all_expired(pool, lease))
+    try:
+
+        async def is_interrupted() -> bool:
+            state = await pool.fetchval("SELECT state FROM chat_turns WHERE conversation_id = $1", whole)
+            return bool(state == "interrupted")
+
+        await eventually(is_interrupted)
+        assert not interrupting.done()
+    finally:
+        interrupting.cancel()

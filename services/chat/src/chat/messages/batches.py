@@ -9,14 +9,13 @@ import asyncpg
 from chat.conversations.rules import not_found
 from chat.messages import repository
 from chat.messages.records import NewMessage, Placed
+from chat.messages.repository import FEW_MESSAGES
 from chat.messages.turn_fence import make_way, may_not_wait, refuse_others
 from common.errors import Conflict, PermanentError
 from common.postgres import Connection, Overtaken
 
 if TYPE_CHECKING:
     from uuid import UUID
-
-FEW_MESSAGES = 50
 
 
 def apart(messages: Sequence[NewMessage]) -> list[Sequence[NewMessage]]:

@@ -132,10 +132,14 @@ async def insert_messages(
     return _placed(await connection.fetch(INSERT_MESSAGES, *arguments))
 
 
+FEW_MESSAGES = 50
+"""For up to so many, :func:`insert_few_messages` is faster."""
+
+
 async def insert_few_messages(
     connection: Connection, messages: Sequence[NewMessage], lock_timeout: str | None = None
 ) -> dict[int, Placed]:
-    """As :func:`insert_messages`, faster for up to some 50 messages."""
+    """As :func:`insert_messages`, faster for up to :data:`FEW_MESSAGES`."""
     arguments = (*_columns(messages), *_facts(messages), lock_timeout)
     return _placed(await connection.fetch(INSERT_FEW_MESSAGES, *arguments))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -9,11 +10,15 @@ import asyncpg
 
 from chat.messages import repository
 from chat.messages.records import Incomplete, NewMessage
+from chat.messages.repository import FEW_MESSAGES
 from chat.turns import piece_repository
 from chat.turns.records import PieceRow, Turn
 from common import codec, trace_context
 from common.postgres import Connection, Overtaken
 from contracts.chat import MAX_CONTENT, MAX_PIECE_TEXT
+
+MOST_MESSAGES = 1_000
+"""Of one turn, at its early end."""
 
 
 @dataclass(slots=True)
@@ -45,21 +50,32 @@ async def append_shown(connection: Connection, turn: Turn, state: Incomplete) ->
         return
     stored = await repository.list_conversations_of(connection, list(drafts))
     new: list[NewMessage] = []
-    for message_id, draft in drafts.items():
-        if stored.get(message_id) == turn.conversation_id:
-            continue
+    left = {id: draft for id, draft in drafts.items() if stored.get(id) != turn.conversation_id}
+    for message_id, draft in _few(left).items():
         # The id may be that of a message in another conversation.
         first = message_id if message_id not in stored else uuid5(turn.id, str(message_id))
         new.extend(_messages_of(turn, first, draft, state))
     if not new:
         return
+    insert = repository.insert_few_messages if len(new) <= FEW_MESSAGES else repository.insert_messages
     try:
-        placed = await repository.insert_few_messages(connection, new)
+        placed = await insert(connection, new)
     except asyncpg.DivisionByZeroError:
         placed = {}
     if len(placed) < len(new):
         raise Overtaken("another transaction stored one of these messages meanwhile")
     await repository.mark_incomplete(connection, [message.id for message in new], state)
+
+
+def _few(drafts: dict[UUID, _Draft]) -> dict[UUID, _Draft]:
+    """The drafts, or the first :data:`MOST_MESSAGES` of them, the last of which goes on with all others: a
+    turn that names a new message in each of its pieces must be ended too."""
+    few = dict(islice(drafts.items(), MOST_MESSAGES))
+    for draft in islice(drafts.values(), MOST_MESSAGES, None):
+        last = next(reversed(few.values()))
+        last.texts += draft.texts
+        last.executions |= draft.executions
+    return few
 
 
 def _messages_of(turn: Turn, first: UUID, draft: _Draft, state: Incomplete) -> list[NewMessage]:
@@ -97,8 +113,8 @@ async def show_messages(connection: Connection, turn: Turn, messages: Sequence[N
         return
     shown = (await piece_repository.list_shown(connection, [turn.id]))[turn.id]
     if not shown.last:
-        encoded = codec.dumps_str(pieces)
-        row = PieceRow(turn.id, 1, len(pieces), encoded)
+        encoded = codec.dumps(pieces)
+        row = PieceRow(turn.id, 1, len(pieces), encoded.decode())
         await piece_repository.insert_pieces(connection, [row], [len(encoded)])
 
 

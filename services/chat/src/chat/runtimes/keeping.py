@@ -7,13 +7,14 @@ import asyncpg
 import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from backbone.leases import Fence, Lease, LeaseKeeper
+from backbone.leases import Fence, Lease, LeaseKeeper, LeaseLost
 from backbone.names import TURNS_LEASE
 from chat.conversations.use_cases import lock_conversations
 from chat.messages.turn_ending import held_turns
 from chat.runtimes.records import Keeping
 from chat.turns import ended_repository as repository
 from chat.turns import piece_repository
+from common.errors import is_transient
 from common.postgres import Pool, transaction, tried_again
 
 log = structlog.get_logger()
@@ -32,7 +33,7 @@ async def keep_turns(pool: Pool, keeping: Keeping, instance: str, ttl_seconds: f
         with suppress_instrumentation():
             try:
                 async with asyncio.TaskGroup() as both:
-                    both.create_task(_interrupt(pool, lease))
+                    both.create_task(interrupt_all_expired(pool, lease))
                     both.create_task(_remove(pool, keeping, lease))
             except ExceptionGroup as group:
                 # An outage, or a lease that was lost, is known by its own type.
@@ -41,7 +42,9 @@ async def keep_turns(pool: Pool, keeping: Keeping, instance: str, ttl_seconds: f
     await LeaseKeeper(pool, TURNS_LEASE, instance, ttl_seconds).run(work)
 
 
-async def _interrupt(pool: Pool, fence: Fence) -> None:
+async def interrupt_all_expired(pool: Pool, fence: Fence) -> None:
+    """Interrupt each turn soon after its time is over, until cancelled. Raises :class:`LeaseLost`, and the
+    error of a database that is away."""
     while True:
         async with pool.acquire() as connection:
             expired = await repository.list_expired(connection, EXPIRED_AT_ONCE)
@@ -50,6 +53,11 @@ async def _interrupt(pool: Pool, fence: Fence) -> None:
                 await interrupt_expired(pool, fence, conversation_id)
             except asyncpg.LockNotAvailableError as error:  # who holds it may interrupt it; others don't wait
                 log.warning("turn not interrupted yet", conversation=str(conversation_id), error=repr(error))
+            except Exception as error:
+                if is_transient(error) or isinstance(error, LeaseLost):
+                    raise
+                # One that can't be interrupted mustn't keep the others running.
+                log.exception("turn not interrupted", conversation=str(conversation_id))
         if len(expired) < EXPIRED_AT_ONCE:
             await asyncio.sleep(LOOK_SECONDS)
 
