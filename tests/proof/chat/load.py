@@ -135,7 +135,10 @@ class ChatLoad:
 
     async def _post(self, rng: random.Random, _: Redis) -> None:
         async with httpx.AsyncClient(
-            timeout=8, trust_env=False, headers={"X-User-Id": USER}, verify=NO_TLS
+            timeout=8,
+            trust_env=False,
+            headers={"X-User-Id": USER, "Accept": "application/json"},  # not the turn's stream
+            verify=NO_TLS,
         ) as client:
             while command := await self._queues["http"].get():
                 await self._post_one(client, rng, command)

@@ -67,7 +67,15 @@ class ToolResultPiece(_Piece):
     duration_ms: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] | None = None
 
 
-Piece: TypeAlias = Annotated[TextPiece | ToolUsePiece | ToolResultPiece, Field(discriminator="type")]
+def _in_plain_json_schema(schema: dict[str, Any]) -> None:
+    # OpenAPI's keyword: in AsyncAPI, ``discriminator`` is something else.
+    schema.pop("discriminator", None)
+
+
+Piece: TypeAlias = Annotated[
+    TextPiece | ToolUsePiece | ToolResultPiece,
+    Field(discriminator="type", json_schema_extra=_in_plain_json_schema),
+]
 """A piece of what a turn shows. ``number`` counts them in their turn: 1, 2, 3 … ``messageId`` is the id of
 the message that it is part of; by default the turn's id."""
 
