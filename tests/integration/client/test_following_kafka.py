@@ -81,6 +81,7 @@ async def test_commands_and_facts_are_cloud_events(broker: str) -> None:
     assert await read(broker, contracts.FACTS_STREAM, 0, "others", memory) == []
 
 
+@pytest.mark.large
 async def test_the_examples_publish_and_follow_on_kafka(broker: str, tmp_path: Path) -> None:
     """The second one goes on after what the first one saw."""
     settings = {**os.environ, "EVENT_BUS_URL": f"kafka://{broker}"}
