@@ -109,12 +109,10 @@ async def show_messages(connection: Connection, turn: Turn, messages: Sequence[N
             text = message.content[start : start + MAX_PIECE_TEXT]
             number = len(pieces) + 1
             pieces.append({"number": number, "messageId": message.id, "type": "text", "content": text})
-    if not pieces:
-        return
-    shown = (await piece_repository.list_shown(connection, [turn.id]))[turn.id]
-    if not shown.last:
+    if pieces:
         encoded = codec.dumps(pieces)
         row = PieceRow(turn.id, 1, len(pieces), encoded.decode())
+        # A turn that has shown something has a row that begins with its first piece: this one isn't stored.
         await piece_repository.insert_pieces(connection, [row], [len(encoded)])
 
 

@@ -3,37 +3,23 @@
 from collections.abc import Sequence
 from hmac import compare_digest
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from chat.pieces.records import Limits, NewPieces
 from chat.turns.piece_repository import NextPieces, Shown
 from chat.turns.records import HELD, PieceRow
 from chat.turns.rules import turn_not_found, turn_over, turn_token_refused
-from common import codec
-from common.errors import Conflict, Invalid, PermanentError, TooLarge
+from common.errors import Conflict, PermanentError, TooLarge
 from contracts.chat import Piece
+from servicekit.json_lines import read_line
 
 _PIECES: TypeAdapter[Piece] = TypeAdapter(Piece)
 _OPTIONAL = ("message_id", "duration_ms")
 
 
 def read_piece(line: bytes, number: int) -> Piece:
-    """The piece in a line of JSON. Raises :class:`Invalid` that names the line by its number, and what is
-    wrong in it."""
-    try:
-        return _PIECES.validate_python(codec.loads(line))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        message = str(problem["msg"]).removeprefix("Value error, ")
-        raise wrong_line(number, f"{where}: {message}" if where else message) from error
-    except ValueError as error:
-        raise wrong_line(number, "isn't JSON") from error
-
-
-def wrong_line(number: int, problem: str) -> Invalid:
-    """The error for a line that isn't a piece."""
-    return Invalid("Validation failed", code="piece_invalid", details={f"line {number}": [problem]})
+    """The piece in a line. Raises as :func:`read_line`."""
+    return read_line(_PIECES.validate_python, line, number, "piece_invalid")
 
 
 def encode(piece: Piece) -> bytes:

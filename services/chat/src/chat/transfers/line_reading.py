@@ -3,12 +3,14 @@
 import asyncio
 from typing import IO, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from common import codec
 from common.errors import Invalid, TooLarge
+from servicekit import json_lines
 
 BATCH_LINES, BATCH_BYTES = 500, 1_000_000
+
+_WRONG = "line_invalid"
 
 L = TypeVar("L", bound=BaseModel)
 
@@ -36,18 +38,10 @@ def _read_now(file: IO[bytes], line_bytes: int, most: int) -> list[bytes]:
 
 
 def parsed(kind: type[L], line: bytes, number: int) -> L:
-    """The line's model. Raises :class:`Invalid` that names the line and what is wrong in it."""
-    try:
-        return kind.model_validate(codec.loads(line))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        message = str(problem["msg"]).removeprefix("Value error, ")
-        raise wrong_line(number, f"{where}: {message}" if where else message) from error
-    except ValueError as error:
-        raise wrong_line(number, "isn't JSON") from error
+    """The line's model. Raises as :func:`json_lines.read_line`."""
+    return json_lines.read_line(kind.model_validate, line, number, _WRONG)
 
 
 def wrong_line(number: int | str, problem: str) -> Invalid:
     """The error for a line that isn't as an export writes it."""
-    return Invalid("Validation failed", code="line_invalid", details={f"line {number}": [problem]})
+    return json_lines.wrong_line(number, problem, _WRONG)

@@ -51,7 +51,8 @@ async def follow(
     or :class:`Unanswered` when ``patience`` is.
 
     A piece is shown once it is stored, to followers in every process. The end of a turn and its pieces are
-    seen at one time, so none is missing when it is over. What was redacted isn't shown again.
+    seen at one time, so none is missing when it is over. What was redacted isn't shown to who
+    comes later.
     """
     with feed.followed(conversation_id, turn_id) as turn:
         reader = PieceReader(pool, feed, turn, after)

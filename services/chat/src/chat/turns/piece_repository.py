@@ -4,7 +4,7 @@ caller's connection.
 Pieces are numbered 1, 2, 3 … in their turn. A row has those that were stored together, as a JSON array.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -34,7 +34,7 @@ LEFT JOIN LATERAL (
     WHERE r.turn_id = t.id ORDER BY r.first DESC LIMIT 1
 ) AS p ON true
 WHERE t.id = ANY($1::uuid[])
-ORDER BY t.conversation_id
+ORDER BY t.conversation_id, t.id
 """
 
 LIST_SHOWN = f"SELECT {_SHOWN}"
@@ -95,7 +95,7 @@ WITH new AS MATERIALIZED (
     FROM chat_turns AS t JOIN new AS n ON n.turn_id = t.id
     WHERE t.conversation_id = n.conversation_id AND t.token_sha256 = n.token_sha256
       AND t.state IN ('running', 'awaiting') AND t.expires_at > clock_timestamp()
-    ORDER BY t.conversation_id
+    ORDER BY t.conversation_id, t.id
     FOR NO KEY UPDATE OF t
 ), inserted AS (
     INSERT INTO chat_turn_pieces (turn_id, first, last, total_bytes, pieces)
@@ -142,22 +142,6 @@ async def insert_next_pieces(
         most_bytes,
     )
     return {row["turn_id"] for row in stored}
-
-
-LIST_PIECES = """
-SELECT p.turn_id, p.first, p.last, p.pieces
-FROM unnest($1::uuid[], $2::int[]) AS w (turn_id, after)
-JOIN chat_turn_pieces AS p ON p.turn_id = w.turn_id AND p.last > w.after
-ORDER BY p.turn_id, p.first
-LIMIT $3
-"""
-
-
-async def list_pieces(connection: Connection, after: Mapping[UUID, int], limit: int) -> list[PieceRow]:
-    """Rows of pieces with higher numbers than these, by turn; of each turn in order, up to ``limit`` in
-    all."""
-    rows = await connection.fetch(LIST_PIECES, list(after), list(after.values()), limit)
-    return [PieceRow(*row) for row in rows]
 
 
 DELETE_OLD_PIECES = """
