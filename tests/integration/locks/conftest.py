@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from common.postgres import Pool, prepare_connection
+from tests.support.servers import PostgresServer
 from tests.support.wait import eventually
 
 Deadlocks: TypeAlias = Callable[[], Awaitable[int]]
@@ -29,9 +30,9 @@ async def counting(database: str) -> str:
 
 
 @pytest.fixture
-def deadlocks(counting: str) -> Deadlocks:
+def deadlocks(counting: str, postgres_server: PostgresServer) -> Deadlocks:
     """How many deadlocks the server ended in this database. A process counts them when it ends, so this waits
-    until nobody else is connected."""
+    until nobody else is connected. Prints the server's log of them."""
 
     async def count() -> int:
         connection = await asyncpg.connect(counting)
@@ -41,7 +42,10 @@ def deadlocks(counting: str) -> Deadlocks:
 
         try:
             await eventually(alone)
-            return int(await connection.fetchval(_DEADLOCKS))
+            ended = int(await connection.fetchval(_DEADLOCKS))
+            if ended:
+                print(postgres_server.log_tail(200))
+            return ended
         finally:
             await connection.close()
 

@@ -21,13 +21,17 @@ async def lock_server(connection: Connection, user_id: str) -> GameServer | None
 
 
 LOCK_SERVERS = """
-SELECT user_id FROM cockpit_game_servers WHERE user_id = ANY($1::text[]) ORDER BY user_id FOR NO KEY UPDATE
+SELECT session_id, conversation_id FROM cockpit_game_servers
+WHERE user_id = ANY($1::text[]) ORDER BY user_id FOR NO KEY UPDATE
 """
 
 
-async def lock_servers(connection: Connection, user_ids: Sequence[str]) -> None:
-    """Lock these users' game servers in the order of the users' ids."""
-    await connection.execute(LOCK_SERVERS, user_ids)
+async def lock_servers(
+    connection: Connection, user_ids: Sequence[str]
+) -> list[tuple[UUID | None, UUID | None]]:
+    """Lock these users' game servers in the order of the users' ids. Returns the session and the conversation
+    that each runs in."""
+    return [(row[0], row[1]) for row in await connection.fetch(LOCK_SERVERS, user_ids)]
 
 
 LOCK_SERVERS_OF = """

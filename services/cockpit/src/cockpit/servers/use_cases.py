@@ -29,9 +29,14 @@ COMMAND_EXECUTED = "command-executed"
 async def lock_batch(
     connection: Connection, conversation_ids: Sequence[UUID], user_ids: Sequence[str]
 ) -> None:
-    """Lock what :func:`lock_game` locks for each of these, at once and in the same order."""
-    await sessions.lock_conversations(connection, conversation_ids, user_ids)
-    await repository.lock_servers(connection, user_ids)
+    """Lock what :func:`lock_game` locks for each of these, at once and in the same order.
+
+    Raises :class:`Overtaken` if one of the servers has moved meanwhile: the batch would lock the conversation
+    that it runs in now after others, out of the order.
+    """
+    locked = await sessions.lock_conversations(connection, conversation_ids, user_ids)
+    for session_id, conversation_id in await repository.lock_servers(connection, user_ids):
+        await _check_locked(connection, session_id, conversation_id, locked)
 
 
 async def lock_servers_of(connection: Connection, conversation_ids: Sequence[UUID]) -> None:
@@ -49,15 +54,17 @@ async def lock_game(connection: Connection, session: Session) -> tuple[GameServe
     """
     locked = await sessions.lock_conversations(connection, [session.conversation_id], [session.user_id])
     server = await _lock_server(connection, session.user_id)
-    await _check_locked(connection, server, locked)
+    await _check_locked(connection, server.session_id, server.conversation_id, locked)
     return server, await lock_session(connection, session)
 
 
-async def _check_locked(connection: Connection, server: GameServer, conversation_ids: Set[UUID]) -> None:
-    """Raise :class:`Overtaken` if the server runs in a session whose conversation isn't locked."""
-    if server.session_id is None or server.conversation_id in conversation_ids:
+async def _check_locked(
+    connection: Connection, session_id: UUID | None, conversation_id: UUID | None, locked: Set[UUID]
+) -> None:
+    """Raise :class:`Overtaken` if a server runs in this session and its conversation isn't ``locked``."""
+    if session_id is None or conversation_id in locked:
         return
-    if await sessions.get_session(connection, server.session_id) is not None:
+    if await sessions.get_session(connection, session_id) is not None:
         raise Overtaken("the game server moved to another session meanwhile")
 
 
@@ -172,7 +179,7 @@ async def simulate(connection: Connection, user_id: str, interval: timedelta) ->
     """Take the step of the user's simulation that is due. False if none is."""
     locked = await sessions.lock_conversations(connection, [], [user_id])
     server = await _lock_server(connection, user_id)
-    await _check_locked(connection, server, locked)
+    await _check_locked(connection, server.session_id, server.conversation_id, locked)
     if server.next_tick_at is None or server.next_tick_at > server.now:
         return False
     if server.session_id is None or server.conversation_id is None:
