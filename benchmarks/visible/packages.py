@@ -23,7 +23,7 @@ SIMPLE_JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 
 def files_of(tree: Tree) -> dict[str, Path]:
     """The tree's files by their path inside the package, or inside the book that is made of it."""
-    root, paths = _unpacked(tree.package), tree.paths
+    root, paths = unpacked(tree.package), tree.paths
     if tree.book:
         root, paths = _book(tree, root), ("**/*.html",)
     pages = [path for glob in paths for path in root.glob(glob) if path.name not in SEARCHES]
@@ -31,7 +31,8 @@ def files_of(tree: Tree) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def _unpacked(package: Package) -> Path:
+def unpacked(package: Package) -> Path:
+    """The folder of the unpacked package, downloaded if it is not there yet."""
     folder = FOLDER / f"{package.name}-{package.version}"
     if folder.exists():
         return folder
