@@ -21,7 +21,7 @@ WITH base AS (
         base.version) AS version
     FROM base
 )
-SELECT base.visible, target.version, target.version = base.version AS current, made.model,
+SELECT base.id AS base_id, base.visible, target.version, target.version = base.version AS current, made.model,
        CASE WHEN made.model IS NULL
             THEN (SELECT count(*) FROM knowledge_embeddings AS chunk
                   WHERE chunk.knowledge_base_id = base.id AND chunk.version = target.version)
@@ -41,7 +41,7 @@ async def get_target(
 
 
 SEARCH_EXACTLY = """
-SELECT content, metadata, 1 - (embedding <=> $1::real[]::vector) AS score
+SELECT id, knowledge_base_id, version, content, metadata, 1 - (embedding <=> $1::real[]::vector) AS score
 FROM knowledge_embeddings WHERE knowledge_base_id = $2 AND version = $3
 ORDER BY (embedding <=> $1::real[]::vector) + 0, id LIMIT $4
 """
@@ -67,11 +67,12 @@ async def set_hnsw(connection: Connection) -> None:
 
 SEARCH_BY_INDEX = """
 WITH candidate AS MATERIALIZED (
-    SELECT id, content, metadata, embedding <=> $1::real[]::vector AS distance
+    SELECT id, knowledge_base_id, version, content, metadata, embedding <=> $1::real[]::vector AS distance
     FROM knowledge_embeddings WHERE knowledge_base_id = $2 AND version = $3
     ORDER BY embedding <=> $1::real[]::vector LIMIT $4 * 4
 )
-SELECT content, metadata, 1 - distance AS score FROM candidate ORDER BY distance, id LIMIT $4
+SELECT id, knowledge_base_id, version, content, metadata, 1 - distance AS score
+FROM candidate ORDER BY distance, id LIMIT $4
 """
 
 
@@ -84,4 +85,15 @@ async def search_by_index(
 
 
 def _hits(rows: Sequence[asyncpg.Record]) -> list[Hit]:
-    return [Hit(row["content"], row["score"], row["metadata"] or {}) for row in rows]
+    return [
+        Hit(
+            row["id"],
+            row["knowledge_base_id"],
+            row["version"],
+            row["content"],
+            row["metadata"] or {},
+            row["score"],
+            row["score"],
+        )
+        for row in rows
+    ]

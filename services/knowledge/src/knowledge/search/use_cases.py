@@ -1,5 +1,6 @@
 """Finds the chunks of a knowledge base that are nearest to a question."""
 
+import time
 from collections.abc import Sequence
 
 import structlog
@@ -8,7 +9,7 @@ from common.errors import Conflict, Forbidden, NotFound, TakaroError, TransientE
 from common.postgres import Connection, Pool, transaction, tried_again
 from knowledge.embeddings import Embedder
 from knowledge.search import repository
-from knowledge.search.records import Hit, Target
+from knowledge.search.records import Found, Hit, Plan, Target, Wanted
 
 log = structlog.get_logger()
 
@@ -31,30 +32,35 @@ async def search(
     ``Forbidden`` for another user's private base, ``Conflict`` for one whose vectors another model made, and
     ``TransientError`` while questions can't be embedded.
     """
+    wanted = Wanted((base_id,), user_id, version, limit, None, None, embedder.model)
     async with pool.acquire() as asking:
-        await _find_target(asking, embedder.model, base_id, user_id, version)
+        await _find_target(asking, wanted, base_id)
     vector = await _embed(embedder, question)
-
-    @tried_again  # without embedding the question again
-    async def compare() -> Sequence[Hit]:
-        async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
-            target = await _find_target(connection, embedder.model, base_id, user_id, version)
-            return await _nearest(connection, target, vector, base_id, limit, exact_rows)
-
-    return await compare()
+    return (await _nearest(pool, wanted, vector, exact_rows)).hits
 
 
-async def _nearest(
-    connection: Connection, target: Target, vector: list[float], base_id: str, limit: int, exact_rows: int
-) -> Sequence[Hit]:
+@tried_again  # without embedding the question again
+async def _nearest(pool: Pool, wanted: Wanted, vector: Sequence[float], exact_rows: int) -> Found:
+    started = time.perf_counter()
+    [base_id] = wanted.base_ids
+    async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
+        target = await _find_target(connection, wanted, base_id)
+        kind, hits = await _compare(connection, target, vector, wanted.limit, exact_rows)
+    reason = f"{target.chunk_count} chunks"
+    return Found([target], hits, Plan(kind, reason, {"nearest": (time.perf_counter() - started) * 1000}))
+
+
+async def _compare(
+    connection: Connection, target: Target, vector: Sequence[float], limit: int, exact_rows: int
+) -> tuple[str, Sequence[Hit]]:
     if target.chunk_count > exact_rows:
         await repository.set_hnsw(connection)
-        hits = await repository.search_by_index(connection, vector, base_id, target.version, limit)
+        hits = await repository.search_by_index(connection, vector, target.base_id, target.version, limit)
         if len(hits) == min(limit, target.chunk_count):
-            return hits
+            return "index", hits
         # The scan gave up among other bases' rows (hnsw.max_scan_tuples); comparing all rows always finds
         # enough.
-    return await repository.search_exactly(connection, vector, base_id, target.version, limit)
+    return "exact", await repository.search_exactly(connection, vector, target.base_id, target.version, limit)
 
 
 async def _embed(embedder: Embedder, question: str) -> list[float]:
@@ -71,10 +77,9 @@ async def _embed(embedder: Embedder, question: str) -> list[float]:
     return vector
 
 
-async def _find_target(
-    connection: Connection, model: str, base_id: str, user_id: str, version: str | None
-) -> Target:
-    return _check(await repository.get_target(connection, base_id, user_id, version), model)
+async def _find_target(connection: Connection, wanted: Wanted, base_id: str) -> Target:
+    found = await repository.get_target(connection, base_id, wanted.user_id, wanted.version)
+    return _check(found, wanted.model)
 
 
 def _check(target: Target | None, model: str) -> Target:
