@@ -41,8 +41,8 @@ REGISTERED = (
 )
 
 
-WITH_A_BASE = {"knowledge_embeddings", "knowledge_sync_state"}
-"""Deleted with their base by ``knowledge.registry.removal``; no foreign key does it."""
+WITH_A_BASE = {"knowledge_embeddings", "knowledge_sync_state", "knowledge_vectors"}
+"""Deleted with their base by ``knowledge.registry.removal``, or by a trigger; no foreign key does it."""
 
 STAYING = {
     "alembic_version": "the schema's revision",
@@ -53,6 +53,7 @@ STAYING = {
     "retired_subjects": "the last sequences of deleted subjects, for those that are created again",
     "erased_ids": "digests alone, by which older commands are refused",
     "knowledge_retired_schedules": "ids of bases, until the scheduler of each is removed",
+    "knowledge_spaces": "ids of bases and versions, until knowledge deletes those without chunks",
     "knowledge_embedding_cache": "numbers by the hash of a content that anybody may have",
     "message_search_queue": "places of messages, until the index is in step",
     "chat_announced_agents": "what runtimes say of themselves, until they say it no more",
