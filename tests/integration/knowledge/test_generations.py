@@ -11,10 +11,10 @@ import pytest
 from redis.asyncio import Redis
 
 from common.errors import Conflict
-from knowledge.search.use_cases import search
 from tests.integration.knowledge.conftest import CountingEmbedder, Harness
 from tests.support.embeddings import EmbeddingsApi, serve_embeddings
 from tests.support.knowledge import Jobs, fetch, knowledge_service
+from tests.support.searching import search
 from tests.support.wait import eventually
 
 pytestmark = pytest.mark.timeout(120)

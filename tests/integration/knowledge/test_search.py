@@ -11,9 +11,9 @@ from common.errors import Conflict, NotFound, PermanentError, TakaroError, Trans
 from knowledge.content.binary_codecs import register_binary
 from knowledge.embeddings.minilm import MiniLmEmbedder
 from knowledge.search import repository
-from knowledge.search.use_cases import search
 from tests.integration.knowledge.conftest import CountingEmbedder, Harness
 from tests.support.manual import PAGES, QUESTIONS
+from tests.support.searching import search
 
 
 async def test_questions_find_the_page_that_answers_them(harness: Harness, tmp_path: Path) -> None:
@@ -131,8 +131,12 @@ async def test_the_planner_can_not_take_the_index_for_an_exact_search(harness: H
         for costly in ("seqscan", "sort", "bitmapscan", "incremental_sort"):
             await connection.execute(f"SET LOCAL enable_{costly} = off")
         plans = {}
-        for statement in (repository.SEARCH_EXACTLY, repository.SEARCH_BY_INDEX):
-            rows = await connection.fetch(f"EXPLAIN {statement}", query, "rare", "latest", 5)
+        wanted: dict[str, tuple[None, ...]] = {
+            repository.SEARCH_EXACTLY: (None, None),
+            repository.SEARCH_BY_INDEX: (),
+        }
+        for statement, more in wanted.items():
+            rows = await connection.fetch(f"EXPLAIN {statement}", query, "rare", "latest", 5, *more)
             plans[statement] = "knowledge_embeddings_embedding_idx" in "".join(row[0] for row in rows)
     assert plans == {repository.SEARCH_EXACTLY: False, repository.SEARCH_BY_INDEX: True}
 

@@ -8,10 +8,10 @@ import pytest
 from common.errors import Conflict, Forbidden, NotFound
 from knowledge.content.lease import BaseBusy, hold_base
 from knowledge.registry.use_cases import change_base, create_base, delete_version
-from knowledge.search.use_cases import search
 from knowledge.sync.use_cases import FilesUnreadable
 from tests.integration.knowledge.conftest import CountingEmbedder, Harness
 from tests.support.github import Answer
+from tests.support.searching import search
 
 FOREIGN = """
 INSERT INTO knowledge_embeddings (knowledge_base_id, version, content, embedding)
@@ -27,8 +27,16 @@ async def versions_in_place(harness: Harness) -> dict[str, int]:
     return {row["version"]: row["count"] for row in rows}
 
 
-async def find(harness: Harness, question: str = "press the green button", **more: str) -> list[str]:
-    hits = await search(harness.pool, harness.embedder, "handbook", question, 50, 5000, **more)
+async def find(
+    harness: Harness,
+    question: str = "press the green button",
+    *,
+    version: str | None = None,
+    user_id: str = "",
+) -> list[str]:
+    hits = await search(
+        harness.pool, harness.embedder, "handbook", question, 50, 5000, version=version, user_id=user_id
+    )
     return [hit.content for hit in hits]
 
 

@@ -64,7 +64,7 @@ async def _validation_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     details: dict[str, list[str]] = {}
     for problem in islice(error.errors(), MAX_PROBLEMS):
-        where = [str(part) for part in problem["loc"] if part not in ("body", "path", "query", "header")]
+        where = [str(part) for part in problem["loc"][1:]]  # the first is the part of the request
         if problem["type"] == "json_invalid":
             where = []  # its place is a byte offset, not a field
         message = _message(problem)

@@ -16,6 +16,7 @@ from contracts import knowledge as contracts
 from knowledge.content.cache.use_cases import forget_embeddings
 from knowledge.content.readiness import check_pgvector
 from knowledge.embeddings.providers import make_embedder
+from knowledge.embeddings.questions import Questions
 from knowledge.erasing.use_cases import create_erasing, create_sweep
 from knowledge.history.routes import router as history
 from knowledge.history.use_cases import forget_syncs
@@ -96,6 +97,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             shared.notifications,
             settings=settings,
             embedder=embedder,
+            questions=Questions(embedder, settings.search_questions_bytes),
             fetcher=sources.fetcher,
             readers=sources.readers,
             worker=worker,

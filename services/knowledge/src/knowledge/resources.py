@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends
 
 from knowledge.embeddings import Embedder
+from knowledge.embeddings.questions import Questions
 from knowledge.settings import KnowledgeSettings
 from servicekit.service import Resources, get_resources
 
@@ -16,6 +17,7 @@ class KnowledgeResources(Resources):
 
     settings: KnowledgeSettings
     embedder: Embedder
+    questions: Questions
 
 
 ResourcesParam = Annotated[KnowledgeResources, Depends(get_resources)]

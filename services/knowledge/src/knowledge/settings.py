@@ -130,6 +130,12 @@ class KnowledgeSettings(ServiceSettings):
         5000, ge=0, description="bases of up to this many chunks are searched exactly, larger ones by HNSW"
     )
 
+    search_questions_bytes: int = Field(
+        64 * 1024**2,
+        ge=0,
+        description="memory for questions' vectors, of about 7 kB each; 0 embeds every question anew",
+    )
+
     def source_credentials_by_host(self) -> dict[str, str]:
         """``user:password`` by host. Raises ``ValueError`` whose message doesn't contain the setting."""
         text = self.source_credentials.get_secret_value() if self.source_credentials else ""

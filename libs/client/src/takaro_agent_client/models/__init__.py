@@ -26,9 +26,14 @@ from takaro_agent_client.models.custom_agents import (
 )
 from takaro_agent_client.models.erasures import ErasedByService, Erasure, ErasureReceipt
 from takaro_agent_client.models.knowledge import (
+    Found,
     Hit,
     KnowledgeBase,
+    Neighbours,
+    Passage,
+    Position,
     Progress,
+    SearchPlan,
     Sync,
     SyncedFile,
     SyncRequest,
@@ -72,6 +77,11 @@ __all__ = [
     "KnowledgeBase",
     "WholeKnowledgeBase",
     "Hit",
+    "Passage",
+    "Position",
+    "Neighbours",
+    "Found",
+    "SearchPlan",
     "SyncRequest",
     "Sync",
     "SyncedFile",

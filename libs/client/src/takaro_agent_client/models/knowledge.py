@@ -47,6 +47,53 @@ class Hit(Model):
     metadata: dict[str, Any]
 
 
+class Position(Model):
+    """A chunk is number ``index`` (from 0) of the ``total`` chunks of its file."""
+
+    index: int
+    total: int | None
+
+
+class Neighbours(Model):
+    """The chunks before and after a hit, in the file's order."""
+
+    before: list[str]
+    after: list[str]
+
+
+class Passage(Hit):
+    """A chunk that was found in one of several bases, and where. ``score_kind`` says what ``score`` is.
+    ``link`` leads to the file at its source, as it was indexed. ``heading_path``: the headings that it
+    stands under, the outermost first."""
+
+    chunk_id: UUID
+    knowledge_base_id: str
+    version: str
+    score_kind: str
+    cosine: float | None
+    source_file: str | None
+    title: str | None
+    heading_path: list[str]
+    position: Position | None
+    link: str | None
+    neighbours: Neighbours | None = None
+
+
+class SearchPlan(Model):
+    """How an answer was found: the ``plan`` that ran, why, and how many milliseconds each part took."""
+
+    plan: str
+    reason: str
+    milliseconds: dict[str, float]
+
+
+class Found(Model):
+    """What was found for one question, best first."""
+
+    hits: list[Passage]
+    explain: SearchPlan | None = None
+
+
 class SyncRequest(Model):
     """A sync that was asked for. ``job_id`` finds it in the history and in facts."""
 

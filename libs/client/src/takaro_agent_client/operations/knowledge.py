@@ -1,12 +1,16 @@
 """Knowledge bases: their registry, syncs and the search."""
 
-from typing import TypedDict, Unpack
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, TypedDict, TypeVar, Unpack
 from uuid import UUID
 
 from takaro_agent_client.calls import Call, Listing, Order, call, each, in_camel_case, nothing, path
-from takaro_agent_client.models import Count, Hit, KnowledgeBase, Sync, SyncRequest, WholeKnowledgeBase
+from takaro_agent_client.models import Count, Found, Hit, KnowledgeBase, Sync, SyncRequest, WholeKnowledgeBase
 
 _BASES = "knowledge-bases"
+T = TypeVar("T")
 
 
 class Options(TypedDict, total=False):
@@ -81,8 +85,52 @@ def syncs(id: str, *, order: Order | None = None) -> Listing[Sync]:
 
 
 def search(
-    id: str, question: str, *, limit: int | None = None, version: str | None = None
+    id: str,
+    question: str,
+    *,
+    limit: int | None = None,
+    version: str | None = None,
+    mode: Literal["vector"] | None = None,
+    min_score: float | None = None,
+    filters: Mapping[str, Any] | None = None,
 ) -> Call[list[Hit]]:
-    """The chunks nearest to the question, best first: 5, or up to 50 with ``limit``."""
-    query = {"q": question, "limit": limit, "version": version}
-    return call("knowledge", "GET", path(_BASES, id, "search"), each(Hit), query=query)
+    """The chunks nearest to the question, best first: 5, or up to 50 with ``limit``. :func:`find` says more
+    of each."""
+    written = None if filters is None else json.dumps(filters)
+    query = {"q": question, "limit": limit, "version": version, "mode": mode, "minScore": min_score}
+    return call("knowledge", "GET", path(_BASES, id, "search"), each(Hit), query=query | {"filter": written})
+
+
+class How(TypedDict, total=False):
+    """How bases are searched: ``limit`` hits, 1 to 100, of at least ``min_score`` (the cosine), that pass
+    ``filters``, with ``neighbours`` chunks before and after each; ``explain`` says how they were found."""
+
+    limit: int
+    mode: Literal["vector"]
+    min_score: float | None
+    filters: Mapping[str, Any] | None
+    version: str | None
+    neighbours: int
+    explain: bool
+
+
+def find(ids: Sequence[str], question: str, **how: Unpack[How]) -> Call[Found]:
+    """Search one or several bases together."""
+    return _search(ids, lambda found: Found.model_validate(found[0]), {"query": question}, how)
+
+
+def find_each(ids: Sequence[str], questions: Sequence[str], **how: Unpack[How]) -> Call[list[Found]]:
+    """As :func:`find`, for up to 20 questions at once; the answers are in their order."""
+    return _search(ids, each(Found), {"queries": list(questions)}, how)
+
+
+def find_near(ids: Sequence[str], vector: Sequence[float], **how: Unpack[How]) -> Call[Found]:
+    """As :func:`find`, for a vector that the bases' own model made."""
+    return _search(ids, lambda found: Found.model_validate(found[0]), {"vector": list(vector)}, how)
+
+
+def _search(
+    ids: Sequence[str], form: Callable[[Any], T], asked: Mapping[str, Any], how: Mapping[str, Any]
+) -> Call[T]:
+    body = in_camel_case({"knowledge_base_ids": list(ids), **asked, **how})
+    return replace(call("knowledge", "POST", path("search"), form, body=body), keyed=False)

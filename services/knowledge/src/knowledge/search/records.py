@@ -1,9 +1,23 @@
 """What a search reads, and what it finds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
+
+from knowledge.embeddings.questions import Vector
+from knowledge.sources.links import Origin
+
+Mode: TypeAlias = Literal["vector"]
+ScoreKind: TypeAlias = Literal["cosine"]
+
+
+@dataclass(slots=True, frozen=True)
+class Question:
+    """What is asked: a text, or a vector of the caller's own, made by the same model."""
+
+    text: str | None = None
+    vector: Vector | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -70,3 +84,41 @@ class Found:
     targets: Sequence[Target]
     hits: Sequence[Hit]
     plan: Plan
+
+
+@dataclass(slots=True, frozen=True)
+class Place:
+    """Where a chunk is in its file: the chunk with number ``index`` of ``path`` in one version of a base."""
+
+    base_id: str
+    version: str
+    path: str
+    index: int
+
+
+@dataclass(slots=True, frozen=True)
+class Surroundings:
+    """What is shown beside hits: where their versions came from, by base and version, and the texts of
+    chunks near them, by their place."""
+
+    origins: dict[tuple[str, str], Origin] = field(default_factory=dict)
+    near: dict[Place, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True, frozen=True)
+class Answer:
+    """The answer to one question. ``kind`` says what the hits' ``score`` is. ``milliseconds`` has, beside the
+    plan's, what the question's other parts took."""
+
+    found: Found
+    kind: ScoreKind
+    surroundings: Surroundings
+    milliseconds: dict[str, float]
+
+
+def place_of(hit: Hit) -> Place | None:
+    """The hit's place; ``None`` for a row whose writer didn't say it."""
+    path, index = hit.metadata.get("sourceFile"), hit.metadata.get("chunkIndex")
+    if isinstance(path, str) and isinstance(index, int):
+        return Place(hit.base_id, hit.version, path, index)
+    return None

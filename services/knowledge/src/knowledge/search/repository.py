@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from common.postgres import Connection
-from knowledge.search.records import Hit, Target
+from knowledge.search.records import Hit, Target, Wanted
 
 GET_TARGET = """
 WITH base AS (
@@ -42,17 +42,22 @@ async def get_target(
 
 SEARCH_EXACTLY = """
 SELECT id, knowledge_base_id, version, content, metadata, 1 - (embedding <=> $1::real[]::vector) AS score
-FROM knowledge_embeddings WHERE knowledge_base_id = $2 AND version = $3
+FROM knowledge_embeddings
+WHERE knowledge_base_id = $2 AND version = $3 AND ($5::jsonpath IS NULL OR metadata @@ $5::jsonpath)
+  AND ($6::float8 IS NULL OR 1 - (embedding <=> $1::real[]::vector) >= $6)
 ORDER BY (embedding <=> $1::real[]::vector) + 0, id LIMIT $4
 """
 
 
 async def search_exactly(
-    connection: Connection, query: Sequence[float], base_id: str, version: str, limit: int
+    connection: Connection, query: Sequence[float], target: Target, wanted: Wanted
 ) -> list[Hit]:
     """Compares every chunk of the base. ``+ 0`` keeps the planner from the HNSW index, whose recall inside
     one base of a shared index is poor at medium sizes."""
-    return _hits(await connection.fetch(SEARCH_EXACTLY, query, base_id, version, limit))
+    rows = await connection.fetch(
+        SEARCH_EXACTLY, query, target.base_id, target.version, wanted.limit, wanted.filter, wanted.min_score
+    )
+    return _hits(rows)
 
 
 SET_HNSW = """
@@ -77,11 +82,11 @@ FROM candidate ORDER BY distance, id LIMIT $4
 
 
 async def search_by_index(
-    connection: Connection, query: Sequence[float], base_id: str, version: str, limit: int
+    connection: Connection, query: Sequence[float], target: Target, limit: int
 ) -> list[Hit]:
     """The nearest by the HNSW index. It fetches four times as many as requested and sorts them again, since a
     relaxed scan is sometimes unsorted."""
-    return _hits(await connection.fetch(SEARCH_BY_INDEX, query, base_id, version, limit))
+    return _hits(await connection.fetch(SEARCH_BY_INDEX, query, target.base_id, target.version, limit))
 
 
 def _hits(rows: Sequence[asyncpg.Record]) -> list[Hit]:

@@ -1,98 +1,168 @@
-"""Finds the chunks of a knowledge base that are nearest to a question."""
+"""Finds the chunks of knowledge bases that answer a question."""
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
 from common.errors import Conflict, Forbidden, NotFound, TakaroError, TransientError
-from common.postgres import Connection, Pool, transaction, tried_again
-from knowledge.embeddings import Embedder
-from knowledge.search import repository
-from knowledge.search.records import Found, Hit, Plan, Target, Wanted
+from common.postgres import Pool, transaction, tried_again
+from knowledge.embeddings.questions import Questions, Vector
+from knowledge.search import repository, surroundings_repository
+from knowledge.search.records import (
+    Answer,
+    Found,
+    Hit,
+    Place,
+    Plan,
+    Question,
+    Surroundings,
+    Target,
+    Wanted,
+    place_of,
+)
 
 log = structlog.get_logger()
 
 
 async def search(
     pool: Pool,
-    embedder: Embedder,
-    base_id: str,
-    question: str,
-    limit: int,
+    questions: Questions,
+    wanted: Wanted,
+    asked: Sequence[Question],
     exact_rows: int,
     *,
-    user_id: str = "",
-    version: str | None = None,
-) -> Sequence[Hit]:
-    """The ``limit`` chunks most similar to ``question``, best first; fewer only if the base has fewer.
+    neighbours: int = 0,
+    linked: bool = False,
+) -> list[Answer]:
+    """The ``wanted.limit`` chunks that answer each question of ``asked``, best first; fewer only if the bases
+    have fewer that fit.
 
-    Reads one state of the base, before or after a sync: of ``version``, else of its current version, or of
-    the previous one until the current one is synced. Raises ``NotFound`` for an unknown base or version,
-    ``Forbidden`` for another user's private base, ``Conflict`` for one whose vectors another model made, and
-    ``TransientError`` while questions can't be embedded.
+    Each question reads one state of the bases, before or after a sync: of ``version``, else of each base's
+    current version, or of the previous one until the current one is synced. ``neighbours`` chunks before and
+    after each hit are shown beside it, with ``linked`` where the hits came from.
+
+    Raises ``NotFound`` for an unknown base or version, ``Forbidden`` for another user's private base,
+    ``Conflict`` for one whose vectors another model made, and ``TransientError`` while questions can't be
+    embedded.
     """
-    wanted = Wanted((base_id,), user_id, version, limit, None, None, embedder.model)
-    async with pool.acquire() as asking:
-        await _find_target(asking, wanted, base_id)
-    vector = await _embed(embedder, question)
-    return (await _nearest(pool, wanted, vector, exact_rows)).hits
+    started = time.perf_counter()
+    texts = [question.text for question in asked if question.vector is None and question.text is not None]
+    if not questions.remembers(texts):  # nobody's refused question is embedded
+        await _check_first(pool, wanted)
+    embedding = time.perf_counter()
+    vectors = dict(zip(texts, await _embed(questions, texts), strict=True))
+    took = {"check": (embedding - started) * 1000, "embed": (time.perf_counter() - embedding) * 1000}
+    answers = []
+    for question in asked:
+        vector = vectors[question.text or ""] if question.vector is None else question.vector
+        found = check_found(await _nearest(pool, wanted, vector, exact_rows), wanted)
+        answers.append(Answer(found, "cosine", Surroundings(), took))
+    if neighbours or linked:
+        return await _with_surroundings(pool, answers, neighbours)
+    return answers
+
+
+def check_found(found: Found, wanted: Wanted) -> Found:
+    """Return ``found``. Raises as :func:`search`, for the first base that may not be searched."""
+    targets = {target.base_id: target for target in found.targets}
+    alone = len(wanted.base_ids) == 1
+    for base_id in wanted.base_ids:
+        _check(targets.get(base_id), wanted.model, "" if alone else f"Knowledge base {base_id!r}")
+    return found
+
+
+async def _check_first(pool: Pool, wanted: Wanted) -> None:
+    async with pool.acquire() as connection:
+        targets = [
+            await repository.get_target(connection, base_id, wanted.user_id, wanted.version)
+            for base_id in wanted.base_ids
+        ]
+    known = [target for target in targets if target is not None]
+    check_found(Found(known, [], Plan("none", "", {})), wanted)
+
+
+async def _with_surroundings(pool: Pool, answers: Sequence[Answer], neighbours: int) -> list[Answer]:
+    started = time.perf_counter()
+    hits = [hit for answer in answers for hit in answer.found.hits]
+    versions = {(hit.base_id, hit.version) for hit in hits}
+    async with pool.acquire() as connection:
+        origins = await surroundings_repository.list_origins(connection, versions) if versions else {}
+        places = _near(hits, neighbours)
+        near = await surroundings_repository.list_near(connection, places) if places else {}
+    took = {"surroundings": (time.perf_counter() - started) * 1000}
+    around = Surroundings(origins, near)
+    return [
+        replace(answer, surroundings=around, milliseconds=answer.milliseconds | took) for answer in answers
+    ]
+
+
+def _near(hits: Sequence[Hit], neighbours: int) -> list[Place]:
+    found: dict[Place, None] = {}
+    for place in filter(None, map(place_of, hits)):
+        for index in range(max(0, place.index - neighbours), place.index + neighbours + 1):
+            if index != place.index:
+                found[replace(place, index=index)] = None
+    return list(found)
 
 
 @tried_again  # without embedding the question again
-async def _nearest(pool: Pool, wanted: Wanted, vector: Sequence[float], exact_rows: int) -> Found:
+async def _nearest(pool: Pool, wanted: Wanted, vector: Vector, exact_rows: int) -> Found:
     started = time.perf_counter()
-    [base_id] = wanted.base_ids
+    targets: list[Target] = []
+    hits: list[Hit] = []
+    kinds = {}
     async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
-        target = await _find_target(connection, wanted, base_id)
-        kind, hits = await _compare(connection, target, vector, wanted.limit, exact_rows)
-    reason = f"{target.chunk_count} chunks"
-    return Found([target], hits, Plan(kind, reason, {"nearest": (time.perf_counter() - started) * 1000}))
+        for base_id in wanted.base_ids:
+            target = await repository.get_target(connection, base_id, wanted.user_id, wanted.version)
+            if target is None:
+                continue
+            targets.append(target)
+            if not target.visible or target.model != wanted.model:
+                continue
+            found: Sequence[Hit] = []
+            kinds[base_id] = "exact"
+            if target.chunk_count > exact_rows and wanted.filter is None and wanted.min_score is None:
+                await repository.set_hnsw(connection)
+                found = await repository.search_by_index(connection, vector.tolist(), target, wanted.limit)
+                kinds[base_id] = "index"
+            if len(found) < min(wanted.limit, target.chunk_count):
+                # The scan gave up among other bases' rows (hnsw.max_scan_tuples); comparing all rows always
+                # finds enough.
+                found = await repository.search_exactly(connection, vector.tolist(), target, wanted)
+                kinds[base_id] = "exact"
+            hits += found
+    hits.sort(key=lambda hit: (-hit.score, hit.chunk))
+    kind = "index" if "index" in kinds.values() else "exact"
+    counts = ", ".join(f"{target.base_id}: {target.chunk_count:,} chunks" for target in targets)
+    took = {"nearest": (time.perf_counter() - started) * 1000}
+    return Found(targets, hits[: wanted.limit], Plan(kind, counts, took))
 
 
-async def _compare(
-    connection: Connection, target: Target, vector: Sequence[float], limit: int, exact_rows: int
-) -> tuple[str, Sequence[Hit]]:
-    if target.chunk_count > exact_rows:
-        await repository.set_hnsw(connection)
-        hits = await repository.search_by_index(connection, vector, target.base_id, target.version, limit)
-        if len(hits) == min(limit, target.chunk_count):
-            return "index", hits
-        # The scan gave up among other bases' rows (hnsw.max_scan_tuples); comparing all rows always finds
-        # enough.
-    return "exact", await repository.search_exactly(connection, vector, target.base_id, target.version, limit)
-
-
-async def _embed(embedder: Embedder, question: str) -> list[float]:
-    """The question's vector. If the embedder's API fails, its message is only logged: it may contain
+async def _embed(questions: Questions, texts: Sequence[str]) -> list[Vector]:
+    """The questions' vectors. If the embedder's API fails, its message is only logged: it may contain
     addresses, accounts and keys, which are for the operator alone."""
     try:
-        vectors = await embedder.embed([question], urgent=True)
+        return await questions.embed(texts)
     except TakaroError as error:
-        log.warning("question not embedded", model=embedder.model, error=error.reason, code=error.code)
+        log.warning("question not embedded", model=questions.model, error=error.reason, code=error.code)
         raise TransientError(
             "Search is unavailable: the question can't be embedded now", code="embedder_unavailable"
         ) from error
-    vector: list[float] = vectors[0].tolist()
-    return vector
 
 
-async def _find_target(connection: Connection, wanted: Wanted, base_id: str) -> Target:
-    found = await repository.get_target(connection, base_id, wanted.user_id, wanted.version)
-    return _check(found, wanted.model)
-
-
-def _check(target: Target | None, model: str) -> Target:
+def _check(target: Target | None, model: str, name: str) -> None:
     if target is None:
-        raise NotFound("Knowledge base not found")
+        raise NotFound(f"{name or 'Knowledge base'} not found", code="knowledge_base_not_found")
     if not target.visible:
         raise Forbidden
+    name = name or "This knowledge base"
     if target.model is None and not target.chunk_count and not target.current:
-        raise NotFound(f"This knowledge base has no version {target.version!r}", code="version_not_found")
+        raise NotFound(f"{name} has no version {target.version!r}", code="version_not_found")
     if target.chunk_count and target.model != model:
         raise Conflict(
-            f"This knowledge base was embedded with {target.model or 'an unknown model'}, and searches "
+            f"{name} was embedded with {target.model or 'an unknown model'}, and searches "
             f"are made with {model}: sync it to embed it again",
             code="model_mismatch",
         )
-    return target
