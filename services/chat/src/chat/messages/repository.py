@@ -28,8 +28,10 @@ FENCE = "CASE WHEN a.fenced THEN c.turn_token_sha256 IS NOT DISTINCT FROM a.turn
 #             places its messages itself, and for how long to wait. `max(… + 0)`: a bare max() lets the
 #             planner search messages_created_at_index backwards for one conversation. The owner stands in a
 #             CASE, because the planner takes `… IS NULL OR …` to leave one conversation, and reads all for
-#             each batch. In the order of the ids, as all lock them. A conversation whose turn another
-#             runtime holds is left out, unless only users speak: it is compared in the row as it is locked;
+#             each batch. In the order of the ids, as all lock them, but where the planner reads a small table
+#             whole: so several conversations are locked before (a batch), or waited for only briefly (a group
+#             of requests). A conversation whose turn another runtime holds is left out, unless only users
+#             speak: it is compared in the row as it is locked;
 #   inserted  skips an id that another transaction has stored meanwhile: then `counted` counted too many, and
 #             the last line divides by zero, so that the statement fails as a whole;
 #   used      counts the usage of the conversations' users;
