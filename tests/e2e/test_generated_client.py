@@ -82,7 +82,10 @@ async def test_it_calls_all_three(client_of: Callable[[ServiceName], Generated])
     assert refused.error == "Conversation not found"
     agent = chat.models.CreateAgent("writer", "You write.", ["a tool"], "gpt-5")
     made = chat.call("custom_agents.create_agent", body=agent)
-    assert made.details["tools"] if isinstance(made, chat.models.Failure) else made.data.tools == ["a tool"]
+    if isinstance(made, chat.models.Failure):  # runtimes of other tests have announced tools
+        assert made.error == "Invalid tools: a tool"
+    else:
+        assert made.data.tools == ["a tool"]
 
     cockpit = client_of("cockpit")
     session = cockpit.call("sessions.get_session", conversation.id).data
