@@ -21,8 +21,8 @@ WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type 
 
 @pytest.fixture
 async def counting(database: str) -> str:
-    """The URL of a migrated database whose deadlocks end after 250 ms: later than a group of requests waits for
-    a lock (``GROUP_LOCK_TIMEOUT``), so that only waits that nobody else ends are counted."""
+    """The URL of a migrated database whose deadlocks end after 250 ms. A group of requests waits for a lock
+    less long (``GROUP_LOCK_TIMEOUT``), so that only waits are counted that nobody else ends."""
     connection = await asyncpg.connect(database)
     name = await connection.fetchval("SELECT quote_ident(current_database())")
     await connection.execute(f"ALTER DATABASE {name} SET deadlock_timeout = '250ms'")
