@@ -41,7 +41,7 @@ REGISTERED = (
 )
 
 
-WITH_A_BASE = {"knowledge_embeddings", "knowledge_sync_state", "knowledge_vectors"}
+WITH_A_BASE = {"knowledge_embeddings", "knowledge_sync_state", "knowledge_vectors", "knowledge_words"}
 """Deleted with their base by ``knowledge.registry.removal``, or by a trigger; no foreign key does it."""
 
 STAYING = {
@@ -54,6 +54,8 @@ STAYING = {
     "erased_ids": "digests alone, by which older commands are refused",
     "knowledge_retired_schedules": "ids of bases, until the scheduler of each is removed",
     "knowledge_spaces": "ids of bases and versions, until knowledge deletes those without chunks",
+    "knowledge_word_spaces": "the languages of spaces, deleted with them",
+    "knowledge_word_counts": "numbers by the hash of a word, deleted with their space",
     "knowledge_embedding_cache": "numbers by the hash of a content that anybody may have",
     "message_search_queue": "places of messages, until the index is in step",
     "chat_announced_agents": "what runtimes say of themselves, until they say it no more",

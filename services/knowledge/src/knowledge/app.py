@@ -45,7 +45,7 @@ from servicekit.service import Resources, ServiceSpec, create_app
 
 log = structlog.get_logger()
 
-REQUIRED_REVISION = "044"
+REQUIRED_REVISION = "047"
 FORGET_INTERVAL_SECONDS = 3600.0
 CLEAN_INTERVAL_SECONDS = 3600.0
 
