@@ -23,7 +23,7 @@ OF_SERVICES = frozenset(
         *("chat_announced_agents", "chat_announced_tools"),
         *("chat_knowledge_bases", "knowledge_bases.told"),
         *("knowledge_embedding_cache", "knowledge_retired_schedules"),
-        *("knowledge_spaces", "knowledge_vectors"),
+        *("knowledge_spaces", "knowledge_vectors", "knowledge_spaces.ef_search"),
         *("knowledge_words", "knowledge_word_spaces", "knowledge_word_counts"),
         *("knowledge_syncs.progress", "knowledge_syncs.files"),
         *("knowledge_syncs.tracestate", "knowledge_syncs.baggage", "knowledge_syncs.confirm_removal"),

@@ -24,6 +24,7 @@ TURN_NEWS_CHANNEL = "chat_turn_news"
 
 SIMULATION_LEASE = "cockpit-simulation"
 SCHEDULES_LEASE = "knowledge.schedules"
+SPACES_LEASE = "knowledge.spaces"
 RETENTION_LEASE = "chat.retention"
 TURNS_LEASE = "chat.turns"
 

@@ -15,6 +15,8 @@ from common.readiness import NotReady
 from contracts import knowledge as contracts
 from knowledge.content.cache.use_cases import forget_embeddings
 from knowledge.content.readiness import check_pgvector
+from knowledge.content.vectors.keeper import IndexKeeper
+from knowledge.content.vectors.keeper import Limits as IndexLimits
 from knowledge.embeddings.providers import make_embedder
 from knowledge.embeddings.questions import Questions
 from knowledge.erasing.use_cases import create_erasing, create_sweep
@@ -45,7 +47,7 @@ from servicekit.service import Resources, ServiceSpec, create_app
 
 log = structlog.get_logger()
 
-REQUIRED_REVISION = "047"
+REQUIRED_REVISION = "048"
 FORGET_INTERVAL_SECONDS = 3600.0
 CLEAN_INTERVAL_SECONDS = 3600.0
 
@@ -127,6 +129,15 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             interval_seconds=settings.schedules_check_seconds,
         ).run()
 
+    async def index_spaces(resources: Parts) -> None:
+        await IndexKeeper(
+            resources.pool,
+            settings.database_url,
+            IndexLimits(settings.search_exact_rows, settings.search_index_memory_bytes),
+            instance=settings.instance_name,
+            lease_ttl_seconds=settings.lease_ttl_seconds,
+        ).run()
+
     async def forget_what_is_old(resources: Parts) -> None:
         while True:
             await asyncio.sleep(FORGET_INTERVAL_SECONDS)
@@ -164,6 +175,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
                 work_queue,
                 dispatch_syncs,
                 keep_schedules,
+                index_spaces,
                 forget_what_is_old,
                 remove_abandoned_folders,
                 tell_of_bases,

@@ -127,7 +127,14 @@ class KnowledgeSettings(ServiceSettings):
         description="scheduled syncs start up to this much after their minute, each base with its own delay",
     )
     search_exact_rows: int = Field(
-        5000, ge=0, description="bases of up to this many chunks are searched exactly, larger ones by HNSW"
+        8000,
+        ge=1,
+        description="a base with more chunks gets an index of its own; else searches compare each chunk",
+    )
+    search_index_memory_bytes: int = Field(
+        512 * 1024**2,
+        ge=64 * 1024**2,
+        description="memory that Postgres takes to build the index of a base; about 4.5 KB a chunk is enough",
     )
 
     search_questions_bytes: int = Field(
