@@ -20,8 +20,8 @@ from benchmarks.texts import PATCH, TOOL, text
 from benchmarks.world import World, bare_client
 from chat.announcements.served import ServedAgents
 from chat.messages.records import NewMessage
-from chat.messages.use_cases import append_user_message
-from chat.runtimes.use_cases import end_own_turn, take_turn
+from chat.messages.use_cases import Appends, append_user_message, create_appends
+from chat.runtimes.use_cases import end_own_turn, find_owner, take_turn
 from chat.settings import ChatSettings
 from chat.states.records import Author, Limits, StateEdit
 from chat.states.use_cases import edit_state
@@ -140,13 +140,13 @@ class InProcess:
     """The same by chat's own functions, without HTTP; what the facts need later is left to the relay."""
 
     pool: Pool
-    served: ServedAgents
+    appends: Appends
 
     async def turn(self, conversation: UUID) -> float:
         """Seconds of this process's CPU."""
         cpu = time.process_time()
         runtime = Caller("runtime", scopes=frozenset({"agent"}), agents=frozenset({AGENT}))
-        await append_user_message(self.pool, USER, conversation, text(0), served=self.served)
+        await append_user_message(self.pool, USER, conversation, text(0), appends=self.appends)
         digest = digest_of(new_token())
         taking = Taking(runtime.user_id, digest, 30)
         taken = await take_turn(self.pool, runtime, conversation, None, taking, 3_600)
@@ -160,6 +160,7 @@ class InProcess:
         await edit_state(self.pool, USER, edit, Limits(1_000_000, 100, 10_000_000))
         messages = [message("assistant", 1, tool_calls=CALL), message("tool", 2, tool_results=RESULT)]
         await append_in_bulk(self.pool, USER, conversation, messages)
+        await find_owner(self.pool, runtime, conversation)
         await end_own_turn(
             self.pool,
             runtime,
@@ -182,7 +183,7 @@ async def in_process(world: World) -> AsyncIterator[InProcess]:
         served = ServedAgents()
         async with pool.acquire() as connection:
             await served.look(connection)
-        yield InProcess(pool, served)
+        yield InProcess(pool, create_appends(served))
 
 
 @dataclass(slots=True)

@@ -147,10 +147,15 @@ async def test_a_batch_of_large_states_is_written_in_parts_and_told_without_gaps
     write = repository.update_states
 
     async def measure(
-        connection: Connection, edited: Sequence[EditedState], facts: Sequence[Fact], limits: Limits
+        connection: Connection,
+        edited: Sequence[EditedState],
+        facts: Sequence[Fact],
+        limits: Limits,
+        *,
+        in_time: bool = False,
     ) -> bool:
         sizes.append(sum(len(version.state) for each in edited for version in each.versions))
-        return await write(connection, edited, facts, limits)
+        return await write(connection, edited, facts, limits, in_time=in_time)
 
     monkeypatch.setattr(repository, "update_states", measure)
     async with transaction(pool) as connection:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from chat.messages.repository import FEW_MESSAGES
 from tests.integration.chat.conftest import post, published
 from tests.integration.chat.turn_calls import contents, runtime, say, start_conversation, take, with_token
 from tests.support.services import Service
@@ -77,11 +78,13 @@ async def test_a_turn_outlives_the_chat_that_gave_it(
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])
+@pytest.mark.parametrize("count", [1, FEW_MESSAGES + 1], ids=["statement", "transaction"])
 async def test_what_a_dead_chat_had_begun_to_write_comes_into_no_other_turn(
-    database: str, redis_url: str, tmp_path: Path, how: Literal["killed", "frozen"]
+    database: str, redis_url: str, tmp_path: Path, count: int, how: Literal["killed", "frozen"]
 ) -> None:
-    """It dies in the middle of a transaction; meanwhile the turn's time is over, and another runtime's turn
-    begins. A frozen one wakes after that."""
+    """It dies in the middle of a statement, or of a transaction; meanwhile the turn's time is over, and
+    another runtime's turn begins. A frozen one wakes after that. Postgres completes the statement in the turn
+    that it came in, and undoes the transaction."""
     short = {"LEASE_TTL_SECONDS": "1.5"}  # after two thirds of it Postgres ends an idle transaction
     gate = await asyncpg.connect(database)
     async with (
@@ -98,11 +101,13 @@ async def test_what_a_dead_chat_had_begun_to_write_comes_into_no_other_turn(
         await gate.execute(BUILD_GATE)
         await gate.execute(CLOSE_GATE)
         first.timeout = httpx.Timeout(60)
-        late = asyncio.create_task(say(first, conversation, "late", with_token(taken)))
+        messages = [{"role": "assistant", "content": "late"}] * count
+        path, headers = f"{conversation}/messages/bulk", with_token(taken)
+        late = asyncio.create_task(first.post(path, json={"messages": messages}, headers=headers))
         await eventually(lambda: gate.fetchval(COUNT_AT_GATE))
         await (dying.kill() if how == "killed" else asyncio.to_thread(dying.pause))
         await gate.execute(OPEN_GATE)
-        await gate.execute(EXPIRE, taken["turnId"])  # once its transaction has been undone
+        await gate.execute(EXPIRE, taken["turnId"])  # once what it has begun is over
 
         async def interrupted() -> bool:
             return bool(await gate.fetchval(GET_STATE, taken["turnId"]) == "interrupted")
@@ -117,8 +122,11 @@ async def test_what_a_dead_chat_had_begun_to_write_comes_into_no_other_turn(
         (await say(second, conversation, "in time", with_token(other))).raise_for_status()
         path = f"{conversation}/turns/{other['turnId']}/finish"
         (await second.post(path, json={}, headers=with_token(other))).raise_for_status()
-        assert await contents(alice, conversation) == ["hi", "in time"]
-        told = [fact["type"] for fact in await published(bus, conversation.split("/")[-1], 7)]
+        completed = ["late"] if count == 1 else []
+        assert await contents(alice, conversation) == ["hi", *completed, "in time"]
+        told = [
+            fact["type"] for fact in await published(bus, conversation.split("/")[-1], 7 + len(completed))
+        ]
         assert told[told.index("chat.turn.interrupted.v1") :] == [
             "chat.turn.interrupted.v1",
             "chat.turn.started.v1",

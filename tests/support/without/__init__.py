@@ -65,7 +65,12 @@ from tests.support.without.ownership import (
 from tests.support.without.patch import Patch
 from tests.support.without.quotas import lock_of_counts
 from tests.support.without.sessions import one_call_for_many, remembered_sessions
-from tests.support.without.turns import fence_of_turns, messages_of_what_was_shown, tokens_of_turns
+from tests.support.without.turns import (
+    fence_of_turns,
+    messages_of_what_was_shown,
+    time_of_turns,
+    tokens_of_turns,
+)
 
 __all__ = [
     "Patch",
@@ -118,6 +123,7 @@ __all__ = [
     "sweep_of_consumers",
     "takeover",
     "telling_outages",
+    "time_of_turns",
     "tokens_of_turns",
     "watched_connections",
 ]

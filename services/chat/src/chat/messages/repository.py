@@ -1,116 +1,32 @@
 """SQL of messages. Each function runs its one statement on the caller's transaction."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from backbone import outbox
-from chat.messages.facts import appended
-from chat.messages.records import Incomplete, NewMessage, Placed
-from chat.usage.counting import COUNTED, count_from
-from common import codec
+from chat.messages.appended_rows import arguments_of, columns_of
+from chat.messages.appending import ALL_OR_NONE, ARRAYS, FEW_ARRAYS, NONE_MISSING, appended, appending
+from chat.messages.records import Incomplete, Message, NewMessage, Placed
 from common.json_time import SQL_TIME
 from common.postgres import Connection
 from contracts.chat import FACTS_STREAM, MessageAppended
 
-FENCE = "CASE WHEN a.fenced THEN c.turn_token_sha256 IS NOT DISTINCT FROM a.turn_sha256 ELSE true END"
-
-# One round trip for any number of messages and conversations:
-#   appended  leaves out ids that exist, so that every count below is right. A subquery, because a join may
-#             read the whole table; not `IS NULL`, which the planner takes to be true of hardly any row, and
-#             then compares each row with each in the joins below;
-#   counted   is the one part that waits for the conversations' rows, and nothing returns to them. A statement
-#             that locks a row first and changes it afterwards looks for the version that it saw before it
-#             waited, and waits there for those who wait for it. The clock is read when the wait is over, so
-#             each message is later than all before it. It also tells the trigger that this transaction
-#             places its messages itself, and for how long to wait. `max(… + 0)`: a bare max() lets the
-#             planner search messages_created_at_index backwards for one conversation. The owner stands in a
-#             CASE, because the planner takes `… IS NULL OR …` to leave one conversation, and reads all for
-#             each batch. In the order of the ids, as all lock them, but where the planner reads a small table
-#             whole: so several conversations are locked before (a batch), or waited for only briefly (a group
-#             of requests). A conversation whose turn another runtime holds is left out, unless only users
-#             speak: it is compared in the row as it is locked;
-#   inserted  skips an id that another transaction has stored meanwhile: then `counted` counted too many, and
-#             the last line divides by zero, so that the statement fails as a whole;
-#   used      counts the usage of the conversations' users;
-#   facts     completes what the caller knows of each fact by the message's time and place.
-_APPENDING = f"""
-), counted AS (
-    UPDATE conversations AS c
-    SET event_sequence = c.event_sequence + a.messages,
-        message_sequence = c.message_sequence + a.messages,
-        (last_message_at, updated_at) = (
-            SELECT last, last
-            FROM (SELECT a.messages * interval '1 microsecond' + greatest(clock_timestamp(), coalesce(
-                c.last_message_at,
-                (SELECT max(m.created_at + interval '0') FROM messages AS m WHERE m.conversation_id = c.id)
-            )) AS last) AS clock
-        )
-    FROM (
-        SELECT conversation_id, owner, count(*) AS messages, max(turn_sha256) AS turn_sha256,
-               bool_or(role <> 'user' OR turn_sha256 IS NOT NULL) AS fenced
-        FROM appended
-        GROUP BY conversation_id, owner ORDER BY conversation_id
-    ) AS a
-    WHERE c.id = a.conversation_id AND CASE WHEN a.owner IS NULL THEN true ELSE c.user_id = a.owner END
-      AND {FENCE}
-      AND (SELECT set_config('takaro.message_order', 'numbered', true)) = 'numbered' AND {COUNTED}
-      AND (SELECT set_config('lock_timeout', coalesce($16, current_setting('lock_timeout')), true)) <> ''
-    RETURNING c.id, c.user_id, c.agent_id, a.owner, a.messages, c.event_sequence - a.messages AS facts,
-              c.message_sequence - a.messages AS sequence,
-              c.last_message_at - a.messages * interval '1 microsecond' AS at
-), placed AS MATERIALIZED (
-    SELECT a.*, c.user_id, c.agent_id, c.facts + row_number() OVER by_place AS fact_sequence,
-           c.at + row_number() OVER by_place * interval '1 microsecond' AS created_at,
-           c.sequence + row_number() OVER by_place AS sequence
-    FROM appended AS a
-    JOIN counted AS c ON c.id = a.conversation_id AND c.owner IS NOT DISTINCT FROM a.owner
-    WINDOW by_place AS (PARTITION BY c.id ORDER BY a.place)
-), inserted AS (
-    INSERT INTO messages (id, conversation_id, role, content, tool_calls, tool_results, token_count,
-                          latency_ms, model, created_at, sequence)
-    SELECT id, conversation_id, role, content, tool_calls::jsonb, tool_results::jsonb, token_count,
-           latency_ms, model, created_at, sequence
-    FROM placed
-    ORDER BY place
-    ON CONFLICT (id) DO NOTHING
-    RETURNING id
-), used AS ({count_from("placed")}
-), facts AS (
-    SELECT place, conversation_id::text AS subject, fact_sequence AS sequence, traceparent, tracestate,
-           baggage, fact || ',"createdAt":"' || {SQL_TIME.format("created_at")}
-                || '","sequence":' || sequence || '}}' AS data
-    FROM placed
-), told AS ({outbox.insert_from("facts", FACTS_STREAM, MessageAppended.type)})
+_PLACED = f"""
+, told AS ({outbox.insert_from("facts", FACTS_STREAM, MessageAppended.type)})
 SELECT place, {SQL_TIME.format("created_at")} AS created_at, sequence, fact_sequence,
        {outbox.wake(FACTS_STREAM)} AS told,
-       1 / (1 - least(1, (SELECT count(*) FROM placed) - (SELECT count(*) FROM inserted))) AS none_missing
+       {NONE_MISSING} AS none_missing
 FROM placed
 """  # noqa: S608 -- only constants
-_ARRAYS = [
-    f"${number}::{kind}[]"
-    for number, kind in enumerate(["uuid", "uuid", *["text"] * 4, "int", "int", *["text"] * 7], start=1)
-]
-
-
-def _appended(arrays: Sequence[str]) -> str:
-    return f"""
-    SELECT *
-    FROM unnest({", ".join(arrays)}) WITH ORDINALITY
-         AS t(id, conversation_id, role, content, tool_calls, tool_results, token_count, latency_ms, model,
-              owner, turn_sha256, traceparent, tracestate, baggage, fact, place)
-    WHERE coalesce((SELECT false FROM messages AS m WHERE m.id = t.id), true)
-    """  # noqa: S608 -- only constants
-
 
 INSERT_MESSAGES = f"""
-WITH appended AS MATERIALIZED ({_appended(_ARRAYS)}{_APPENDING}
+WITH appended AS MATERIALIZED ({appended(ARRAYS)}{appending()}{_PLACED}
 """
 
 INSERT_FEW_MESSAGES = f"""
-WITH appended AS MATERIALIZED ({_appended([f"(SELECT {array})" for array in _ARRAYS])}{_APPENDING}
+WITH appended AS MATERIALIZED ({appended(FEW_ARRAYS)}{appending()}{_PLACED}
 """
 """The same, with arrays whose lengths the planner doesn't see. So it keeps one plan, the best for a few
 messages, instead of making a plan for each execution, which takes as long as appending a message (measured:
@@ -130,7 +46,7 @@ async def insert_messages(
     ``asyncpg.DivisionByZeroError`` if another transaction stored one of the ids
     meanwhile.
     """
-    arguments = (*_columns(messages), *_facts(messages), lock_timeout)
+    arguments = (*arguments_of(messages), lock_timeout)
     return _placed(await connection.fetch(INSERT_MESSAGES, *arguments))
 
 
@@ -142,20 +58,41 @@ async def insert_few_messages(
     connection: Connection, messages: Sequence[NewMessage], lock_timeout: str | None = None
 ) -> dict[int, Placed]:
     """As :func:`insert_messages`, faster for up to :data:`FEW_MESSAGES`."""
-    arguments = (*_columns(messages), *_facts(messages), lock_timeout)
+    arguments = (*arguments_of(messages), lock_timeout)
     return _placed(await connection.fetch(INSERT_FEW_MESSAGES, *arguments))
 
 
-def _facts(messages: Sequence[NewMessage]) -> tuple[list[Any], ...]:
-    traces = [m.trace for m in messages]
-    return (
-        [m.owner for m in messages],
-        [m.turn_sha256 for m in messages],
-        [trace.traceparent if trace else None for trace in traces],
-        [trace.tracestate if trace else None for trace in traces],
-        [trace.baggage if trace else None for trace in traces],
-        [appended(m) for m in messages],
-    )
+INSERT_ALL_OR_NONE = f"""
+WITH appended AS MATERIALIZED ({appended(FEW_ARRAYS)}{appending(alone=True)}
+, told AS ({outbox.insert_from("facts", FACTS_STREAM, MessageAppended.type)})
+SELECT {SQL_TIME.format("created_at")} AS created_at, sequence, tool_calls::jsonb::text AS tool_calls,
+       tool_results::jsonb::text AS tool_results, {outbox.wake(FACTS_STREAM)} AS told,
+       {ALL_OR_NONE} AS all_inserted
+FROM placed ORDER BY place
+"""  # noqa: S608 -- only constants
+
+
+async def insert_all_or_none(connection: Connection, messages: Sequence[NewMessage]) -> list[Message]:
+    """As :func:`insert_few_messages`, of one conversation, and complete without a transaction: all of them,
+    or none (an empty list). Nor does a turn's token count whose time is over. Raises
+    ``asyncpg.DivisionByZeroError`` if only some could be inserted.
+    """
+    rows = await connection.fetch(INSERT_ALL_OR_NONE, *arguments_of(messages), None)
+    return [
+        Message(
+            str(m.id),
+            m.role,
+            m.content,
+            row["tool_calls"],
+            row["tool_results"],
+            m.token_count,
+            m.latency_ms,
+            m.model,
+            row["created_at"],
+            row["sequence"],
+        )
+        for m, row in zip(messages, rows, strict=bool(rows))
+    ]
 
 
 def _placed(rows: Sequence[asyncpg.Record]) -> dict[int, Placed]:
@@ -200,23 +137,5 @@ async def compare_messages(connection: Connection, messages: Sequence[NewMessage
     One that was redacted is: what it said isn't known any more, and a repeat must not be told of again. A
     redaction waits until the transaction ends: it then finds the answer that the caller may keep in it.
     """
-    rows = await connection.fetch(COMPARE_MESSAGES, *_columns(messages))
+    rows = await connection.fetch(COMPARE_MESSAGES, *columns_of(messages))
     return {row["place"] - 1: row["same"] for row in rows}
-
-
-def _columns(messages: Sequence[NewMessage]) -> tuple[list[Any], ...]:
-    return (
-        [m.id for m in messages],
-        [m.conversation_id for m in messages],
-        [m.role for m in messages],
-        [m.content for m in messages],
-        [_json(m.tool_calls) for m in messages],
-        [_json(m.tool_results) for m in messages],
-        [m.token_count for m in messages],
-        [m.latency_ms for m in messages],
-        [m.model for m in messages],
-    )
-
-
-def _json(value: object) -> str | None:
-    return None if value is None else codec.dumps_str(value)

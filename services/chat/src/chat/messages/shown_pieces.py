@@ -98,9 +98,9 @@ def _messages_of(turn: Turn, first: UUID, draft: _Draft, state: Incomplete) -> l
     ]
 
 
-async def show_messages(connection: Connection, turn: Turn, messages: Sequence[NewMessage]) -> None:
-    """Let a turn that has shown nothing show what the assistant says in the messages with which it ends, so
-    that those who follow it see it."""
+def shown_by(turn_id: UUID, messages: Sequence[NewMessage]) -> PieceRow | None:
+    """What a turn that has shown nothing shows: what the assistant says in the messages with which it ends,
+    so that those who follow it see it. None if that is nothing."""
     pieces: list[dict[str, Any]] = []
     for message in messages:
         if message.role != "assistant":
@@ -109,11 +109,14 @@ async def show_messages(connection: Connection, turn: Turn, messages: Sequence[N
             text = message.content[start : start + MAX_PIECE_TEXT]
             number = len(pieces) + 1
             pieces.append({"number": number, "messageId": message.id, "type": "text", "content": text})
-    if pieces:
-        encoded = codec.dumps(pieces)
-        row = PieceRow(turn.id, 1, len(pieces), encoded.decode())
+    return PieceRow(turn_id, 1, len(pieces), codec.dumps_str(pieces)) if pieces else None
+
+
+async def show_messages(connection: Connection, turn: Turn, messages: Sequence[NewMessage]) -> None:
+    """Let a turn that has shown nothing show its last messages, as :func:`shown_by` says."""
+    if row := shown_by(turn.id, messages):
         # A turn that has shown something has a row that begins with its first piece: this one isn't stored.
-        await piece_repository.insert_pieces(connection, [row], [len(encoded)])
+        await piece_repository.insert_pieces(connection, [row], [len(row.pieces.encode())])
 
 
 async def forget_shown(connection: Connection, conversation_id: UUID, message_id: UUID) -> None:

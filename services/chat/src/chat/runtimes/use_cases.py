@@ -14,14 +14,15 @@ from chat.conversations.acting import check_owner_or_runtime, owner_for_runtime
 from chat.conversations.repository import get_agent, lock_for_change
 from chat.conversations.rules import not_found
 from chat.conversations.use_cases import lock_conversations
-from chat.messages.listing_repository import list_before
+from chat.messages.finishing import finish_at_once
 from chat.messages.records import NewMessage
 from chat.messages.shown_pieces import show_messages
 from chat.messages.turn_ending import CANCELLED, end_turn, held_turns
-from chat.messages.use_cases import PAGE_BYTES, append_messages
+from chat.messages.use_cases import append_messages
 from chat.runtimes.awaiting import ask
 from chat.runtimes.records import Context, Taken
 from chat.runtimes.rules import check_request, check_token, is_repeated
+from chat.runtimes.taking import list_history, take_requested
 from chat.states.repository import get_state
 from chat.turns import repository
 from chat.turns.facts import turn_started
@@ -30,9 +31,6 @@ from chat.turns.rules import turn_has_ended, turn_not_found, turn_over, turn_run
 from common.errors import PermanentError
 from common.postgres import Connection, Pool, transaction, tried_again
 from servicekit.auth import Caller
-
-HISTORY = 200
-"""Messages that a runtime gets with a turn."""
 
 
 async def take_turn(
@@ -44,6 +42,8 @@ async def take_turn(
     a ``turn_id`` that no turn has.
     """
     taking = replace(taking, ttl_seconds=min(taking.ttl_seconds, max_seconds))
+    if (taken := await take_requested(pool, caller, conversation_id, turn_id, taking)) is not None:
+        return taken
     turn, repeated = await _take(pool, caller, conversation_id, turn_id, taking)
     async with pool.acquire() as connection:
         return Taken(turn, await _read(connection, turn), repeated)
@@ -89,20 +89,16 @@ async def _take_again(connection: Connection, taken: Turn, held: Turn | None, ta
 
 
 async def _read(connection: Connection, turn: Turn) -> Context:
-    """The messages up to the turn's beginning, and the state. Later ones are for the next turn."""
+    """The messages up to the turn's beginning, and the state."""
     conversation = await get_agent(connection, turn.conversation_id)
     state = await get_state(connection, turn.conversation_id)
     if conversation is None or state is None:
         raise not_found()
-    messages = await list_before(
-        connection, turn.conversation_id, turn.through_sequence + 1, HISTORY, PAGE_BYTES
-    )
-    messages.sort(key=lambda message: message.sequence)
     return Context(
         conversation.user_id or "",
         conversation.agent_id,
         conversation.agent_version,
-        messages,
+        await list_history(connection, turn),
         state.state,
         state.version,
     )
@@ -145,7 +141,6 @@ async def find_owner(pool: Pool, caller: Caller, conversation_id: UUID) -> str:
         return await owner_for_runtime(connection, caller, conversation_id)
 
 
-@tried_again
 async def end_own_turn(
     pool: Pool,
     caller: Caller,
@@ -156,9 +151,26 @@ async def end_own_turn(
     messages: Sequence[NewMessage] = (),
 ) -> Turn:
     """End a turn by its runtime, with its last ``messages``, in one transaction. The same again does nothing.
+    The messages name the conversation's owner, whom :func:`find_owner` has told the caller.
 
     Raises as :func:`renew_turn`, and as an append of the messages does.
     """
+    ended = await finish_at_once(pool, turn_id, token_sha256, ending, messages)
+    return ended or await _end_in_steps(
+        pool, caller, conversation_id, turn_id, token_sha256, ending, messages
+    )
+
+
+@tried_again
+async def _end_in_steps(
+    pool: Pool,
+    caller: Caller,
+    conversation_id: UUID,
+    turn_id: UUID,
+    token_sha256: str,
+    ending: Ending,
+    messages: Sequence[NewMessage],
+) -> Turn:
     async with transaction(pool) as connection:
         await _lock(connection, caller, conversation_id)
         turn = check_token(await repository.get_turn(connection, conversation_id, turn_id), token_sha256)

@@ -6,10 +6,12 @@ from uuid import UUID
 from backbone import outbox
 from backbone.outbox import Fact
 from chat.states.records import EditableState, EditedState, Limits
+from chat.turns.repository import HELD_IN_TIME
 from common.postgres import Connection
 from contracts.chat import FACTS_STREAM
 
 FENCE = "c.turn_token_sha256 IS NOT DISTINCT FROM s.turn_sha256"
+IN_TIME = f"CASE WHEN $21 THEN {HELD_IN_TIME.format('c.id')} ELSE true END"
 TOO_MANY = 8
 """Versions are removed when there are an eighth more than may be kept."""
 
@@ -43,8 +45,8 @@ async def lock_states(connection: Connection, conversation_ids: Sequence[UUID]) 
 # One statement for states, their versions and their facts, so that it is complete without a transaction:
 #   sent      each new version; the newest of each conversation, which has facts, is its state too;
 #   updated   changes a state only at the version that the caller has read, of the conversation that they have
-#             read, while the turn that held it then still does, and says for the transaction that the
-#             versions are kept here, so that the trigger doesn't.
+#             read, while the turn that held it then still does (in time, if the caller hasn't locked it),
+#             and says for the transaction that the versions are kept here, so that the trigger doesn't.
 #             All other parts begin with its rows;
 #   newest    the newest version that was kept before;
 #   found     the state before, if it wasn't: that of the conversation's creation;
@@ -76,7 +78,7 @@ WITH sent AS MATERIALIZED (
     FROM sent AS s
     WHERE c.id = s.id AND s.facts > 0 AND c.state_version = s.before
       AND c.user_id IS NOT DISTINCT FROM s.owner AND c.created_at IS NOT DISTINCT FROM s.created_at
-      AND {FENCE}
+      AND {FENCE} AND {IN_TIME}
       AND (SELECT set_config('takaro.state_history', 'kept', true)) = 'kept'
     RETURNING c.id, s.before, c.event_sequence - s.facts AS sequence
 ), newest AS MATERIALIZED (
@@ -133,13 +135,19 @@ SELECT id, {outbox.wake(FACTS_STREAM)} AS told FROM updated
 
 
 async def update_states(
-    connection: Connection, edited: Sequence[EditedState], facts: Sequence[Fact], limits: Limits
+    connection: Connection,
+    edited: Sequence[EditedState],
+    facts: Sequence[Fact],
+    limits: Limits,
+    *,
+    in_time: bool = False,
 ) -> bool:
     """Write new states, keep their versions, and remove those over the limits, with a fact for each edit.
 
     A fact's sequence is its place among those of its conversation. Returns whether all were written: a
     state that has another version by now than the edits were made from is left as it is, with all that
-    belongs to it. The caller has locked the conversations, or edits one and needs no transaction.
+    belongs to it. The caller has locked the conversations, or edits one and needs no transaction; then
+    ``in_time`` leaves out a state whose turn's time is over.
     """
     sent = [(e, e.current, v) for e in edited for v in e.versions]
     rows = await connection.fetch(
@@ -158,5 +166,6 @@ async def update_states(
         limits.versions,
         limits.versions // TOO_MANY,
         limits.versions_bytes,
+        in_time,
     )
     return len(rows) == len(edited)

@@ -52,8 +52,8 @@ async def edit_state(pool: Pool, user_id: str, edit: StateEdit, limits: Limits) 
     """Change a state within ``limits``, and return it.
 
     The edit is made from the state as it is read, without a lock, and written if it is still at that version:
-    two round trips. If it isn't, or a turn holds the conversation, the edit is made under the conversation's
-    lock.
+    two round trips. If it isn't, or another's turn holds the conversation, the edit is made under the
+    conversation's lock.
 
     Raises :class:`common.errors.Conflict` while another's turn holds the conversation,
     :class:`common.errors.NotFound`, :class:`Forbidden`, :class:`common.errors.TooLarge`, and
@@ -63,8 +63,9 @@ async def edit_state(pool: Pool, user_id: str, edit: StateEdit, limits: Limits) 
         read = await repository.get_state(connection, edit.conversation_id)
         states = {} if read is None else {read.conversation_id: read}
         outcomes = None
-        if edit.turn_sha256 is None and (read is None or read.turn_sha256 is None):
-            outcomes = await _edit(connection, states, [edit], limits, user_id)
+        if read is None or read.turn_sha256 == edit.turn_sha256:
+            in_time = edit.turn_sha256 is not None
+            outcomes = await _edit(connection, states, [edit], limits, user_id, in_time=in_time)
     if outcomes is None:
         async with transaction(pool) as connection:
             outcomes = await edit_states(connection, [edit], limits, owner=user_id)
@@ -96,10 +97,13 @@ async def _edit(
     limits: Limits,
     owner: str | None,
     refused: Mapping[int, PermanentError] = _NOTHING,
+    *,
+    in_time: bool = False,
 ) -> list[State | PermanentError] | None:
-    """Apply edits to ``states``, and write what they change. None if another writer was there before."""
+    """Apply edits to ``states``, and write what they change. None if another writer was there before, or if
+    the turn must hold the conversation ``in_time``, and doesn't."""
     outcomes: list[State | PermanentError] = []
-    written = _Unwritten()
+    written = _Unwritten(in_time=in_time)
     for place, edit in enumerate(edits):
         try:
             current = _current(states, edit, owner, refused.get(place))
@@ -117,7 +121,8 @@ async def _edit(
 class _Unwritten:
     """What edits have changed and isn't written yet. ``bytes`` is the JSON that is held for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_time: bool) -> None:
+        self._in_time = in_time
         self._edited: dict[UUID, EditedState] = {}
         self._facts: list[Fact] = []
         self.bytes = 0
@@ -134,7 +139,7 @@ class _Unwritten:
     async def write(self, connection: Connection, limits: Limits) -> bool:
         """Write the states, their versions and their facts. False if a state was changed meanwhile."""
         done = not self._edited or await repository.update_states(
-            connection, list(self._edited.values()), self._facts, limits
+            connection, list(self._edited.values()), self._facts, limits, in_time=self._in_time
         )
         self._edited, self._facts, self.bytes = {}, [], 0
         return done

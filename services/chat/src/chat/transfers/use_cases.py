@@ -5,6 +5,7 @@ from uuid import UUID
 
 from chat.announcements.served import ServedAgents
 from chat.conversations.use_cases import check_owner
+from chat.messages.all_or_none import append_all_or_none
 from chat.messages.listing_repository import list_by_ids
 from chat.messages.records import Message, NewMessage
 from chat.messages.use_cases import append_messages
@@ -12,7 +13,6 @@ from common.errors import Conflict, PermanentError
 from common.postgres import Pool, transaction, tried_again
 
 
-@tried_again
 async def append_in_bulk(
     pool: Pool,
     user_id: str,
@@ -27,9 +27,22 @@ async def append_in_bulk(
     Raises as :func:`check_owner`, and :class:`Conflict` for an id that belongs to another message, and for
     what comes without the token of a turn that runs.
     """
+    asks = served if messages[-1].role == "user" else None
+    if asks is None and (stored := await append_all_or_none(pool, messages)):
+        return stored
+    return await _append_in_steps(pool, user_id, conversation_id, messages, asks)
+
+
+@tried_again
+async def _append_in_steps(
+    pool: Pool,
+    user_id: str,
+    conversation_id: UUID,
+    messages: Sequence[NewMessage],
+    asks: ServedAgents | None,
+) -> list[Message]:
     async with transaction(pool) as connection:
         await check_owner(connection, user_id, conversation_id)
-        asks = served if messages[-1].role == "user" else None
         outcomes = await append_messages(connection, messages, asks)
         for place, outcome in enumerate(outcomes):
             if isinstance(outcome, Conflict):

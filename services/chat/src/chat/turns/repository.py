@@ -21,6 +21,11 @@ COLUMNS = """t.id, t.conversation_id, t.number, t.state, t.through_sequence, t.w
 TELL_NEWS = f"pg_notify('{TURN_NEWS_CHANNEL}', conversation_id::text)"
 """Wakes those who follow the turns of the conversation, once the transaction has committed."""
 
+HELD_IN_TIME = """EXISTS (
+    SELECT FROM chat_turns AS t WHERE t.conversation_id = {} AND t.state IN ('running', 'awaiting')
+      AND t.expires_at > clock_timestamp())"""
+"""SQL of whether the turn that a conversation has was renewed in time."""
+
 GET_TURN = f"SELECT {COLUMNS} FROM chat_turns AS t WHERE t.id = $1 AND t.conversation_id = $2"  # noqa: S608
 
 
