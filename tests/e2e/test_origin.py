@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.conftest import BASE, NAMES, USER, System
+from tests.support.mcp import mcp_client, text_of
 from tests.support.origin import Origin, running_origin
 from tests.support.services import ServiceName
 
@@ -32,6 +33,16 @@ async def test_work_goes_through_all_services_at_one_address(origin: Origin) -> 
         path = f"/api/cockpit/sessions/{session.raise_for_status().json()['data']['id']}/events"
         async with client.stream("GET", path, headers={"Accept": "text/event-stream"}) as events:
             assert await anext(events.aiter_lines()) == "event: connected"
+
+
+async def test_agents_reach_the_mcp_server_there(origin: Origin) -> None:
+    """The SDK's checks of `Host` and `Origin` hold behind the proxy too."""
+    async with mcp_client(f"{origin.url}/mcp", {"X-User-Id": USER, "Origin": origin.url}) as agent:
+        assert BASE in text_of(await agent.call_tool("list_knowledge_bases", {}))
+    async with origin.client(**{"X-User-Id": USER}) as client:
+        asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+        headers = {"Accept": "application/json, text/event-stream", "Origin": "http://elsewhere.test"}
+        assert (await client.post("/mcp", json=asked, headers=headers)).status_code == 403
 
 
 async def test_who_signs_in_at_the_origin_is_known_to_every_service(origin: Origin) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import structlog
@@ -22,10 +23,13 @@ from knowledge.embeddings.questions import Questions
 from knowledge.erasing.use_cases import create_erasing, create_sweep
 from knowledge.history.routes import router as history
 from knowledge.history.use_cases import forget_syncs
+from knowledge.mcp.routes import create_router as create_mcp_router
+from knowledge.mcp.server import KnowledgeMcp
 from knowledge.queue.dispatcher import Dispatcher
 from knowledge.queue.jobs import run_job
 from knowledge.queue.worker import QueueWorker
 from knowledge.readers.pool import Readers
+from knowledge.reading.routes import router as reading
 from knowledge.registry.registry_file import folders_of, read_registry_file
 from knowledge.registry.routes import router as registry
 from knowledge.registry.seeding import Seeding
@@ -72,6 +76,8 @@ def build(settings: KnowledgeSettings) -> FastAPI:
         (settings.github_api_url, settings.github_raw_url),
         settings.source_credentials_by_host(),
     )
+
+    mcp = KnowledgeMcp(settings, version("takaro-knowledge"))
 
     def make_resources(shared: Resources) -> Parts:
         embedder = make_embedder(settings, shared.http)
@@ -154,6 +160,9 @@ def build(settings: KnowledgeSettings) -> FastAPI:
     async def tell_of_bases(resources: Parts) -> None:
         await keep_told(resources.pool)
 
+    async def serve_mcp(_: Parts) -> None:
+        await mcp.run()
+
     async def erase_users(resources: Parts) -> None:
         async with open_entries(settings.event_bus_url) as entries, open_queue(settings.redis_url) as queue:
             sweep = create_sweep(entries, queue)
@@ -165,7 +174,15 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             settings=settings,
             title="Takaro knowledge",
             required_revision=REQUIRED_REVISION,
-            routers=[create_search_router(settings.search_exact_rows), history, webhooks, registry, requests],
+            routers=[
+                create_search_router(settings.search_exact_rows),
+                create_mcp_router(mcp),
+                history,
+                reading,
+                webhooks,
+                registry,
+                requests,
+            ],
             streams={contracts.COMMANDS_STREAM: create_command_router()},
             resources=make_resources,
             facts_stream=contracts.FACTS_STREAM,
@@ -180,6 +197,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
                 remove_abandoned_folders,
                 tell_of_bases,
                 erase_users,
+                serve_mcp,
             ],
             checks={
                 "pgvector": _check_pgvector,

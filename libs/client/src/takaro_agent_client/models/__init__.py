@@ -26,9 +26,11 @@ from takaro_agent_client.models.custom_agents import (
 )
 from takaro_agent_client.models.erasures import ErasedByService, Erasure, ErasureReceipt
 from takaro_agent_client.models.knowledge import (
+    Document,
     Found,
     Hit,
     KnowledgeBase,
+    ListedDocument,
     Neighbours,
     Passage,
     Position,
@@ -82,6 +84,8 @@ __all__ = [
     "Neighbours",
     "Found",
     "SearchPlan",
+    "ListedDocument",
+    "Document",
     "SyncRequest",
     "Sync",
     "SyncedFile",

@@ -94,6 +94,27 @@ class Found(Model):
     explain: SearchPlan | None = None
 
 
+class ListedDocument(Model):
+    """A file of a base that has text: where people read it, and how many ``chunks`` it has."""
+
+    path: str
+    title: str | None
+    chunks: int
+    link: str | None
+
+
+class Document(ListedDocument):
+    """A document, or a part of it. ``text`` begins with chunk number ``first_chunk``; what follows begins
+    with ``next_chunk``, ``None`` at the end."""
+
+    knowledge_base_id: str
+    version: str
+    text: str
+    first_chunk: int
+    next_chunk: int | None
+    metadata: dict[str, Any]
+
+
 class SyncRequest(Model):
     """A sync that was asked for. ``job_id`` finds it in the history and in facts."""
 

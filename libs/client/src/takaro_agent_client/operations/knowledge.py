@@ -7,7 +7,17 @@ from typing import Any, Literal, TypedDict, TypeVar, Unpack
 from uuid import UUID
 
 from takaro_agent_client.calls import Call, Listing, Order, call, each, in_camel_case, nothing, path
-from takaro_agent_client.models import Count, Found, Hit, KnowledgeBase, Sync, SyncRequest, WholeKnowledgeBase
+from takaro_agent_client.models import (
+    Count,
+    Document,
+    Found,
+    Hit,
+    KnowledgeBase,
+    ListedDocument,
+    Sync,
+    SyncRequest,
+    WholeKnowledgeBase,
+)
 
 _BASES = "knowledge-bases"
 T = TypeVar("T")
@@ -99,6 +109,28 @@ def search(
     written = None if filters is None else json.dumps(filters)
     query = {"q": question, "limit": limit, "version": version, "mode": mode, "minScore": min_score}
     return call("knowledge", "GET", path(_BASES, id, "search"), each(Hit), query=query | {"filter": written})
+
+
+def documents(
+    id: str, *, prefix: str | None = None, version: str | None = None, order: Order | None = None
+) -> Listing[ListedDocument]:
+    """The files of the base that have text, by path; with ``prefix`` those whose paths begin so."""
+    query = {"prefix": prefix, "version": version, "order": order}
+    return Listing("knowledge", path(_BASES, id, "documents"), ListedDocument.model_validate, query=query)
+
+
+def document(
+    id: str,
+    document_path: str,
+    *,
+    version: str | None = None,
+    first_chunk: int | None = None,
+    limit: int | None = None,
+) -> Call[Document]:
+    """The text of one file, as it was indexed: up to 500 chunks of it, from number ``first_chunk``."""
+    where = path(_BASES, id, "documents", document_path)
+    query = {"version": version, "firstChunk": first_chunk, "limit": limit}
+    return call("knowledge", "GET", where, Document.model_validate, query=query)
 
 
 class How(TypedDict, total=False):

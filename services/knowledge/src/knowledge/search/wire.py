@@ -91,7 +91,8 @@ def _comparable(vector: list[float]) -> list[float]:
     return vector
 
 
-def _each_once(ids: list[str]) -> list[str]:
+def each_once(ids: list[str]) -> list[str]:
+    """Return ``ids``. Raises ``ValueError`` if one is there twice."""
     if len(set(ids)) < len(ids):
         raise ValueError("names a base twice")
     return ids
@@ -108,7 +109,7 @@ class Search(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [SEARCH_EXAMPLE]})
 
     knowledge_base_ids: Annotated[
-        list[BaseName], Field(min_length=1, max_length=MAX_BASES), AfterValidator(_each_once)
+        list[BaseName], Field(min_length=1, max_length=MAX_BASES), AfterValidator(each_once)
     ]
     query: QuestionText | None = None
     queries: Annotated[list[QuestionText], Field(min_length=1, max_length=MAX_QUESTIONS)] | None = None

@@ -1,0 +1,1 @@
+"""The MCP server: knowledge bases as tools of agents, at ``/mcp``."""

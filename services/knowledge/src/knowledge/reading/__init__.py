@@ -1,0 +1,1 @@
+"""The documents of a base, as people and agents read them."""
