@@ -44,11 +44,12 @@ async def insert_base(
     owner: str | None = None,
     model: str = MODEL,
     metadata: Callable[[int], Mapping[str, Any]] = numbered,
+    content: Callable[[int], str] = "chunk {}".format,
 ) -> None:
-    """A base whose chunk ``n`` has the content ``chunk n``; public without an ``owner``."""
+    """A base of one chunk for each vector; public without an ``owner``."""
     async with pool.acquire() as connection:
         await connection.execute(_BASE, base_id, owner)
-        await insert_chunks(connection, base_id, vectors, metadata)
+        await insert_chunks(connection, base_id, vectors, metadata, content)
         await connection.execute(_MADE, base_id, model, len(vectors))
 
 
@@ -57,14 +58,13 @@ async def insert_chunks(
     base_id: str,
     vectors: np.ndarray,
     metadata: Callable[[int], Mapping[str, Any]] = numbered,
+    content: Callable[[int], str] = "chunk {}".format,
 ) -> None:
     await register_binary(connection)
     await connection.copy_records_to_table(
         "knowledge_embeddings",
         columns=_COLUMNS,
-        records=[
-            (base_id, "latest", f"chunk {i}", metadata(i), Vector(row)) for i, row in enumerate(vectors)
-        ],
+        records=[(base_id, "latest", content(i), metadata(i), Vector(row)) for i, row in enumerate(vectors)],
         timeout=120,
     )
 

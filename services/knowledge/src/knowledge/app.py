@@ -51,7 +51,7 @@ from servicekit.service import Resources, ServiceSpec, create_app
 
 log = structlog.get_logger()
 
-REQUIRED_REVISION = "048"
+REQUIRED_REVISION = "049"
 FORGET_INTERVAL_SECONDS = 3600.0
 CLEAN_INTERVAL_SECONDS = 3600.0
 

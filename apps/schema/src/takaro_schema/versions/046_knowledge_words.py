@@ -135,7 +135,7 @@ TRIGGERS = (
               ON space.knowledge_base_id = chunk.knowledge_base_id AND space.version = chunk.version
             GROUP BY space.id ORDER BY space.id
         ) AS written JOIN knowledge_word_spaces AS spoken ON spoken.space = written.id
-        WHERE random() * greatest(spoken.chunks, 50) < 5 * written.fresh;
+        WHERE spoken.chunks = 0 OR random() * greatest(spoken.chunks, 50) < 5 * written.fresh;
         RETURN NULL;
     END
     $$

@@ -22,3 +22,19 @@ def ef_search(limit: int) -> int:
     """How many rows an index scan keeps in view at least; a space may have a larger number that was measured
     for it. pgvector's own is 40, its most is 1000."""
     return min(1000, max(200, 4 * candidates(limit)))
+
+
+MOST_MATCHES = 1_000
+"""Chunks of one space that are scored by their words: those with its rare words, up to twice as many, and up
+to as many that have its frequent words together. Each costs a microsecond. Measured on 43,325 chunks of
+documentation with 158 questions of three to nine words: 1,000 find 94 % of the ten best in 2 ms of Postgres'
+time, 2,000 find 96 % in 3 ms, all find 100 % in 14 ms. Each finds the chunk that the question was taken from
+as often."""
+
+TEXT_WEIGHT = 1.0
+"""Of the ranks by text in a hybrid search; those by vector have 1."""
+
+
+def ranks(limit: int) -> int:
+    """How many chunks a hybrid search ranks by vector, and by text."""
+    return max(50, candidates(limit))
