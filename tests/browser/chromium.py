@@ -27,7 +27,7 @@ ARGUMENTS = ("--headless=shell", "--no-sandbox", "--no-zygote", "--disable-gpu")
 
 @dataclass(slots=True)
 class Visit:
-    """A page, what it asked others for, and what went wrong in it."""
+    """A page, what it and others of its browser asked strangers for, and what went wrong in them."""
 
     page: Page
     foreign: list[str] = field(default_factory=list)
@@ -87,9 +87,9 @@ async def _page(context: BrowserContext, origins: Sequence[str]) -> Visit:
         if message.type == "error":
             visit.errors.append(message.text)
 
-    visit.page.on("request", asked)
-    visit.page.on("console", said)
-    visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    context.on("request", asked)
+    context.on("console", said)
+    context.on("weberror", lambda fault: visit.errors.append(str(fault.error)))
     await context.route(lambda url: not url.startswith(own), lambda route: route.abort())
     return visit
 

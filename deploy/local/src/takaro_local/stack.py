@@ -224,6 +224,9 @@ class Stack:
 
     def _rows(self) -> list[tuple[str, str]]:
         rows = [("origin", f"{self._origin.url}   {origin.what_is_there(self._settings)}")]
+        rows.append(
+            ("play", f"{self._origin.url}/play   a mock game server, its players, console and events")
+        )
         rows += [(program.name, f"{program.url}   docs: /docs /asyncapi") for program in self._services]
         if self._postgres:
             psql = f"PGPASSWORD={PASSWORD} psql -h localhost -p {self._postgres.port} -U {ROLE} -d {DATABASE}"

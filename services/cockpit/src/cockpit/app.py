@@ -6,6 +6,7 @@ from backbone.entry_store import open_entries
 from backbone.handlers import Router
 from cockpit.erasing.use_cases import create_erasing, create_sweep
 from cockpit.events.routes import router as events
+from cockpit.play.routes import create_router as create_play_router
 from cockpit.players import commands as player_commands
 from cockpit.players.routes import router as players
 from cockpit.servers import commands as server_commands
@@ -37,7 +38,7 @@ def build(settings: CockpitSettings) -> FastAPI:
             settings=settings,
             title="Takaro cockpit",
             required_revision=REQUIRED_REVISION,
-            routers=[sessions, players, servers, events],
+            routers=[sessions, players, servers, events, create_play_router()],
             streams={
                 cockpit.COMMANDS_STREAM: create_command_router(),
                 chat.FACTS_STREAM: create_chat_facts_router(),

@@ -1,11 +1,9 @@
 """HTTP of a session's events: server-sent events."""
 
-from typing import Annotated
-
-from fastapi import Header, Request
+from fastapi import Request
 
 from cockpit.events.use_cases import follow
-from cockpit.events.wire import parse_event_id
+from cockpit.events.wire import LastEventIdHeader, LastEventIdQuery, parse_event_id
 from cockpit.sessions.use_cases import get_session
 from cockpit.sessions.wire import NOT_FOUND, SessionId
 from servicekit.auth import CallerParam
@@ -37,12 +35,13 @@ async def get_events(
     session_id: SessionId,
     caller: CallerParam,
     resources: ResourcesParam,
-    last_event_id: Annotated[str | None, Header()] = None,
+    last_event_id: LastEventIdHeader = None,
+    last_event_id_query: LastEventIdQuery = None,
 ) -> EventStream:
     """``connected``, the last 50 ``event`` s (or all since ``Last-Event-ID``), then each as it happens.
 
     ``status``: the server was started, stopped or moved. ``heartbeat``: every 30 s without an event.
     """
     session = await get_session(resources.pool, caller.user_id, session_id)
-    after = parse_event_id(last_event_id)
+    after = parse_event_id(last_event_id if last_event_id is not None else last_event_id_query)
     return EventStream(request, follow(resources.pool, resources.notifications, session.id, after), caller)

@@ -1,7 +1,9 @@
 """Events of a session on the wire: server-sent events."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
+
+from fastapi import Header, Query
 
 from cockpit.events.records import STATUS_CHANGED, SessionEvent
 from cockpit.sessions.records import ServerStatus
@@ -10,6 +12,24 @@ from servicekit.sse import ServerEvent
 
 _LONGEST_ID = 18
 """So many digits always fit a bigint."""
+
+
+LastEventIdHeader = Annotated[
+    str | None,
+    Header(
+        alias="Last-Event-ID",
+        description="The `id` of the last event that the caller has. What came after it follows.",
+        examples=["17"],
+    ),
+]
+LastEventIdQuery = Annotated[
+    str | None,
+    Query(
+        alias="lastEventId",
+        description="The same for a new `EventSource`, which can't send the header. The header counts first.",
+        examples=["17"],
+    ),
+]
 
 
 def connected(session_id: UUID, status: ServerStatus) -> ServerEvent:
