@@ -17,7 +17,6 @@ async def search(
     base_id: str,
     question: str,
     limit: int,
-    exact_rows: int,
     *,
     user_id: str = "",
     version: str | None = None,
@@ -26,5 +25,5 @@ async def search(
 ) -> Sequence[Hit]:
     """The hits; no question is remembered."""
     wanted = Wanted((base_id,), user_id, version, limit, min_score, compile_filter(filters), embedder.model)
-    [found] = await answer(pool, Questions(embedder, 0), wanted, [Question(question)], exact_rows)
+    [found] = await answer(pool, Questions(embedder, 0), wanted, [Question(question)])
     return found.found.hits

@@ -45,6 +45,7 @@ async def test_a_base_is_added_synced_searched_scheduled_and_removed(kb: Termina
     named = ("kb", "search", "guide", "stop the machine", "--version")
     assert (await kb(*named, "latest", "--json", *as_ada)).json["hits"] == [hit]
     assert "no version '1'" in (await kb(*named, "1", *as_ada, expect=1)).err
+    await _search_reads_well(kb, *as_ada)
     in_use = await kb("kb", "remove", "guide", "--version", "latest", "--yes", *as_ada, expect=2)
     assert "'latest' is the version that searches find" in in_use.err
     scheduled = (await kb("kb", "schedule", "guide", "0 * * * *", "--json", *as_ada)).json
@@ -60,6 +61,26 @@ async def test_a_base_is_added_synced_searched_scheduled_and_removed(kb: Termina
     assert "--yes" in kept.err
     assert "guide removed" in (await kb("kb", "remove", "guide", "--yes", *as_ada)).out
     assert (await kb("kb", "list", "--json", *as_ada)).json == {"knowledgeBases": []}
+
+
+async def _search_reads_well(kb: Terminal, *as_ada: str) -> None:
+    asked = ("kb", "search", "guide", "How do I stop the machine?", *as_ada)
+    coloured = (await kb.with_settings(FORCE_COLOR="1")(*asked)).out
+    assert "\x1b[1;33mstop\x1b[0m the \x1b[1;33mmachine\x1b[0m" in coloured, "words of the question stand out"
+    plain = await kb(*asked, "--explain", "--neighbours", "1", "--path", "lev")
+    assert "\x1b" not in plain.out
+    assert plain.out.startswith("1. 0.")
+    assert "levers.md" in plain.out.splitlines()[0]
+    assert "(part 1 of 1)" in plain.out.splitlines()[0]
+    assert "plan: exact (guide: 1 chunks" in plain.err
+    assert "nothing found" in (await kb(*asked, "--path", "other/", expect=1)).err
+    assert "nothing found" in (await kb(*asked, "--filter", '{"title": "None"}', expect=1)).err
+    assert "isn't JSON" in (await kb(*asked, "--filter", "{", expect=2)).err
+    assert (
+        'filters: "author" isn\'t one of path'
+        in (await kb(*asked, "--filter", '{"author": "me"}', expect=2)).err
+    )
+    assert "'none' not found" in (await kb(*asked, "--also", "none", expect=1)).err
 
 
 async def test_errors_say_what_to_do(kb: Terminal, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ async def test_a_search_is_of_one_model(harness: Harness) -> None:
     answers: list[int] = []
     while not (answers and syncing.done() and answers[-1]):
         try:
-            hits = await search(harness.pool, embedder, "handbook", "levers", 50, 5000)
+            hits = await search(harness.pool, embedder, "handbook", "levers", 50)
             answers.append(len(hits))
         except Conflict:
             answers.append(0)

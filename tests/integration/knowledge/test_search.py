@@ -10,7 +10,6 @@ from pgvector import Vector
 from common.errors import Conflict, NotFound, PermanentError, TakaroError, TransientError
 from knowledge.content.binary_codecs import register_binary
 from knowledge.embeddings.minilm import MiniLmEmbedder
-from knowledge.search import repository
 from tests.integration.knowledge.conftest import CountingEmbedder, Harness
 from tests.support.manual import PAGES, QUESTIONS
 from tests.support.searching import search
@@ -26,7 +25,7 @@ async def test_questions_find_the_page_that_answers_them(harness: Harness, tmp_p
     await harness.sync(base, deps=replace(harness.deps, sources=sources))
     found = {}
     for question, page in QUESTIONS.items():
-        hits = await search(harness.pool, harness.embedder, "manual", question, 5, 5000)
+        hits = await search(harness.pool, harness.embedder, "manual", question, 5)
         scores = [hit.score for hit in hits]
         assert scores == sorted(scores, reverse=True)
         assert all(-1 <= score <= 1 for score in scores)
@@ -40,7 +39,7 @@ async def test_the_local_model_finds_what_shares_no_word(harness: Harness) -> No
     embedder = MiniLmEmbedder()
     deps = harness.with_embedder(embedder)  # type: ignore[arg-type]
     await harness.sync(deps=deps)
-    [hit] = await search(harness.pool, embedder, "handbook", "why did my car not start?", 1, 5000)
+    [hit] = await search(harness.pool, embedder, "handbook", "why did my car not start?", 1)
     await embedder.close()
     assert hit.metadata["sourceFile"] == "docs/start.md"
     assert hit.score > 0.3
@@ -50,11 +49,11 @@ async def test_a_search_with_another_model_is_refused_until_the_next_sync(harnes
     await harness.sync()
     other = CountingEmbedder("other-model")
     with pytest.raises(Conflict, match="sync it"):
-        await search(harness.pool, other, "handbook", "lever", 5, 5000)
+        await search(harness.pool, other, "handbook", "lever", 5)
     await harness.sync(deps=harness.with_embedder(other))
-    assert len(await search(harness.pool, other, "handbook", "lever", 5, 5000)) == 4
+    assert len(await search(harness.pool, other, "handbook", "lever", 5)) == 4
     with pytest.raises(Conflict):
-        await search(harness.pool, harness.embedder, "handbook", "lever", 5, 5000)
+        await search(harness.pool, harness.embedder, "handbook", "lever", 5)
 
 
 @pytest.mark.parametrize("kind", [PermanentError, TransientError])
@@ -68,7 +67,7 @@ async def test_a_question_that_cant_be_embedded_is_no_fault_of_its_asker(
 
     monkeypatch.setattr(harness.embedder, "embed", refuse)
     with pytest.raises(TransientError) as raised:
-        await search(harness.pool, harness.embedder, "handbook", "lever", 5, 5000)
+        await search(harness.pool, harness.embedder, "handbook", "lever", 5)
     assert raised.value.reason == "Search is unavailable: the question can't be embedded now"
 
 
@@ -77,18 +76,18 @@ async def test_only_the_current_version_is_searched(harness: Harness) -> None:
     harness.repository.write("docs/start.md", "A second edition about pulleys.")
     harness.repository.commit()
     await harness.sync(harness.base(version="2.0"))
-    hits = await search(harness.pool, harness.embedder, "handbook", "press the green button", 50, 5000)
+    hits = await search(harness.pool, harness.embedder, "handbook", "press the green button", 50)
     assert len(hits) == 4
     assert not any("green button" in hit.content for hit in hits)
 
 
 async def test_an_unknown_base_is_not_found_and_an_empty_one_is_empty(harness: Harness) -> None:
     with pytest.raises(NotFound):
-        await search(harness.pool, harness.embedder, "none", "lever", 5, 5000)
+        await search(harness.pool, harness.embedder, "none", "lever", 5)
     harness.repository.write("docs/only.txt", "")
     harness.repository.commit()
     await harness.sync(harness.base("empty", extensions=[".rst"]))
-    assert await search(harness.pool, harness.embedder, "empty", "lever", 5, 5000) == []
+    assert await search(harness.pool, harness.embedder, "empty", "lever", 5) == []
 
 
 @pytest.mark.large
@@ -100,14 +99,13 @@ async def test_a_middle_sized_base_among_others_is_searched_as_if_alone(harness:
     await insert_vectors(harness, "middle", own)
     await harness.pool.execute("ANALYZE knowledge_embeddings")
     queries = [*clustered(generator, 10, centre=0), *clustered(generator, 10, centre=1)]
-    for exact_rows in (5000, 50):
-        recalls = []
-        for query in queries:
-            hits = await search(harness.pool, FixedEmbedder(query), "middle", "any", 10, exact_rows)
-            truth = {f"chunk {i}" for i in np.argsort(-(own @ query))[:10]}
-            assert len(hits) == 10, "never fewer rows than there are"
-            recalls.append(len(truth & {hit.content for hit in hits}) / 10)
-        assert sum(recalls) / len(recalls) >= 0.95
+    recalls = []
+    for query in queries:
+        hits = await search(harness.pool, FixedEmbedder(query), "middle", "any", 10)
+        truth = {f"chunk {i}" for i in np.argsort(-(own @ query))[:10]}
+        assert len(hits) == 10, "never fewer rows than there are"
+        recalls.append(len(truth & {hit.content for hit in hits}) / 10)
+    assert sum(recalls) / len(recalls) >= 0.95
 
 
 async def test_a_small_base_in_a_large_index_is_never_cut_short(harness: Harness) -> None:
@@ -116,29 +114,8 @@ async def test_a_small_base_in_a_large_index_is_never_cut_short(harness: Harness
     await insert_vectors(harness, "crowd", clustered(generator, 500, centre=0))
     await insert_vectors(harness, "rare", clustered(generator, 20, centre=1))
     [query] = clustered(generator, 1, centre=0)
-    hits = await search(harness.pool, FixedEmbedder(query), "rare", "any", 15, exact_rows=0)
+    hits = await search(harness.pool, FixedEmbedder(query), "rare", "any", 15)
     assert len(hits) == 15
-
-
-async def test_the_planner_can_not_take_the_index_for_an_exact_search(harness: Harness) -> None:
-    """It would at some thousand rows, where recall@10 was 0.10. So the planner must not be able to choose
-    it."""
-    generator = np.random.default_rng(3)
-    await insert_vectors(harness, "rare", clustered(generator, 200, centre=1))
-    query = [0.1] * 1536
-    async with harness.pool.acquire() as connection, connection.transaction():
-        await connection.execute("ANALYZE knowledge_embeddings")
-        for costly in ("seqscan", "sort", "bitmapscan", "incremental_sort"):
-            await connection.execute(f"SET LOCAL enable_{costly} = off")
-        plans = {}
-        wanted: dict[str, tuple[None, ...]] = {
-            repository.SEARCH_EXACTLY: (None, None),
-            repository.SEARCH_BY_INDEX: (),
-        }
-        for statement, more in wanted.items():
-            rows = await connection.fetch(f"EXPLAIN {statement}", query, "rare", "latest", 5, *more)
-            plans[statement] = "knowledge_embeddings_embedding_idx" in "".join(row[0] for row in rows)
-    assert plans == {repository.SEARCH_EXACTLY: False, repository.SEARCH_BY_INDEX: True}
 
 
 class FixedEmbedder(CountingEmbedder):

@@ -149,22 +149,18 @@ async def test_every_number_equals_itself(
 
 async def test_a_search_finds_as_many_as_pass_the_filter_and_the_least_score(harness: Harness) -> None:
     await harness.sync()
-    everything = await search(harness.pool, harness.embedder, "handbook", "green button", 50, 5000)
-    for exact_rows in (5000, 0):
-        deep = await search(
-            harness.pool,
-            harness.embedder,
-            "handbook",
-            "green button",
-            50,
-            exact_rows,
-            filters={"path": {"prefix": "docs/deep/"}},
-        )
-        assert [hit.chunk for hit in deep] == [
-            hit.chunk for hit in everything if hit.metadata["sourceFile"].startswith("docs/deep/")
-        ]
-        least = everything[1].score
-        near = await search(
-            harness.pool, harness.embedder, "handbook", "green button", 50, exact_rows, min_score=least
-        )
-        assert [hit.chunk for hit in near] == [hit.chunk for hit in everything if hit.score >= least]
+    everything = await search(harness.pool, harness.embedder, "handbook", "green button", 50)
+    deep = await search(
+        harness.pool,
+        harness.embedder,
+        "handbook",
+        "green button",
+        50,
+        filters={"path": {"prefix": "docs/deep/"}},
+    )
+    assert [hit.chunk for hit in deep] == [
+        hit.chunk for hit in everything if hit.metadata["sourceFile"].startswith("docs/deep/")
+    ]
+    least = everything[1].score
+    near = await search(harness.pool, harness.embedder, "handbook", "green button", 50, min_score=least)
+    assert [hit.chunk for hit in near] == [hit.chunk for hit in everything if hit.score >= least]

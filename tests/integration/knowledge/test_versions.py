@@ -35,7 +35,7 @@ async def find(
     user_id: str = "",
 ) -> list[str]:
     hits = await search(
-        harness.pool, harness.embedder, "handbook", question, 50, 5000, version=version, user_id=user_id
+        harness.pool, harness.embedder, "handbook", question, 50, version=version, user_id=user_id
     )
     return [hit.content for hit in hits]
 

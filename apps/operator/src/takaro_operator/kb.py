@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from takaro_operator.completion import complete_base
-from takaro_operator.errors import Failure, Refusal
-from takaro_operator.kb_output import show_base, show_bases, show_hits, show_syncs
+from takaro_operator.errors import Refusal
+from takaro_operator.kb_options import BaseId, User
+from takaro_operator.kb_output import show_base, show_bases, show_syncs
+from takaro_operator.kb_search import search
 from takaro_operator.kb_watch import follow
 from takaro_operator.knowledge_http import KnowledgeClient
 from takaro_operator.output import Json, print_json, printable, say, screen
@@ -20,14 +21,9 @@ app = typer.Typer(
     add_completion=False,
 )
 
-User = Annotated[
-    str | None,
-    typer.Option("--user", help="The user id, for services with AUTH_MODE=dev; others take TAKARO_TOKEN."),
-]
-BaseId = Annotated[
-    str, typer.Argument(metavar="ID", help="The knowledge base.", autocompletion=complete_base)
-]
 Patterns = list[str] | None
+
+app.command("search")(search)
 
 
 @app.command("list")
@@ -176,34 +172,6 @@ def history(
             print_json({"syncs": syncs})
             return
         show_syncs(base_id, syncs, files=files)
-
-    run(work)
-
-
-@app.command()
-def search(
-    base_id: BaseId,
-    question: Annotated[str, typer.Argument(help="A question in plain language.")],
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=50)] = 5,
-    version: Annotated[
-        str | None, typer.Option(help="Search this version instead of the base's current one.")
-    ] = None,
-    user: User = None,
-    as_json: Json = False,
-) -> None:
-    """Show the chunks nearest to QUESTION."""
-
-    async def work(_: OperatorSettings) -> None:
-        async with KnowledgeClient(user) as client:
-            of_version = {} if version is None else {"version": version}
-            hits = await client.call("GET", base_id, "search", q=question, limit=limit, **of_version)
-        if as_json:
-            print_json({"hits": hits})
-        if not hits:
-            raise Failure("nothing found: is the base synced? `takaro kb history` shows its syncs")
-        if as_json:
-            return
-        show_hits(hits)
 
     run(work)
 

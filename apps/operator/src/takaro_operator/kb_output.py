@@ -55,15 +55,6 @@ def show_syncs(base_id: str, syncs: Sequence[dict[str, Any]], *, files: bool) ->
         screen().print(_files_table(syncs))
 
 
-def show_hits(hits: Sequence[dict[str, Any]]) -> None:
-    """Each chunk with its score and its file."""
-    for hit in hits:
-        where = printable(str(hit["metadata"].get("sourceFile", "")))
-        screen().print(Text.assemble((f"{hit['score']:.3f} ", "green"), (where, "bold")))
-        lines = [printable(line) for line in hit["content"].splitlines()]
-        screen().print(Text("\n".join([*lines, ""])))
-
-
 def show_base(base: dict[str, Any], as_json: bool) -> None:
     """What is known of a base: a line for each thing, or JSON."""
     if as_json:

@@ -24,15 +24,19 @@ class KnowledgeAddress(BaseSettings):
         return (self.knowledge_url or f"http://127.0.0.1:{self.knowledge_port}").rstrip("/")
 
 
-class KnowledgeClient(ServiceClient):
-    """Calls ``/api/knowledge-bases``; the first part of a path is the id of a base."""
+BASES = "/api/knowledge-bases"
 
-    def __init__(self, user: str | None) -> None:
+
+class KnowledgeClient(ServiceClient):
+    """Calls ``/api/knowledge-bases``, where the first part of a path is the id of a base; or below another
+    ``root``."""
+
+    def __init__(self, user: str | None, *, root: str = BASES) -> None:
         address = KnowledgeAddress()
         super().__init__(
             "knowledge",
             address.url,
-            "/api/knowledge-bases",
+            root,
             user=user,
             token=address.token,
             setting="KNOWLEDGE_URL",

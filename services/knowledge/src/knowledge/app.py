@@ -38,7 +38,7 @@ from knowledge.requests.commands import create_command_router
 from knowledge.requests.routes import router as requests
 from knowledge.resources import KnowledgeResources
 from knowledge.schedules.reconciler import Reconciler
-from knowledge.search.routes import create_router as create_search_router
+from knowledge.search.routes import router as search
 from knowledge.settings import KnowledgeSettings
 from knowledge.sources.github.access import GitHubAccess
 from knowledge.sources.opening import Limits, Sources
@@ -175,7 +175,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             title="Takaro knowledge",
             required_revision=REQUIRED_REVISION,
             routers=[
-                create_search_router(settings.search_exact_rows),
+                search,
                 create_mcp_router(mcp),
                 history,
                 reading,

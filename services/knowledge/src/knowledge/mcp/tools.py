@@ -70,10 +70,7 @@ async def _search(resources: KnowledgeResources, user_id: str, wanted: SearchKno
         compile_filter(wanted.filters),
         resources.questions.model,
     )
-    exact_rows = resources.settings.search_exact_rows
-    [answer] = await search(
-        resources.pool, resources.questions, asked, [Question(wanted.query)], exact_rows, linked=True
-    )
+    [answer] = await search(resources.pool, resources.questions, asked, [Question(wanted.query)], linked=True)
     hits = answer_json(answer)["hits"]
     return Said(_passages(hits), {"hits": hits})
 

@@ -1,11 +1,7 @@
 """SQL of the search. Functions take a connection, run one statement and never commit."""
 
-from collections.abc import Sequence
-
-import asyncpg
-
 from common.postgres import Connection
-from knowledge.search.records import Hit, Target, Wanted
+from knowledge.search.records import Target
 
 GET_TARGET = """
 WITH base AS (
@@ -38,67 +34,3 @@ async def get_target(
     while that waits for its first sync. ``visible``: whether the user may search it."""
     row = await connection.fetchrow(GET_TARGET, base_id, user_id, version)
     return Target(**dict(row)) if row else None
-
-
-SEARCH_EXACTLY = """
-SELECT id, knowledge_base_id, version, content, metadata, 1 - (embedding <=> $1::real[]::vector) AS score
-FROM knowledge_embeddings
-WHERE knowledge_base_id = $2 AND version = $3 AND ($5::jsonpath IS NULL OR metadata @@ $5::jsonpath)
-  AND ($6::float8 IS NULL OR 1 - (embedding <=> $1::real[]::vector) >= $6)
-ORDER BY (embedding <=> $1::real[]::vector) + 0, id LIMIT $4
-"""
-
-
-async def search_exactly(
-    connection: Connection, query: Sequence[float], target: Target, wanted: Wanted
-) -> list[Hit]:
-    """Compares every chunk of the base. ``+ 0`` keeps the planner from the HNSW index, whose recall inside
-    one base of a shared index is poor at medium sizes."""
-    rows = await connection.fetch(
-        SEARCH_EXACTLY, query, target.base_id, target.version, wanted.limit, wanted.filter, wanted.min_score
-    )
-    return _hits(rows)
-
-
-SET_HNSW = """
-SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', '100', true)
-"""
-
-
-async def set_hnsw(connection: Connection) -> None:
-    """For this transaction only: continue the scan until enough rows of the base are found."""
-    await connection.execute(SET_HNSW)
-
-
-SEARCH_BY_INDEX = """
-WITH candidate AS MATERIALIZED (
-    SELECT id, knowledge_base_id, version, content, metadata, embedding <=> $1::real[]::vector AS distance
-    FROM knowledge_embeddings WHERE knowledge_base_id = $2 AND version = $3
-    ORDER BY embedding <=> $1::real[]::vector LIMIT $4 * 4
-)
-SELECT id, knowledge_base_id, version, content, metadata, 1 - distance AS score
-FROM candidate ORDER BY distance, id LIMIT $4
-"""
-
-
-async def search_by_index(
-    connection: Connection, query: Sequence[float], target: Target, limit: int
-) -> list[Hit]:
-    """The nearest by the HNSW index. It fetches four times as many as requested and sorts them again, since a
-    relaxed scan is sometimes unsorted."""
-    return _hits(await connection.fetch(SEARCH_BY_INDEX, query, target.base_id, target.version, limit))
-
-
-def _hits(rows: Sequence[asyncpg.Record]) -> list[Hit]:
-    return [
-        Hit(
-            row["id"],
-            row["knowledge_base_id"],
-            row["version"],
-            row["content"],
-            row["metadata"] or {},
-            row["score"],
-            row["score"],
-        )
-        for row in rows
-    ]

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from common.errors import Invalid
@@ -33,71 +33,66 @@ MINIMUM = "Hits have at least this cosine similarity."
 AS_JSON = "What chunks have to be, as JSON: `filters` of `POST /api/search`."
 
 
-def create_router(exact_rows: int) -> APIRouter:
-    """``exact_rows``: bases of up to this many chunks are searched exactly."""
-    router = create_api_router("/api", ["search"])
+router = create_api_router("/api", ["search"])
 
-    @router.get("/knowledge-bases/{kb_id}/search", **answering(list[HitJson], errors=NOT_FOUND | OTHER_MODEL))
-    async def search_knowledge_base(
-        kb_id: BaseId,
-        q: Annotated[str, Query(min_length=1, max_length=MAX_QUESTION)],
-        caller: CallerParam,
-        resources: ResourcesParam,
-        limit: Annotated[int, Digits, Query(ge=1, le=MAX_LIMIT)] = 5,
-        version: OneVersion = None,
-        mode: Annotated[Mode, Query(description="How chunks are found.")] = "vector",
-        min_score: Annotated[float | None, Query(alias="minScore", ge=-1, le=1, description=MINIMUM)] = None,
-        filters: Annotated[
-            str | None,
-            Query(
-                alias="filter",
-                max_length=MAX_FILTER,
-                description=AS_JSON,
-                json_schema_extra={"contentMediaType": "application/json"},
-            ),
-        ] = None,
-    ) -> Response:
-        """The chunks nearest to ``q``, best first; ``score`` is the cosine similarity. Without ``version``
-        they are of the base's own version, or of the one synced last while that waits for its first sync."""
-        require_storable([("q", q), ("version", version or "")])
-        wanted = Wanted(
-            (kb_id,),
-            caller.user_id,
-            version,
-            limit,
-            min_score,
-            _compiled(filters),
-            resources.questions.model,
-        )
-        [answer] = await search(resources.pool, resources.questions, wanted, [Question(q)], exact_rows)
-        return data([hit_json(hit) for hit in answer.found.hits])
 
-    @router.post("/search", **answering(list[AnswerJson], errors=NOT_FOUND | OTHER_MODEL))
-    async def search_knowledge_bases(
-        body: Search, caller: CallerParam, resources: ResourcesParam
-    ) -> Response:
-        """Search one or several bases. The answer has one item for each question, in order."""
-        wanted = Wanted(
-            tuple(body.knowledge_base_ids),
-            caller.user_id,
-            body.version,
-            body.limit,
-            body.min_score,
-            compile_filter(body.filters),
-            resources.questions.model,
-        )
-        answers = await search(
-            resources.pool,
-            resources.questions,
-            wanted,
-            body.questions(),
-            exact_rows,
-            neighbours=body.neighbours,
-            linked=True,
-        )
-        return data([answer_json(each, neighbours=body.neighbours, explain=body.explain) for each in answers])
+@router.get("/knowledge-bases/{kb_id}/search", **answering(list[HitJson], errors=NOT_FOUND | OTHER_MODEL))
+async def search_knowledge_base(
+    kb_id: BaseId,
+    q: Annotated[str, Query(min_length=1, max_length=MAX_QUESTION)],
+    caller: CallerParam,
+    resources: ResourcesParam,
+    limit: Annotated[int, Digits, Query(ge=1, le=MAX_LIMIT)] = 5,
+    version: OneVersion = None,
+    mode: Annotated[Mode, Query(description="How chunks are found.")] = "vector",
+    min_score: Annotated[float | None, Query(alias="minScore", ge=-1, le=1, description=MINIMUM)] = None,
+    filters: Annotated[
+        str | None,
+        Query(
+            alias="filter",
+            max_length=MAX_FILTER,
+            description=AS_JSON,
+            json_schema_extra={"contentMediaType": "application/json"},
+        ),
+    ] = None,
+) -> Response:
+    """The chunks nearest to ``q``, best first; ``score`` is the cosine similarity. Without ``version``
+    they are of the base's own version, or of the one synced last while that waits for its first sync."""
+    require_storable([("q", q), ("version", version or "")])
+    wanted = Wanted(
+        (kb_id,),
+        caller.user_id,
+        version,
+        limit,
+        min_score,
+        _compiled(filters),
+        resources.questions.model,
+    )
+    [answer] = await search(resources.pool, resources.questions, wanted, [Question(q)])
+    return data([hit_json(hit) for hit in answer.found.hits])
 
-    return router
+
+@router.post("/search", **answering(list[AnswerJson], errors=NOT_FOUND | OTHER_MODEL))
+async def search_knowledge_bases(body: Search, caller: CallerParam, resources: ResourcesParam) -> Response:
+    """Search one or several bases. The answer has one item for each question, in order."""
+    wanted = Wanted(
+        tuple(body.knowledge_base_ids),
+        caller.user_id,
+        body.version,
+        body.limit,
+        body.min_score,
+        compile_filter(body.filters),
+        resources.questions.model,
+    )
+    answers = await search(
+        resources.pool,
+        resources.questions,
+        wanted,
+        body.questions(),
+        neighbours=body.neighbours,
+        linked=True,
+    )
+    return data([answer_json(each, neighbours=body.neighbours, explain=body.explain) for each in answers])
 
 
 def _compiled(text: str | None) -> str | None:

@@ -7,9 +7,10 @@ from dataclasses import replace
 import structlog
 
 from common.errors import Conflict, Forbidden, NotFound, TakaroError, TransientError
-from common.postgres import Pool, transaction, tried_again
+from common.postgres import Pool
 from knowledge.embeddings.questions import Questions, Vector
 from knowledge.search import repository, surroundings_repository
+from knowledge.search.nearest import nearest
 from knowledge.search.records import (
     Answer,
     Found,
@@ -31,7 +32,6 @@ async def search(
     questions: Questions,
     wanted: Wanted,
     asked: Sequence[Question],
-    exact_rows: int,
     *,
     neighbours: int = 0,
     linked: bool = False,
@@ -57,7 +57,7 @@ async def search(
     answers = []
     for question in asked:
         vector = vectors[question.text or ""] if question.vector is None else question.vector
-        found = check_found(await _nearest(pool, wanted, vector, exact_rows), wanted)
+        found = check_found(await nearest(pool, wanted, vector), wanted)
         answers.append(Answer(found, "cosine", Surroundings(), took))
     if neighbours or linked:
         return await _with_surroundings(pool, answers, neighbours)
@@ -105,39 +105,6 @@ def _near(hits: Sequence[Hit], neighbours: int) -> list[Place]:
             if index != place.index:
                 found[replace(place, index=index)] = None
     return list(found)
-
-
-@tried_again  # without embedding the question again
-async def _nearest(pool: Pool, wanted: Wanted, vector: Vector, exact_rows: int) -> Found:
-    started = time.perf_counter()
-    targets: list[Target] = []
-    hits: list[Hit] = []
-    kinds = {}
-    async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
-        for base_id in wanted.base_ids:
-            target = await repository.get_target(connection, base_id, wanted.user_id, wanted.version)
-            if target is None:
-                continue
-            targets.append(target)
-            if not target.visible or target.model != wanted.model:
-                continue
-            found: Sequence[Hit] = []
-            kinds[base_id] = "exact"
-            if target.chunk_count > exact_rows and wanted.filter is None and wanted.min_score is None:
-                await repository.set_hnsw(connection)
-                found = await repository.search_by_index(connection, vector.tolist(), target, wanted.limit)
-                kinds[base_id] = "index"
-            if len(found) < min(wanted.limit, target.chunk_count):
-                # The scan gave up among other bases' rows (hnsw.max_scan_tuples); comparing all rows always
-                # finds enough.
-                found = await repository.search_exactly(connection, vector.tolist(), target, wanted)
-                kinds[base_id] = "exact"
-            hits += found
-    hits.sort(key=lambda hit: (-hit.score, hit.chunk))
-    kind = "index" if "index" in kinds.values() else "exact"
-    counts = ", ".join(f"{target.base_id}: {target.chunk_count:,} chunks" for target in targets)
-    took = {"nearest": (time.perf_counter() - started) * 1000}
-    return Found(targets, hits[: wanted.limit], Plan(kind, counts, took))
 
 
 async def _embed(questions: Questions, texts: Sequence[str]) -> list[Vector]:
