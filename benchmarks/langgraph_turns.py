@@ -2,7 +2,8 @@
 
 The graph has the steps of a chat turn: a model that calls a tool, the tool, which changes the state too, and
 the model's answer. It reads a command a line: ``fill <kind> <thread> <messages>`` writes a history in one
-checkpoint, ``turn <kind> <thread> <messages>`` runs a turn. Each is answered by this process's CPU seconds.
+checkpoint, ``turn <kind> <thread> <messages>`` runs a turn. Each is answered by this process's CPU seconds. A
+step of the kind ``synced`` ends once its checkpoint is committed; by default that goes on meanwhile.
 """
 
 import asyncio
@@ -79,6 +80,7 @@ async def main(database_url: str) -> None:
         await saver.setup()
         graphs = {
             "whole": _graph(Whole, saver),
+            "synced": _graph(Whole, saver),
             "deltas": _graph(Deltas, saver),
             "none": _graph(Whole, None),
         }
@@ -91,7 +93,8 @@ async def main(database_url: str) -> None:
                 values = {"messages": _history(int(count)), "state": {}}
                 await graph.aupdate_state(config, values, as_node="model")
             else:
-                await graph.ainvoke({"messages": [*before, HumanMessage(text(0))]}, config)
+                durability = {"durability": "sync"} if kind == "synced" else {}
+                await graph.ainvoke({"messages": [*before, HumanMessage(text(0))]}, config, **durability)
             print(time.process_time() - cpu, flush=True)
 
 

@@ -3,12 +3,10 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from backbone import outbox
 from chat.announcements.served import ServedAgents
 from chat.messages.records import NewMessage, Placed
 from chat.messages.turn_ending import held_turns
 from chat.turns import request_repository as repository
-from chat.turns.facts import turn_requested
 from common.postgres import Connection
 
 if TYPE_CHECKING:
@@ -31,18 +29,10 @@ async def request_turns(
         return
     if not served.is_known():
         await served.look(connection)
-    agents = await repository.list_agents(connection, list(through))
-    wanted = {c: through[c] for c, (agent, version) in agents.items() if served.is_served(agent, version)}
-    if not wanted:
-        return
-    held = await held_turns(connection, wanted)
-    if held:
+    asked = await repository.list_asked(connection, list(through))
+    wanted = {c: through[c] for c, a in asked.items() if served.is_served(a.agent_id, a.agent_version)}
+    busy = [c for c in wanted if asked[c].busy]
+    if busy and (held := await held_turns(connection, busy)):
         await repository.let_wait(connection, {c: wanted.pop(c) for c in held})
-    if not wanted:
-        return
-    requested = await repository.request_turns(connection, wanted)
-    new = {turn.conversation_id: turn for turn, is_new in requested if is_new}
-    if new:
-        sequences = await repository.count_facts(connection, list(new))
-        facts = [turn_requested(turn, *agents[c], sequences[c]) for c, turn in new.items()]
-        await outbox.append(connection, facts)
+    if wanted:
+        await repository.request_and_tell(connection, wanted)
