@@ -35,6 +35,7 @@ class KnownVectors:
     """Answers chunk ``i`` with row ``i`` of ``vectors``; chunks of a later edition get a vector near it."""
 
     model = "known-vectors"
+    window = None
     batch_size = 64
     concurrency = 4
 

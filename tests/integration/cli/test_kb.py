@@ -102,3 +102,31 @@ async def test_errors_say_what_to_do(kb: Terminal, tmp_path: Path) -> None:
     [lost] = (await kb("kb", "list", "--json", *as_ada)).json["knowledgeBases"]
     assert (lost["state"], lost["lastError"] in failed.err) == ("failed", True)
     assert "failed" in (await kb("kb", "list", *as_ada)).out
+
+
+async def test_a_base_is_evaluated_with_questions_of_its_user(kb: Terminal, tmp_path: Path) -> None:
+    as_ada = ("--user", "ada")
+    (tmp_path / "docs/knobs.md").write_text("# Knobs\n\nTurn the knob to make it louder.")
+    source = (tmp_path / "docs").as_uri()
+    for base in ("guide", "other"):
+        await kb("kb", "add", base, source, "--watch", *as_ada)
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text(
+        '{"question": "stop the machine", "files": ["levers.md"]}\n'
+        '{"question": "make it louder", "files": ["knobs.md", "levers.md"]}\n'
+        '{"question": "weather", "files": ["weather.md"]}\n'
+    )
+    asked = ("kb", "eval", "guide", str(questions))
+    told = (await kb(*asked, "--json", "--limit", "3", *as_ada)).json
+    [row] = told["settings"]
+    assert (told["questions"], told["limit"], row["setting"]) == (3, 3, "guide")
+    assert (
+        row["measures"]["hit@1"] == row["measures"]["mrr"] == row["measures"]["ndcg"] == pytest.approx(2 / 3)
+    )
+    assert row["measures"]["recall"] == 1.0
+    shown = (await kb(*asked, "--against-base", "other", *as_ada)).out
+    assert all(part in shown for part in ("3 questions", "guide", "other", "hit@5", "0.667", "+0.000"))
+    assert "0 questions better" in shown
+    assert "not found" in (await kb("kb", "eval", "none", str(questions), *as_ada, expect=1)).err
+    questions.write_text("nonsense")
+    assert "line 1 isn't JSON" in (await kb(*asked, *as_ada, expect=2)).err

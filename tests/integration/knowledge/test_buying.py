@@ -145,6 +145,7 @@ class Noticed:
     def __init__(self, embedder: OpenAiEmbedder) -> None:
         self._embedder, self.asked = embedder, asyncio.Event()
         self.model, self.batch_size, self.concurrency = embedder.model, BATCH, embedder.concurrency
+        self.window = embedder.window
 
     async def embed(self, texts: Sequence[str], *, urgent: bool = False, once: bool = False) -> Vectors:
         self.asked.set()

@@ -23,11 +23,11 @@ async def test_a_first_sync_is_full_and_a_second_changes_nothing(harness: Harnes
     sha = harness.repository.git("rev-parse", "HEAD")
     assert first == SyncResult("full", sha, added=2, chunks_created=len(rows))
     assert await harness.commit_of() == sha
+    levers = {"sourceFile": "docs/deep/levers.md", "title": "Levers", "headings": ["Levers"]}
+    start = {"sourceFile": "docs/start.md", "title": "Start", "headings": ["Start"]}
     assert [json.loads(row[3]) for row in rows] == [
-        {"sourceFile": "docs/deep/levers.md", "chunkIndex": 0, "totalChunks": 3},
-        {"sourceFile": "docs/deep/levers.md", "chunkIndex": 1, "totalChunks": 3},
-        {"sourceFile": "docs/deep/levers.md", "chunkIndex": 2, "totalChunks": 3},
-        {"sourceFile": "docs/start.md", "chunkIndex": 0, "totalChunks": 1},
+        *(levers | {"chunkIndex": index, "totalChunks": 3} for index in range(3)),
+        start | {"chunkIndex": 0, "totalChunks": 1},
     ]
     harness.github.calls.clear()
     assert await harness.sync() == SyncResult("skipped", sha)
@@ -259,7 +259,7 @@ async def test_unused_embeddings_are_forgotten_and_used_ones_kept(harness: Harne
 
     await harness.sync()
     await harness.pool.execute("UPDATE knowledge_embedding_cache SET used_at = now() - interval '40 days'")
-    used = hashlib.sha256(b"# Start\n\nPress the green button to begin.").digest()
+    used = hashlib.sha256(b"Start\n\n# Start\n\nPress the green button to begin.").digest()
     async with harness.pool.acquire() as connection:
         await cache_repository.update_cache_used(connection, harness.embedder.model, [used])
         await cache_repository.delete_cached(connection, timedelta(days=30))

@@ -6,6 +6,7 @@ import typer
 from rich.text import Text
 
 from takaro_operator.errors import Refusal
+from takaro_operator.kb_eval import evaluate
 from takaro_operator.kb_options import BaseId, User
 from takaro_operator.kb_output import show_base, show_bases, show_syncs
 from takaro_operator.kb_search import search
@@ -24,6 +25,7 @@ app = typer.Typer(
 Patterns = list[str] | None
 
 app.command("search")(search)
+app.command("eval")(evaluate)
 
 
 @app.command("list")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import Field, FilePath, SecretStr, TypeAdapter, ValidationError
 
 from knowledge.readers.limits import ReaderLimits
 from knowledge.web.address import canonical_place
@@ -25,6 +25,15 @@ class KnowledgeSettings(ServiceSettings):
     embeddings_base_url: str = Field("https://openrouter.ai/api/v1", description="OpenAI-compatible API")
     embeddings_api_key: SecretStr | None = Field(None, description="its key")
     embeddings_model: str = Field("qwen/qwen3-embedding-8b", description="its model; 1,536 dimensions")
+    embeddings_window: int | None = Field(
+        None,
+        ge=64,
+        le=1_000_000,
+        description="tokens that the model reads of one text; else as known, or 512",
+    )
+    embeddings_tokenizer: FilePath | None = Field(
+        None, description="the model's tokenizer.json; without it, a byte counts as a token"
+    )
     embeddings_batch_size: int = Field(64, ge=1, le=2048, description="texts in one request")
     embeddings_concurrency: int = Field(
         4, ge=1, le=64, description="requests of syncs in flight at once, in one process"

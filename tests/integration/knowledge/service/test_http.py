@@ -49,7 +49,8 @@ async def test_search_answers_content_score_and_metadata(client: httpx.AsyncClie
     answer = await client.get(path, params={"q": "how do I stop the machine with a lever?", "limit": 1})
     [hit] = answer.json()["data"]
     assert hit["content"].startswith("# Levers")
-    assert hit["metadata"] == {"sourceFile": "levers.md", "chunkIndex": 0, "totalChunks": 1}
+    place = {"sourceFile": "levers.md", "chunkIndex": 0, "totalChunks": 1}
+    assert hit["metadata"] == place | {"title": "Levers", "headings": ["Levers"]}
     assert 0.2 < hit["score"] < 1
     assert len((await client.get(path, params={"q": "machine"})).json()["data"]) == min(
         5, len((await client.get(path, params={"q": "machine", "limit": 50})).json()["data"])

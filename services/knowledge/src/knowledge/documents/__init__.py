@@ -5,7 +5,8 @@ readers' processes call this (:mod:`knowledge.readers`), within limits of time a
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
@@ -17,6 +18,7 @@ from knowledge.documents.document import (
     check_size,
 )
 from knowledge.documents.encoding import decode_text
+from knowledge.documents.front_matter import bounded_front_matter
 from knowledge.documents.html import html_to_document
 from knowledge.documents.invisible import storable
 from knowledge.documents.markdown import markdown_to_document
@@ -35,11 +37,12 @@ __all__ = [
     "decode_text",
     "format_of",
     "read_document",
+    "read_file",
     "read_noted",
     "storable",
 ]
 
-READERS = "documents-2"
+READERS = "documents-3"
 """Names the rules of this package. Change it with them; every base is then rebuilt at its next sync."""
 
 Read: TypeAlias = Callable[[bytes], Document]
@@ -77,8 +80,23 @@ def read_document(name: str, content: bytes, *, max_bytes: int = MAX_FILE_BYTES)
 
 
 def read_noted(name: str, content: bytes, *, max_bytes: int = MAX_FILE_BYTES) -> tuple[str, str]:
-    """The text of ``content``, a file called ``name``, and which parts could not be read; each ``""`` if
-    there is none.
+    """The text and the note of :func:`read_file`."""
+    read = read_file(name, content, max_bytes=max_bytes)
+    return read.text, read.note
+
+
+@dataclass(slots=True, frozen=True)
+class FileText:
+    """What is indexed of a file: its text and its front matter; ``note`` says which parts could not be read.
+    Each is empty if there is none."""
+
+    text: str = ""
+    note: str = ""
+    front_matter: Mapping[str, str | list[str]] = field(default_factory=dict)
+
+
+def read_file(name: str, content: bytes, *, max_bytes: int = MAX_FILE_BYTES) -> FileText:
+    """What is indexed of ``content``, a file called ``name``.
 
     Markdown, MDX, notebooks, HTML and PDF are recognised by extension; everything else, including source
     code, is indexed as plain text. The text is what :func:`storable` makes of it.
@@ -88,7 +106,7 @@ def read_noted(name: str, content: bytes, *, max_bytes: int = MAX_FILE_BYTES) ->
     """
     check_size(len(content), max_bytes)
     if not content:
-        return "", ""
+        return FileText()
     if len(content) < _LONGEST_POINTER and _LFS_POINTER.match(content):
         raise UnsupportedContent("the file is kept in Git LFS; the repository has only its pointer")
     read = _BY_EXTENSION.get(format_of(name), _plain)
@@ -100,7 +118,8 @@ def read_noted(name: str, content: bytes, *, max_bytes: int = MAX_FILE_BYTES) ->
         raise UnsupportedContent("the file is nested too deeply") from error
     except Exception as error:  # a parser's defect is this file's alone, and will be there next time
         raise UnsupportedContent(f"{type(error).__name__}: {error}"[:300]) from error
-    return storable(document.to_text()), document.note
+    front_matter = bounded_front_matter(document.front_matter)
+    return FileText(storable(document.to_text()), document.note, front_matter)
 
 
 def check_text(text: str, most: int) -> str:

@@ -1,6 +1,7 @@
 """What the reader of a format makes of a file."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
 """Larger files are data rather than documents, unless a setting says otherwise."""
@@ -17,12 +18,14 @@ class FileUnreadable(Exception):
 
 @dataclass(slots=True, frozen=True)
 class Document:
-    """A text, and the file's own title and description. ``note``: what could not be read of it."""
+    """A text, and the file's own title, description and front matter. ``note``: what could not be read of
+    it."""
 
     text: str
     title: str = ""
     description: str = ""
     note: str = ""
+    front_matter: Mapping[str, str | list[str]] = field(default_factory=dict)
 
     def to_text(self) -> str:
         """The indexed text: title and description come first, unless the text already begins with them."""

@@ -5,7 +5,7 @@ import re
 from bisect import bisect_left
 
 from knowledge.documents.document import Document
-from knowledge.documents.front_matter import split_front_matter
+from knowledge.documents.front_matter import FrontMatter, split_front_matter
 from knowledge.documents.tables import without_surplus_cells
 from knowledge.documents.tags import TAG, Tags
 
@@ -34,10 +34,14 @@ def markdown_to_document(text: str) -> Document:
     return titled(values, MarkdownScanner(body).visible())
 
 
-def titled(values: dict[str, str], text: str) -> Document:
-    """``text`` with the title and description of its front matter. Each is one line."""
-    title, description = (" ".join(values.get(key, "").split()) for key in ("title", "description"))
-    return Document(text, title, description)
+def titled(values: FrontMatter, text: str) -> Document:
+    """``text`` with its front matter. Its title and description are one line each."""
+    title, description = (_line(values.get(key, "")) for key in ("title", "description"))
+    return Document(text, title, description, front_matter=values)
+
+
+def _line(value: str | list[str]) -> str:
+    return " ".join(value.split()) if isinstance(value, str) else ""
 
 
 class MarkdownScanner:

@@ -10,6 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from knowledge.windows import Window
+
 DIMENSIONS = 1536
 """The dimensions of the column ``knowledge_embeddings.embedding``."""
 
@@ -31,6 +33,11 @@ class Embedder(Protocol):
     @property
     def model(self) -> str:
         """Names the vector space: two embedders with the same id give comparable vectors."""
+        ...
+
+    @property
+    def window(self) -> Window | None:
+        """How much of a text it reads; ``None`` if it reads all of it."""
         ...
 
     @property

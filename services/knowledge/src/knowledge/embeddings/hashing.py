@@ -18,6 +18,7 @@ import numpy as np
 
 from knowledge.embeddings import DIMENSIONS, Vectors
 from knowledge.embeddings.words import ideograms_of, words_of
+from knowledge.windows import Window
 
 _STOP = frozenset(
     {
@@ -34,6 +35,7 @@ class HashingEmbedder:
     """For tests and for machines without a model."""
 
     model = "hashing-words-bigrams-1536-v2"
+    window: Window | None = None
     batch_size = 256
     concurrency = 1
 

@@ -18,6 +18,7 @@ from knowledge.embeddings.vectors import BadEmbeddings, check_vectors
 from knowledge.waiting.later import Later
 from knowledge.waiting.slots import EMBEDDER
 from knowledge.web.retries import Retries, asked_pause, send
+from knowledge.windows import Window
 
 log = structlog.get_logger()
 
@@ -30,11 +31,12 @@ _HUNG_UP = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 
 @dataclass(slots=True, frozen=True)
 class OpenAiAccess:
-    """Where the API is, its key and its model."""
+    """Where the API is, its key, its model and how much of a text that reads."""
 
     base_url: str
     model: str
     api_key: str | None = None
+    window: Window | None = None
     batch_size: int = 64
     timeout_seconds: float = 60.0
     retries: Retries = field(default_factory=Retries)
@@ -49,6 +51,7 @@ class OpenAiEmbedder:
     def __init__(self, http: httpx.AsyncClient, access: OpenAiAccess) -> None:
         self._http, self._access = http, access
         self.model = access.model
+        self.window = access.window
         self.batch_size = access.batch_size
         self.concurrency = access.limits.concurrency
         self._gate = Gate(access.limits)

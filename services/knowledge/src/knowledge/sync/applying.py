@@ -73,7 +73,7 @@ async def apply(
             raise RuntimeError(f"{len(wanted)} chunks were planned, but {count} would be in place")
         moved = rules.moved_chunks(plan, change.stored.files, existing)
         chunks_moved = (
-            await chunk_repository.update_metadata(connection, moved, TRANSACTION_SECONDS) if moved else 0
+            await chunk_repository.update_places(connection, moved, TRANSACTION_SECONDS) if moved else 0
         )
         await _record_state(connection, change, count)
         versions, removed = await _remove_versions_of_other_models(connection, change)

@@ -67,17 +67,17 @@ class Buyer:
     async def want(self, chunks: Sequence[Chunk]) -> int:
         """Add the texts of ``chunks`` whose embeddings are neither in the cache nor in flight. Returns their
         number."""
-        texts = {chunk.content_hash: chunk.content for chunk in chunks}
-        if not texts:
+        hashes = list({chunk.content_hash for chunk in chunks})
+        if not hashes:
             return 0
         async with self._pool.acquire() as connection:
-            await cache_repository.update_cache_used(connection, self._embedder.model, list(texts))
-            known = await cache_repository.list_cached_hashes(connection, self._embedder.model, list(texts))
+            await cache_repository.update_cache_used(connection, self._embedder.model, hashes)
+            known = await cache_repository.list_cached_hashes(connection, self._embedder.model, hashes)
         known.update(self.refused, *self._under_way.values())
         before = len(self._wanted)
         for chunk in chunks:
             if chunk.content_hash not in known:
-                self._wanted.setdefault(chunk.content_hash, Wanted(chunk.content)).paths.add(chunk.path)
+                self._wanted.setdefault(chunk.content_hash, Wanted(chunk.embedded)).paths.add(chunk.path)
         return len(self._wanted) - before
 
     async def buy(self, report: Callable[[], Awaitable[None]], *, rest: bool) -> None:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import structlog
 
 from common.errors import PermanentError, TakaroError
-from knowledge.content.chunks.records import Chunk
+from knowledge.content.chunks.records import Chunk, Page, Passage
 from knowledge.content.files import rules
 from knowledge.content.files.records import Content, ContentKey, FileState
 from knowledge.documents import FileUnreadable, UnsupportedContent, check_size, format_of
@@ -188,14 +188,16 @@ class Reader:
 
     async def _chunks_of(self, files: Sequence[SourceFile], content: Content) -> list[Outcome]:
         """The chunks of ``files``, which have this content."""
-        self._room -= len(files) * len(content.texts)
+        self._room -= len(files) * len(content.passages)
         if self._room < 0:
             raise TooManyChunks(self._work.deps.max_chunks)
-        return await asyncio.to_thread(rules.files_of, self._base, self._fingerprint, files, content)
+        window = self._work.deps.embedder.window
+        return await asyncio.to_thread(rules.files_of, self._base, self._fingerprint, window, files, content)
 
     async def _content_of(self, file: SourceFile, content: bytes) -> Content:
         """What a reader's process makes of ``content``."""
         base, limits = self._base, self._work.deps.sources.readers.limits
+        window = self._work.deps.embedder.window
         try:
             read = await self._readers.run(
                 rules.read_texts,
@@ -205,7 +207,13 @@ class Reader:
                 self._work.max_file_bytes,
                 limits.text,
                 limits.chunks,
+                (window.tokens, window.tokenizer) if window else None,
             )
         except UnsupportedContent as error:
-            return Content("unsupported", str(error), ())
-        return Content("indexed" if read["texts"] else "empty", read["note"] or None, read["texts"])
+            return Content("unsupported", str(error))
+        passages = [
+            Passage(text, tuple(headings))
+            for text, headings in zip(read["texts"], read["headings"], strict=True)
+        ]
+        page = Page(read["title"], read["frontMatter"])
+        return Content("indexed" if passages else "empty", read["note"] or None, passages, page)

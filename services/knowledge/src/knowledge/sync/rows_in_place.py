@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-from knowledge.bases.records import KnowledgeBase
 from knowledge.content.cache import repository as cache_repository
 from knowledge.content.chunks import repository as chunk_repository
+from knowledge.content.chunks.records import Chunk, Page, Passage, described_by
 from knowledge.content.chunks.rules import chunk_file
 from knowledge.content.files.records import Content, ContentKey, FileState
 from knowledge.content.files.rules import content_key
@@ -28,13 +29,13 @@ async def read_from_rows(work: Work, files: Sequence[SourceFile]) -> dict[Conten
     for part in _parts(holders.values()):
         async with work.deps.pool.acquire() as connection:
             ids = [chunk_id for state in part for chunk_id in state.chunk_ids]
-            texts = await chunk_repository.list_contents(connection, ids)
-            ours = await asyncio.to_thread(_ours, work.base, work.wanted.fingerprint, part, texts)
-            ids = [chunk_id for state in ours for chunk_id in state.chunk_ids]
-            await cache_repository.insert_cached_from_rows(connection, work.wanted.model, ids)
-        for state in ours:
-            held = [texts[chunk_id] for chunk_id in state.chunk_ids]
-            contents[_key(state)] = Content("indexed", state.reason, held)
+            rows = await chunk_repository.list_contents(connection, ids)
+            ours = await asyncio.to_thread(_ours, work, part, rows)
+            hashes = {chunk.id: chunk.content_hash for _, chunks in ours for chunk in chunks}
+            await cache_repository.insert_cached_from_rows(connection, work.wanted.model, hashes)
+        for state, chunks in ours:
+            passages = [Passage(chunk.content, tuple(chunk.headings)) for chunk in chunks]
+            contents[_key(state)] = Content("indexed", state.reason, passages, chunks[0].page)
     return contents
 
 
@@ -54,7 +55,7 @@ def _holders(
         if key not in wanted or state.outcome == "failed":
             continue
         if not state.chunk_ids:
-            contents[key] = Content(state.outcome, state.reason, ())
+            contents[key] = Content(state.outcome, state.reason)
         elif all(chunk_id in stored.chunk_ids for chunk_id in state.chunk_ids):
             holders[key] = state
     return contents, holders
@@ -65,15 +66,22 @@ def _key(state: FileState) -> ContentKey:
 
 
 def _ours(
-    base: KnowledgeBase, fingerprint: str, states: Sequence[FileState], texts: Mapping[UUID, str]
-) -> list[FileState]:
-    """The ``states`` whose rows are as we wrote them: their texts yield the same ids again."""
+    work: Work, states: Sequence[FileState], rows: Mapping[UUID, tuple[str, Any]]
+) -> list[tuple[FileState, list[Chunk]]]:
+    """The ``states`` whose rows are as we wrote them, with their chunks: they yield the same ids again."""
     ours = []
     for state in states:
-        rows = [texts[chunk_id] for chunk_id in state.chunk_ids if chunk_id in texts]
-        chunks = chunk_file(base, fingerprint, state.path, rows)
+        page, passages = Page(), list[Passage]()
+        for chunk_id in state.chunk_ids:
+            if chunk_id in rows:
+                text, metadata = rows[chunk_id]
+                page, headings = described_by(metadata)
+                passages.append(Passage(text, headings))
+        chunks = chunk_file(
+            work.base, work.wanted.fingerprint, state.path, page, passages, work.deps.embedder.window
+        )
         if tuple(chunk.id for chunk in chunks) == state.chunk_ids:
-            ours.append(state)
+            ours.append((state, chunks))
     return ours
 
 

@@ -9,12 +9,13 @@ from typing import Any
 from uuid import UUID
 
 from knowledge.bases.records import KnowledgeBase
-from knowledge.content.chunks.records import Chunk, metadata_of
+from knowledge.content.chunks.records import Chunk, place_of
 from knowledge.content.files.records import FileState
 from knowledge.content.indexes.records import Index
 from knowledge.content.indexes.rules import definition_of, fingerprint_of
 from knowledge.content.records import Stored
 from knowledge.content.versions.rules import of_other_models
+from knowledge.embeddings import Embedder
 from knowledge.sources import Known, SourceFile
 from knowledge.sources.location import SITEMAP_SCHEMES
 from knowledge.sources.selection import Selection
@@ -26,9 +27,10 @@ def selection_of(base: KnowledgeBase) -> Selection:
     return Selection(() if reads_pages(base) else base.extensions, base.include, base.exclude)
 
 
-def wanted_index(base: KnowledgeBase, model: str, max_file_bytes: int, commit: str) -> Index:
+def wanted_index(base: KnowledgeBase, embedder: Embedder, max_file_bytes: int, commit: str) -> Index:
     """What the base's rows should be made with, at this commit of its source."""
-    return Index(model, fingerprint_of(base, model, max_file_bytes), definition_of(base), commit, 0)
+    fingerprint = fingerprint_of(base, embedder, max_file_bytes)
+    return Index(embedder.model, fingerprint, definition_of(base), commit, 0)
 
 
 def reads_pages(base: KnowledgeBase) -> bool:
@@ -85,7 +87,7 @@ def plan_of(
 def moved_chunks(
     plan: Plan, known: Mapping[str, FileState], existing: Collection[UUID]
 ) -> dict[UUID, dict[str, Any]]:
-    """The metadata of stored rows that may have to change, because their files have other chunks now."""
+    """The places of stored rows that may have to change, because their files have other chunks now."""
     moved = {}
     for path, state in plan.files.items():
         before = known.get(path)
@@ -95,7 +97,7 @@ def moved_chunks(
             continue
         for index, chunk_id in enumerate(state.chunk_ids):
             if chunk_id in existing:
-                moved[chunk_id] = metadata_of(path, index, len(state.chunk_ids))
+                moved[chunk_id] = place_of(path, index, len(state.chunk_ids))
     return moved
 
 

@@ -121,8 +121,7 @@ async def _sync(deps: SyncDeps, run: SyncRun, held: Held, watch: Watch) -> SyncR
         with tracer().start_as_current_span("knowledge.list_source"):
             commit = await source.newest_commit()
             findings = await source.findings()
-        limits, model = deps.sources.limits, deps.embedder.model
-        wanted = rules.wanted_index(run.base, model, limits.file_bytes, commit)
+        wanted = rules.wanted_index(run.base, deps.embedder, deps.sources.limits.file_bytes, commit)
         work = Work(deps, run, source, commit, wanted, await get_stored(deps.pool, run.base))
         if run.mode != "full" and rules.is_current(work.stored, wanted):
             result = SyncResult("skipped", commit, findings=findings)
@@ -139,7 +138,7 @@ async def _known(deps: SyncDeps, run: SyncRun) -> Known:
             repository = await bases.get_repository(connection, run.base.id, run.base.source)
         return Known(repository=repository, fresh=fresh)
     stored = await get_stored(deps.pool, run.base)
-    fingerprint = fingerprint_of(run.base, deps.embedder.model, deps.sources.limits.file_bytes)
+    fingerprint = fingerprint_of(run.base, deps.embedder, deps.sources.limits.file_bytes)
     everything = fresh or not stored.is_made_with(fingerprint)
     return rules.known_of(stored, everything=everything, fresh=fresh)
 

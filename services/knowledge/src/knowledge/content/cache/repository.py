@@ -1,6 +1,6 @@
 """SQL of the embedding cache. Functions take a connection, run one statement and never commit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -67,19 +67,20 @@ async def insert_cached(
 
 INSERT_CACHED_FROM_ROWS = """
 INSERT INTO knowledge_embedding_cache (model, content_hash, embedding)
-SELECT $1::varchar, sha256(convert_to(chunk.content, 'UTF8')), chunk.embedding
-FROM knowledge_embeddings AS chunk
-WHERE chunk.id = ANY($2::uuid[])
-  AND NOT EXISTS (SELECT FROM knowledge_embedding_cache AS known
-                  WHERE known.model = $1 AND known.content_hash = sha256(convert_to(chunk.content, 'UTF8')))
+SELECT $1::varchar, held.content_hash, chunk.embedding
+FROM unnest($2::uuid[], $3::bytea[]) AS held (id, content_hash)
+JOIN knowledge_embeddings AS chunk ON chunk.id = held.id
+WHERE NOT EXISTS (SELECT FROM knowledge_embedding_cache AS known
+                  WHERE known.model = $1 AND known.content_hash = held.content_hash)
 ORDER BY 2
 ON CONFLICT DO NOTHING
 """
 
 
-async def insert_cached_from_rows(connection: Connection, model: str, chunk_ids: Sequence[UUID]) -> None:
-    """Put the embeddings of these rows, which ``model`` made, back into the cache if it has deleted them."""
-    await connection.execute(INSERT_CACHED_FROM_ROWS, model, chunk_ids)
+async def insert_cached_from_rows(connection: Connection, model: str, hashes: Mapping[UUID, bytes]) -> None:
+    """Put the embeddings of these rows, which ``model`` made, back into the cache if it has deleted them.
+    ``hashes`` are those of the texts that were embedded."""
+    await connection.execute(INSERT_CACHED_FROM_ROWS, model, list(hashes), list(hashes.values()))
 
 
 DELETE_CACHED = """

@@ -7,7 +7,7 @@ from uuid import UUID
 from pgvector import Vector
 
 from common.postgres import Connection
-from knowledge.content.chunks.records import Chunk, metadata_of
+from knowledge.content.chunks.records import Chunk
 from knowledge.embeddings import Vectors
 
 LIST_CHUNK_IDS = "SELECT id FROM knowledge_embeddings WHERE knowledge_base_id = $1 AND version = $2"
@@ -18,12 +18,13 @@ async def list_chunk_ids(connection: Connection, base_id: str, version: str) -> 
     return {row["id"] for row in await connection.fetch(LIST_CHUNK_IDS, base_id, version)}
 
 
-LIST_CONTENTS = "SELECT id, content FROM knowledge_embeddings WHERE id = ANY($1::uuid[])"
+LIST_CONTENTS = "SELECT id, content, metadata FROM knowledge_embeddings WHERE id = ANY($1::uuid[])"
 
 
-async def list_contents(connection: Connection, chunk_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """The texts of these rows."""
-    return {row["id"]: row["content"] for row in await connection.fetch(LIST_CONTENTS, chunk_ids)}
+async def list_contents(connection: Connection, chunk_ids: Sequence[UUID]) -> dict[UUID, tuple[str, Any]]:
+    """The text and the metadata of these rows, of any writer."""
+    rows = await connection.fetch(LIST_CONTENTS, chunk_ids)
+    return {row["id"]: (row["content"], row["metadata"]) for row in rows}
 
 
 DELETE_CHUNKS = "DELETE FROM knowledge_embeddings WHERE id = ANY($1::uuid[])"
@@ -34,18 +35,18 @@ async def delete_chunks(connection: Connection, chunk_ids: Iterable[UUID], secon
     await connection.execute(DELETE_CHUNKS, list(chunk_ids), timeout=seconds)
 
 
-UPDATE_METADATA = """
-UPDATE knowledge_embeddings AS chunk SET metadata = moved.metadata
-FROM unnest($1::uuid[], $2::jsonb[]) AS moved (id, metadata)
-WHERE chunk.id = moved.id AND chunk.metadata IS DISTINCT FROM moved.metadata
+UPDATE_PLACES = """
+UPDATE knowledge_embeddings AS chunk SET metadata = chunk.metadata || moved.place
+FROM unnest($1::uuid[], $2::jsonb[]) AS moved (id, place)
+WHERE chunk.id = moved.id AND NOT chunk.metadata @> moved.place
 """
 
 
-async def update_metadata(
-    connection: Connection, metadata: Mapping[UUID, Mapping[str, Any]], seconds: float
+async def update_places(
+    connection: Connection, places: Mapping[UUID, Mapping[str, Any]], seconds: float
 ) -> int:
-    """Set these rows' metadata. Returns the number of rows that had other metadata."""
-    done = await connection.execute(UPDATE_METADATA, list(metadata), list(metadata.values()), timeout=seconds)
+    """Set these rows' places in their files. Returns the number of rows that had another place."""
+    done = await connection.execute(UPDATE_PLACES, list(places), list(places.values()), timeout=seconds)
     return int(done.rpartition(" ")[2])
 
 
@@ -69,7 +70,7 @@ async def copy_chunks(
                 base_id,
                 version,
                 chunk.content,
-                metadata_of(chunk.path, chunk.index, chunk.total),
+                chunk.metadata(),
                 Vector(vector),
             )
             for chunk, vector in rows

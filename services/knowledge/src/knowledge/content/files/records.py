@@ -1,9 +1,11 @@
 """What is known of a file, and what its content yields."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 from uuid import UUID
+
+from knowledge.content.chunks.records import Page, Passage
 
 Outcome: TypeAlias = Literal["indexed", "empty", "unsupported", "failed"]
 """``unsupported``: the content isn't text and would be refused again. ``failed``: it wasn't fetched."""
@@ -26,9 +28,10 @@ ContentKey: TypeAlias = tuple[str, str]
 
 @dataclass(slots=True, frozen=True)
 class Content:
-    """What a content yields, in any file: its chunks' texts, or why it has none. With texts, ``reason`` says
-    which parts could not be read."""
+    """What a content yields, in any file: what its chunks hold, or why it has none. With passages,
+    ``reason`` says which parts could not be read."""
 
     outcome: Outcome
     reason: str | None
-    texts: Sequence[str]
+    passages: Sequence[Passage] = ()
+    page: Page = field(default_factory=Page)

@@ -5,12 +5,14 @@ from typing import Any
 from uuid import UUID
 
 from knowledge.bases.records import KnowledgeBase
-from knowledge.content.chunks.chunker import TooManyChunks, chunk_text
+from knowledge.content.chunks.chunker import Cutter, Sizes, TooManyChunks
+from knowledge.content.chunks.outline import outline_of
 from knowledge.content.chunks.records import Chunk
 from knowledge.content.chunks.rules import chunk_file
 from knowledge.content.files.records import Content, ContentKey, FileState
-from knowledge.documents import UnsupportedContent, check_text, format_of, read_noted
+from knowledge.documents import UnsupportedContent, check_text, format_of, read_file
 from knowledge.sources import SourceFile
+from knowledge.windows import Window
 
 
 def content_key(file: SourceFile) -> ContentKey:
@@ -19,29 +21,49 @@ def content_key(file: SourceFile) -> ContentKey:
 
 
 def read_texts(
-    content: bytes, name: str, sizes: tuple[int, int], max_bytes: int, max_text: int, max_chunks: int
+    content: bytes,
+    name: str,
+    sizes: tuple[int, int],
+    max_bytes: int,
+    max_text: int,
+    max_chunks: int,
+    window: tuple[int, str | None] | None = None,
 ) -> dict[str, Any]:
-    """The chunks' ``texts`` of a file called ``name``, and a ``note`` of what could not be read; ``sizes``
-    are those of a chunk and of the overlap.
+    """The chunks' ``texts`` of a file called ``name`` with the ``headings`` of each, its ``title`` and
+    ``frontMatter``, and a ``note`` of what could not be read. ``sizes`` are those of a chunk and of the
+    overlap; ``window`` has the values of a :class:`Window`.
 
     Raises ``UnsupportedContent``. For a reader's process: it takes time.
     """
-    text, note = read_noted(name, content, max_bytes=max_bytes)
-    size, overlap = sizes
+    read = read_file(name, content, max_bytes=max_bytes)
+    text = check_text(read.text, max_text)
+    outline = outline_of(text, markdown=format_of(name) != "")
+    cutter = Cutter(text, Sizes(*sizes), outline, Window(*window) if window else None)
     try:
-        texts = chunk_text(check_text(text, max_text), size=size, overlap=overlap, most=max_chunks)
+        spans = cutter.cut(max_chunks)
     except TooManyChunks as error:
         raise UnsupportedContent(f"the file has {error}") from error
-    return {"texts": texts, "note": note}
+    return {
+        "texts": [text[start:end] for start, end in spans],
+        "headings": [outline.path_of(text, start) for start, _ in spans],
+        "title": outline.title,
+        "frontMatter": read.front_matter,
+        "note": read.note,
+    }
 
 
 def files_of(
-    base: KnowledgeBase, fingerprint: str, files: Sequence[SourceFile], content: Content
+    base: KnowledgeBase,
+    fingerprint: str,
+    window: Window | None,
+    files: Sequence[SourceFile],
+    content: Content,
 ) -> list[tuple[FileState, list[Chunk]]]:
-    """The state and the chunks of each of ``files``, which have this content."""
+    """The state and the chunks of each of ``files``, which have this content, for a model that reads
+    ``window``."""
     made = []
     for file in files:
-        chunks = chunk_file(base, fingerprint, file.path, content.texts)
+        chunks = chunk_file(base, fingerprint, file.path, content.page, content.passages, window)
         ids = tuple(chunk.id for chunk in chunks)
         made.append((FileState(file.path, file.content_sha, content.outcome, content.reason, ids), chunks))
     return made

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from knowledge.embeddings import Vectors
 from knowledge.embeddings.refusals import TextsRefused
 from knowledge.embeddings.vectors import BadEmbeddings, zero_pad
+from knowledge.windows import Window
 
 _MAX_TOKENS = 256
 _TOKENIZER = Path(__file__).with_name("tokenizer.json")
@@ -28,6 +29,7 @@ class MiniLmEmbedder:
     """Loads the model at first use. Has two lanes, so that a person's query doesn't wait for a sync."""
 
     model = "all-MiniLM-L6-v2-onnx-int8"
+    window: Window | None = Window(_MAX_TOKENS, str(_TOKENIZER))
     batch_size = 16
     concurrency = 1
 
