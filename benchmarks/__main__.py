@@ -22,6 +22,7 @@ ALL = (
     "sync_memory",
     "backlog",
     "search_messages",
+    "search_speed",
     "turns",
 )
 RESULTS = Path(__file__).parent / "results.json"

@@ -11,8 +11,15 @@ import pytest
 from common.postgres import Pool, create_pool
 from knowledge.content.vectors import repository
 from knowledge.content.vectors.keeper import IndexKeeper, Limits, keep_indexes
-from knowledge.content.vectors.records import Space, SpaceIndex
-from knowledge.content.vectors.rules import Work, build_memory_kilobytes, index_name, work_of
+from knowledge.content.vectors.records import Recall, Space, SpaceIndex
+from knowledge.content.vectors.rules import (
+    EF_STEPS,
+    Work,
+    build_memory_kilobytes,
+    ef_search_of,
+    index_name,
+    work_of,
+)
 from knowledge.search.nearest import nearest
 from knowledge.settings import KnowledgeSettings
 from tests.integration.knowledge.test_nearest import contents, wanted
@@ -128,6 +135,28 @@ async def test_a_builder_that_is_killed_is_replaced(pool: Pool, database: str, v
     assert (await nearest(pool, wanted("mine"), vectors[0])).plan.kind == "index"
 
 
+async def test_an_index_is_measured_when_it_is_built(pool: Pool, database: str, vectors: np.ndarray) -> None:
+    await insert_base(pool, "mine", vectors)
+    await insert_base(pool, "other", clustered(np.random.default_rng(2), 90, centre=1))
+    await keep(pool, database)
+    space = await space_of(pool, "mine")
+    async with pool.acquire() as connection:
+        [found] = [one for one in await repository.list_spaces(connection) if one.id == space]
+        measured = await repository.measure_recall(connection, space, 10, [1, 800], 60)
+    assert found.ef_search in EF_STEPS
+    assert {each.recall for each in measured if each.ef_search == 800} == {1.0}
+    await pool.execute("UPDATE knowledge_spaces SET ef_search = NULL")  # killed before it was measured
+    await keep(pool, database)
+    assert await pool.fetchval("SELECT ef_search FROM knowledge_spaces WHERE id = $1", space) in EF_STEPS
+
+
+def test_the_smallest_that_finds_enough_of_both_kinds_is_used() -> None:
+    measured = [Recall(ef, far, 1 - 0.1 / ef - far * 1 / ef) for ef in EF_STEPS for far in (False, True)]
+    assert ef_search_of(measured) == 200
+    assert ef_search_of([Recall(ef, True, 0.5) for ef in EF_STEPS]) == EF_STEPS[-1]
+    assert ef_search_of([]) == EF_STEPS[0]
+
+
 async def test_of_several_keepers_one_works(pool: Pool, database: str, vectors: np.ndarray) -> None:
     await insert_base(pool, "mine", vectors)
     limits = Limits(100, 2**26, interval_seconds=0.05)
@@ -148,7 +177,7 @@ async def test_of_several_keepers_one_works(pool: Pool, database: str, vectors: 
 async def test_an_index_that_is_being_built_is_left_alone() -> None:
     space = Space(7, "mine", "latest", 1000)
     index = SpaceIndex(index_name(7), 7, valid=False, building=True)
-    assert work_of([space], [index], 100) == Work([], [])
+    assert work_of([space], [index], 100) == Work([], [], [])
 
 
 def test_a_build_takes_no_more_memory_than_it_may() -> None:

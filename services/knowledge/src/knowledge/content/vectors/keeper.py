@@ -26,6 +26,8 @@ log = structlog.get_logger()
 
 BUILD_SECONDS = 4 * 3600.0
 RETRY_SECONDS = 60.0
+QUESTIONS = 40
+"""Of each kind. Each is compared with every row of the space once."""
 
 SESSION = {
     "lock_timeout": "0",  # it waits for every transaction that is older
@@ -78,7 +80,7 @@ async def keep_indexes(pool: Pool, database_url: str, limits: Limits) -> bool:
         spaces = await repository.list_spaces(connection)
         indexes = await repository.list_space_indexes(connection)
     work = rules.work_of(spaces, indexes, limits.exact_rows)
-    if not work.drop and not work.build:
+    if not work.drop and not work.build and not work.measure:
         return False
     if work.drop:
         async with _session(database_url) as session:
@@ -87,7 +89,10 @@ async def keep_indexes(pool: Pool, database_url: str, limits: Limits) -> bool:
                 log.info("index of a space dropped", index=name)
     if work.build:
         await _build(database_url, work.build[0], limits.memory_bytes)
-    return len(work.build) > 1
+    for space in work.measure[:1]:
+        async with _session(database_url) as session:
+            await _measure(session, space)
+    return len(work.build) + len(work.measure) > 1
 
 
 async def _build(database_url: str, space: Space, memory_bytes: int) -> None:
@@ -95,6 +100,7 @@ async def _build(database_url: str, space: Space, memory_bytes: int) -> None:
     started = perf_counter()
     async with _session(database_url, maintenance_work_mem=memory) as session:
         await session.execute(rules.create_statement(space.id), timeout=BUILD_SECONDS)
+        await _measure(session, space)
     log.info(
         "index of a space built",
         knowledge_base=space.base_id,
@@ -102,6 +108,13 @@ async def _build(database_url: str, space: Space, memory_bytes: int) -> None:
         rows=space.rows,
         seconds=round(perf_counter() - started, 1),
     )
+
+
+async def _measure(session: Connection, space: Space) -> None:
+    measured = await repository.measure_recall(session, space.id, QUESTIONS, rules.EF_STEPS, BUILD_SECONDS)
+    ef_search = rules.ef_search_of(measured)
+    await repository.update_ef_search(session, space.id, ef_search)
+    log.info("index of a space measured", knowledge_base=space.base_id, ef_search=ef_search)
 
 
 @asynccontextmanager

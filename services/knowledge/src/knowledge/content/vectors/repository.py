@@ -1,7 +1,9 @@
 """SQL of the spaces and their indexes. Functions take a connection, run one statement and never commit."""
 
+from collections.abc import Sequence
+
 from common.postgres import Connection
-from knowledge.content.vectors.records import Space, SpaceIndex
+from knowledge.content.vectors.records import Recall, Space, SpaceIndex
 from knowledge.content.vectors.rules import INDEX_PREFIX
 
 # Whoever adds chunks holds the row of their space. A space that is held is passed over.
@@ -26,7 +28,7 @@ async def delete_empty_spaces(connection: Connection) -> int:
 
 
 LIST_SPACES = """
-SELECT space.id, space.knowledge_base_id AS base_id, space.version, counted.rows
+SELECT space.id, space.knowledge_base_id AS base_id, space.version, counted.rows, space.ef_search
 FROM knowledge_spaces AS space
 JOIN (SELECT space, count(*) AS rows FROM knowledge_vectors GROUP BY space) AS counted
   ON counted.space = space.id
@@ -52,3 +54,51 @@ ORDER BY class.relname
 async def list_space_indexes(connection: Connection) -> list[SpaceIndex]:
     """The indexes over one space each, valid or not."""
     return [SpaceIndex(**dict(row)) for row in await connection.fetch(LIST_SPACE_INDEXES)]
+
+
+MEASURE_RECALL = """
+WITH own AS MATERIALIZED (
+    SELECT embedding, row_number() OVER (ORDER BY md5(chunk::text)) AS number
+    FROM knowledge_vectors WHERE space = $1 ORDER BY md5(chunk::text) LIMIT 2 * $2::integer
+), others AS MATERIALIZED (
+    SELECT embedding, row_number() OVER (ORDER BY md5(chunk::text)) AS number
+    FROM (SELECT * FROM knowledge_vectors TABLESAMPLE SYSTEM (1) WHERE space <> $1) AS chosen
+    ORDER BY md5(chunk::text) LIMIT 2 * $2::integer
+), question AS MATERIALIZED (
+    SELECT far, vector, ARRAY(
+        SELECT chunk FROM knowledge_nearest($1, '', '', vector, 10, NULL, false, 100, 1)
+    ) AS truth
+    FROM (
+        SELECT false AS far, l2_normalize(one.embedding + next.embedding) AS vector
+        FROM own AS one JOIN own AS next ON next.number = one.number + 1 WHERE one.number % 2 = 1
+        UNION ALL
+        SELECT true, l2_normalize(one.embedding + next.embedding)
+        FROM others AS one JOIN others AS next ON next.number = one.number + 1 WHERE one.number % 2 = 1
+    ) AS halfway
+)
+SELECT tried.ef_search, question.far, avg((
+    SELECT count(*) FROM knowledge_nearest($1, '', '', vector, 15, NULL, true, tried.ef_search, 20000) AS near
+    WHERE near.chunk = ANY(question.truth)
+) / cardinality(question.truth)::float8) AS recall
+FROM question CROSS JOIN unnest($3::integer[]) AS tried (ef_search)
+GROUP BY 1, 2
+"""
+
+
+async def measure_recall(
+    connection: Connection, space: int, questions: int, steps: Sequence[int], seconds: float
+) -> list[Recall]:
+    """How much of what comparing every row finds the index of ``space`` finds at each of ``steps``.
+
+    Questions lie halfway between two chunks: ``questions`` of the space itself, and as many of others.
+    """
+    rows = await connection.fetch(MEASURE_RECALL, space, questions, steps, timeout=seconds)
+    return [Recall(**dict(row)) for row in rows]
+
+
+UPDATE_EF_SEARCH = "UPDATE knowledge_spaces SET ef_search = $2 WHERE id = $1"
+
+
+async def update_ef_search(connection: Connection, space: int, ef_search: int) -> None:
+    """Store what searches of this space's index use."""
+    await connection.execute(UPDATE_EF_SEARCH, space, ef_search)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from knowledge.content.vectors.records import Space, SpaceIndex
+from knowledge.content.vectors.records import Recall, Space, SpaceIndex
 
 INDEX_PREFIX = "knowledge_vectors_space_"
 """The name of a space's index is this and its number."""
@@ -17,6 +17,12 @@ EF_CONSTRUCTION = 200
 BYTES_A_ROW = 4_500
 """Memory that a build takes for a row of ``halfvec(1536)``, rounded up."""
 
+EF_STEPS = (100, 150, 200, 300, 400, 600, 800)
+"""What is tried for ``hnsw.ef_search``, whose most is 1000. The time of a scan grows with it."""
+
+ENOUGH_RECALL = 0.993
+"""Of ten neighbours. It is a little more than promised, because it is measured with few questions."""
+
 KEPT_BELOW = 0.5
 """An index stays until its space has shrunk to this share of the rows that one is built for, so that a base
 of about that size doesn't get and lose it again and again."""
@@ -24,10 +30,11 @@ of about that size doesn't get and lose it again and again."""
 
 @dataclass(slots=True, frozen=True)
 class Work:
-    """What to do to bring the indexes in line: names to drop, then spaces to build one for."""
+    """What to do to bring the indexes in line: names to drop, spaces to build one for, and to measure."""
 
     drop: Sequence[str]
     build: Sequence[Space]
+    measure: Sequence[Space] = ()
 
 
 def work_of(spaces: Sequence[Space], indexes: Sequence[SpaceIndex], exact_rows: int) -> Work:
@@ -39,15 +46,24 @@ def work_of(spaces: Sequence[Space], indexes: Sequence[SpaceIndex], exact_rows: 
     rows = {space.id: space.rows for space in spaces}
     needed = [index for index in indexes if index.building or _is_needed(index, rows, exact_rows)]
     there = {index.space for index in needed}
+    usable = {index.space for index in needed if index.valid}
     large = [space for space in spaces if space.rows > exact_rows and space.id not in there]
     return Work(
         [index.name for index in indexes if index not in needed],
         sorted(large, key=lambda space: -space.rows),
+        [space for space in spaces if space.id in usable and space.ef_search is None],
     )
 
 
 def _is_needed(index: SpaceIndex, rows: dict[int, int], exact_rows: int) -> bool:
     return index.valid and rows.get(index.space, 0) > exact_rows * KEPT_BELOW
+
+
+def ef_search_of(measured: Sequence[Recall]) -> int:
+    """The smallest at which questions of both kinds find enough; the largest that was tried if none does."""
+    poor = {each.ef_search for each in measured if each.recall < ENOUGH_RECALL}
+    enough = [ef_search for ef_search in EF_STEPS if ef_search not in poor]
+    return enough[0] if enough else EF_STEPS[-1]
 
 
 def index_name(space: int) -> str:
