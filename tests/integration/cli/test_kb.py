@@ -69,10 +69,12 @@ async def _search_reads_well(kb: Terminal, *as_ada: str) -> None:
     assert "\x1b[1;33mstop\x1b[0m the \x1b[1;33mmachine\x1b[0m" in coloured, "words of the question stand out"
     plain = await kb(*asked, "--explain", "--neighbours", "1", "--path", "lev")
     assert "\x1b" not in plain.out
-    assert plain.out.startswith("1. 0.")
+    assert plain.out.startswith("1. rrf 0.0")
+    assert (await kb(*asked, "--mode", "text")).out.startswith("1. bm25 ")
+    assert "RERANK_URL" in (await kb(*asked, "--rerank", expect=2)).err
     assert "levers.md" in plain.out.splitlines()[0]
     assert "(part 1 of 1)" in plain.out.splitlines()[0]
-    assert "plan: exact (guide: 1 chunks" in plain.err
+    assert "plan: hybrid (guide: 1 chunks" in plain.err
     assert "nothing found" in (await kb(*asked, "--path", "other/", expect=1)).err
     assert "nothing found" in (await kb(*asked, "--filter", '{"title": "None"}', expect=1)).err
     assert "isn't JSON" in (await kb(*asked, "--filter", "{", expect=2)).err

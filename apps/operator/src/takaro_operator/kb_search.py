@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.rule import Rule
@@ -34,6 +34,10 @@ def search(
         typer.Option("--also", metavar="ID", help="Another base to search.", autocompletion=complete_base),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100)] = 5,
+    mode: Annotated[
+        Literal["hybrid", "vector", "text"],
+        typer.Option(help="By meaning and words, by meaning, or by words."),
+    ] = "hybrid",
     version: Annotated[
         str | None, typer.Option(help="Search this version instead of the base's current one.")
     ] = None,
@@ -48,6 +52,9 @@ def search(
     neighbours: Annotated[
         int, typer.Option("--neighbours", min=0, max=3, help="Also show chunks before and after each.")
     ] = 0,
+    rerank: Annotated[
+        bool, typer.Option("--rerank", help="Sort the best passages with the service's reranker.")
+    ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say how the answer was found.")] = False,
     user: User = None,
     as_json: Json = False,
@@ -59,10 +66,12 @@ def search(
             "knowledgeBaseIds": [base_id, *(also or [])],
             "query": question,
             "limit": limit,
+            "mode": mode,
             "version": version,
             "filters": _filters(filters, path),
             "minScore": min_score,
             "neighbours": neighbours,
+            "rerank": rerank,
             "explain": explain,
         }
         async with KnowledgeClient(user, root="/api") as client:
@@ -109,8 +118,9 @@ def show_hits(hits: Sequence[dict[str, Any]], question: str, *, several: bool) -
 
 
 def _head(number: int, hit: dict[str, Any], *, several: bool) -> Text:
-    kind = "" if hit["scoreKind"] == "cosine" else f" {printable(hit['scoreKind'])}"
-    head = Text.assemble((f"{number}. ", "dim"), (f"{hit['score']:.3f}{kind} ", "green"))
+    kind = printable(hit["scoreKind"])
+    similar = f", cosine {hit['cosine']:.3f}" if hit["cosine"] is not None and kind != "cosine" else ""
+    head = Text.assemble((f"{number}. ", "dim"), (f"{kind} {hit['score']:.3f}{similar}  ", "green"))
     if several:
         head.append(f"{printable(hit['knowledgeBaseId'])}: ", "cyan")
     head.append(printable(hit["sourceFile"] or "an unknown file"), "bold")
@@ -151,5 +161,7 @@ def _words_of(question: str) -> re.Pattern[str] | None:
 
 def _explain(explained: dict[str, Any]) -> None:
     say(f"plan: {explained['plan']} ({explained['reason']})")
+    if reason := explained.get("notReranked"):
+        say(f"not reranked: {reason}")
     for part, milliseconds in explained["milliseconds"].items():
         say(f"{part}: {milliseconds:.1f} ms")

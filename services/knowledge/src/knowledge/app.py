@@ -18,7 +18,7 @@ from knowledge.content.cache.use_cases import forget_embeddings
 from knowledge.content.readiness import check_pgvector
 from knowledge.content.vectors.keeper import IndexKeeper
 from knowledge.content.vectors.keeper import Limits as IndexLimits
-from knowledge.embeddings.providers import make_embedder
+from knowledge.embeddings.providers import make_embedder, make_reranker
 from knowledge.embeddings.questions import Questions
 from knowledge.erasing.use_cases import create_erasing, create_sweep
 from knowledge.history.routes import router as history
@@ -106,6 +106,7 @@ def build(settings: KnowledgeSettings) -> FastAPI:
             settings=settings,
             embedder=embedder,
             questions=Questions(embedder, settings.search_questions_bytes),
+            reranker=make_reranker(settings, shared.http),
             fetcher=sources.fetcher,
             readers=sources.readers,
             worker=worker,

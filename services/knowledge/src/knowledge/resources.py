@@ -7,6 +7,7 @@ from fastapi import Depends
 
 from knowledge.embeddings import Embedder
 from knowledge.embeddings.questions import Questions
+from knowledge.embeddings.reranking import Reranker
 from knowledge.settings import KnowledgeSettings
 from servicekit.service import Resources, get_resources
 
@@ -18,6 +19,7 @@ class KnowledgeResources(Resources):
     settings: KnowledgeSettings
     embedder: Embedder
     questions: Questions
+    reranker: Reranker | None
 
 
 ResourcesParam = Annotated[KnowledgeResources, Depends(get_resources)]

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 from typing import ClassVar, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, FilePath, SecretStr, TypeAdapter, ValidationError
+from pydantic import Field, FilePath, SecretStr, TypeAdapter, ValidationError, field_validator
 
 from knowledge.readers.limits import ReaderLimits
 from knowledge.web.address import canonical_place
@@ -152,6 +153,20 @@ class KnowledgeSettings(ServiceSettings):
         description="memory for questions' vectors, of about 7 kB each; 0 embeds every question anew",
     )
 
+    rerank_url: str | None = Field(
+        None,
+        description="whole address of a reranking API of Cohere's form, such as "
+        "https://api.cohere.com/v2/rerank; without it nothing is reranked",
+    )
+    rerank_api_key: SecretStr | None = Field(None, description="its key")
+    rerank_model: str = Field("rerank-v3.5", description="its model")
+    rerank_candidates: int = Field(
+        50, ge=1, le=200, description="hits that are reranked for an answer, if it has fewer"
+    )
+    rerank_seconds: float = Field(
+        2, gt=0, le=60, description="longest wait for it; then the answer is given as it was found"
+    )
+
     def source_credentials_by_host(self) -> dict[str, str]:
         """``user:password`` by host. Raises ``ValueError`` whose message doesn't contain the setting."""
         text = self.source_credentials.get_secret_value() if self.source_credentials else ""
@@ -165,6 +180,16 @@ class KnowledgeSettings(ServiceSettings):
             return {canonical_place(host): pair for host, pair in pairs.items()}
         except ValueError:
             raise ValueError("SOURCE_CREDENTIALS: a key isn't a host or host:port") from None
+
+    @field_validator("rerank_url")
+    @classmethod
+    def _readable_address(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("RERANK_URL is an address such as https://api.cohere.com/v2/rerank")
+        return url
 
     def source_allowed(self) -> list[str]:
         """``host`` or ``host:port``, canonical. Raises ``ValueError``."""

@@ -12,7 +12,11 @@ from tests.support.services import Service
 
 pytestmark = pytest.mark.timeout(120)
 
-ASKED = {"knowledgeBaseIds": ["guide"], "query": "how do I stop the machine with a lever?"}
+ASKED = {
+    "knowledgeBaseIds": ["guide"],
+    "query": "how do I stop the machine with a lever?",
+    "mode": "vector",
+}
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"query": None}, "body"),
@@ -35,6 +39,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"neighbours": 4}, "neighbours"),
     ({"mode": "psychic"}, "mode"),
     ({"minScore": 1.1}, "minScore"),
+    ({"mode": "text", "minScore": 0.5}, "body"),
+    ({"rerank": True}, "rerank"),
+    ({"query": None, "vector": [1.0] * 1536, "mode": "hybrid"}, "body"),
+    ({"query": None, "vector": [1.0] * 1536, "rerank": True}, "body"),
     ({"filters": {"author": "x"}}, "filters"),
     ({"filters": "x"}, "filters"),
     ({"version": ""}, "version"),
@@ -110,6 +118,27 @@ async def test_explain_tells_the_plan_why_and_how_long_its_parts_took(client: ht
     assert all(took >= 0 for took in explained["milliseconds"].values())
 
 
+async def test_modes_find_by_meaning_by_words_and_by_both(client: httpx.AsyncClient) -> None:
+    await synced(client)
+    kinds = {}
+    for mode in ("hybrid", "vector", "text"):
+        [answer] = await ask(client, query="red lever", mode=mode, explain=True)
+        best = answer["hits"][0]
+        assert best["sourceFile"] == "levers.md", mode
+        kinds[mode] = (best["scoreKind"], best["cosine"] is None)
+        assert [hit["score"] for hit in answer["hits"]] == sorted(
+            (hit["score"] for hit in answer["hits"]), reverse=True
+        )
+    assert kinds == {"hybrid": ("rrf", False), "vector": ("cosine", False), "text": ("bm25", True)}
+    by_default = await client.post("/api/search", json={"knowledgeBaseIds": ["guide"], "query": "red lever"})
+    assert by_default.json()["data"][0]["hits"][0]["scoreKind"] == "rrf"
+    [none] = await ask(client, query="zeppelin", mode="text")
+    assert none["hits"] == []
+    path = "/api/knowledge-bases/guide/search"
+    [hit] = (await client.get(path, params={"q": "red lever", "mode": "text"})).json()["data"]
+    assert hit["metadata"]["sourceFile"] == "levers.md"
+
+
 async def test_several_bases_are_searched_as_one(client: httpx.AsyncClient, service: Service) -> None:
     await synced(client)
     source = (await client.get("/api/knowledge-bases/guide")).json()["data"]["source"]
@@ -156,11 +185,12 @@ async def test_the_search_of_one_base_takes_a_filter_and_a_least_score(client: h
         {"minScore": "2"},
         {"minScore": "nan"},
         {"mode": "psychic"},
+        {"minScore": "0.5", "mode": "text"},
     ]
     for params in wrong:
         answer = await client.get(path, params={"q": "lever", **params})
         assert answer.status_code == 400, params
-        assert list(answer.json()["details"]) == list(params)
+        assert list(answer.json()["details"]) == list(params)[:1]
 
 
 async def test_a_search_that_makes_no_sense_is_a_400(client: httpx.AsyncClient) -> None:

@@ -85,6 +85,7 @@ class SearchPlan(Model):
     plan: str
     reason: str
     milliseconds: dict[str, float]
+    not_reranked: str | None = None
 
 
 class Found(Model):

@@ -21,6 +21,7 @@ from takaro_agent_client.models import (
 
 _BASES = "knowledge-bases"
 T = TypeVar("T")
+Mode = Literal["hybrid", "vector", "text"]
 
 
 class Options(TypedDict, total=False):
@@ -100,7 +101,7 @@ def search(
     *,
     limit: int | None = None,
     version: str | None = None,
-    mode: Literal["vector"] | None = None,
+    mode: Mode | None = None,
     min_score: float | None = None,
     filters: Mapping[str, Any] | None = None,
 ) -> Call[list[Hit]]:
@@ -135,14 +136,16 @@ def document(
 
 class How(TypedDict, total=False):
     """How bases are searched: ``limit`` hits, 1 to 100, of at least ``min_score`` (the cosine), that pass
-    ``filters``, with ``neighbours`` chunks before and after each; ``explain`` says how they were found."""
+    ``filters``, with ``neighbours`` chunks before and after each; ``rerank`` sorts them by the service's
+    reranker, and ``explain`` says how they were found."""
 
     limit: int
-    mode: Literal["vector"]
+    mode: Mode
     min_score: float | None
     filters: Mapping[str, Any] | None
     version: str | None
     neighbours: int
+    rerank: bool
     explain: bool
 
 

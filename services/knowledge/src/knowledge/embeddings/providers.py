@@ -7,6 +7,7 @@ from knowledge.embeddings.hashing import HashingEmbedder
 from knowledge.embeddings.limits import Limits
 from knowledge.embeddings.minilm import MiniLmEmbedder
 from knowledge.embeddings.openai import OpenAiAccess, OpenAiEmbedder
+from knowledge.embeddings.reranking import RerankAccess, Reranker
 from knowledge.settings import KnowledgeSettings
 from knowledge.web.retries import Retries
 from knowledge.windows import Window
@@ -64,3 +65,17 @@ def make_embedder(settings: KnowledgeSettings, http: httpx.AsyncClient) -> Embed
             ),
         ),
     )
+
+
+def make_reranker(settings: KnowledgeSettings, http: httpx.AsyncClient) -> Reranker | None:
+    """The reranker that the settings name; ``None`` if they name none."""
+    if settings.rerank_url is None:
+        return None
+    key = settings.rerank_api_key
+    access = RerankAccess(
+        settings.rerank_url,
+        settings.rerank_model,
+        key.get_secret_value() if key else None,
+        settings.rerank_seconds,
+    )
+    return Reranker(http, access)

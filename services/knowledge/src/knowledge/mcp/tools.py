@@ -12,7 +12,8 @@ from knowledge.registry.use_cases import list_bases
 from knowledge.registry.wire import view_json
 from knowledge.resources import KnowledgeResources
 from knowledge.search.filters import compile_filter
-from knowledge.search.records import Question, Wanted
+from knowledge.search.records import Question, Shown, Wanted
+from knowledge.search.routes import means_of
 from knowledge.search.use_cases import search
 from knowledge.search.wire import PassageJson, answer_json
 from servicekit.answers import Body
@@ -66,11 +67,12 @@ async def _search(resources: KnowledgeResources, user_id: str, wanted: SearchKno
         user_id,
         wanted.version,
         wanted.limit,
-        wanted.min_score,
+        None,
         compile_filter(wanted.filters),
         resources.questions.model,
     )
-    [answer] = await search(resources.pool, resources.questions, asked, [Question(wanted.query)], linked=True)
+    means, shown = means_of(resources), Shown(linked=True)
+    [answer] = await search(means, asked, [Question(wanted.query)], wanted.mode, shown)
     hits = answer_json(answer)["hits"]
     return Said(_passages(hits), {"hits": hits})
 

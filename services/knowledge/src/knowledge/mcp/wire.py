@@ -35,10 +35,7 @@ class SearchKnowledge(Body):
         list[BaseName], Field(min_length=1, max_length=20), AfterValidator(each_once)
     ] = Field(description="Ids of list_knowledge_bases, which are searched together.")
     limit: int = Field(5, ge=1, le=MAX_HITS, description="How many passages.")
-    mode: Mode = Field("vector", description="How passages are found.")
-    min_score: float | None = Field(
-        None, ge=-1, le=1, description="The least similarity of meaning; leave it out to see the nearest."
-    )
+    mode: Mode = Field("hybrid", description="By meaning and words, by meaning (vector) or by words (text).")
     filters: Filters | None = Field(None, description='Such as {"path": {"prefix": "docs/"}}.')
     version: Version | None = Field(None, description=_OF_VERSION)
 

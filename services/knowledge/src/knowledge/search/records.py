@@ -8,8 +8,8 @@ from uuid import UUID
 from knowledge.embeddings.questions import Vector
 from knowledge.sources.links import Origin
 
-Mode: TypeAlias = Literal["vector"]
-ScoreKind: TypeAlias = Literal["cosine"]
+Mode: TypeAlias = Literal["hybrid", "vector", "text"]
+ScoreKind: TypeAlias = Literal["rrf", "cosine", "bm25", "rerank"]
 
 
 @dataclass(slots=True, frozen=True)
@@ -18,6 +18,16 @@ class Question:
 
     text: str | None = None
     vector: Vector | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Shown:
+    """What is done with hits. ``neighbours`` chunks before and after each are shown beside it, with
+    ``linked`` where it came from. ``rerank``: a reranker sorts the best of them anew."""
+
+    neighbours: int = 0
+    linked: bool = False
+    rerank: bool = False
 
 
 @dataclass(slots=True, frozen=True)
@@ -108,12 +118,13 @@ class Surroundings:
 @dataclass(slots=True, frozen=True)
 class Answer:
     """The answer to one question. ``kind`` says what the hits' ``score`` is. ``milliseconds`` has, beside the
-    plan's, what the question's other parts took."""
+    plan's, what the question's other parts took. ``not_reranked`` says why, if that was wanted."""
 
     found: Found
     kind: ScoreKind
     surroundings: Surroundings
     milliseconds: dict[str, float]
+    not_reranked: str | None = None
 
 
 def place_of(hit: Hit) -> Place | None:

@@ -7,10 +7,10 @@ from starlette.responses import Response
 
 from common.errors import Invalid
 from knowledge.bases.wire import NOT_FOUND, BaseId, OneVersion
-from knowledge.resources import ResourcesParam
+from knowledge.resources import KnowledgeResources, ResourcesParam
 from knowledge.search.filters import compile_filter
-from knowledge.search.records import Mode, Question, Wanted
-from knowledge.search.use_cases import search
+from knowledge.search.records import Mode, Question, Shown, Wanted
+from knowledge.search.use_cases import Means, search
 from knowledge.search.wire import (
     MAX_FILTER,
     MAX_QUESTION,
@@ -56,8 +56,9 @@ async def search_knowledge_base(
         ),
     ] = None,
 ) -> Response:
-    """The chunks nearest to ``q``, best first; ``score`` is the cosine similarity. Without ``version``
-    they are of the base's own version, or of the one synced last while that waits for its first sync."""
+    """The chunks nearest to ``q``, best first; ``score`` is the cosine similarity, or that of ``mode``.
+    Without ``version`` they are of the base's own version, or of the one synced last while that waits for its
+    first sync."""
     require_storable([("q", q), ("version", version or "")])
     wanted = Wanted(
         (kb_id,),
@@ -68,7 +69,9 @@ async def search_knowledge_base(
         _compiled(filters),
         resources.questions.model,
     )
-    [answer] = await search(resources.pool, resources.questions, wanted, [Question(q)])
+    if mode == "text" and min_score is not None:
+        raise Invalid("Validation failed", details={"minScore": ["mode text computes no cosine"]})
+    [answer] = await search(means_of(resources), wanted, [Question(q)], mode)
     return data([hit_json(hit) for hit in answer.found.hits])
 
 
@@ -84,15 +87,15 @@ async def search_knowledge_bases(body: Search, caller: CallerParam, resources: R
         compile_filter(body.filters),
         resources.questions.model,
     )
-    answers = await search(
-        resources.pool,
-        resources.questions,
-        wanted,
-        body.questions(),
-        neighbours=body.neighbours,
-        linked=True,
-    )
+    shown = Shown(body.neighbours, linked=True, rerank=body.rerank)
+    answers = await search(means_of(resources), wanted, body.questions(), body.mode, shown)
     return data([answer_json(each, neighbours=body.neighbours, explain=body.explain) for each in answers])
+
+
+def means_of(resources: KnowledgeResources) -> Means:
+    """What searches need, of the service's resources."""
+    candidates = resources.settings.rerank_candidates
+    return Means(resources.pool, resources.questions, resources.reranker, candidates)
 
 
 def _compiled(text: str | None) -> str | None:

@@ -1,75 +1,108 @@
 """Finds the chunks of knowledge bases that answer a question."""
 
+import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
-from common.errors import Conflict, Forbidden, NotFound, TakaroError, TransientError
+from common.errors import Conflict, Forbidden, Invalid, NotFound, TakaroError, TransientError
 from common.postgres import Pool
 from knowledge.embeddings.questions import Questions, Vector
+from knowledge.embeddings.reranking import Reranker
 from knowledge.search import repository, surroundings_repository
+from knowledge.search.hybrid import hybrid
+from knowledge.search.matching import matching
 from knowledge.search.nearest import nearest
 from knowledge.search.records import (
     Answer,
     Found,
     Hit,
+    Mode,
     Place,
     Plan,
     Question,
+    ScoreKind,
+    Shown,
     Surroundings,
     Target,
     Wanted,
     place_of,
 )
+from knowledge.search.reranked import reranked
 
 log = structlog.get_logger()
 
+PLAIN = Shown()
+_KINDS: Mapping[Mode, ScoreKind] = {"hybrid": "rrf", "vector": "cosine", "text": "bm25"}
+
+
+@dataclass(slots=True, frozen=True)
+class Means:
+    """What a search needs. The best ``candidates`` hits are reranked, or as many as are wanted."""
+
+    pool: Pool
+    questions: Questions
+    reranker: Reranker | None = None
+    candidates: int = 50
+
 
 async def search(
-    pool: Pool,
-    questions: Questions,
-    wanted: Wanted,
-    asked: Sequence[Question],
-    *,
-    neighbours: int = 0,
-    linked: bool = False,
+    means: Means, wanted: Wanted, asked: Sequence[Question], mode: Mode, shown: Shown = PLAIN
 ) -> list[Answer]:
     """The ``wanted.limit`` chunks that answer each question of ``asked``, best first; fewer only if the bases
     have fewer that fit.
 
-    Each question reads one state of the bases, before or after a sync: of ``version``, else of each base's
-    current version, or of the previous one until the current one is synced. ``neighbours`` chunks before and
-    after each hit are shown beside it, with ``linked`` where the hits came from.
+    By ``vector`` those whose meaning is nearest, by ``text`` those that have its rarest words, ``hybrid``
+    both. Each question reads one state of the bases, before or after a sync: of ``version``, else of each
+    base's current version, or of the previous one until the current one is synced.
 
     Raises ``NotFound`` for an unknown base or version, ``Forbidden`` for another user's private base,
-    ``Conflict`` for one whose vectors another model made, and ``TransientError`` while questions can't be
-    embedded.
+    ``Conflict`` for one whose vectors another model made (not by ``text``), ``TransientError`` while
+    questions can't be embedded, and ``Invalid`` for a wish to rerank where nothing does.
     """
+    if shown.rerank and means.reranker is None:
+        reason = "nothing reranks here: the service's operator sets RERANK_URL"
+        raise Invalid("Validation failed", details={"rerank": [reason]}, code="no_reranker")
     started = time.perf_counter()
-    texts = [question.text for question in asked if question.vector is None and question.text is not None]
-    if not questions.remembers(texts):  # nobody's refused question is embedded
-        await _check_first(pool, wanted)
+    texts = [question.text for question in asked if question.text is not None] if mode != "text" else []
+    if not means.questions.remembers(texts):  # nobody's refused question is embedded
+        await _check_first(means.pool, wanted)
     embedding = time.perf_counter()
-    vectors = dict(zip(texts, await _embed(questions, texts), strict=True))
+    vectors = dict(zip(texts, await _embed(means.questions, texts), strict=True))
     took = {"check": (embedding - started) * 1000, "embed": (time.perf_counter() - embedding) * 1000}
+    more = replace(wanted, limit=max(wanted.limit, means.candidates)) if shown.rerank else wanted
     answers = []
     for question in asked:
-        vector = vectors[question.text or ""] if question.vector is None else question.vector
-        found = check_found(await nearest(pool, wanted, vector), wanted)
-        answers.append(Answer(found, "cosine", Surroundings(), took))
-    if neighbours or linked:
-        return await _with_surroundings(pool, answers, neighbours)
+        vector = question.vector if question.text is None else vectors.get(question.text)
+        found = check_found(await _find(means.pool, more, question, vector, mode), wanted, mode)
+        answers.append(Answer(found, _KINDS[mode], Surroundings(), took))
+    if shown.rerank and means.reranker is not None:
+        rerank = partial(reranked, means.reranker, limit=wanted.limit)
+        answers = list(await asyncio.gather(*map(rerank, asked, answers)))
+    if shown.neighbours or shown.linked:
+        return await _with_surroundings(means.pool, answers, shown.neighbours)
     return answers
 
 
-def check_found(found: Found, wanted: Wanted) -> Found:
+async def _find(pool: Pool, wanted: Wanted, question: Question, vector: Vector | None, mode: Mode) -> Found:
+    if mode == "text":
+        return await matching(pool, wanted, question.text or "")
+    assert vector is not None, "it was embedded, or given"
+    if mode == "hybrid":
+        return await hybrid(pool, wanted, vector, question.text or "")
+    return await nearest(pool, wanted, vector)
+
+
+def check_found(found: Found, wanted: Wanted, mode: Mode) -> Found:
     """Return ``found``. Raises as :func:`search`, for the first base that may not be searched."""
+    model = None if mode == "text" else wanted.model
     targets = {target.base_id: target for target in found.targets}
     alone = len(wanted.base_ids) == 1
     for base_id in wanted.base_ids:
-        _check(targets.get(base_id), wanted.model, "" if alone else f"Knowledge base {base_id!r}")
+        _check(targets.get(base_id), model, "" if alone else f"Knowledge base {base_id!r}")
     return found
 
 
@@ -80,7 +113,7 @@ async def _check_first(pool: Pool, wanted: Wanted) -> None:
             for base_id in wanted.base_ids
         ]
     known = [target for target in targets if target is not None]
-    check_found(Found(known, [], Plan("none", "", {})), wanted)
+    check_found(Found(known, [], Plan("none", "", {})), wanted, "vector")
 
 
 async def _with_surroundings(pool: Pool, answers: Sequence[Answer], neighbours: int) -> list[Answer]:
@@ -119,7 +152,7 @@ async def _embed(questions: Questions, texts: Sequence[str]) -> list[Vector]:
         ) from error
 
 
-def _check(target: Target | None, model: str, name: str) -> None:
+def _check(target: Target | None, model: str | None, name: str) -> None:
     if target is None:
         raise NotFound(f"{name or 'Knowledge base'} not found", code="knowledge_base_not_found")
     if not target.visible:
@@ -127,7 +160,7 @@ def _check(target: Target | None, model: str, name: str) -> None:
     name = name or "This knowledge base"
     if target.model is None and not target.chunk_count and not target.current:
         raise NotFound(f"{name} has no version {target.version!r}", code="version_not_found")
-    if target.chunk_count and target.model != model:
+    if model is not None and target.chunk_count and target.model != model:
         raise Conflict(
             f"{name} was embedded with {target.model or 'an unknown model'}, and searches "
             f"are made with {model}: sync it to embed it again",

@@ -101,9 +101,12 @@ def each_once(ids: list[str]) -> list[str]:
 class Search(Body):
     """What to search for, and where: one of ``query``, ``queries`` and ``vector``.
 
-    ``limit`` is the number of hits in all bases together, for each question. ``minScore`` is the least cosine
-    similarity. ``neighbours`` shows that many chunks before and after each hit. ``explain`` shows how the
-    answer was found. A ``vector`` has to be of the model that the bases were embedded with.
+    ``limit`` is the number of hits in all bases together, for each question. ``mode``: ``hybrid`` finds by
+    meaning and by words, ``vector`` by meaning, ``text`` by words; a ``vector``, which has to be of the model
+    that the bases were embedded with, is compared by meaning. ``minScore`` is the least cosine similarity,
+    which ``text`` hasn't. ``rerank`` sorts the best hits by the service's reranker; ``scoreKind`` tells
+    whether it did. ``neighbours`` shows that many chunks before and after each hit. ``explain`` shows how the
+    answer was found.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [SEARCH_EXAMPLE]})
@@ -122,17 +125,25 @@ class Search(Body):
         | None
     ) = None
     limit: int = Field(5, ge=1, le=MAX_LIMIT)
-    mode: Mode = "vector"
+    mode: Mode = "hybrid"
     min_score: float | None = Field(None, ge=-1, le=1)
     filters: Filters | None = None
     version: Version | None = None
     neighbours: int = Field(0, ge=0, le=MAX_NEIGHBOURS)
+    rerank: bool = False
     explain: bool = False
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:
         if sum(each is not None for each in (self.query, self.queries, self.vector)) != 1:
             raise ValueError("needs one of query, queries and vector")
+        if self.vector is not None:
+            if "mode" not in self.model_fields_set:
+                self.mode = "vector"
+            if self.mode != "vector" or self.rerank:
+                raise ValueError("a vector has no words: it goes with mode vector, and without rerank")
+        if self.mode == "text" and self.min_score is not None:
+            raise ValueError("minScore is on the cosine, which mode text doesn't compute")
         if self.limit * (1 + 2 * self.neighbours) * len(self.questions()) > MAX_TEXTS:
             raise ValueError(
                 f"asks for more than {MAX_TEXTS:,} texts: queries times limit, with neighbours; ask for less"
@@ -147,7 +158,8 @@ class Search(Body):
 
 
 class HitJson(TypedDict):
-    """A chunk that was found. ``score`` is its cosine similarity to the question."""
+    """A chunk that was found. ``score`` is its cosine similarity to the question, unless another ``mode`` was
+    asked for."""
 
     content: str
     score: float
@@ -190,11 +202,13 @@ class PassageJson(HitJson):
 
 
 class PlanJson(TypedDict):
-    """How an answer was found: the ``plan`` that ran, why, and how many milliseconds each part took."""
+    """How an answer was found: the ``plan`` that ran, why, and how many milliseconds each part took.
+    ``notReranked`` says why, if that was wanted."""
 
     plan: str
     reason: str
     milliseconds: dict[str, float]
+    notReranked: NotRequired[str]
 
 
 class AnswerJson(TypedDict):
@@ -216,6 +230,8 @@ def answer_json(answer: Answer, *, neighbours: int = 0, explain: bool = False) -
         plan = answer.found.plan
         took = {part: round(value, 3) for part, value in (answer.milliseconds | plan.milliseconds).items()}
         shown["explain"] = {"plan": plan.kind, "reason": plan.reason, "milliseconds": took}
+        if answer.not_reranked is not None:
+            shown["explain"]["notReranked"] = answer.not_reranked
     return shown
 
 
