@@ -81,10 +81,21 @@ async def test_documents_say_where_they_are_from(client: Client, shared: Service
         concurrent = AsyncClient(knowledge=shared.url, user=USER, http=http)
         retriever = TakaroRetriever(async_client=concurrent, knowledge_base=BASE, k=1)
         [document] = await retriever.ainvoke(QUESTION)
-        [hit] = await concurrent.send(knowledge.search(BASE, QUESTION, limit=1))
+        [hit] = (await concurrent.send(knowledge.find([BASE], QUESTION, limit=1))).hits
+        by_meaning = TakaroRetriever(
+            async_client=concurrent,
+            knowledge_base=BASE,
+            mode="vector",
+            filters={"path": {"prefix": "butt"}},
+        )
+        others = await by_meaning.ainvoke(QUESTION)
         with pytest.raises(ValueError, match="give client"):
             retriever.invoke(QUESTION)
     assert document.page_content.startswith("# Levers")
-    assert document.metadata == {**hit.metadata, "score": hit.score}
+    more = {"score": hit.score, "scoreKind": "rrf", "cosine": hit.cosine, "link": None}
+    assert document.metadata == {**hit.metadata, **more}
+    assert {(each.metadata["sourceFile"], each.metadata["scoreKind"]) for each in others} == {
+        ("buttons.md", "cosine")
+    }
     with pytest.raises(ValueError, match="give client or async_client"):
         TakaroRetriever(knowledge_base=BASE)
