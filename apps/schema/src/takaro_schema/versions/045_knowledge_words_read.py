@@ -50,6 +50,9 @@ LANGUAGES = (
     "'norwegian', 'swedish', 'finnish', 'hungarian', 'turkish', 'russian']"
 )
 
+TITLES = """"left"(concat_ws(' ', metadata ->> 'title', metadata ->> 'headings'), 2000)"""
+PATH = """"left"(metadata ->> 'sourceFile', 2000)"""
+
 UPGRADE = (
     # U+001F stands behind a pair, or in place of the first character of a run. What follows a pair's directly
     # is the last character of an odd run, which is in one of the other pairs.
@@ -68,7 +71,7 @@ UPGRADE = (
         INTO names FROM regexp_matches(plain, '{NAMES}', 'g') AS m;
         plain = regexp_replace(plain, '{HUMPS}', ' ', 'g');
         IF octet_length(plain) = length(plain) THEN
-            plain = regexp_replace(plain, '[^A-Za-z0-9]+', ' ', 'g');
+            plain = regexp_replace(plain, '[-+._/@:<>&~]+', ' ', 'g');  -- the others separate words anyway
         ELSE
             plain = regexp_replace(plain, '{SEPARATORS}', ' ', 'g');
             IF plain ~ '{UNSPACED}' THEN
@@ -128,34 +131,25 @@ UPGRADE = (
     $$
     """,
     # k1 = 1.2, b = 0.5, and 100 words are an average chunk. A word of the title or a heading counts three
-    # times, one of the path twice.
+    # times, one of the path twice. One statement without CTEs: the caller's query takes it in.
     f"""
-    CREATE FUNCTION knowledge_words_of(
-        space integer, language text, content text, metadata jsonb, OUT keys integer[], OUT words sparsevec
-    ) LANGUAGE sql STABLE PARALLEL SAFE AS $$
-        WITH lexeme AS (
-            SELECT knowledge_word_number(lexeme) AS word, cardinality(positions) AS times
-            FROM unnest(to_tsvector(language::regconfig, knowledge_lexed("left"(content, 50000), false)))
-            UNION ALL
-            SELECT knowledge_word_number(lexeme), 3 * cardinality(positions)
-            FROM unnest(to_tsvector(language::regconfig, knowledge_lexed(
-                "left"(concat_ws(' ', metadata ->> 'title', metadata ->> 'headings'), 2000), false)))
-            UNION ALL
-            SELECT knowledge_word_number(lexeme), 2 * cardinality(positions)
-            FROM unnest(to_tsvector(
-                language::regconfig, knowledge_lexed("left"(metadata ->> 'sourceFile', 2000), false)))
-        ), counted AS (
-            SELECT word, sum(times) AS times FROM lexeme GROUP BY word ORDER BY times DESC, word LIMIT 4000
-        ), whole AS (
-            SELECT sum(times) AS times FROM counted
-        ), weighed AS (
-            SELECT word, 2.2 * counted.times / (counted.times + 0.6 + 0.6 * whole.times / 100) AS weight
-            FROM counted CROSS JOIN whole
-        )
+    CREATE FUNCTION knowledge_words_of(space integer, language text, content text, metadata jsonb)
+    RETURNS TABLE (keys integer[], words sparsevec) LANGUAGE sql STABLE PARALLEL SAFE AS $$
         SELECT coalesce(array_agg(knowledge_word_key(space, word)), '{{}}'),
-               ('{{' || coalesce(string_agg(word || ':' || weight::real, ','), '')
-                || '}}/{NUMBERS}')::sparsevec
-        FROM weighed
+               ('{{' || coalesce(string_agg(
+                   word || ':' || (2.2 * times / (times + 0.6 + 0.006 * all_times))::real, ','
+               ), '') || '}}/{NUMBERS}')::sparsevec
+        FROM (
+            SELECT word, times, sum(times) OVER () AS all_times
+            FROM (
+                SELECT knowledge_word_number(lexeme) AS word, sum(cardinality(positions))::float8 AS times
+                FROM unnest(to_tsvector(language::regconfig, knowledge_lexed(
+                    concat_ws(' ', "left"(content, 50000), {TITLES}, {TITLES}, {TITLES}, {PATH}, {PATH}),
+                    false
+                )))
+                GROUP BY word ORDER BY times DESC, word LIMIT 4000
+            ) AS counted
+        ) AS weighed
     $$
     """,  # noqa: S608 -- only constants
 )

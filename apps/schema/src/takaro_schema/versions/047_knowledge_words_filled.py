@@ -92,7 +92,8 @@ $$
 def upgrade() -> None:
     """First the rows: an index is built faster over rows than with them.
 
-    Without the list of pending entries, which each search would read: a chunk costs more elsewhere.
+    The index has a list of pending entries, since without it a chunk costs 0.24 ms instead of 0.06. A search
+    reads all of the list: 0.1 ms at this length.
     """
     run_in_batches(
         *(f"SET {setting}" for setting in SETTINGS),
@@ -102,7 +103,8 @@ def upgrade() -> None:
         f"CREATE INDEX CONCURRENTLY {SPACE_INDEX} ON knowledge_words (space)",
         COUNT,
         f"DROP INDEX CONCURRENTLY IF EXISTS {INDEX}",
-        f"CREATE INDEX CONCURRENTLY {INDEX} ON knowledge_words USING gin (keys) WITH (fastupdate = off)",
+        f"CREATE INDEX CONCURRENTLY {INDEX} ON knowledge_words USING gin (keys) "
+        "WITH (fastupdate = on, gin_pending_list_limit = 256)",
         "ANALYZE knowledge_words, knowledge_word_counts",
     )
 
