@@ -134,6 +134,10 @@ contracts: ## Publish the event contracts in docs/events; refuse a breaking chan
 bench: $(UV) ## Measure against the Node peer and the bare libraries (ONLY=append,latency,http,poison,pages,sync,sync_memory,backlog,search_messages,turns)
 	@$(RUN) --group bench python -m benchmarks
 
+.PHONY: bench-search
+bench-search: $(UV) ## Score searches of real documentation with questions in users' words (HELD_OUT=1; MISSED=1 lists what isn't found)
+	@ONLY=$${ONLY:-search_quality} $(RUN) --group bench python -m benchmarks
+
 .PHONY: bench-visible
 bench-visible: $(UV) ## Count how much of what readers of real documentation see is indexed (ONLY=ai,alembic; LOST=1 lists words)
 	@$(RUN) python -m benchmarks.visible
