@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from tests.e2e.conftest import BASE, NAMES, USER, System
 from tests.support.mcp import mcp_client, text_of
@@ -43,6 +45,21 @@ async def test_agents_reach_the_mcp_server_there(origin: Origin) -> None:
         asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
         headers = {"Accept": "application/json, text/event-stream", "Origin": "http://elsewhere.test"}
         assert (await client.post("/mcp", json=asked, headers=headers)).status_code == 403
+
+
+async def test_a_websocket_goes_through(origin: Origin) -> None:
+    """With the cookie of somebody who signed in, and the `Origin` of the proxy."""
+    async with origin.client(**{"X-User-Id": USER}) as client:
+        made = await client.post("/api/conversations", json={"agentId": "module-writer"})
+        session = await client.get(f"/api/cockpit/sessions/{made.raise_for_status().json()['data']['id']}")
+    path = f"/api/cockpit/sessions/{session.raise_for_status().json()['data']['id']}/events"
+    own = {"Origin": origin.url, "Cookie": f"takaro_login={USER}"}
+    address = origin.url.replace("http://", "ws://") + path
+    async with connect(address, additional_headers=own, proxy=None) as socket:
+        assert json.loads(await socket.recv())["event"] == "connected"
+    with pytest.raises(InvalidStatus, match="403"):
+        async with connect(address, additional_headers=own | {"Origin": "http://evil.test"}, proxy=None):
+            pass
 
 
 async def test_who_signs_in_at_the_origin_is_known_to_every_service(origin: Origin) -> None:

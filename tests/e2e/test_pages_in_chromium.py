@@ -64,3 +64,28 @@ async def test_the_origin_leads_to_docs_that_call_it(origin: Origin) -> None:
         assert answer.url.startswith(f"{origin.url}/api/usage")
         assert answer.status == 200
         visit.expect_nothing_wrong()
+
+
+async def test_a_person_signs_in_at_the_origin_and_plays(origin: Origin) -> None:
+    """From its first page: sign in, begin a game, start its server, speak; then the game is in the list."""
+    async with visiting(origin.url) as visit:
+        page = visit.page
+        page.set_default_timeout(PATIENCE_MS)
+        await page.goto(origin.url)
+        await page.get_by_role("link", name="Play").click()
+        await page.get_by_role("link", name="Sign in").click()
+        await page.locator("#secret").fill("player-one")
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_text("You have none yet.")).to_be_visible(timeout=PATIENCE_MS)
+        await page.get_by_role("button", name="New game").click()
+        await page.get_by_role("button", name="Start", exact=True).click()
+        await expect(page.locator("#run")).to_be_enabled(timeout=PATIENCE_MS)
+        await page.locator("#line").fill("say good morning")
+        await page.locator("#line").press("Enter")
+        await expect(page.locator("#events")).to_contain_text("good morning", timeout=PATIENCE_MS)
+        game = page.url
+        await page.get_by_role("link", name="Takaro cockpit").click()
+        await page.locator("#games a").click()
+        await expect(page.locator("#events")).to_contain_text("good morning", timeout=PATIENCE_MS)
+        assert page.url == game
+        visit.expect_nothing_wrong()

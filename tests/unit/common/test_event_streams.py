@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from common.errors import NotAuthenticated, TransientError
-from servicekit import sse
+from servicekit import live
 from servicekit.auth import Caller
-from servicekit.sse import EventStream, OpenStreams, ServerEvent
+from servicekit.live import OpenStreams
+from servicekit.sse import EventStream, ServerEvent
 
 COME_BACK = b"retry: 5000\nevent: heartbeat\ndata: {}\n\n"
 """What a stream says last when its service stops."""
@@ -77,7 +78,7 @@ async def test_a_stream_goes_on_while_its_callers_cookie_counts() -> None:
 
 
 async def test_a_clock_that_was_set_back_lets_nobody_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "VERIFY_SECONDS", 0.01)
+    monkeypatch.setattr(live, "VERIFY_SECONDS", 0.01)
     seemingly_long = Caller("ann", time.time() + 100_000)
     assert len(await read(verified_anew([seemingly_long, NotAuthenticated("")]))) <= 1
 

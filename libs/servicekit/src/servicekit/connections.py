@@ -12,6 +12,7 @@ from typing import Any
 from prometheus_client import Counter
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from servicekit.answers import failure
 from servicekit.event_sources import refuse
@@ -58,9 +59,10 @@ class LimitedConnection(HttpToolsProtocol):
         self._reading = _Reading.NOTHING
         self._head_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
-        self._stalled: asyncio.TimerHandle | None = None
+        self._patience = Patience(limits.send_seconds)
         self._dropping = False
         self._to_drop = MAX_BYTES
+        self._upgraded = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -76,7 +78,7 @@ class LimitedConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_deadline()
-        self._stop_watching()
+        self._patience.stop()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -87,7 +89,7 @@ class LimitedConnection(HttpToolsProtocol):
             return
         self._head_bytes += len(data)
         super().data_received(data)
-        if self._dropping or self.transport.is_closing():
+        if self._dropping or self.transport.is_closing() or self._upgraded:
             return
         if self._reading is _Reading.HEAD and self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers too large", _LARGE_HEAD)
@@ -141,11 +143,21 @@ class LimitedConnection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._watch_writing()
+        self._patience.start(self.transport)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._stop_watching()
+        self._patience.stop()
+
+    def _should_upgrade(self) -> bool:
+        """Not where the request is refused: its refusal is an answer over HTTP."""
+        return super()._should_upgrade() and self.app not in (_REFUSE_CONNECTION, _REFUSE_LARGE_HEAD)
+
+    def handle_websocket_upgrade(self) -> None:
+        """From here on the connection is a :class:`LimitedSocket`'s."""
+        self._upgraded = True
+        self._cancel_deadline()
+        super().handle_websocket_upgrade()
 
     def _answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
@@ -185,19 +197,59 @@ class LimitedConnection(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
-    def _watch_writing(self, before: int | None = None) -> None:
-        """Disconnect a client that takes nothing for ``send_seconds``."""
-        left = self.transport.get_write_buffer_size()
+
+class LimitedSocket(WebSocketsSansIOProtocol):
+    """uvicorn's protocol of one WebSocket, within ``limits``: a reader that takes nothing is disconnected.
+
+    While the connection takes nothing, nothing is read from it either: each ping would be answered into a
+    buffer that grows.
+    """
+
+    def __init__(self, *, limits: ConnectionLimits, **uvicorn: Any) -> None:
+        super().__init__(**uvicorn)
+        self._patience = Patience(limits.send_seconds)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._patience.start(self.transport)
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._patience.stop()
+        if not self.read_paused:
+            self.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._patience.stop()
+        super().connection_lost(exc)
+
+
+class Patience:
+    """Disconnects a client that takes nothing for ``seconds``."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, transport: asyncio.Transport) -> None:
+        """The connection takes nothing now."""
+        self._watch(transport, None)
+
+    def stop(self) -> None:
+        """It takes something again, or has ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _watch(self, transport: asyncio.Transport, before: int | None) -> None:
+        left = transport.get_write_buffer_size()
         if before is not None and left >= before:
             CUT.labels("answer not taken").inc()
-            self.transport.abort()
+            transport.abort()
         else:
-            self._stalled = self.loop.call_later(self._limits.send_seconds, self._watch_writing, left)
-
-    def _stop_watching(self) -> None:
-        if self._stalled is not None:
-            self._stalled.cancel()
-            self._stalled = None
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._seconds, self._watch, transport, left)
 
 
 _TOO_MANY = "The service has too many connections, try again"

@@ -45,6 +45,13 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
+async def answer_to(request: Request, error: Exception) -> Response:
+    """The answer to a request that failed with ``error``, for what isn't answered by a route."""
+    if isinstance(error, TakaroError):
+        return await _takaro_error(request, error)
+    return await _unexpected(request, error)
+
+
 async def _takaro_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, TakaroError)
     if isinstance(error, Invalid) and error.details:

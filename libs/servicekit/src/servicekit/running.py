@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from common import telemetry
 from common.refusals import Refused, refuse
 from common.settings import WrongSetting
-from servicekit.connections import ConnectionLimits, LimitedConnection
+from servicekit.connections import ConnectionLimits, LimitedConnection, LimitedSocket
 from servicekit.middlewares.from_proxies import FromProxies
 from servicekit.middlewares.read_on import ReadOn
 from servicekit.settings import ServiceSettings
@@ -38,6 +38,9 @@ GARBAGE = 10_000
 SWITCH_SECONDS = 0.0005
 """The event loop gives Python's lock away whenever it reads or writes, and waits this long to have it back
 while another thread is busy, as the one that encodes spans. Python's 5 ms would be added to requests."""
+
+MAX_FRAME_BYTES = 4_096
+"""Of what a WebSocket's reader sends; nothing is expected."""
 
 _OTHER_FILES = 500
 """Pools, pipes, files that are read, and connections that are about to be refused."""
@@ -144,7 +147,9 @@ def run(build: Callable[[Any], FastAPI], settings_class: type[ServiceSettings]) 
         interface="asgi3",
         loop="uvloop",
         http=partial(LimitedConnection, limits=limits),  # type: ignore[arg-type]
-        ws="none",
+        ws=partial(LimitedSocket, limits=limits) if app.state.sockets else "none",  # type: ignore[arg-type]
+        ws_max_size=MAX_FRAME_BYTES,
+        ws_per_message_deflate=False,  # its windows would be memory that each reader costs
         log_config=None,
         access_log=False,
         server_header=False,

@@ -33,6 +33,7 @@ from servicekit.direct import DirectRoutes
 from servicekit.error_answers import install_error_handlers
 from servicekit.health import health_router
 from servicekit.idempotency import AnsweredOnce
+from servicekit.live import OpenStreams
 from servicekit.middlewares.answer_head import AnswerHead
 from servicekit.middlewares.ignore_trailing_slash import IgnoreTrailingSlash
 from servicekit.middlewares.observe_requests import ObserveRequests
@@ -41,7 +42,6 @@ from servicekit.openapi import describe
 from servicekit.outgoing_http import open_http
 from servicekit.pages import mount_pages
 from servicekit.settings import ServiceSettings
-from servicekit.sse import OpenStreams
 
 log = structlog.get_logger()
 
@@ -65,7 +65,8 @@ class ServiceSpec(Generic[R]):
 
     ``resources`` extends the shared ones with what this service needs. ``streams`` maps a stream to the
     router of its events; ``facts`` are what it publishes on ``facts_stream``; ``background`` runs as long as
-    the service; ``checks`` raise :class:`common.readiness.NotReady`.
+    the service; ``checks`` raise :class:`common.readiness.NotReady`; ``sockets``: it has routes that are
+    WebSockets.
     """
 
     settings: ServiceSettings
@@ -74,6 +75,7 @@ class ServiceSpec(Generic[R]):
     facts_stream: str
     resources: Callable[[Resources], R]
     routers: Sequence[APIRouter] = ()
+    sockets: bool = False
     streams: Mapping[str, Router] = field(default_factory=dict)
     facts: Sequence[type[Contract]] = ()
     background: Sequence[Callable[[R], Awaitable[None]]] = ()
@@ -140,6 +142,7 @@ def create_app(spec: ServiceSpec[R]) -> FastAPI:
     app.state.open_streams = OpenStreams(
         spec.settings.event_streams_max, spec.settings.event_streams_per_user
     )
+    app.state.sockets = spec.sockets
     app.state.answered_once = AnsweredOnce(spec.settings)
     app.state.body_timeout_seconds = spec.settings.http_body_timeout_seconds
     app.include_router(health_router(checks))

@@ -45,6 +45,7 @@ def build(settings: CockpitSettings) -> FastAPI:
             },
             resources=lambda shared: shared,
             facts_stream=cockpit.FACTS_STREAM,
+            sockets=True,
             background=[drive_simulations, erase_users],
             facts=cockpit.FACTS,
         )

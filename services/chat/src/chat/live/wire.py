@@ -9,7 +9,8 @@ from fastapi import Header, Query
 from orjson import Fragment
 
 from chat.live.records import Connected, Ended, LiveFact, LivePieces, Position, Reset, Step, Told
-from servicekit.sse import Frames, ServerEvent
+from servicekit.live import Frames
+from servicekit.sse import ServerEvent
 
 PIECE = "chat.turn.chunk"
 """The name of the events that show pieces."""

@@ -31,10 +31,11 @@ from servicekit.auth import CallerParam
 from servicekit.idempotency import REPLAYED
 from servicekit.keysets import Keyset, Place
 from servicekit.list_parameters import WantedParam
+from servicekit.live import open_streams
 from servicekit.openapi import answering, answering_list
 from servicekit.routing import AttachingRoute, create_api_router, done_once
 from servicekit.service import ResourcesParam
-from servicekit.sse import SILENT_HEARTBEAT, EventStream, open_streams
+from servicekit.sse import SILENT_HEARTBEAT, EventStream
 from servicekit.streamed_lists import streamed_data
 
 _PASSED_ON = (WARNING, REPLAYED)

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from fastapi import Header, Query
 
 from chat.turn_streams.records import Awaits, Opened, Over, Piece, Progress, Shown, Step, Unanswered
-from servicekit.sse import Comment, Frames, ServerEvent
+from servicekit.live import Frames
+from servicekit.sse import Comment, ServerEvent
 
 _NUMBER = r"^(0|[1-9][0-9]{0,8})$"
 

@@ -1,16 +1,21 @@
-"""HTTP of a session's events: server-sent events."""
+"""HTTP of a session's events: server-sent events, and the same over a WebSocket."""
 
-from fastapi import Request
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from fastapi import Request, WebSocket
 
 from cockpit.events.use_cases import follow
 from cockpit.events.wire import LastEventIdHeader, LastEventIdQuery, parse_event_id
 from cockpit.sessions.use_cases import get_session
 from cockpit.sessions.wire import NOT_FOUND, SessionId
-from servicekit.auth import CallerParam
+from common.errors import Invalid
+from servicekit.auth import Caller, CallerParam
 from servicekit.openapi import answering_text
 from servicekit.routing import create_api_router
-from servicekit.service import ResourcesParam
-from servicekit.sse import TOO_MANY, EventStream
+from servicekit.service import Resources, ResourcesParam
+from servicekit.sockets import tell
+from servicekit.sse import TOO_MANY, EventStream, ServerEvent
 
 EXAMPLE = """\
 event: connected
@@ -45,3 +50,20 @@ async def get_events(
     session = await get_session(resources.pool, caller.user_id, session_id)
     after = parse_event_id(last_event_id if last_event_id is not None else last_event_id_query)
     return EventStream(request, follow(resources.pool, resources.notifications, session.id, after), caller)
+
+
+@router.websocket("/{session_id}/events")
+async def tell_events(socket: WebSocket, session_id: str) -> None:
+    """The same over a WebSocket, with the same credentials and the same ``lastEventId``."""
+    resources: Resources = socket.app.state.resources
+
+    async def events(caller: Caller) -> AsyncIterator[ServerEvent]:
+        try:
+            known = UUID(session_id)
+        except ValueError as error:
+            raise Invalid("The session's id is no UUID") from error
+        session = await get_session(resources.pool, caller.user_id, known)
+        last = socket.headers.get("last-event-id", socket.query_params.get("lastEventId"))
+        return follow(resources.pool, resources.notifications, session.id, parse_event_id(last))
+
+    await tell(socket, events)

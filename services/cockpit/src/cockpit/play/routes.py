@@ -8,45 +8,37 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import HTMLResponse, Response
 
 from cockpit.game.console import COMMANDS
-from cockpit.play.page import ASSETS, POLICY, Command, Pages
-from common.errors import NotAuthenticated, NotFound, TakaroError
+from common.errors import NotAuthenticated, TakaroError
+from servicekit.packaged_pages import PackagedPages
 from servicekit.routing import create_api_router
 
 if TYPE_CHECKING:
     from servicekit.auth import Authenticator
 
-_HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-}
-_KEPT = "public, max-age=31536000, immutable"
+_ASSETS = "/play/assets"
 
 
 def create_router() -> APIRouter:
     """Routes of the page, and of what it loads."""
     router = create_api_router("", ["play"])
-    pages = Pages(Command(entry.usage, entry.about) for entry in COMMANDS.values())
+    pages = PackagedPages("cockpit.play", _ASSETS)
 
     @router.get("/play", include_in_schema=False)
     async def get_lobby(request: Request) -> HTMLResponse:
-        return HTMLResponse(pages.lobby(signed_out=await _is_signed_out(request)), headers=_HEADERS)
+        return pages.page("lobby.html", signed_out=await _is_signed_out(request))
 
     @router.get("/play/{conversation_id}", include_in_schema=False)
     async def get_game(request: Request, conversation_id: Annotated[UUID, Path()]) -> HTMLResponse:
-        signed_out = await _is_signed_out(request)
-        return HTMLResponse(pages.game(conversation_id, signed_out=signed_out), headers=_HEADERS)
+        return pages.page(
+            "game.html",
+            conversation_id=conversation_id,
+            commands=COMMANDS.values(),
+            signed_out=await _is_signed_out(request),
+        )
 
-    @router.get(f"{ASSETS}/{{digest}}/{{name}}", include_in_schema=False)
+    @router.get(f"{_ASSETS}/{{digest}}/{{name}}", include_in_schema=False)
     async def get_asset(digest: str, name: str) -> Response:
-        asset = pages.assets.get(name)
-        if asset is None:
-            raise NotFound("The page has no such file", code="asset_not_found")
-        # While a release is rolled out, a page of the other one may ask here.
-        kept = _KEPT if digest == pages.digest else "no-store"
-        headers = {"Cache-Control": kept, "X-Content-Type-Options": "nosniff"}
-        return Response(asset.content, media_type=asset.media_type, headers=headers)
+        return pages.asset(digest, name)
 
     return router
 
