@@ -6,6 +6,7 @@ import pytest
 from common.postgres import Pool
 from knowledge.content.vectors.keeper import Limits, keep_indexes
 from knowledge.search.hybrid import hybrid
+from knowledge.search.hybrid_repository import RANKS_APART
 from knowledge.search.matching import matching
 from knowledge.search.nearest import nearest
 from tests.integration.knowledge.test_matching import contents, pool, wanted
@@ -29,7 +30,7 @@ async def test_what_is_best_by_both_comes_first(pool: Pool, vectors: np.ndarray)
     await insert_base(pool, "docs", vectors, content=text)
     found = await hybrid(pool, wanted("docs"), vectors[207], "the lever")
     assert contents(found)[0] == text(207)
-    assert found.hits[0].score == pytest.approx(2 / 61, rel=0.4)
+    assert found.hits[0].score == pytest.approx(2 / (RANKS_APART + 1), rel=0.4)
     assert found.hits[0].cosine == pytest.approx(1, abs=1e-5)
     assert found.plan.kind == "hybrid"
     both = {*contents(await nearest(pool, wanted("docs"), vectors[207]))}

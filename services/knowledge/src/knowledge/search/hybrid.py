@@ -20,7 +20,7 @@ async def hybrid(pool: Pool, wanted: Wanted, vector: Sequence[float] | Vectors, 
     fusion: never fewer than ``wanted.limit`` if so many pass the filter and ``min_score``.
 
     ``vector`` and ``text`` are the same question. It reads what :func:`knowledge.search.nearest.nearest`
-    reads. ``score`` is the sum over both rankings of 1/(60 + rank); ``cosine`` is in full precision, also of
+    reads. ``score`` is the sum over both rankings of 1/(5 + rank); ``cosine`` is in full precision, also of
     a chunk that was found by its words.
     """
     started = time.perf_counter()

@@ -8,8 +8,10 @@ from knowledge.search import costs
 from knowledge.search.nearest_repository import NEAREST, TARGETS
 from knowledge.search.records import Wanted
 
-RANKS_APART = 60
-"""The constant of reciprocal rank fusion, from its authors (Cormack, Clarke, Büttcher 2009)."""
+RANKS_APART = 5
+"""The constant of reciprocal rank fusion. Its authors have 60 (Cormack, Clarke, Büttcher 2009), for rankings
+of thousands. Where one ranking knows little, as the local model of Spanish, what both find far down then goes
+before what one finds first. ``make bench-search``: hit@5 0.710 with 60, 0.774 with 5."""
 
 FIND_HYBRID = f"""
 WITH {TARGETS}, {NEAREST}, matched AS MATERIALIZED (
