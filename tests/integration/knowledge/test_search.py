@@ -7,12 +7,17 @@ import numpy as np
 import pytest
 from pgvector import Vector
 
-from common.errors import Conflict, NotFound, PermanentError, TakaroError, TransientError
+from common.errors import Conflict, Forbidden, NotFound, PermanentError, TakaroError, TransientError
 from knowledge.content.binary_codecs import register_binary
 from knowledge.embeddings.minilm import MiniLmEmbedder
+from knowledge.embeddings.questions import Questions
+from knowledge.search.records import Mode, Question, Wanted
+from knowledge.search.use_cases import Means
+from knowledge.search.use_cases import search as find
 from tests.integration.knowledge.conftest import CountingEmbedder, Harness
 from tests.support.manual import PAGES, QUESTIONS
 from tests.support.searching import search
+from tests.support.wait import eventually
 
 
 async def test_questions_find_the_page_that_answers_them(harness: Harness, tmp_path: Path) -> None:
@@ -69,6 +74,37 @@ async def test_a_question_that_cant_be_embedded_is_no_fault_of_its_asker(
     with pytest.raises(TransientError) as raised:
         await search(harness.pool, harness.embedder, "handbook", "lever", 5)
     assert raised.value.reason == "Search is unavailable: the question can't be embedded now"
+
+
+async def test_nobodys_refused_question_is_embedded(harness: Harness) -> None:
+    private = replace(harness.base("private"), owner="ada", public=False)
+    await harness.sync(private)
+    embedded = harness.embedder.texts
+    with pytest.raises(Forbidden):
+        await search(harness.pool, harness.embedder, "private", "lever", 5, user_id="bob")
+    with pytest.raises(NotFound):
+        await search(harness.pool, harness.embedder, "none", "lever", 5)
+    assert harness.embedder.texts == embedded
+    assert await search(harness.pool, harness.embedder, "private", "lever", 5, user_id="ada")
+    assert harness.embedder.texts == embedded + 1
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector", "text"])
+async def test_a_search_that_takes_too_long_ends_in_postgres_too(harness: Harness, mode: Mode) -> None:
+    await harness.sync()
+    means = Means(harness.pool, Questions(harness.embedder, 0), seconds=0.5)
+    wanted = Wanted(("handbook",), "", None, 5, None, None, harness.embedder.model)
+    async with harness.pool.acquire() as other, other.transaction():
+        await other.execute("LOCK TABLE knowledge_embeddings, knowledge_bases")
+        with pytest.raises(TransientError, match="took longer than"):
+            await find(means, wanted, [Question("lever")], mode)
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+
+        async def nobody_waits() -> bool:
+            return not await other.fetchval(waiting)
+
+        await eventually(nobody_waits)
+    assert await find(replace(means, seconds=30), wanted, [Question("lever")], mode)
 
 
 async def test_only_the_current_version_is_searched(harness: Harness) -> None:

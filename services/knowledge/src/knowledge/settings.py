@@ -153,6 +153,9 @@ class KnowledgeSettings(ServiceSettings):
         description="memory for questions' vectors, of about 7 kB each; 0 embeds every question anew",
     )
 
+    search_seconds: float = Field(
+        10, gt=0, description="longest time that Postgres may take for one question; then it is a 503"
+    )
     rerank_url: str | None = Field(
         None,
         description="whole address of a reranking API of Cohere's form, such as "

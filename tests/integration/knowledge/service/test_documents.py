@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 
+from knowledge.search.records import Place
+from knowledge.search.surroundings_repository import list_near, list_origins
 from tests.integration.knowledge.service.asking import synced
 from tests.support.knowledge import Jobs, fetch
 from tests.support.services import Service
@@ -92,6 +95,21 @@ async def test_the_node_applications_rows_are_documents_too(client: httpx.AsyncC
     assert (listed["path"], listed["chunks"]) == ("their/page.md", 12)
     read = (await client.get(f"{BASE}/their/page.md", params=params)).json()["data"]
     assert read["text"].split("\n") == [f"Chunk number {n}." for n in range(12)]
+    origins, places = await _around(database)
+    assert origins == {("guide", "theirs")}
+    assert places == {5: "Chunk number 5.", 11: "Chunk number 11."}
+
+
+async def _around(database: str) -> tuple[set[tuple[str, str]], dict[int, str]]:
+    """What a search would show beside hits of these rows: they were made by no model that searches here."""
+    connection = await asyncpg.connect(database)
+    try:
+        places = [Place("guide", "theirs", "their/page.md", index) for index in (5, 11, 12)]
+        near = await list_near(connection, places)
+        origins = await list_origins(connection, {("guide", "theirs")})
+    finally:
+        await connection.close()
+    return set(origins), {place.index: text for place, text in near.items()}
 
 
 async def test_what_is_not_there_or_not_theirs_is_not_read(

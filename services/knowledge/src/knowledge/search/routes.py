@@ -94,8 +94,14 @@ async def search_knowledge_bases(body: Search, caller: CallerParam, resources: R
 
 def means_of(resources: KnowledgeResources) -> Means:
     """What searches need, of the service's resources."""
-    candidates = resources.settings.rerank_candidates
-    return Means(resources.pool, resources.questions, resources.reranker, candidates)
+    settings = resources.settings
+    return Means(
+        resources.pool,
+        resources.questions,
+        resources.reranker,
+        settings.rerank_candidates,
+        settings.search_seconds,
+    )
 
 
 def _compiled(text: str | None) -> str | None:

@@ -23,26 +23,35 @@ async def list_origins(
 
 
 LIST_NEAR = """
+WITH place AS MATERIALIZED (
+    SELECT base_id, version, path, index
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::int[]) AS wanted (base_id, version, path, index)
+), adopted AS MATERIALIZED (
+    SELECT chunk.knowledge_base_id AS base_id, chunk.version, chunk.metadata ->> 'sourceFile' AS path,
+           chunk.metadata -> 'chunkIndex' AS index, chunk.content
+    FROM (SELECT DISTINCT base_id, version FROM place) AS base
+    JOIN knowledge_embeddings AS chunk
+      ON chunk.knowledge_base_id = base.base_id AND chunk.version = base.version
+    WHERE chunk.metadata ->> 'sourceFile' = ANY($3::text[]) AND NOT EXISTS (
+        SELECT FROM knowledge_indexes AS made
+        WHERE made.knowledge_base_id = base.base_id AND made.version = base.version)
+)
 SELECT place.base_id, place.version, place.path, place.index, chunk.content
-FROM unnest($1::text[], $2::text[], $3::text[], $4::int[]) AS place (base_id, version, path, index)
-LEFT JOIN knowledge_files AS file ON file.knowledge_base_id = place.base_id
-    AND file.version = place.version AND file.path = place.path
-CROSS JOIN LATERAL (
-    SELECT ours.content FROM knowledge_embeddings AS ours
-    WHERE ours.id = file.chunk_ids[place.index + 1]
-    UNION ALL
-    (SELECT theirs.content FROM knowledge_embeddings AS theirs
-     WHERE file.path IS NULL AND theirs.knowledge_base_id = place.base_id AND theirs.version = place.version
-       AND theirs.metadata ->> 'sourceFile' = place.path
-       AND theirs.metadata -> 'chunkIndex' = to_jsonb(place.index)
-     LIMIT 1)
-) AS chunk
+FROM place
+JOIN knowledge_files AS file ON file.knowledge_base_id = place.base_id AND file.version = place.version
+    AND file.path = place.path
+JOIN knowledge_embeddings AS chunk ON chunk.id = file.chunk_ids[place.index + 1]
+UNION ALL
+SELECT place.base_id, place.version, place.path, place.index, adopted.content
+FROM place
+JOIN adopted ON adopted.base_id = place.base_id AND adopted.version = place.version
+    AND adopted.path = place.path AND adopted.index = to_jsonb(place.index)
 """
 
 
 async def list_near(connection: Connection, places: Sequence[Place]) -> dict[Place, str]:
     """The texts of the chunks that are at these places; others are left out. A file that a sync of ours read
-    knows its chunks; for the Node application's rows the whole version is looked through."""
+    knows its chunks; for the Node application's rows the whole version is looked through, once."""
     rows = await connection.fetch(
         LIST_NEAR,
         [place.base_id for place in places],

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -41,12 +42,14 @@ _KINDS: Mapping[Mode, ScoreKind] = {"hybrid": "rrf", "vector": "cosine", "text":
 
 @dataclass(slots=True, frozen=True)
 class Means:
-    """What a search needs. The best ``candidates`` hits are reranked, or as many as are wanted."""
+    """What a search needs. The best ``candidates`` hits are reranked, or as many as are wanted. Postgres may
+    take ``seconds`` for a question."""
 
     pool: Pool
     questions: Questions
     reranker: Reranker | None = None
     candidates: int = 50
+    seconds: float = 10.0
 
 
 async def search(
@@ -69,7 +72,7 @@ async def search(
     started = time.perf_counter()
     texts = [question.text for question in asked if question.text is not None] if mode != "text" else []
     if not means.questions.remembers(texts):  # nobody's refused question is embedded
-        await _check_first(means.pool, wanted)
+        await _check_first(means, wanted)
     embedding = time.perf_counter()
     vectors = dict(zip(texts, await _embed(means.questions, texts), strict=True))
     took = {"check": (embedding - started) * 1000, "embed": (time.perf_counter() - embedding) * 1000}
@@ -77,23 +80,35 @@ async def search(
     answers = []
     for question in asked:
         vector = question.vector if question.text is None else vectors.get(question.text)
-        found = check_found(await _find(means.pool, more, question, vector, mode), wanted, mode)
+        found = check_found(await _find(means, more, question, vector, mode), wanted, mode)
         answers.append(Answer(found, _KINDS[mode], Surroundings(), took))
     if shown.rerank and means.reranker is not None:
         rerank = partial(reranked, means.reranker, limit=wanted.limit)
         answers = list(await asyncio.gather(*map(rerank, asked, answers)))
     if shown.neighbours or shown.linked:
-        return await _with_surroundings(means.pool, answers, shown.neighbours)
+        return await _with_surroundings(means, answers, shown.neighbours)
     return answers
 
 
-async def _find(pool: Pool, wanted: Wanted, question: Question, vector: Vector | None, mode: Mode) -> Found:
-    if mode == "text":
-        return await matching(pool, wanted, question.text or "")
-    assert vector is not None, "it was embedded, or given"
-    if mode == "hybrid":
-        return await hybrid(pool, wanted, vector, question.text or "")
-    return await nearest(pool, wanted, vector)
+@asynccontextmanager
+async def _within(seconds: float) -> AsyncIterator[None]:
+    """What Postgres does inside is cancelled after this time. Raises ``TransientError`` then."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        reason = f"The search took longer than {seconds:g} s: try again, or ask less of it"
+        raise TransientError(reason, code="search_timeout") from error
+
+
+async def _find(means: Means, wanted: Wanted, question: Question, vector: Vector | None, mode: Mode) -> Found:
+    async with _within(means.seconds):
+        if mode == "text":
+            return await matching(means.pool, wanted, question.text or "")
+        assert vector is not None, "it was embedded, or given"
+        if mode == "hybrid":
+            return await hybrid(means.pool, wanted, vector, question.text or "")
+        return await nearest(means.pool, wanted, vector)
 
 
 def check_found(found: Found, wanted: Wanted, mode: Mode) -> Found:
@@ -106,8 +121,8 @@ def check_found(found: Found, wanted: Wanted, mode: Mode) -> Found:
     return found
 
 
-async def _check_first(pool: Pool, wanted: Wanted) -> None:
-    async with pool.acquire() as connection:
+async def _check_first(means: Means, wanted: Wanted) -> None:
+    async with _within(means.seconds), means.pool.acquire() as connection:
         targets = [
             await repository.get_target(connection, base_id, wanted.user_id, wanted.version)
             for base_id in wanted.base_ids
@@ -116,11 +131,11 @@ async def _check_first(pool: Pool, wanted: Wanted) -> None:
     check_found(Found(known, [], Plan("none", "", {})), wanted, "vector")
 
 
-async def _with_surroundings(pool: Pool, answers: Sequence[Answer], neighbours: int) -> list[Answer]:
+async def _with_surroundings(means: Means, answers: Sequence[Answer], neighbours: int) -> list[Answer]:
     started = time.perf_counter()
     hits = [hit for answer in answers for hit in answer.found.hits]
     versions = {(hit.base_id, hit.version) for hit in hits}
-    async with pool.acquire() as connection:
+    async with _within(means.seconds), means.pool.acquire() as connection:
         origins = await surroundings_repository.list_origins(connection, versions) if versions else {}
         places = _near(hits, neighbours)
         near = await surroundings_repository.list_near(connection, places) if places else {}
@@ -163,6 +178,7 @@ def _check(target: Target | None, model: str | None, name: str) -> None:
     if model is not None and target.chunk_count and target.model != model:
         raise Conflict(
             f"{name} was embedded with {target.model or 'an unknown model'}, and searches "
-            f"are made with {model}: sync it to embed it again",
+            f"are made with {model}: sync it to embed it again "
+            f"(POST /api/knowledge-bases/{target.base_id}/sync)",
             code="model_mismatch",
         )

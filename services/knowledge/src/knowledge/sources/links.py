@@ -2,10 +2,11 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 from common.errors import Invalid
-from knowledge.sources.location import GitHubLocation, GitLocation, SitemapLocation, parse_source
+from knowledge.sources.location import GitHubLocation, GitLocation, Location, SitemapLocation, parse_source
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _NUMBERED = re.compile(r" \([0-9a-f]{12}\)\Z")
@@ -34,10 +35,7 @@ class Origin:
 def link_to(origin: Origin, path: str) -> str | None:
     """The address of the file at its source, at the indexed commit. ``None`` for a folder, for a Git server
     whose pages aren't known, and for a page whose address its name doesn't tell."""
-    try:
-        location = parse_source(origin.source)
-    except Invalid:
-        return None
+    location = _location(origin.source)
     if isinstance(location, SitemapLocation):
         return _page(location.url, path)
     if origin.commit is None or not _COMMIT.fullmatch(origin.commit):
@@ -46,6 +44,15 @@ def link_to(origin: Origin, path: str) -> str | None:
         repository = f"https://{location.host}/{location.owner}/{location.repository}"
         return f"{repository}/blob/{origin.commit}/{quote(path)}"
     return _in_remote(location, origin.commit, path) if isinstance(location, GitLocation) else None
+
+
+@lru_cache(maxsize=256)
+def _location(source: str) -> Location | None:
+    """Parsed once for all hits of a base."""
+    try:
+        return parse_source(source)
+    except Invalid:
+        return None
 
 
 def _in_remote(location: GitLocation, commit: str, path: str) -> str | None:
