@@ -69,7 +69,7 @@ async def _search_reads_well(kb: Terminal, *as_ada: str) -> None:
     assert "\x1b[1;33mstop\x1b[0m the \x1b[1;33mmachine\x1b[0m" in coloured, "words of the question stand out"
     plain = await kb(*asked, "--explain", "--neighbours", "1", "--path", "lev")
     assert "\x1b" not in plain.out
-    assert plain.out.startswith("1. rrf 0.0")
+    assert plain.out.startswith("1. rrf 0.")
     assert (await kb(*asked, "--mode", "text")).out.startswith("1. bm25 ")
     assert "RERANK_URL" in (await kb(*asked, "--rerank", expect=2)).err
     assert "levers.md" in plain.out.splitlines()[0]
