@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket as sockets
 import time
 from collections.abc import AsyncIterator
@@ -64,6 +65,14 @@ async def has_place(service: Service, path: str) -> bool:
             return bool(await frame(socket))
     except InvalidStatus:
         return False
+
+
+async def dropped(service: Service) -> float:
+    """Connections that took nothing for too long, so far."""
+    async with service.client() as client:
+        metrics = (await client.get("/metrics")).text
+    found = re.search(r'takaro_http_cut_total\{reason="answer not taken"\} (\S+)', metrics)
+    return float(found[1]) if found else 0
 
 
 async def say(service: Service, path: str, text: str) -> None:
@@ -181,7 +190,8 @@ async def test_who_takes_nothing_is_dropped(
     cockpit: Service, session: Session, connection: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     """20 MB of events wait in the table, and not in the process."""
-    path = await session("ann")
+    path, other = await session("ann"), await session("ann")
+    before = await dropped(cockpit)
     await connection.execute(
         "INSERT INTO cockpit_events (session_id, event_name, meta) "
         "SELECT $1, 'chat-message', jsonb_build_object('msg', repeat('x', 50000)) "
@@ -199,11 +209,11 @@ async def test_who_takes_nothing_is_dropped(
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
         await asyncio.to_thread(raw.sendall, head.encode())
-        async with opened(cockpit, path) as reading:
+        async with opened(cockpit, other) as reading:
             assert (await frame(reading))["event"] == "connected"
-
-            assert (await refusal(cockpit, path))[0] == 429
-            await eventually(lambda: has_place(cockpit, path))
+            assert (await refusal(cockpit, other))[0] == 429
+            await eventually(lambda: has_place(cockpit, other))
+    assert await dropped(cockpit) == before + 1, "not by the ping that it didn't answer"
 
 
 async def test_it_ends_with_the_token_and_with_the_service(
