@@ -44,10 +44,11 @@ async def test_no_id_is_no_page(cockpit: Service) -> None:
 async def test_who_is_signed_out_is_told_by_the_page_itself(cockpit: Service) -> None:
     path = f"/play/{uuid4()}"
     async with cockpit.client() as known, httpx.AsyncClient(base_url=cockpit.url, trust_env=False) as unknown:
-        assert "data-signed-out" not in (await known.get(path)).text
-        assert "data-signed-out" in (await unknown.get(path)).text
+        way = f'href="/login?next={path}"'
+        assert way not in (await known.get(path)).text
+        assert way in (await unknown.get(path)).text
         unknown.cookies.set("takaro_login", "ann")
-        assert "data-signed-out" not in (await unknown.get(path)).text
+        assert way not in (await unknown.get(path)).text
 
 
 async def test_a_new_event_source_names_its_last_event_in_the_query(cockpit: Service, ann: Cockpit) -> None:

@@ -64,6 +64,8 @@ async def test_a_game_is_played_in_two_tabs_and_outlives_its_service(
             answers = page.locator("#output li").filter(has_text="Said: good evening")
             await expect(answers).to_have_count(1, timeout=PATIENCE_MS)
 
+            await expect(page.locator("#events li").last).to_be_in_viewport(ratio=0.9)
+
         await one.reload()
         await is_live(one)
         await shows(one, "good evening")

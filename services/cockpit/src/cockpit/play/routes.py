@@ -23,18 +23,19 @@ def create_router() -> APIRouter:
     router = create_api_router("", ["play"])
     pages = PackagedPages("cockpit.play", _ASSETS)
 
+    async def _for_signed_in(request: Request, template: str, **values: object) -> HTMLResponse:
+        if await _is_signed_out(request):
+            return pages.page("signed_out.html", path=request.url.path)
+        return pages.page(template, **values)
+
     @router.get("/play", include_in_schema=False)
     async def get_lobby(request: Request) -> HTMLResponse:
-        return pages.page("lobby.html", signed_out=await _is_signed_out(request))
+        return await _for_signed_in(request, "lobby.html")
 
     @router.get("/play/{conversation_id}", include_in_schema=False)
     async def get_game(request: Request, conversation_id: Annotated[UUID, Path()]) -> HTMLResponse:
-        return pages.page(
-            "game.html",
-            conversation_id=conversation_id,
-            commands=COMMANDS.values(),
-            signed_out=await _is_signed_out(request),
-        )
+        known = {"conversation_id": conversation_id, "commands": COMMANDS.values()}
+        return await _for_signed_in(request, "game.html", **known)
 
     @router.get(f"{_ASSETS}/{{digest}}/{{name}}", include_in_schema=False)
     async def get_asset(digest: str, name: str) -> Response:

@@ -14,11 +14,6 @@ export class Failure extends Error {
   }
 }
 
-/** Throws the failure that each call would be told, for a reader whom the service doesn't know. */
-export function checkSignedIn() {
-  if ("signedOut" in document.body.dataset) throw new Failure("Not authenticated", 401);
-}
-
 /** `data` of the answer. Throws a Failure. */
 export async function call(method, path, body) {
   const request = { method, headers: { Accept: "application/json" }, signal: AbortSignal.timeout(15_000) };

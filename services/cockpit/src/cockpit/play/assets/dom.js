@@ -42,6 +42,8 @@ export class Scrolling {
       this.atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 24;
       if (this.atEnd) this.#show(false);
     });
+    // What stands beside it may grow, so that it shrinks.
+    new ResizeObserver(() => this.atEnd && this.toEnd()).observe(list);
     newest?.addEventListener("click", () => {
       this.toEnd();
       list.focus();

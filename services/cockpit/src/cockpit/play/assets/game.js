@@ -1,5 +1,5 @@
 // The page of one game: reads the session, follows its events, and tells each part what happened.
-import { callUntilAnswered, checkSignedIn, clearNotice, showFailure } from "./api.js";
+import { callUntilAnswered, clearNotice, showFailure } from "./api.js";
 import { Console } from "./console.js";
 import { find, say } from "./dom.js";
 import { Events } from "./events.js";
@@ -75,7 +75,6 @@ function begin(session) {
 }
 
 try {
-  checkSignedIn();
   begin(await callUntilAnswered("GET", `${SESSIONS}/${conversation}`));
 } catch (failure) {
   find("live").dataset.state = "ended";

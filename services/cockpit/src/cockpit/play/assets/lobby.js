@@ -1,5 +1,5 @@
 // The reader's conversations, each with its game. They are chat's, which answers on the same origin.
-import { Failure, call, callUntilAnswered, checkSignedIn, showFailure } from "./api.js";
+import { Failure, call, callUntilAnswered, showFailure } from "./api.js";
 import { find, make } from "./dom.js";
 import "./theme.js";
 
@@ -27,7 +27,6 @@ find("begin").addEventListener("click", async () => {
 });
 
 try {
-  checkSignedIn();
   draw(await callUntilAnswered("GET", `/api/conversations?limit=${SHOWN}`));
 } catch (failure) {
   find("games").ariaBusy = "false";

@@ -65,17 +65,19 @@ export class Server {
     find("server-id").title = gameServerId ?? "";
     find("reason").hidden = status !== "error";
     say(find("reason"), status === "error" ? (this.#status.error ?? reason ?? "Takaro gave no reason.") : "");
-    say(find("takaro"), this.#takaro(status));
+    const takaro = this.#takaro(status);
+    find("takaro").parentElement.hidden = takaro === null;
+    say(find("takaro"), takaro ?? "");
     const up = status === "running" || status === "starting" || status === "stopping";
     find("start").disabled = this.#busy || up;
     find("stop").disabled = this.#busy || status === "stopped" || status === "stopping";
     find("start").parentElement.ariaBusy = String(this.#busy);
   }
 
-  /** What is known of the connection to Takaro; without one the server runs on its own. */
+  /** What is known of the connection to Takaro; null if nothing is. */
   #takaro(status) {
     const known = this.#status?.takaro;
-    if (known === undefined) return status === "starting" || status === "error" ? TAKARO[status] : "–";
+    if (known === undefined) return status === "starting" || status === "error" ? TAKARO[status] : null;
     return known === null ? "runs on its own" : (TAKARO[known.status ?? known] ?? String(known.status ?? known));
   }
 }
