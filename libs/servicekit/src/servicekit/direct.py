@@ -21,6 +21,7 @@ from fastapi import FastAPI, Request
 from fastapi.routing import RouteContext, iter_route_contexts
 from pydantic import BaseModel
 from starlette.responses import Response
+from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from servicekit.addresses import check_address, is_suspicious
@@ -219,6 +220,8 @@ def _plan_routes(app: FastAPI, get_resources: Callable[..., Any]) -> dict[str, l
     """Each method's routes in the order in which FastAPI tries them."""
     found: dict[str, list[_Candidate]] = {}
     for context in iter_route_contexts(app.routes):
+        if isinstance(context.original_route, WebSocketRoute):
+            continue  # it takes no requests: those of its path are for the routes after it
         plan = _plan(context, get_resources)
         for method in context.methods or _ALL_METHODS:
             found.setdefault(method, []).append(_Candidate(context.path_regex, plan))
