@@ -130,21 +130,21 @@ UPGRADE = (
         SELECT hashint8(space * {NUMBERS}::bigint + word)
     $$
     """,
-    # k1 = 1.2, b = 0.5, and 100 words are an average chunk. A word of the title or a heading counts three
-    # times, one of the path twice. One statement without CTEs: the caller's query takes it in.
+    # k1 = 1.2, b = 0.75, and 100 words are an average chunk. A word of the title or a heading counts twice
+    # more, one of the path once. One statement without CTEs: the caller's query takes it in.
     f"""
     CREATE FUNCTION knowledge_words_of(space integer, language text, content text, metadata jsonb)
     RETURNS TABLE (keys integer[], words sparsevec) LANGUAGE sql STABLE PARALLEL SAFE AS $$
         SELECT coalesce(array_agg(knowledge_word_key(space, word)), '{{}}'),
                ('{{' || coalesce(string_agg(
-                   word || ':' || (2.2 * times / (times + 0.6 + 0.006 * all_times))::real, ','
+                   word || ':' || (2.2 * times / (times + 0.3 + 0.009 * all_times))::real, ','
                ), '') || '}}/{NUMBERS}')::sparsevec
         FROM (
             SELECT word, times, sum(times) OVER () AS all_times
             FROM (
                 SELECT knowledge_word_number(lexeme) AS word, sum(cardinality(positions))::float8 AS times
                 FROM unnest(to_tsvector(language::regconfig, knowledge_lexed(
-                    concat_ws(' ', "left"(content, 50000), {TITLES}, {TITLES}, {TITLES}, {PATH}, {PATH}),
+                    concat_ws(' ', "left"(content, 50000), {TITLES}, {TITLES}, {PATH}),
                     false
                 )))
                 GROUP BY word ORDER BY times DESC, word LIMIT 4000

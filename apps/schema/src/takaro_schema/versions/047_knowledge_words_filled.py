@@ -19,20 +19,9 @@ PAGES_A_BATCH = 100
 
 SETTINGS = ("enable_hashjoin = off", "enable_mergejoin = off", "client_min_messages = warning")
 
-# Each comes in a statement of its own, so that it sees what is left once the rows are locked.
+# A statement of its own, so that it sees what is left once the rows are locked. The space and its language
+# are there by then: a batch that holds chunks and opened a space could deadlock with a writer of both.
 ADD = """
-        PERFORM knowledge_open_spaces(array_agg(knowledge_base_id), array_agg(version))
-        FROM (SELECT DISTINCT knowledge_base_id, version
-              FROM knowledge_embeddings WHERE id = ANY (batch)) AS wanted;
-        INSERT INTO knowledge_word_spaces (space, language, learnt_from)
-        SELECT space.id, knowledge_language_of_space(space.id), 1000
-        FROM (SELECT DISTINCT knowledge_base_id, version
-              FROM knowledge_embeddings WHERE id = ANY (batch)) AS wanted
-        JOIN knowledge_spaces AS space
-          ON space.knowledge_base_id = wanted.knowledge_base_id AND space.version = wanted.version
-        WHERE NOT EXISTS (SELECT FROM knowledge_word_spaces AS spoken WHERE spoken.space = space.id)
-        ORDER BY space.id
-        ON CONFLICT DO NOTHING;
         INSERT INTO knowledge_words (space, chunk, keys, words)
         SELECT space.id, chunk.id, found.keys, found.words
         FROM knowledge_embeddings AS chunk
@@ -56,7 +45,18 @@ DECLARE
     page bigint = 0;
     batch uuid[];
     missing uuid;
+    base text;
+    base_version text;
 BEGIN
+    FOR base, base_version IN SELECT DISTINCT knowledge_base_id, version FROM knowledge_embeddings LOOP
+        PERFORM knowledge_open_spaces(ARRAY[base], ARRAY[base_version]);
+        INSERT INTO knowledge_word_spaces (space, language, learnt_from)
+        SELECT space.id, knowledge_language_of_space(space.id), 1000 FROM knowledge_spaces AS space
+        WHERE space.knowledge_base_id = base AND space.version = base_version
+          AND NOT EXISTS (SELECT FROM knowledge_word_spaces AS spoken WHERE spoken.space = space.id)
+        ON CONFLICT DO NOTHING;
+        COMMIT;
+    END LOOP;
     WHILE page < pages LOOP
         batch = ARRAY(
             SELECT id FROM knowledge_embeddings
