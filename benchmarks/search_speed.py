@@ -19,8 +19,12 @@ async def run(world: World, report: Report) -> None:
     """Run all parts, or those of ``PARTS`` in the environment, on one database that grows."""
     topics = Topics.make()
     wanted = os.environ.get("PARTS", ",".join(PARTS)).split(",")
+    left = set(wanted)
     for name, (part, bases) in PARTS.items():
+        if not left:
+            break
         report.progress(f"search_speed, {sum(SIZES[base] for base in bases):,} chunks more")
         await fill(world.postgres.url, topics, bases)
-        if name in wanted:
+        if name in left:
             await part.run(world, report, topics)
+            left.remove(name)

@@ -43,9 +43,9 @@ BEGIN
             RETURN QUERY EXECUTE format(
                 'SELECT stored.chunk, true FROM knowledge_vectors AS stored '
                 'JOIN knowledge_embeddings AS content ON content.id = stored.chunk '
-                'WHERE stored.space = %s AND content.metadata @@ $3 '
+                'WHERE stored.space = %s AND content.knowledge_base_id = $4 AND content.metadata @@ $3 '
                 'ORDER BY stored.embedding <#> $1 LIMIT $2',
-                knowledge_nearest.space) USING query, wanted, passing;
+                knowledge_nearest.space) USING query, wanted, passing, base;
         END IF;
         GET DIAGNOSTICS found_by_index = ROW_COUNT;
         IF found_by_index >= wanted THEN
@@ -60,7 +60,7 @@ BEGIN
         RETURN QUERY SELECT stored.chunk, false
         FROM knowledge_embeddings AS content JOIN knowledge_vectors AS stored ON stored.chunk = content.id
         WHERE content.knowledge_base_id = base AND content.version = base_version
-          AND content.metadata @@ passing
+          AND content.metadata @@ passing AND stored.space = knowledge_nearest.space
         ORDER BY (stored.embedding <#> query) + 0, stored.chunk LIMIT wanted;
     END IF;
 END

@@ -6,9 +6,12 @@ size. So spaces of up to :data:`EXACT_ROWS` are compared row by row, and larger 
 planner is never asked.
 """
 
-MOST_TUPLES = 20_000
-"""Rows that an index scan with a filter reads before every row that passes it is compared. Such a comparison
-reads the metadata of the whole base, which costs about as much as that many steps in the index."""
+MOST_TUPLES = 1_000
+"""Rows that an index scan with a filter reads before all that pass it are compared, which reads the metadata
+of the whole base. Such a scan keeps four times as many in view as one without (up to 1000), so it ends with
+its first batch: either enough of that pass, or all that pass are compared. Measured at 40,000 chunks: a scan
+that went on to 5,000 for a filter that passes 0.5 % had a recall@10 of 0.94, and one with 200 in view 0.91
+where half passed."""
 
 
 def candidates(limit: int) -> int:
@@ -21,7 +24,7 @@ def candidates(limit: int) -> int:
 def ef_search(limit: int) -> int:
     """How many rows an index scan keeps in view at least. A space has its own number, which is measured when
     its index is built (:mod:`knowledge.content.vectors`). pgvector's own is 40, its most is 1000."""
-    return min(1000, max(100, 4 * candidates(limit)))
+    return min(1000, max(400, 4 * candidates(limit)))
 
 
 MOST_MATCHES = 1_000

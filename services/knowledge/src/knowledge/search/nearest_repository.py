@@ -44,7 +44,9 @@ nearest AS MATERIALIZED (
     SELECT target.base_id, near.chunk, near.by_index_found
     FROM target CROSS JOIN LATERAL knowledge_nearest(
         target.space, target.base_id, target.version, l2_normalize($4::vector)::halfvec, $5::integer,
-        $6::jsonpath, target.indexed, greatest($7::integer, target.ef_search), $8::integer
+        $6::jsonpath, target.indexed, least(
+            1000, greatest($7::integer, target.ef_search) * CASE WHEN $6::jsonpath IS NULL THEN 1 ELSE 4 END
+        ), $8::integer
     ) AS near
     WHERE target.visible AND target.model = $9 AND target.space IS NOT NULL
 )
@@ -57,10 +59,11 @@ no order, and are the nearest by half precision."""
 FIND_NEAREST = f"""
 WITH {TARGETS}, {NEAREST}, hit AS (
     SELECT chunk.*
-    FROM (SELECT DISTINCT chunk AS id FROM nearest) AS found CROSS JOIN LATERAL (
+    FROM (SELECT DISTINCT base_id, chunk AS id FROM nearest) AS found CROSS JOIN LATERAL (
         SELECT id, knowledge_base_id, version, content, metadata,
                coalesce(nullif(1 - (embedding <=> $4::vector), 'NaN'), 0) AS score
-        FROM knowledge_embeddings WHERE id = found.id OFFSET 0
+        FROM knowledge_embeddings
+        WHERE id = found.id AND knowledge_base_id = found.base_id OFFSET 0
     ) AS chunk
     WHERE $10::float8 IS NULL OR chunk.score >= $10
     ORDER BY chunk.score DESC, chunk.id LIMIT $11

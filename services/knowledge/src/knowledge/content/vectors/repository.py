@@ -57,24 +57,17 @@ async def list_space_indexes(connection: Connection) -> list[SpaceIndex]:
 
 
 MEASURE_RECALL = """
-WITH own AS MATERIALIZED (
-    SELECT embedding, row_number() OVER (ORDER BY md5(chunk::text)) AS number
-    FROM knowledge_vectors WHERE space = $1 ORDER BY md5(chunk::text) LIMIT 2 * $2::integer
-), others AS MATERIALIZED (
-    SELECT embedding, row_number() OVER (ORDER BY md5(chunk::text)) AS number
-    FROM (SELECT * FROM knowledge_vectors TABLESAMPLE SYSTEM (1) WHERE space <> $1) AS chosen
-    ORDER BY md5(chunk::text) LIMIT 2 * $2::integer
-), question AS MATERIALIZED (
+WITH question AS MATERIALIZED (
     SELECT far, vector, ARRAY(
         SELECT chunk FROM knowledge_nearest($1, '', '', vector, 10, NULL, false, 100, 1)
     ) AS truth
     FROM (
-        SELECT false AS far, l2_normalize(one.embedding + next.embedding) AS vector
-        FROM own AS one JOIN own AS next ON next.number = one.number + 1 WHERE one.number % 2 = 1
+        (SELECT false AS far, embedding AS vector
+         FROM knowledge_vectors WHERE space = $1 ORDER BY md5(chunk::text) LIMIT $2)
         UNION ALL
-        SELECT true, l2_normalize(one.embedding + next.embedding)
-        FROM others AS one JOIN others AS next ON next.number = one.number + 1 WHERE one.number % 2 = 1
-    ) AS halfway
+        (SELECT true, embedding
+         FROM knowledge_vectors TABLESAMPLE SYSTEM (1) WHERE space <> $1 ORDER BY md5(chunk::text) LIMIT $2)
+    ) AS chosen
 )
 SELECT tried.ef_search, question.far, avg((
     SELECT count(*) FROM knowledge_nearest($1, '', '', vector, 15, NULL, true, tried.ef_search, 20000) AS near
@@ -90,7 +83,7 @@ async def measure_recall(
 ) -> list[Recall]:
     """How much of what comparing every row finds the index of ``space`` finds at each of ``steps``.
 
-    Questions lie halfway between two chunks: ``questions`` of the space itself, and as many of others.
+    The vectors of chunks are the questions: ``questions`` of the space itself, and as many of others.
     """
     rows = await connection.fetch(MEASURE_RECALL, space, questions, steps, timeout=seconds)
     return [Recall(**dict(row)) for row in rows]
