@@ -90,8 +90,8 @@ def queries_of(topics: Topics, base_id: str, count: int, *, near: bool) -> Vecto
     """Questions to a base, about its own topics or about those of others."""
     generator = np.random.default_rng(1000 + list(SIZES).index(base_id) + 100 * near)
     own = set(TOPICS[base_id])
-    others = [topic for topic in range(ALL_TOPICS) if topic not in own]
-    away = range(others[-1] - min(len(others), 15) + 1, others[-1] + 1)
+    others = sorted({topic for topics_of in TOPICS.values() for topic in topics_of} - own)
+    away = range(others[-1] - 9, others[-1] + 1)
     return topics.draw(generator, TOPICS[base_id] if near else away, count)
 
 

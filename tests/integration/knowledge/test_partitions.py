@@ -33,7 +33,7 @@ ALTER TABLE chunks RENAME TO knowledge_embeddings;
 ALTER TABLE vectors RENAME TO knowledge_vectors;
 """
 SCANS = """
-SELECT relname, seq_scan + coalesce(idx_scan, 0) FROM pg_stat_xact_user_tables
+SELECT relname, seq_scan + coalesce(idx_scan, 0) AS scans FROM pg_stat_xact_user_tables
 WHERE relname ~ '^(chunks|vectors)_' ORDER BY 1
 """
 
@@ -66,7 +66,7 @@ async def test_a_search_touches_one_base(pool: Pool, indexed: bool, passing: str
         await register_binary(connection)
         async with connection.transaction():
             for _ in range(7):  # first with plans of its own, then with a general one
-                before = dict(await connection.fetch(SCANS))
+                before = {row["relname"]: row["scans"] for row in await connection.fetch(SCANS)}
                 rows = await find_nearest(connection, wanted("two", limit=5, filter=passing), query)
                 after = await connection.fetch(SCANS)
             touched = [table for table, scans in after if scans > before.get(table, 0)]

@@ -151,8 +151,8 @@ async def test_an_index_is_measured_when_it_is_built(pool: Pool, database: str, 
 
 
 def test_the_smallest_that_finds_enough_of_both_kinds_is_used() -> None:
-    measured = [Recall(ef, far, 1 - far * 4 / ef) for ef in EF_STEPS for far in (False, True)]
-    assert ef_search_of(measured) == 600
+    measured = [Recall(ef, far, 1 - far * 2 / ef) for ef in EF_STEPS for far in (False, True)]
+    assert ef_search_of(measured) == 300
     assert ef_search_of([Recall(ef, True, 0.5) for ef in EF_STEPS]) == EF_STEPS[-1]
     assert ef_search_of([]) == EF_STEPS[0]
 

@@ -5,8 +5,8 @@ pooler in transaction mode, and keeps the planner from choosing: with these sett
 left for ``ORDER BY embedding <#> query`` is the index, and ``+ 0`` keeps the index out of the other. STABLE,
 so that it reads the same snapshot as the statement that calls it.
 
-An index scan with a filter gives up after ``hnsw.max_scan_tuples``. If it found fewer than were wanted, all
-chunks that pass the filter are compared; some rows then come twice.
+With a filter it reads the nearest ``most_tuples`` by the index. If fewer than were wanted pass, all chunks
+that pass the filter are compared; some rows then come twice.
 """
 
 from alembic import op
@@ -41,11 +41,13 @@ BEGIN
                 knowledge_nearest.space) USING query, wanted;
         ELSE
             RETURN QUERY EXECUTE format(
-                'SELECT stored.chunk, true FROM knowledge_vectors AS stored '
-                'JOIN knowledge_embeddings AS content ON content.id = stored.chunk '
-                'WHERE stored.space = %s AND content.knowledge_base_id = $4 AND content.metadata @@ $3 '
-                'ORDER BY stored.embedding <#> $1 LIMIT $2',
-                knowledge_nearest.space) USING query, wanted, passing, base;
+                'SELECT stored.chunk, true FROM ('
+                '    SELECT chunk, embedding <#> $1 AS distance FROM knowledge_vectors '
+                '    WHERE space = %s ORDER BY embedding <#> $1 LIMIT $5'
+                ') AS stored JOIN knowledge_embeddings AS content ON content.id = stored.chunk '
+                'WHERE content.knowledge_base_id = $4 AND content.metadata @@ $3 '
+                'ORDER BY stored.distance LIMIT $2',
+                knowledge_nearest.space) USING query, wanted, passing, base, most_tuples;
         END IF;
         GET DIAGNOSTICS found_by_index = ROW_COUNT;
         IF found_by_index >= wanted THEN

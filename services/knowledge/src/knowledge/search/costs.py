@@ -24,7 +24,7 @@ def candidates(limit: int) -> int:
 def ef_search(limit: int) -> int:
     """How many rows an index scan keeps in view at least. A space has its own number, which is measured when
     its index is built (:mod:`knowledge.content.vectors`). pgvector's own is 40, its most is 1000."""
-    return min(1000, max(400, 4 * candidates(limit)))
+    return min(1000, max(200, 4 * candidates(limit)))
 
 
 MOST_MATCHES = 1_000

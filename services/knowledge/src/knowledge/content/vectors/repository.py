@@ -66,7 +66,10 @@ WITH question AS MATERIALIZED (
          FROM knowledge_vectors WHERE space = $1 ORDER BY md5(chunk::text) LIMIT $2)
         UNION ALL
         (SELECT true, embedding
-         FROM knowledge_vectors TABLESAMPLE SYSTEM (1) WHERE space <> $1 ORDER BY md5(chunk::text) LIMIT $2)
+         FROM knowledge_spaces AS other CROSS JOIN LATERAL (
+             SELECT embedding, chunk FROM knowledge_vectors WHERE space = other.id LIMIT 20
+         ) AS stored
+         WHERE other.id <> $1 ORDER BY row_number() OVER (PARTITION BY other.id), md5(chunk::text) LIMIT $2)
     ) AS chosen
 )
 SELECT tried.ef_search, question.far, avg((
@@ -83,7 +86,8 @@ async def measure_recall(
 ) -> list[Recall]:
     """How much of what comparing every row finds the index of ``space`` finds at each of ``steps``.
 
-    The vectors of chunks are the questions: ``questions`` of the space itself, and as many of others.
+    The vectors of chunks are the questions: ``questions`` of the space itself, and as many of others,
+    which all count the same, whatever their size.
     """
     rows = await connection.fetch(MEASURE_RECALL, space, questions, steps, timeout=seconds)
     return [Recall(**dict(row)) for row in rows]

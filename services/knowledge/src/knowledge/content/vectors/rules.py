@@ -17,10 +17,8 @@ EF_CONSTRUCTION = 200
 BYTES_A_ROW = 4_500
 """Memory that a build takes for a row of ``halfvec(1536)``, rounded up."""
 
-EF_STEPS = (400, 600, 800)
-"""What is tried for ``hnsw.ef_search``, whose most is 1000. The time of a scan grows with it. At 200,
-questions about what no base is about found 0.93 of the ten nearest among 40,000; chunks of other bases don't
-show that."""
+EF_STEPS = (200, 300, 400, 600, 800)
+"""What is tried for ``hnsw.ef_search``, whose most is 1000. The time of a scan grows with it."""
 
 ENOUGH_RECALL = 0.993
 """Of ten neighbours. It is a little more than promised, because it is measured with few questions."""
