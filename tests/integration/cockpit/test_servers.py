@@ -10,7 +10,7 @@ from tests.support.services import Service
 
 
 async def test_a_server_starts_runs_commands_and_stops(ann: Cockpit) -> None:
-    assert await ann.status() == {"status": "stopped", "gameServerId": None, "playerCount": 0}
+    assert await ann.status() == {"status": "stopped", "gameServerId": None, "playerCount": 0, "reason": None}
     started = await ann.start()
     assert started["status"] == "running"
     assert started["playerCount"] == 5
@@ -20,7 +20,7 @@ async def test_a_server_starts_runs_commands_and_stops(ann: Cockpit) -> None:
     version = await ann.run("version")
     assert version["success"] is True
     assert "mock" in version["result"]
-    assert await ann.stop() == {"status": "stopped", "gameServerId": None, "playerCount": 0}
+    assert await ann.stop() == {"status": "stopped", "gameServerId": None, "playerCount": 0, "reason": None}
     assert (await ann.status())["status"] == "stopped"
     assert (await ann.stop())["status"] == "stopped"
 
@@ -107,7 +107,7 @@ async def test_the_server_moves_to_a_second_session(
     await ann.run("kick 1 out")
     moved = await second.start()
     assert moved == {**started, "playerCount": 4}
-    assert await ann.status() == {"status": "stopped", "gameServerId": None, "playerCount": 0}
+    assert await ann.status() == {"status": "stopped", "gameServerId": None, "playerCount": 0, "reason": None}
     await ann.post("mock-server/command", {"command": "version"}, status=409)
     assert (await second.run("connectPlayer 1"))["success"]
     assert (await ann.stop())["status"] == "stopped"
@@ -150,7 +150,7 @@ async def test_a_status_left_by_a_process_that_died_reads_as_stopped(ann: Cockpi
     await pool.execute(
         "UPDATE cockpit_sessions SET mock_server_status = 'running', mock_server_game_server_id = 'gone'"
     )
-    assert await ann.status() == {"status": "stopped", "gameServerId": None, "playerCount": 0}
+    assert await ann.status() == {"status": "stopped", "gameServerId": None, "playerCount": 0, "reason": None}
     await ann.stop()
     assert await pool.fetchval("SELECT mock_server_status FROM cockpit_sessions") == "stopped"
     assert (await ann.start())["status"] == "running"

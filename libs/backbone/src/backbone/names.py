@@ -7,6 +7,13 @@ OUTBOX_CHANNEL = "outbox"
 GAME_EVENTS_CHANNEL = "cockpit_events"
 """Wakes the followers of a mock server's events; the payload is the session."""
 
+CONNECTIONS_CHANNEL = "cockpit_connections"
+"""Announces that a mock server is to be connected to Takaro, or no longer; the payload is the connection's
+lease."""
+
+TAKARO_EVENTS_CHANNEL = "cockpit_takaro_events"
+"""Wakes the holder of a mock server's connection, which has events for Takaro; the payload is the lease."""
+
 SYNCS_CHANNEL = "knowledge_syncs"
 """Wakes the dispatcher of requested syncs."""
 
@@ -31,6 +38,7 @@ TURNS_LEASE = "chat.turns"
 CONSUMER_LEASES = "consumer:"
 RELAY_LEASES = "relay:"
 SYNC_LEASES = "knowledge.sync:"
+CONNECTION_LEASES = "cockpit.connection:"
 
 
 def consumer_lease(stream: str, group: str) -> str:
@@ -51,6 +59,11 @@ def relay_lease(stream: str) -> str:
 def sync_lease(base_id: str) -> str:
     """The lease of the one sync of a knowledge base."""
     return f"{SYNC_LEASES}{base_id}"
+
+
+def connection_lease(server: str) -> str:
+    """The lease of the one connection of a mock server to Takaro; ``server`` is its own id, not Takaro's."""
+    return f"{CONNECTION_LEASES}{server}"
 
 
 def erasing_lease(service: str) -> str:

@@ -67,10 +67,12 @@ class SelectPlayer(Contract):
 
 
 class ServerStatusChanged(Contract):
-    """A session's server started, stopped or moved.
+    """A session's server started, stopped, moved or failed.
 
     ``reason`` is ``started``, ``stopped``, ``moved`` (to the session ``movedTo``, or here from another one)
-    or ``conversation_deleted`` (the session no longer exists).
+    or ``conversation_deleted`` (the session no longer exists). For a server that connects to Takaro it is
+    also ``starting``, ``stopping``, ``renamed`` (Takaro gave it another id), ``shutdown`` (Takaro stopped it)
+    or ``connection_failed``, for the ``detail``.
     """
 
     type: ClassVar[str] = "cockpit.server.status_changed.v1"
@@ -84,6 +86,7 @@ class ServerStatusChanged(Contract):
     player_count: int
     reason: str
     moved_to: UUID | None = None
+    detail: str | None = None
 
 
 class PlayerSelected(Contract):

@@ -20,11 +20,12 @@ class Session(Model):
 
 
 class ServerStatus(Model):
-    """The status of a session's mock game server."""
+    """The status of a session's mock game server. ``reason``: why it is ``error``."""
 
     status: str
     game_server_id: str | None
     player_count: int
+    reason: str | None = None
 
 
 class CommandResult(Model):

@@ -11,11 +11,13 @@ from typing import Any
 from uuid import UUID
 
 from backbone import outbox
-from backbone.names import GAME_EVENTS_CHANNEL
+from backbone.names import CONNECTIONS_CHANNEL, GAME_EVENTS_CHANNEL, TAKARO_EVENTS_CHANNEL, connection_lease
 from cockpit.events import repository as events
 from cockpit.events.records import STATUS_CHANGED, SessionEvent
+from cockpit.game import roster
 from cockpit.game.records import GameEvent
 from cockpit.servers import repository as servers
+from cockpit.servers.connections import insert_takaro_events
 from cockpit.servers.records import GameServer
 from cockpit.sessions import repository as sessions
 from common.notifications import notify
@@ -40,6 +42,9 @@ class Changes:
 
     server: GameServer
     entries: list[_Entry] = field(default_factory=list)
+    for_takaro: list[GameEvent] = field(default_factory=list)
+    status: bool = False
+    """Whether the status changes."""
     _before: tuple[UUID | None, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,10 +78,16 @@ class Changes:
         self.entries.append(_Entry(session_id, fact, (name, meta)))
 
     def game_events(self, session_id: UUID, conversation_id: UUID, happened: Iterable[GameEvent]) -> None:
-        """The game's events that a session shows."""
+        """The game's events: those that a session shows, and all of them for Takaro if it connects."""
         for event in happened:
+            if self.server.connects:
+                self.for_takaro.append(event)
             if event.name in _SHOWN:
                 self.happened(session_id, conversation_id, event.name, event.data)
+
+    def forget_takaro_events(self) -> None:
+        """The server no longer connects."""
+        self.for_takaro.clear()
 
     def status_changed(
         self,
@@ -87,16 +98,16 @@ class Changes:
         reason: str,
         *,
         moved_to: UUID | None = None,
+        detail: str | None = None,
         show: bool = True,
     ) -> None:
-        """The server started, stopped or moved: a fact and, if ``show``, for the session's stream.
+        """The server started, stopped, moved or failed: a fact and, if ``show``, for the session's stream.
 
-        ``moved_to``: the session that the server runs in from now on.
+        ``moved_to``: the session that the server runs in from now on. ``detail``: what the error is.
         """
-        server = self.server
-        running = status == "running"
-        online = len(server.state.online()) if running else 0
-        game_server_id = server.game_server_id if running else None
+        server, self.status = self.server, True
+        online = len(server.state.online()) if status in ("starting", "running") else 0
+        game_server_id = server.game_server_id if status == "running" else None
         fact = ServerStatusChanged.model_validate(
             {
                 "session_id": session_id,
@@ -108,6 +119,7 @@ class Changes:
                 "player_count": online,
                 "reason": reason,
                 **({"moved_to": moved_to} if moved_to else {}),
+                **({"detail": detail} if detail else {}),
             }
         )
         self.publish(session_id, fact)
@@ -118,6 +130,7 @@ class Changes:
                 "playerCount": online,
                 "reason": reason,
                 "movedTo": str(moved_to) if moved_to else None,
+                "detail": detail,
             }
             self.show(session_id, STATUS_CHANGED, meta)
 
@@ -137,12 +150,17 @@ class Changes:
             numbered.append(outbox.Fact(FACTS_STREAM, str(session_id), numbers[session_id], fact))
             numbers[session_id] += 1
         await servers.update_server(connection, self.server)
+        if self.for_takaro:
+            await insert_takaro_events(connection, self.server.user_id, self.for_takaro)
         await outbox.append(connection, numbered)
         for session_id in {session_id for session_id, *_ in shown}:
             await events.delete_old_events(connection, session_id)
         await notify(
             connection, GAME_EVENTS_CHANNEL, sorted({str(entry.session_id) for entry in self.entries})
         )
+        if self.server.connects and (self.status or self.for_takaro):
+            lease = connection_lease(roster.game_server_id(self.server.user_id))
+            await notify(connection, CONNECTIONS_CHANNEL if self.status else TAKARO_EVENTS_CHANNEL, [lease])
 
     async def _take_numbers(self, connection: Connection, counts: Mapping[UUID, int]) -> dict[UUID, int]:
         """The first sequence number for each session; the server's copy is kept in step."""

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from backbone.handlers import Command, Rejection
-from cockpit.servers import use_cases
+from cockpit.servers import stopping, use_cases
 from cockpit.sessions.use_cases import session_of
+from cockpit.tokens.use_cases import Tokens
 from common.postgres import Connection
 from contracts.chat import ConversationDeleted
 from contracts.cockpit import ExecuteCommand, StartServer, StopServer
@@ -23,11 +24,12 @@ async def lock_deleted(connection: Connection, facts: Sequence[Command[Conversat
         await use_cases.lock_servers_of(connection, [fact.data.conversation_id for fact in facts])
 
 
-async def start(connection: Connection, command: Command[StartServer]) -> None:
+async def start(connection: Connection, command: Command[StartServer], *, tokens: Tokens) -> None:
     """Start the user's server in the conversation's session, or move it there."""
     asked = command.data
     session = await session_of(connection, asked.user_id, asked.conversation_id)
-    await use_cases.start_server_in(connection, session)
+    connects = await tokens.can_connect(connection, asked.user_id)
+    await use_cases.start_server_in(connection, session, connects=connects)
 
 
 async def stop(connection: Connection, command: Command[StopServer]) -> None:
@@ -49,5 +51,5 @@ async def conversation_deleted(
     connection: Connection, facts: Sequence[Command[ConversationDeleted]]
 ) -> Sequence[Rejection | None]:
     """Stop the servers that ran in these conversations. Each stop continues the trace of its deletion."""
-    await use_cases.stop_servers_of(connection, {fact.data.conversation_id: fact.trace for fact in facts})
+    await stopping.stop_servers_of(connection, {fact.data.conversation_id: fact.trace for fact in facts})
     return [None] * len(facts)

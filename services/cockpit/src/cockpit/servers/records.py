@@ -11,7 +11,9 @@ from cockpit.game.records import GameState
 class GameServer:
     """A locked row of ``cockpit_game_servers``, changed in place and then written back.
 
-    ``session_id`` and ``conversation_id`` are set while it runs. ``now`` is the database's clock.
+    ``session_id`` and ``conversation_id`` are set unless it is ``stopped``. ``now`` is the database's clock.
+    ``game_server_id`` is Takaro's once Takaro has named it, else cockpit's own. ``connects``: Takaro is to
+    know it. Only then it can be ``starting`` or ``stopping``.
     """
 
     user_id: str
@@ -22,7 +24,21 @@ class GameServer:
     event_sequence: int
     next_tick_at: datetime | None
     now: datetime
+    status: str
+    connects: bool
 
     def runs_in(self, session_id: UUID) -> bool:
-        """Whether it runs in this session."""
+        """Whether it runs in this session, or starts there."""
         return self.state.running and self.session_id == session_id
+
+    def named(self) -> str | None:
+        """Its id while it runs. One that connects has none before Takaro has named it."""
+        return self.game_server_id if self.status == "running" else None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGame:
+    """A game as it is stored, not locked. ``now`` is the database's clock."""
+
+    state: GameState
+    now: datetime

@@ -1,15 +1,16 @@
 """SQL of mock game servers. Each function runs its one statement on the caller's transaction."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from cockpit.game import roster, snapshot
-from cockpit.servers.records import GameServer
+from cockpit.servers.records import GameServer, StoredGame
 from common.postgres import Connection
 
 LOCK_SERVER = """
 SELECT user_id, session_id, conversation_id, game_server_id, state, event_sequence, next_tick_at,
-       clock_timestamp() AS now
+       clock_timestamp() AS now, status, connects
 FROM cockpit_game_servers WHERE user_id = $1 FOR NO KEY UPDATE
 """
 
@@ -18,6 +19,25 @@ async def lock_server(connection: Connection, user_id: str) -> GameServer | None
     """The user's game server, locked until the commit; None if there is none yet."""
     row = await connection.fetchrow(LOCK_SERVER, user_id)
     return GameServer(**{**row, "state": snapshot.load(row["state"])}) if row else None
+
+
+GET_GAME = "SELECT state, clock_timestamp() AS now FROM cockpit_game_servers WHERE user_id = $1"
+
+
+async def get_game(connection: Connection, user_id: str) -> StoredGame | None:
+    """The user's game as it is stored, not locked; None if there is none."""
+    row = await connection.fetchrow(GET_GAME, user_id)
+    return StoredGame(snapshot.load(row["state"]), row["now"]) if row else None
+
+
+GET_STATUS_AGE = "SELECT clock_timestamp() - status_since FROM cockpit_game_servers WHERE user_id = $1"
+
+
+async def get_status_age(connection: Connection, user_id: str) -> timedelta:
+    """For how long the user's server has had its status."""
+    age: timedelta | None = await connection.fetchval(GET_STATUS_AGE, user_id)
+    assert age is not None
+    return age
 
 
 LOCK_SERVERS = """
@@ -61,7 +81,8 @@ async def insert_server(connection: Connection, user_id: str) -> None:
 UPDATE_SERVER = """
 UPDATE cockpit_game_servers
 SET session_id = $2, conversation_id = $3, status = $4, state = $5, event_sequence = $6, next_tick_at = $7,
-    updated_at = clock_timestamp()
+    game_server_id = $8, connects = $9, updated_at = clock_timestamp(),
+    status_since = CASE WHEN status = $4::varchar THEN status_since ELSE clock_timestamp() END
 WHERE user_id = $1
 """
 
@@ -73,10 +94,12 @@ async def update_server(connection: Connection, server: GameServer) -> None:
         server.user_id,
         server.session_id,
         server.conversation_id,
-        "running" if server.state.running else "stopped",
+        server.status,
         snapshot.dump(server.state),
         server.event_sequence,
         server.next_tick_at,
+        server.game_server_id,
+        server.connects,
     )
 
 

@@ -1,5 +1,8 @@
 """HTTP of a session's mock game server."""
 
+from fastapi import Request
+
+from cockpit.resources import CockpitResourcesParam
 from cockpit.servers import use_cases
 from cockpit.servers.wire import CommandBody, CommandResultJson, result_json
 from cockpit.sessions import use_cases as sessions
@@ -14,14 +17,23 @@ router = create_api_router("/api/cockpit/sessions/{session_id}/mock-server", ["m
 
 
 @router.post("/start", **answering(ServerStatusJson, errors=NOT_FOUND))
-async def start(session_id: SessionId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
-    """Start the caller's server in this session, or move it here."""
-    return data(status_json(await use_cases.start_server(resources.pool, caller.user_id, session_id)))
+async def start(
+    session_id: SessionId, caller: CallerParam, request: Request, resources: CockpitResourcesParam
+) -> JSONAnswer:
+    """Start the caller's server in this session, or move it here. If it connects to Takaro, it is
+    ``starting`` until Takaro has named it."""
+    if caller.by_cookie:
+        await resources.tokens.remember(
+            resources.pool, resources.http, caller.user_id, request.headers.get("cookie")
+        )
+    status = await use_cases.start_server(resources.pool, caller.user_id, session_id, resources.tokens)
+    return data(status_json(status))
 
 
 @router.post("/stop", **answering(ServerStatusJson, errors=NOT_FOUND))
 async def stop(session_id: SessionId, caller: CallerParam, resources: ResourcesParam) -> JSONAnswer:
-    """Stop the server of this session. Does nothing if none runs."""
+    """Stop the server of this session. Does nothing if none runs. If it connects to Takaro, it is
+    ``stopping`` until its connection is closed."""
     return data(status_json(await use_cases.stop_server(resources.pool, caller.user_id, session_id)))
 
 

@@ -16,6 +16,7 @@ def tick_after(server: GameServer, interval: timedelta) -> datetime | None:
     return server.now + interval if server.state.simulating else None
 
 
-def running_status(server: GameServer) -> ServerStatus:
-    """The status of a running server."""
-    return ServerStatus("running", server.game_server_id, len(server.state.online()))
+def current_status(server: GameServer) -> ServerStatus:
+    """The status of a server that isn't stopped. Nobody is online once it is stopping."""
+    online = len(server.state.online()) if server.state.running else 0
+    return ServerStatus(server.status, server.named(), online)

@@ -5,23 +5,26 @@ Conversations are locked first, then the user's game server, then the session (:
 decides what happens (``cockpit.game.machine``), and :class:`Changes` writes it down.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
 from cockpit.game.machine import Console, NotRunning, Start, Stop, Tick, apply
 from cockpit.game.records import CommandResult
-from cockpit.servers import repository
+from cockpit.game.roster import game_server_id
+from cockpit.servers import connections, repository
 from cockpit.servers.facts import Changes
+from cockpit.servers.locking import check_locked, lock_running, lock_server
 from cockpit.servers.records import GameServer
-from cockpit.servers.rules import next_tick, running_status, tick_after
+from cockpit.servers.rules import current_status, next_tick, tick_after
+from cockpit.servers.stopping import end_running, leave, stop_orphan
 from cockpit.sessions import repository as sessions
 from cockpit.sessions.facts import player_selected
 from cockpit.sessions.records import ServerStatus, Session
 from cockpit.sessions.use_cases import lock_session, own_session
+from cockpit.tokens.use_cases import Tokens
 from common.errors import Conflict
-from common.postgres import Connection, Overtaken, Pool, transaction, tried_again
-from common.trace_context import TraceContext, continuing
+from common.postgres import Connection, Pool, transaction, tried_again
 
 COMMAND_EXECUTED = "command-executed"
 
@@ -36,7 +39,7 @@ async def lock_batch(
     """
     locked = await sessions.lock_conversations(connection, conversation_ids, user_ids)
     for session_id, conversation_id in await repository.lock_servers(connection, user_ids):
-        await _check_locked(connection, session_id, conversation_id, locked)
+        await check_locked(connection, session_id, conversation_id, locked)
 
 
 async def lock_servers_of(connection: Connection, conversation_ids: Sequence[UUID]) -> None:
@@ -53,64 +56,60 @@ async def lock_game(connection: Connection, session: Session) -> tuple[GameServe
     longer exists, and :class:`Overtaken` if the server has moved meanwhile.
     """
     locked = await sessions.lock_conversations(connection, [session.conversation_id], [session.user_id])
-    server = await _lock_server(connection, session.user_id)
-    await _check_locked(connection, server.session_id, server.conversation_id, locked)
+    server = await lock_server(connection, session.user_id)
+    await check_locked(connection, server.session_id, server.conversation_id, locked)
     return server, await lock_session(connection, session)
 
 
-async def _check_locked(
-    connection: Connection, session_id: UUID | None, conversation_id: UUID | None, locked: Set[UUID]
-) -> None:
-    """Raise :class:`Overtaken` if a server runs in this session and its conversation isn't ``locked``."""
-    if session_id is None or conversation_id in locked:
-        return
-    if await sessions.get_session(connection, session_id) is not None:
-        raise Overtaken("the game server moved to another session meanwhile")
-
-
-async def _lock_server(connection: Connection, user_id: str) -> GameServer:
-    """The user's game server, locked until the commit; a new one with five players if there was none."""
-    server = await repository.lock_server(connection, user_id)
-    if server is None:
-        await repository.insert_server(connection, user_id)
-        server = await repository.lock_server(connection, user_id)
-        assert server is not None
-    return server
-
-
 @tried_again
-async def start_server(pool: Pool, user_id: str, session_id: UUID) -> ServerStatus:
+async def start_server(pool: Pool, user_id: str, session_id: UUID, tokens: Tokens) -> ServerStatus:
     """:func:`start_server_in` one of the user's sessions. Raises as that and :func:`own_session`."""
     async with transaction(pool) as connection:
-        return await start_server_in(connection, await own_session(connection, user_id, session_id))
+        session = await own_session(connection, user_id, session_id)
+        connects = await tokens.can_connect(connection, user_id)
+        return await start_server_in(connection, session, connects=connects)
 
 
-async def start_server_in(connection: Connection, session: Session) -> ServerStatus:
+async def start_server_in(
+    connection: Connection, session: Session, *, connects: bool = False
+) -> ServerStatus:
     """Run the user's server in ``session``: start it, or move it here from another session.
 
-    Does nothing if it runs here. If none of the five players is selected, selects the first one. Raises
-    :class:`NotFound` if the session no longer exists.
+    A server that ``connects`` is ``starting`` until Takaro has named it. Does nothing if it runs or starts
+    here. If none of the five players is selected, selects the first one. Raises :class:`NotFound` if the
+    session no longer exists.
     """
     server, session = await lock_game(connection, session)
     if server.runs_in(session.id):
-        return running_status(server)
+        return current_status(server)
     changes = Changes(server)
-    reason = "started"
-    if server.state.running:
-        reason = "moved"
-        await _leave(connection, changes, "moved", moved_to=session.id)
+    moved, before = server.state.running, server.status
+    if server.session_id is not None and (moved or server.session_id != session.id):
+        await leave(
+            connection, changes, "moved" if moved else "stopped", moved_to=session.id if moved else None
+        )
     outcome = apply(server.state, Start(), server.now)
     server.state, server.session_id, server.conversation_id = (
         outcome.state,
         session.id,
         session.conversation_id,
     )
-    await sessions.update_server_status(connection, session.id, server.game_server_id, "running")
-    changes.status_changed(session.id, session.conversation_id, "running", session.mock_server_status, reason)
+    known = moved and server.connects and connects
+    server.connects = connects
+    server.status = before if known else "starting" if connects else "running"
+    if connects:
+        await connections.want_connection(connection, session.user_id)
+    else:
+        server.game_server_id = game_server_id(session.user_id)
+    await sessions.update_server_status(connection, session.id, server.named(), server.status)
+    reason = "moved" if moved else "starting" if server.status == "starting" else "started"
+    changes.status_changed(
+        session.id, session.conversation_id, server.status, session.mock_server_status, reason
+    )
     changes.game_events(session.id, session.conversation_id, outcome.events)
     await _select_somebody(connection, changes, session)
     await changes.write(connection)
-    return running_status(server)
+    return current_status(server)
 
 
 @tried_again
@@ -123,7 +122,8 @@ async def stop_server(pool: Pool, user_id: str, session_id: UUID) -> ServerStatu
 async def stop_server_in(connection: Connection, session: Session) -> ServerStatus:
     """Stop the server that runs in ``session``. Does nothing if none runs.
 
-    Raises :class:`NotFound` if the session no longer exists.
+    One that connects is ``stopping`` until its socket is closed. Raises :class:`NotFound` if the session no
+    longer exists.
     """
     server, session = await lock_game(connection, session)
     if server.runs_in(session.id):
@@ -131,10 +131,13 @@ async def stop_server_in(connection: Connection, session: Session) -> ServerStat
         outcome = apply(server.state, Stop(), server.now)
         server.state, server.next_tick_at = outcome.state, None
         changes.game_events(session.id, session.conversation_id, outcome.events)
-        await _leave(connection, changes, "stopped")
+        await end_running(connection, changes, session)
         await changes.write(connection)
-    elif await sessions.update_server_status(connection, session.id, None, "stopped"):
-        # Left by another writer: a status without a server.
+        return current_status(server)
+    if server.session_id == session.id:
+        return current_status(server)  # stopping
+    if await sessions.update_server_status(connection, session.id, None, "stopped"):
+        # Left by another writer, or an error: a status without a server.
         changes = Changes(server)
         changes.status_changed(
             session.id, session.conversation_id, "stopped", session.mock_server_status, "stopped"
@@ -177,15 +180,13 @@ async def execute_command_in(connection: Connection, session: Session, line: str
 
 async def simulate(connection: Connection, user_id: str, interval: timedelta) -> bool:
     """Take the step of the user's simulation that is due. False if none is."""
-    locked = await sessions.lock_conversations(connection, [], [user_id])
-    server = await _lock_server(connection, user_id)
-    await _check_locked(connection, server.session_id, server.conversation_id, locked)
+    server = await lock_running(connection, user_id)
     if server.next_tick_at is None or server.next_tick_at > server.now:
         return False
     if server.session_id is None or server.conversation_id is None:
         raise AssertionError("a running server has a session")
     if not await sessions.lock_session(connection, server.session_id):
-        return await _stop_orphan(connection, server)
+        return await stop_orphan(connection, server)
     try:
         outcome = apply(server.state, Tick(), server.now)
     except NotRunning:
@@ -198,47 +199,6 @@ async def simulate(connection: Connection, user_id: str, interval: timedelta) ->
     changes.game_events(server.session_id, server.conversation_id, outcome.events)
     await changes.write(connection)
     return True
-
-
-async def stop_servers_of(connection: Connection, traces: Mapping[UUID, TraceContext | None]) -> None:
-    """Stop the servers that ran in deleted conversations, each in the trace given for its conversation.
-
-    The sessions were deleted with the conversations. A session that exists belongs to a later conversation of
-    the same id, and its server is left alone.
-    """
-    orphans = await repository.list_orphans_of(connection, list(traces))
-    for user_id, conversation_id in orphans:
-        with continuing(traces[conversation_id]):
-            await stop_orphaned_server(connection, user_id)
-
-
-async def stop_orphaned_server(connection: Connection, user_id: str) -> bool:
-    """Stop the user's server if its session was deleted with its conversation. Returns whether it did."""
-    server = await _lock_server(connection, user_id)
-    if server.session_id is None or await sessions.get_session(connection, server.session_id):
-        return False
-    return await _stop_orphan(connection, server)
-
-
-async def _stop_orphan(connection: Connection, server: GameServer) -> bool:
-    changes = Changes(server)
-    server.state, server.next_tick_at = apply(server.state, Stop(), server.now).state, None
-    await _leave(connection, changes, "conversation_deleted")
-    await changes.write(connection)
-    return True
-
-
-async def _leave(connection: Connection, changes: Changes, reason: str, moved_to: UUID | None = None) -> None:
-    """Take the server out of its session, which counts as stopped then and may no longer exist."""
-    server = changes.server
-    session_id, conversation_id = server.session_id, server.conversation_id
-    assert session_id is not None
-    assert conversation_id is not None
-    server.session_id = server.conversation_id = None
-    exists = await sessions.update_server_status(connection, session_id, None, "stopped")
-    changes.status_changed(
-        session_id, conversation_id, "stopped", "running", reason, moved_to=moved_to, show=exists
-    )
 
 
 async def _select_somebody(connection: Connection, changes: Changes, session: Session) -> None:

@@ -7,7 +7,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A row of ``cockpit_sessions``; ``mock_server_status`` is correct even after another writer's crash."""
+    """A row of ``cockpit_sessions``; ``mock_server_status`` is correct even after another writer's crash.
+
+    ``mock_server_error``: why its status is ``error``, if cockpit knows.
+    """
 
     id: UUID
     conversation_id: UUID
@@ -17,6 +20,7 @@ class Session:
     selected_player_id: str | None
     created_at: datetime | None
     updated_at: datetime | None
+    mock_server_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +33,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """The state of a session's mock game server. ``player_count``: how many players are online."""
+    """The state of a session's mock game server. ``player_count``: how many players are online; ``reason``:
+    why the status is ``error``."""
 
     status: str
     game_server_id: str | None
     player_count: int
+    reason: str | None = None

@@ -14,10 +14,12 @@ _COLUMNS = """
     s.id, s.conversation_id, s.user_id, s.selected_player_id, s.created_at, s.updated_at,
     CASE WHEN g.user_id IS NOT NULL THEN s.mock_server_game_server_id END AS mock_server_game_server_id,
     CASE WHEN g.user_id IS NOT NULL OR s.mock_server_status = 'error' THEN s.mock_server_status
-         ELSE 'stopped' END AS mock_server_status
+         ELSE 'stopped' END AS mock_server_status,
+    CASE WHEN g.user_id IS NULL AND s.mock_server_status = 'error' THEN s.mock_server_error END
+        AS mock_server_error
 """
 
-_SERVER = "LEFT JOIN cockpit_game_servers g ON g.session_id = s.id AND g.status = 'running'"
+_SERVER = "LEFT JOIN cockpit_game_servers g ON g.session_id = s.id AND g.status <> 'stopped'"
 
 
 GET_SESSION = f"SELECT {_COLUMNS} FROM cockpit_sessions s {_SERVER} WHERE s.id = $1"  # noqa: S608
@@ -83,7 +85,9 @@ async def lock_session(connection: Connection, session_id: UUID) -> bool:
     return await connection.fetchval(LOCK_SESSION, session_id) is not None
 
 
-GET_GAME_STATE = "SELECT state FROM cockpit_game_servers WHERE session_id = $1 AND status = 'running'"
+GET_GAME_STATE = """
+SELECT state FROM cockpit_game_servers WHERE session_id = $1 AND status IN ('starting', 'running')
+"""
 
 
 async def get_game_state(connection: Connection, session_id: UUID) -> dict[str, object] | None:
@@ -94,17 +98,25 @@ async def get_game_state(connection: Connection, session_id: UUID) -> dict[str, 
 
 UPDATE_SERVER_STATUS = """
 UPDATE cockpit_sessions
-SET mock_server_game_server_id = $2, mock_server_status = $3, updated_at = clock_timestamp()
-WHERE id = $1 AND (mock_server_game_server_id, mock_server_status) IS DISTINCT FROM ($2::varchar, $3::varchar)
+SET mock_server_game_server_id = $2, mock_server_status = $3, mock_server_error = $4,
+    updated_at = clock_timestamp()
+WHERE id = $1 AND (mock_server_game_server_id, mock_server_status, mock_server_error)
+    IS DISTINCT FROM ($2::varchar, $3::varchar, $4::text)
 RETURNING id
 """
 
 
 async def update_server_status(
-    connection: Connection, session_id: UUID, game_server_id: str | None, status: str
+    connection: Connection,
+    session_id: UUID,
+    game_server_id: str | None,
+    status: str,
+    error: str | None = None,
 ) -> bool:
-    """Write the columns that other programs read. Returns whether that changed something."""
-    return await connection.fetchval(UPDATE_SERVER_STATUS, session_id, game_server_id, status) is not None
+    """Write the columns that other programs read, and why it is an ``error``. Returns whether that changed
+    something."""
+    changed = await connection.fetchval(UPDATE_SERVER_STATUS, session_id, game_server_id, status, error)
+    return changed is not None
 
 
 UPDATE_SELECTED_PLAYER = """
@@ -139,4 +151,5 @@ def _session(row: asyncpg.Record) -> Session:
         selected_player_id=row["selected_player_id"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        mock_server_error=row["mock_server_error"],
     )

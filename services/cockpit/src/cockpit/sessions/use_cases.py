@@ -77,7 +77,9 @@ async def get_status(pool: Pool, user_id: str, session_id: UUID) -> ServerStatus
 async def status_of(connection: Connection, session: Session) -> ServerStatus:
     """The status of the session's server, and how many players are online."""
     online = sum(1 for player in await players_of(connection, session) if player.online)
-    return ServerStatus(session.mock_server_status, session.mock_server_game_server_id, online)
+    return ServerStatus(
+        session.mock_server_status, session.mock_server_game_server_id, online, session.mock_server_error
+    )
 
 
 async def players_of(connection: Connection, session: Session) -> tuple[Player, ...]:

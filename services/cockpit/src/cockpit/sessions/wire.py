@@ -31,11 +31,13 @@ class SessionJson(TypedDict):
 
 
 class ServerStatusJson(TypedDict):
-    """The status of a session's mock game server; ``playerCount`` players are online."""
+    """The status of a session's mock game server: ``stopped``, ``starting``, ``running``, ``stopping`` or
+    ``error``. ``playerCount`` players are online; ``reason`` says why it is an ``error``."""
 
     status: Annotated[str, Field(examples=["stopped", "running"])]
     gameServerId: str | None
     playerCount: int
+    reason: str | None
 
 
 def session_json(session: Session) -> SessionJson:
@@ -58,4 +60,5 @@ def status_json(status: ServerStatus) -> ServerStatusJson:
         "status": status.status,
         "gameServerId": status.game_server_id,
         "playerCount": status.player_count,
+        "reason": status.reason,
     }

@@ -1,0 +1,1 @@
+"""Connects running mock servers to Takaro: one WebSocket each, held by one process under a lease."""

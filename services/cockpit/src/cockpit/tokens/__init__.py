@@ -1,0 +1,1 @@
+"""The registration tokens of users' domains, which Takaro's ``/me`` gives; kept encrypted."""
