@@ -65,6 +65,7 @@ from tests.support.without.ownership import (
 from tests.support.without.patch import Patch
 from tests.support.without.quotas import lock_of_counts
 from tests.support.without.sessions import one_call_for_many, remembered_sessions
+from tests.support.without.sockets import check_before_writing
 from tests.support.without.turns import (
     fence_of_turns,
     messages_of_what_was_shown,
@@ -78,6 +79,7 @@ __all__ = [
     "ages_by_the_clock",
     "another_try",
     "asking_the_groups",
+    "check_before_writing",
     "counting_of_bytes",
     "counting_of_failures",
     "deletion_of_entries",
