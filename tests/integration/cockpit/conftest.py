@@ -30,7 +30,7 @@ ENVIRONMENT = {"SIMULATION_INTERVAL_SECONDS": "0.05", "LEASE_TTL_SECONDS": "1.5"
 
 
 # Left by a test; commands and chat's facts were consumed, or concern what was deleted.
-FORGET = "TRUNCATE conversations, cockpit_game_servers, outbox CASCADE"
+FORGET = "TRUNCATE conversations, cockpit_game_servers, cockpit_registration_tokens, outbox CASCADE"
 
 
 @pytest.fixture(scope="package")

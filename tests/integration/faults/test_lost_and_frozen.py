@@ -62,7 +62,9 @@ async def test_lost_groups_and_facts_of_followers_are_told(
             await world.expect(effects=1, facts=1)
             await world.redis.xgroup_create(FACTS, "mine", id="0")
             seen: Any = backbone._bus._losses._seen  # type: ignore[attr-defined]
-            await eventually(lambda: seen[FACTS].groups == {"mine"} and seen[FACTS].added == 1)
+            await eventually(
+                lambda: FACTS in seen and seen[FACTS].groups == {"mine"} and seen[FACTS].added == 1
+            )
             await world.redis.flushall()
 
             def is_told() -> bool:

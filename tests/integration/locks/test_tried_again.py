@@ -40,10 +40,11 @@ async def _add_crosswise(pool: Pool, attempts: list[str]) -> list[BaseException 
 async def test_nobody_sees_a_deadlock_and_nothing_is_done_twice(accounts: Pool, deadlocks: Deadlocks) -> None:
     attempts: list[str] = []
     assert await _add_crosswise(accounts, attempts) == [None, None]
-    assert sorted(attempts) in (["a", "a", "b"], ["a", "b", "b"])
+    assert len(attempts) > 2
     assert [row["amount"] for row in await accounts.fetch("SELECT amount FROM accounts")] == [2, 2]
     await accounts.close()
-    assert await deadlocks() == 1
+    # Whoever tries again may take its row back before the other, who waits for it, wakes up.
+    assert await deadlocks() == len(attempts) - 2
 
 
 async def test_without_another_try_a_deadlock_is_seen(

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -146,15 +147,22 @@ async def test_finished_jobs_stay_in_the_numbers_and_for_the_time_that_was_asked
         jobs: Any = await redis.zrange(f"bull:kb-sync:{state}", 0, -1)
         return set(jobs)
 
+    async def in_turn(jobs: Sequence[dict[str, Any]], **options: Any) -> list[str]:
+        """One after the other: what ends in the same millisecond has the order of the ids' texts."""
+        ids = []
+        for job in jobs:
+            ids.append(await add(job, **options))
+            await finished(pair.producer, ids[-1])
+            await asyncio.sleep(0.002)
+        return ids
+
     gone = await add({"returns": 1}, removeOnComplete=True)
     fails_away = await add({"fail": "x"}, removeOnFail=True)
-    counted = [await add({"returns": n}, removeOnComplete={"count": 2}) for n in range(4)]
-    await finished(pair.producer, counted[-1])
+    counted = await in_turn([{"returns": n} for n in range(4)], removeOnComplete={"count": 2})
     assert await pair.producer.snapshot(gone) is None
     assert await pair.producer.snapshot(fails_away) is None
     assert await kept("completed") == set(counted[-2:])
-    failing = [await add({"fail": "x"}, removeOnFail={"count": 3}) for n in range(5)]
-    await finished(pair.producer, failing[-1])
+    failing = await in_turn([{"fail": "x"}] * 5, removeOnFail={"count": 3})
     assert await kept("failed") == set(failing[-3:])
     assert await pair.producer.snapshot(failing[0]) is None
     assert not await redis.exists(f"bull:kb-sync:{failing[0]}", f"bull:kb-sync:{failing[0]}:logs")
