@@ -130,3 +130,25 @@ async def test_a_server_moves_with_its_connection(start: Start, takaro: Takaro, 
         await eventually(lambda: takaro.events_of(IDENTITY)[-1].data.get("msg") == "here")
         assert takaro.open_games() == [game]
         assert (await ann.status())["status"] == "stopped"
+
+
+STOPPING = """
+UPDATE cockpit_game_servers SET status = 'stopping', state = jsonb_set(state, '{running}', 'false')
+"""
+STOPPED_BY_THE_RELEASE_BEFORE = "UPDATE cockpit_game_servers SET status = 'stopped' WHERE status = 'stopping'"
+
+
+async def test_the_release_before_may_call_a_stopping_server_stopped(
+    start: Start, takaro: Takaro, converse: Converse, pool: Pool
+) -> None:
+    """It knows two states, and beside this release it writes what it knows."""
+    service = await start()
+    async with user_of(service, converse) as ann:
+        await connected(takaro, ann)
+        await service.kill()
+        await pool.execute(STOPPING)
+        await pool.execute(STOPPED_BY_THE_RELEASE_BEFORE)
+        await service.start()
+        assert (await ann.status())["status"] == "stopped"
+        await ann.start()
+        await is_status(ann, "running")

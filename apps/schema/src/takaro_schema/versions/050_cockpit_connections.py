@@ -4,7 +4,8 @@ A server that connects is ``starting`` until Takaro has named it, and ``stopping
 What happens in its game waits in ``cockpit_takaro_events`` until Takaro has it. ``cockpit_connections`` has
 the cursor, which is the last event that Takaro has, and the lease of the process that holds the socket.
 
-The checks aren't validated here, which would scan the tables under a lock: 051 does it.
+The checks aren't validated here, which would scan the tables under a lock: 051 does it. A stopped server may
+have a session: the release before writes that when it meets one that is ``stopping``.
 """
 
 from alembic import op
@@ -30,7 +31,7 @@ UPGRADE = (
     """
     ALTER TABLE cockpit_game_servers ADD CONSTRAINT cockpit_game_servers_status_check CHECK (
         status IN ('stopped', 'starting', 'running', 'stopping')
-        AND (status = 'stopped') = (session_id IS NULL)
+        AND (status = 'stopped' OR session_id IS NOT NULL)
         AND (status IN ('stopped', 'running') OR connects)
     ) NOT VALID
     """,

@@ -38,7 +38,7 @@ DOWNGRADE = (
     """
     ALTER TABLE cockpit_game_servers ADD CONSTRAINT cockpit_game_servers_status_check CHECK (
         status IN ('stopped', 'starting', 'running', 'stopping')
-        AND (status = 'stopped') = (session_id IS NULL)
+        AND (status = 'stopped' OR session_id IS NOT NULL)
         AND (status IN ('stopped', 'running') OR connects)
     ) NOT VALID
     """,

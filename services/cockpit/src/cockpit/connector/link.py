@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client import Counter
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import InvalidURI, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
 
 from backbone.leases import Lease, LeaseLost
 from cockpit.connector import protocol, use_cases
@@ -120,7 +120,8 @@ class Link:
         status = standing.status if standing else "stopped"
         if standing:
             self._since = time.monotonic() - standing.age.total_seconds()
-        if status != self.status or status == "starting":
+        # One that started again while its socket is open is told its name once more.
+        if status != self.status or (status == "starting" and self.online):
             self.status = status
             self._changed.set()
 
@@ -291,4 +292,7 @@ class Link:
 
 
 def _describe(error: BaseException) -> str:
+    """The error in words. Why the other side closed is in its own words, which may repeat the token."""
+    if isinstance(error, ConnectionClosed):
+        return f"closed with code {error.rcvd.code}" if error.rcvd else "closed without a close frame"
     return str(error)[: protocol.MAX_REASON] or type(error).__name__

@@ -48,6 +48,14 @@ class FencedConnection(ClientConnection):
             self.transport.abort()
 
 
+class _Connect(connect):
+    """Connects to the address that the operator set, and to no other: a redirection is an error."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """The error itself: nobody is followed elsewhere with a registration token."""
+        return exc
+
+
 async def open_socket(url: str, heartbeat_seconds: float, may_write: Callable[[], bool]) -> ClientConnection:
     """A connection to Takaro. Close it with :func:`close_socket`.
 
@@ -55,7 +63,7 @@ async def open_socket(url: str, heartbeat_seconds: float, may_write: Callable[[]
     take ten times the memory of everything else. Raises ``OSError``, ``TimeoutError`` or
     ``websockets.WebSocketException``.
     """
-    return await connect(
+    return await _Connect(
         url,
         create_connection=cast("type[ClientConnection]", partial(FencedConnection, may_write=may_write)),
         ssl=trusted_certificates() if url.startswith("wss:") else None,

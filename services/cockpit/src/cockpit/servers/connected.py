@@ -41,7 +41,7 @@ READING = frozenset(
 async def become_named(connection: Connection, user_id: str, game_server_id: str) -> bool:
     """Takaro calls the user's server so: it is ``running`` now. Returns whether that changed something."""
     server = await lock_running(connection, user_id)
-    if not server.connects or server.status not in ("starting", "running"):
+    if server is None or not server.connects or server.status not in ("starting", "running"):
         return False
     if server.status == "running" and server.game_server_id == game_server_id:
         return False
@@ -59,7 +59,7 @@ async def become_named(connection: Connection, user_id: str, game_server_id: str
 async def become_stopped(connection: Connection, user_id: str) -> bool:
     """The socket of the user's ``stopping`` server is closed. Returns whether that changed something."""
     server = await lock_running(connection, user_id)
-    if server.status != "stopping":
+    if server is None or server.status != "stopping":
         return False
     changes = Changes(server)
     await leave(connection, changes, "stopped")
@@ -70,7 +70,7 @@ async def become_stopped(connection: Connection, user_id: str) -> bool:
 async def become_failed(connection: Connection, user_id: str, detail: str) -> bool:
     """Takaro refused the user's server, or didn't name it in time. Returns whether that changed something."""
     server = await lock_running(connection, user_id)
-    if not server.connects or server.status not in ("starting", "running"):
+    if server is None or not server.connects or server.status not in ("starting", "running"):
         return False
     return await _fail(connection, server, detail)
 
@@ -78,6 +78,8 @@ async def become_failed(connection: Connection, user_id: str, detail: str) -> bo
 async def resolve_stuck(connection: Connection, user_id: str, *, limits: ConnectionLimits) -> bool:
     """End a start or stop that takes too long, for a process that holds no connection."""
     server = await lock_running(connection, user_id)
+    if server is None:
+        return False
     since = await repository.get_status_age(connection, user_id)
     if server.status == "starting" and since > limits.start:
         seconds = f"{limits.start.total_seconds():g}"
@@ -96,7 +98,9 @@ async def answer_request(connection: Connection, user_id: str, name: str, args: 
     Raises :class:`~cockpit.game.actions.ActionRefused`, which changes nothing, and :class:`NotRunning`.
     """
     server = await lock_running(connection, user_id)
-    if server.session_id is None or server.conversation_id is None or not server.state.running:
+    if server is None or server.session_id is None or server.conversation_id is None:
+        raise NotRunning("Mock server not running")
+    if not server.state.running:
         raise NotRunning("Mock server not running")
     session = await sessions.get_session(connection, server.session_id)
     if session is None or not await sessions.lock_session(connection, session.id):

@@ -29,10 +29,11 @@ async def lock_server(connection: Connection, user_id: str) -> GameServer:
     return server
 
 
-async def lock_running(connection: Connection, user_id: str) -> GameServer:
-    """The user's game server and the conversation that it runs in, locked until the commit. Raises
-    :class:`Overtaken` if it has moved meanwhile."""
+async def lock_running(connection: Connection, user_id: str) -> GameServer | None:
+    """The user's game server and the conversation that it runs in, locked until the commit; None if there is
+    none, as after an erasure. Raises :class:`Overtaken` if it has moved meanwhile."""
     locked = await sessions.lock_conversations(connection, [], [user_id])
-    server = await lock_server(connection, user_id)
-    await check_locked(connection, server.session_id, server.conversation_id, locked)
+    server = await repository.lock_server(connection, user_id)
+    if server is not None:
+        await check_locked(connection, server.session_id, server.conversation_id, locked)
     return server

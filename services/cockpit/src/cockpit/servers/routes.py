@@ -9,6 +9,7 @@ from cockpit.sessions import use_cases as sessions
 from cockpit.sessions.wire import NOT_FOUND, ServerStatusJson, SessionId, status_json
 from servicekit.answers import JSONAnswer, data
 from servicekit.auth import CallerParam
+from servicekit.auth.login_cookie import read_cookies
 from servicekit.openapi import answering
 from servicekit.routing import create_api_router
 from servicekit.service import ResourcesParam
@@ -23,9 +24,8 @@ async def start(
     """Start the caller's server in this session, or move it here. If it connects to Takaro, it is
     ``starting`` until Takaro has named it."""
     if caller.by_cookie:
-        await resources.tokens.remember(
-            resources.pool, resources.http, caller.user_id, request.headers.get("cookie")
-        )
+        _, takaros = read_cookies(request.scope)
+        await resources.tokens.remember(resources.pool, resources.http, caller.user_id, takaros)
     status = await use_cases.start_server(resources.pool, caller.user_id, session_id, resources.tokens)
     return data(status_json(status))
 

@@ -9,7 +9,6 @@ from uuid import UUID
 from cockpit.game.machine import Stop, apply
 from cockpit.servers import connections, repository
 from cockpit.servers.facts import Changes
-from cockpit.servers.locking import lock_server
 from cockpit.servers.records import GameServer
 from cockpit.sessions import repository as sessions
 from cockpit.sessions.records import Session
@@ -31,8 +30,12 @@ async def stop_servers_of(connection: Connection, traces: Mapping[UUID, TraceCon
 
 async def stop_orphaned_server(connection: Connection, user_id: str) -> bool:
     """Stop the user's server if its session was deleted with its conversation. Returns whether it did."""
-    server = await lock_server(connection, user_id)
-    if server.session_id is None or await sessions.get_session(connection, server.session_id):
+    server = await repository.lock_server(connection, user_id)
+    if (
+        server is None
+        or server.session_id is None
+        or await sessions.get_session(connection, server.session_id)
+    ):
         return False
     return await stop_orphan(connection, server)
 

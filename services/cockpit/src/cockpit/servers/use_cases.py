@@ -95,6 +95,8 @@ async def start_server_in(
         session.conversation_id,
     )
     known = moved and server.connects and connects
+    if server.connects and not connects:
+        await connections.forget_connection(connection, session.user_id)
     server.connects = connects
     server.status = before if known else "starting" if connects else "running"
     if connects:
@@ -181,7 +183,7 @@ async def execute_command_in(connection: Connection, session: Session, line: str
 async def simulate(connection: Connection, user_id: str, interval: timedelta) -> bool:
     """Take the step of the user's simulation that is due. False if none is."""
     server = await lock_running(connection, user_id)
-    if server.next_tick_at is None or server.next_tick_at > server.now:
+    if server is None or server.next_tick_at is None or server.next_tick_at > server.now:
         return False
     if server.session_id is None or server.conversation_id is None:
         raise AssertionError("a running server has a session")

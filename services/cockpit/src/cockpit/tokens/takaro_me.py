@@ -27,7 +27,12 @@ class _Domain(_Model):
     token: SecretStr | None = Field(None, alias="serverRegistrationToken", max_length=MAX_TOKEN)
 
 
+class _User(_Model):
+    id: str
+
+
 class _Me(_Model):
+    user: _User
     domain: str | None = None
     domains: list[_Domain] = []
 
@@ -36,9 +41,9 @@ class _Answer(_Model):
     data: _Me
 
 
-async def fetch_token(http: httpx.AsyncClient, api_url: str, cookie: bytes) -> str | None:
+async def fetch_token(http: httpx.AsyncClient, api_url: str, cookie: bytes, user_id: str) -> str | None:
     """The registration token of the current domain of the user with this ``Cookie`` header; None if Takaro
-    doesn't give one, or can't be asked."""
+    doesn't give one, knows the cookie as somebody else's, or can't be asked."""
     headers = {b"Cookie": cookie, b"Accept": b"application/json", b"Accept-Encoding": b"identity"}
     body = bytearray()
     try:
@@ -56,6 +61,8 @@ async def fetch_token(http: httpx.AsyncClient, api_url: str, cookie: bytes) -> s
         me = _Answer.model_validate_json(bytes(body)).data
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValidationError) as error:
         log.warning("Takaro can't be asked for a registration token", error=type(error).__name__)
+        return None
+    if me.user.id != user_id:
         return None
     for domain in me.domains:
         if domain.id == me.domain and domain.token is not None:

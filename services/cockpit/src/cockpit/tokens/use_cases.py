@@ -1,5 +1,7 @@
 """Remembers users' registration tokens, and says whether a server can connect."""
 
+import asyncio
+
 import httpx
 
 from cockpit.settings import CockpitSettings
@@ -7,6 +9,9 @@ from cockpit.tokens import repository
 from cockpit.tokens.sealing import Sealer
 from cockpit.tokens.takaro_me import fetch_token
 from common.postgres import Connection, Pool
+
+CALLS_AT_ONCE = 8
+"""Calls of Takaro's ``/me`` under way at a time; others wait."""
 
 
 class Tokens:
@@ -19,15 +24,18 @@ class Tokens:
     def __init__(self, settings: CockpitSettings) -> None:
         token, key = settings.takaro_registration_token, settings.cockpit_secret_key
         self._connects = settings.connect_url() is not None
+        self._asking = asyncio.Semaphore(CALLS_AT_ONCE)
         self._api_url = settings.takaro_api_url
         self._shared = token.get_secret_value() if token else None
         self._sealer = Sealer(key.get_secret_value()) if key and not token else None
 
-    async def remember(self, pool: Pool, http: httpx.AsyncClient, user_id: str, cookie: str | None) -> None:
-        """Keep the token of the domain of the user with this ``Cookie`` header, if Takaro gives one."""
+    async def remember(self, pool: Pool, http: httpx.AsyncClient, user_id: str, cookie: bytes) -> None:
+        """Keep the token of the user's domain, if Takaro knows the ``Cookie`` header as theirs and gives
+        one."""
         if not self._connects or self._sealer is None or self._api_url is None or not cookie:
             return
-        token = await fetch_token(http, self._api_url, cookie.encode("latin-1"))
+        async with self._asking:
+            token = await fetch_token(http, self._api_url, cookie, user_id)
         if token is not None:
             async with pool.acquire() as connection:
                 await repository.upsert_registration(connection, user_id, self._sealer.seal(token))
