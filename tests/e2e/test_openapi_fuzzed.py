@@ -29,14 +29,13 @@ CHECKS = (
 )
 """All but those about credentials (in dev mode any id is a caller), and ``positive_data_acceptance``: a
 schema can't say that an agent must exist, or that a cron expression has a next time."""
-USER = "fuzz"
 NOT_SAMPLED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
 """Thousands of requests need no spans."""
 
 
-async def existing(system: System) -> dict[str, str]:
+async def existing(system: System, user: str) -> dict[str, str]:
     """Ids of the user's conversation, message, agent and session, and of a base, by path parameter."""
-    async with system["chat"].client(USER) as chat, system["cockpit"].client(USER) as cockpit:
+    async with system["chat"].client(user) as chat, system["cockpit"].client(user) as cockpit:
         created = await chat.post("/api/conversations", json={"agentId": "module-writer"})
         conversation = created.raise_for_status().json()["data"]["id"]
         path = f"/api/conversations/{conversation}/messages"
@@ -56,16 +55,17 @@ async def existing(system: System) -> dict[str, str]:
 
 async def fuzz(system: System, name: ServiceName, *arguments: str) -> None:
     """Run Schemathesis against one service. Fails with its report if it finds something."""
+    user = f"fuzz-{name}"  # of its own: chat's requests erase theirs, which goes on when they have ended
     environment = {
         **os.environ,
         "SCHEMATHESIS_HOOKS": "tests.e2e.fuzzed_ids",
-        "EXISTING_IDS": json.dumps(await existing(system)),
+        "EXISTING_IDS": json.dumps(await existing(system, user)),
         "NO_PROXY": "127.0.0.1",
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("schemathesis")),
-        *("run", f"{system[name].url}/openapi.json", "--header", f"X-User-Id: {USER}"),
+        *("run", f"{system[name].url}/openapi.json", "--header", f"X-User-Id: {user}"),
         *("--header", f"traceparent: {NOT_SAMPLED}"),
         *("--checks", ",".join(CHECKS), "--generation-deterministic", "--continue-on-failure"),
         *("--no-color", "--warnings", "off", "--request-timeout", "60", *arguments),
