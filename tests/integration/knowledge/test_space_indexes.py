@@ -102,6 +102,51 @@ async def test_a_space_that_a_writer_holds_is_not_deleted(
     assert len((await nearest(pool, wanted("mine"), vectors[0])).hits) == 5
 
 
+SLOW = """
+CREATE SCHEMA slow;
+CREATE FUNCTION slow.let_through(id integer) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(42);
+    RETURN true;
+END
+$$;
+CREATE VIEW slow.knowledge_spaces AS SELECT * FROM public.knowledge_spaces WHERE slow.let_through(id)
+"""
+"""A keeper that finds this view in place of the table stops in the middle of reading it."""
+
+
+async def test_a_space_that_is_filled_while_it_is_read_is_not_deleted(
+    pool: Pool, database: str, vectors: np.ndarray
+) -> None:
+    await insert_base(pool, "mine", vectors[:3])
+    await insert_base(pool, "gone", vectors[:3])
+    await pool.execute("DELETE FROM knowledge_embeddings")
+    await pool.execute(SLOW)
+    name = await pool.fetchval("SELECT current_database()")
+    await pool.execute(f"ALTER DATABASE {name} SET search_path = slow, public")
+    gate = await asyncpg.connect(database)
+    await gate.execute("SELECT pg_advisory_lock(42)")
+    settings = KnowledgeSettings(database_url=database, auth_mode="dev")
+    async with await create_pool(settings) as slow:
+        async with pool.acquire() as connection, connection.transaction():
+            await insert_chunks(connection, "mine", vectors[:5])
+            keeping = asyncio.create_task(keep_indexes(slow, database, LIMITS))
+
+            async def stopped() -> bool:
+                return bool(
+                    await gate.fetchval(
+                        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "
+                        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+                    )
+                )
+
+            await eventually(stopped, timeout=20)
+        await gate.close()
+        await keeping
+    assert await pool.fetchval("SELECT array_agg(knowledge_base_id) FROM knowledge_spaces") == ["mine"]
+    assert len((await nearest(pool, wanted("mine"), vectors[0])).hits) == 5
+
+
 async def test_a_builder_that_is_killed_is_replaced(pool: Pool, database: str, vectors: np.ndarray) -> None:
     """CREATE INDEX CONCURRENTLY waits for a transaction that is older: there it is killed."""
     await insert_base(pool, "mine", vectors)

@@ -18,7 +18,7 @@ from backbone import names
 from backbone.leases import Lease, LeaseKeeper
 from common.connecting import connect
 from common.errors import is_transient
-from common.postgres import Connection, Pool
+from common.postgres import Connection, Pool, transaction, tried_again
 from knowledge.content.vectors import repository, rules
 from knowledge.content.vectors.records import Space
 
@@ -74,9 +74,9 @@ class IndexKeeper:
 
 async def keep_indexes(pool: Pool, database_url: str, limits: Limits) -> bool:
     """One step: drop what isn't needed, and build one index. Returns whether there may be more to do."""
+    if deleted := await _delete_empty_spaces(pool):
+        log.info("spaces without chunks deleted", spaces=deleted)
     async with pool.acquire() as connection:
-        if deleted := await repository.delete_empty_spaces(connection):
-            log.info("spaces without chunks deleted", spaces=deleted)
         spaces = await repository.list_spaces(connection)
         indexes = await repository.list_space_indexes(connection)
     work = rules.work_of(spaces, indexes, limits.exact_rows)
@@ -93,6 +93,13 @@ async def keep_indexes(pool: Pool, database_url: str, limits: Limits) -> bool:
         async with _session(database_url) as session:
             await _measure(session, space)
     return len(work.build) + len(work.measure) > 1
+
+
+@tried_again
+async def _delete_empty_spaces(pool: Pool) -> int:
+    async with transaction(pool) as connection:
+        held = await repository.lock_empty_spaces(connection)
+        return await repository.delete_empty_spaces(connection, held)
 
 
 async def _build(database_url: str, space: Space, memory_bytes: int) -> None:

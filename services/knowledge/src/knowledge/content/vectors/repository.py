@@ -7,23 +7,35 @@ from knowledge.content.vectors.records import Recall, Space, SpaceIndex
 from knowledge.content.vectors.rules import INDEX_PREFIX
 
 # Whoever adds chunks holds the row of their space. A space that is held is passed over.
+LOCK_EMPTY_SPACES = """
+SELECT id FROM knowledge_spaces AS space
+WHERE NOT EXISTS (SELECT FROM knowledge_vectors AS stored WHERE stored.space = space.id)
+ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+
+
+async def lock_empty_spaces(connection: Connection) -> list[int]:
+    """Hold the spaces without chunks until the transaction ends. Returns their ids.
+
+    A writer may have filled one of them since this statement began: only a later statement sees that.
+    """
+    return [row["id"] for row in await connection.fetch(LOCK_EMPTY_SPACES)]
+
+
 DELETE_EMPTY_SPACES = """
-WITH empty AS MATERIALIZED (
-    SELECT id FROM knowledge_spaces AS space
-    WHERE NOT EXISTS (SELECT FROM knowledge_vectors AS stored WHERE stored.space = space.id)
-    ORDER BY id FOR UPDATE SKIP LOCKED
-)
-DELETE FROM knowledge_spaces AS space USING empty
-WHERE space.id = empty.id AND NOT EXISTS (
+DELETE FROM knowledge_spaces AS space WHERE id = ANY($1::integer[]) AND NOT EXISTS (
     SELECT FROM knowledge_embeddings AS chunk
     WHERE chunk.knowledge_base_id = space.knowledge_base_id AND chunk.version = space.version
 )
 """
 
 
-async def delete_empty_spaces(connection: Connection) -> int:
-    """Delete the spaces of versions that have no chunks any more. Returns how many."""
-    done: str = await connection.execute(DELETE_EMPTY_SPACES)
+async def delete_empty_spaces(connection: Connection, held: Sequence[int]) -> int:
+    """Delete those of ``held``, which this transaction locked, that have no chunks. Returns how many.
+
+    The transaction must be READ COMMITTED.
+    """
+    done: str = await connection.execute(DELETE_EMPTY_SPACES, held)
     return int(done.rpartition(" ")[2])
 
 
