@@ -53,6 +53,13 @@ LANGUAGES = (
 TITLES = """"left"(concat_ws(' ', metadata ->> 'title', metadata ->> 'headings'), 2000)"""
 PATH = """"left"(metadata ->> 'sourceFile', 2000)"""
 
+# The time that ``normalize`` takes grows with the square of a run of marks. Nothing is ordered or composed
+# across the beginning of one of these (ASCII, Latin, Thai letters, Chinese, Japanese, Hangul). Only where
+# none of them stands for long, a mark at the edge of a piece may stay apart from its letter.
+STARTERS = r"\u0001-\u02FF\u0E01-\u0E37\u309B-\uA66E\uAC00-\uFB1D"
+PIECE = 250
+"""Characters. A regular expression counts to 255 at most."""
+
 UPGRADE = (
     # U+001F stands behind a pair, or in place of the first character of a run. What follows a pair's directly
     # is the last character of an odd run, which is in one of the other pairs.
@@ -65,7 +72,12 @@ UPGRADE = (
         others text;
     BEGIN
         IF octet_length(plain) > length(plain) THEN
-            plain = "left"(normalize(plain, NFKC), 50000);
+            IF plain ~ '[^{STARTERS}]{{{PIECE}}}' THEN
+                SELECT "left"(string_agg(normalize(m[1], NFKC), ''), 50000)
+                INTO plain FROM regexp_matches(plain, '[{STARTERS}]*[^{STARTERS}]{{0,{PIECE}}}', 'g') AS m;
+            ELSE
+                plain = "left"(normalize(plain, NFKC), 50000);
+            END IF;
         END IF;
         SELECT string_agg(replace(replace(translate(m[1], '_-', ''), '++', 'plusplus'), '#', 'sharp'), ' ')
         INTO names FROM regexp_matches(plain, '{NAMES}', 'g') AS m;
