@@ -69,7 +69,10 @@ COUNTING = (
         ) AS sample
     $$
     """,
-    # Whoever writes words holds the language. Two that count at once would wait for each other.
+    # Two that count at once would wait for each other. Whoever adds words holds the language FOR KEY SHARE,
+    # and only a change of the language conflicts with that. The change waits neither for them nor for those
+    # who delete words, since they may wait for it later: it locks everything at once, or lets go of it, and
+    # the next count tries again.
     f"""
     CREATE FUNCTION knowledge_words_count(wanted integer) RETURNS void LANGUAGE plpgsql {WRITING} AS $$
     DECLARE
@@ -82,15 +85,25 @@ COUNTING = (
         END IF;
         SELECT count(*) INTO present FROM knowledge_words WHERE space = wanted;
         SELECT language INTO spoken FROM knowledge_word_spaces
-        WHERE space = wanted AND learnt_from < 1000 AND learnt_from * 4 <= present FOR UPDATE SKIP LOCKED;
+        WHERE space = wanted AND learnt_from < 1000 AND learnt_from * 4 <= present;
         IF FOUND THEN
             heard = knowledge_language_of_space(wanted);
-            UPDATE knowledge_word_spaces SET language = heard, learnt_from = present WHERE space = wanted;
-            IF heard <> spoken THEN
-                UPDATE knowledge_words AS stored SET keys = found.keys, words = found.words
-                FROM knowledge_embeddings AS chunk
-                CROSS JOIN LATERAL knowledge_words_of(wanted, heard, chunk.content, chunk.metadata) AS found
-                WHERE stored.space = wanted AND chunk.id = stored.chunk;
+            IF heard = spoken THEN
+                UPDATE knowledge_word_spaces SET learnt_from = present WHERE space = wanted;
+            ELSE
+                BEGIN
+                    PERFORM FROM knowledge_word_spaces WHERE space = wanted FOR UPDATE NOWAIT;
+                    PERFORM FROM knowledge_words WHERE space = wanted FOR UPDATE NOWAIT;
+                    UPDATE knowledge_word_spaces SET language = heard, learnt_from = present
+                    WHERE space = wanted;
+                    UPDATE knowledge_words AS stored SET keys = found.keys, words = found.words
+                    FROM knowledge_embeddings AS chunk
+                    CROSS JOIN LATERAL knowledge_words_of(wanted, heard, chunk.content, chunk.metadata)
+                        AS found
+                    WHERE stored.space = wanted AND chunk.id = stored.chunk;
+                EXCEPTION WHEN lock_not_available THEN
+                    NULL;
+                END;
             END IF;
         END IF;
         INSERT INTO knowledge_word_counts AS counted (space, key, chunks)
