@@ -108,6 +108,37 @@ async def test_who_goes_away_takes_no_answer_from_others() -> None:
     assert len(await staying) == 1
 
 
+async def test_if_the_asker_goes_away_one_of_those_who_wait_asks_for_all() -> None:
+    embedder = Watched()
+    embedder.gate.clear()
+    questions = Questions(embedder, 0)
+    leaving = asyncio.create_task(questions.embed(["lever", "button"]))
+    staying = [asyncio.create_task(questions.embed(["lever", "button"])) for _ in range(50)]
+    await eventually(lambda: embedder.calls)
+    leaving.cancel()
+    await eventually(lambda: len(embedder.calls) > 1)
+    staying[0].cancel()  # the next asker, too
+    await eventually(lambda: len(embedder.calls) > 2)
+    embedder.gate.set()
+    found = await asyncio.gather(*staying[1:])
+    assert embedder.calls == [["lever", "button"]] * 3
+    expected = await HashingEmbedder().embed(["lever", "button"])
+    assert all(np.array_equal(np.stack(vectors), expected) for vectors in found)
+
+
+async def test_who_waits_can_go_away_together_with_the_asker() -> None:
+    embedder = Watched()
+    embedder.gate.clear()
+    questions = Questions(embedder, 10**6)
+    leaving = [asyncio.create_task(questions.embed(["lever"])) for _ in range(3)]
+    await eventually(lambda: embedder.calls)
+    for task in leaving:
+        task.cancel()
+    outcomes = await asyncio.gather(*leaving, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 3
+    assert len(embedder.calls) == 1
+
+
 async def test_a_failure_is_told_to_all_who_wait_and_not_kept() -> None:
     embedder = Watched()
     embedder.gate.clear()

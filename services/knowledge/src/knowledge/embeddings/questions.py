@@ -27,7 +27,7 @@ class Questions:
     """Embeds questions of people and agents, and remembers the newest.
 
     They are kept in ``max_bytes`` of memory, 0 for none, by the embedder's model and the exact text. Equal
-    questions that come while one of them is embedded wait for it.
+    questions that come while one of them is embedded wait for it; if its asker goes away, one of them asks.
     """
 
     def __init__(self, embedder: Embedder, max_bytes: int) -> None:
@@ -55,26 +55,26 @@ class Questions:
         embedder allows. Raises what the embedder does."""
         model = self.model
         found: dict[str, Vector] = {}
-        waiting: dict[str, asyncio.Future[Vector]] = {}
-        asked: list[str] = []
-        for text in dict.fromkeys(texts):
-            if (vector := self._kept.get((model, text))) is not None:
-                self._kept.move_to_end((model, text))
-                found[text] = vector
-            elif coming := self._coming.get((model, text)):
-                waiting[text] = coming
-            else:
-                asked.append(text)
-        QUESTIONS.labels("yes").inc(len(texts) - len(asked))
-        QUESTIONS.labels("no").inc(len(asked))
-        found |= await self._ask(model, asked)
-        for text, future in waiting.items():
-            try:
-                found[text] = await asyncio.shield(future)
-            except asyncio.CancelledError:
-                if not future.cancelled():
-                    raise
-                found |= await self._ask(model, [text])  # its first asker went away
+        asked_for = 0
+        while missing := [text for text in dict.fromkeys(texts) if text not in found]:
+            waiting: dict[str, asyncio.Future[Vector]] = {}
+            asked: list[str] = []
+            for text in missing:
+                if (vector := self._kept.get((model, text))) is not None:
+                    self._kept.move_to_end((model, text))
+                    found[text] = vector
+                elif coming := self._coming.get((model, text)):
+                    waiting[text] = coming
+                else:
+                    asked.append(text)
+            asked_for += len(asked)
+            QUESTIONS.labels("no").inc(len(asked))
+            found |= await self._ask(model, asked)
+            if waiting:
+                await asyncio.wait(waiting.values())  # not cancelled with one who waits
+            # One whose asker went away is looked for again: the first who comes asks, the others wait.
+            found |= {text: future.result() for text, future in waiting.items() if not future.cancelled()}
+        QUESTIONS.labels("yes").inc(len(texts) - asked_for)
         return [found[text] for text in texts]
 
     async def _ask(self, model: str, texts: Sequence[str]) -> dict[str, Vector]:
