@@ -58,7 +58,7 @@ async def test_a_least_cosine_and_a_filter_hold_for_what_has_the_words(
 ) -> None:
     await insert_base(pool, "docs", vectors, content=text, metadata=lambda n: {"even": n % 2 == 0})
     if indexed:
-        while await keep_indexes(pool, database, Limits(100, 2**26)):
+        while await keep_indexes(pool, database, Limits(100, 2**26), set()):
             pass
     cosines = vectors @ vectors[207]
     least = float(np.sort(cosines)[-20])

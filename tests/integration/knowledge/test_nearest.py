@@ -41,7 +41,7 @@ def contents(found: Found) -> list[str]:
 
 
 async def index_all(pool: Pool, database: str) -> None:
-    while await keep_indexes(pool, database, Limits(100, 2**26)):
+    while await keep_indexes(pool, database, Limits(100, 2**26), set()):
         pass
 
 

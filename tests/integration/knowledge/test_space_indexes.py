@@ -36,7 +36,7 @@ from knowledge.settings import KnowledgeSettings
 async def main():
     settings = KnowledgeSettings(database_url=sys.argv[1], auth_mode="dev")
     async with await create_pool(settings) as pool:
-        await keep_indexes(pool, sys.argv[1], Limits(100, 2**26))
+        await keep_indexes(pool, sys.argv[1], Limits(100, 2**26), set())
 
 asyncio.run(main())
 """
@@ -66,7 +66,8 @@ async def space_of(pool: Pool, base_id: str) -> int:
 
 
 async def keep(pool: Pool, database: str) -> None:
-    while await keep_indexes(pool, database, LIMITS):
+    failed = set[int]()
+    while await keep_indexes(pool, database, LIMITS, failed):
         pass
 
 
@@ -199,7 +200,45 @@ def test_the_smallest_that_finds_enough_of_both_kinds_is_used() -> None:
     measured = [Recall(ef, far, 1 - far * 2 / ef) for ef in EF_STEPS for far in (False, True)]
     assert ef_search_of(measured) == 300
     assert ef_search_of([Recall(ef, True, 0.5) for ef in EF_STEPS]) == EF_STEPS[-1]
-    assert ef_search_of([]) == EF_STEPS[0]
+
+
+async def test_an_index_of_a_space_that_was_emptied_meanwhile_is_not_measured(
+    pool: Pool, database: str, vectors: np.ndarray
+) -> None:
+    await insert_base(pool, "mine", vectors)
+    await insert_base(pool, "other", vectors[:20])
+    space = await space_of(pool, "mine")
+    await pool.execute("DELETE FROM knowledge_embeddings WHERE knowledge_base_id = 'mine'")
+    async with pool.acquire() as connection:
+        measured = await repository.measure_recall(connection, space, 10, [200, 800], 60)
+    assert {each.recall for each in measured} == {None}
+    assert ef_search_of(measured) is None
+    assert ef_search_of([]) is None
+
+
+async def test_a_build_that_fails_again_and_again_holds_up_no_other(
+    pool: Pool, database: str, vectors: np.ndarray
+) -> None:
+    """The largest comes first. Its index's name is taken."""
+    for base_id, rows in (("largest", 300), ("large", 250), ("less", 200)):
+        await insert_base(pool, base_id, vectors[:rows])
+    largest, large, less = [await space_of(pool, base_id) for base_id in ("largest", "large", "less")]
+    await pool.execute(f"CREATE TABLE {index_name(largest)} ()")
+    limits = Limits(100, 2**26, interval_seconds=0.05)
+    keeper = IndexKeeper(pool, database, limits, instance="one", lease_ttl_seconds=3)
+    running = asyncio.create_task(keeper.run())
+
+    async def others_built() -> bool:
+        return await indexes(pool) == {large: True, less: True}
+
+    async def all_built() -> bool:
+        return await indexes(pool) == {largest: True, large: True, less: True}
+
+    await eventually(others_built, timeout=30)
+    await pool.execute(f"DROP TABLE {index_name(largest)}")
+    await eventually(all_built, timeout=30)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_of_several_keepers_one_works(pool: Pool, database: str, vectors: np.ndarray) -> None:

@@ -6,8 +6,8 @@ again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -61,38 +61,64 @@ class IndexKeeper:
 
     async def _keep(self, _: Lease) -> None:
         while True:
+            failed = set[int]()
             try:
-                while await keep_indexes(self._pool, self._url, self._limits):
+                while await keep_indexes(self._pool, self._url, self._limits, failed):
                     pass
             except Exception as error:
-                if not is_transient(error) and not isinstance(error, asyncpg.PostgresError):
+                if not _may_pass(error):
                     raise
                 log.warning("indexes of spaces wait", error=repr(error))
                 await asyncio.sleep(RETRY_SECONDS)
             await asyncio.sleep(self._limits.interval_seconds)
 
 
-async def keep_indexes(pool: Pool, database_url: str, limits: Limits) -> bool:
-    """One step: drop what isn't needed, and build one index. Returns whether there may be more to do."""
+async def keep_indexes(pool: Pool, database_url: str, limits: Limits, failed: set[int]) -> bool:
+    """One step: drop what isn't needed, and build one index. Returns whether there may be more to do.
+
+    Spaces in ``failed`` are passed over; one whose index can't be built or measured now is added to them, so
+    that it holds up no other.
+    """
     if deleted := await _delete_empty_spaces(pool):
         log.info("spaces without chunks deleted", spaces=deleted)
     async with pool.acquire() as connection:
         spaces = await repository.list_spaces(connection)
         indexes = await repository.list_space_indexes(connection)
     work = rules.work_of(spaces, indexes, limits.exact_rows)
-    if not work.drop and not work.build and not work.measure:
-        return False
+    build = [space for space in work.build if space.id not in failed]
+    measure = [space for space in work.measure if space.id not in failed]
+    failed_before = len(failed)
     if work.drop:
         async with _session(database_url) as session:
             for name in work.drop:
                 await session.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}", timeout=BUILD_SECONDS)
                 log.info("index of a space dropped", index=name)
-    if work.build:
-        await _build(database_url, work.build[0], limits.memory_bytes)
-    for space in work.measure[:1]:
-        async with _session(database_url) as session:
-            await _measure(session, space)
-    return len(work.build) + len(work.measure) > 1
+    for space in build[:1]:
+        with _passed_over(space, failed):
+            await _build(database_url, space, limits.memory_bytes)
+    for space in measure[:1]:
+        with _passed_over(space, failed):
+            async with _session(database_url) as session:
+                await _measure(session, space)
+    return len(build) + len(measure) > 1 or len(failed) > failed_before  # a failed build leaves one to drop
+
+
+def _may_pass(error: Exception) -> bool:
+    return is_transient(error) or isinstance(error, asyncpg.PostgresError)
+
+
+@contextmanager
+def _passed_over(space: Space, failed: set[int]) -> Iterator[None]:
+    """The space is added to ``failed`` if this fails in a way that may pass."""
+    try:
+        yield
+    except Exception as error:
+        if not _may_pass(error):
+            raise
+        failed.add(space.id)
+        log.warning(
+            "index of a space waits", knowledge_base=space.base_id, version=space.version, error=repr(error)
+        )
 
 
 @tried_again
@@ -120,6 +146,8 @@ async def _build(database_url: str, space: Space, memory_bytes: int) -> None:
 async def _measure(session: Connection, space: Space) -> None:
     measured = await repository.measure_recall(session, space.id, QUESTIONS, rules.EF_STEPS, BUILD_SECONDS)
     ef_search = rules.ef_search_of(measured)
+    if ef_search is None:  # emptied meanwhile
+        return
     await repository.update_ef_search(session, space.id, ef_search)
     log.info("index of a space measured", knowledge_base=space.base_id, ef_search=ef_search)
 

@@ -28,8 +28,8 @@ class SpaceIndex:
 @dataclass(slots=True, frozen=True)
 class Recall:
     """The share of the true ten nearest that an index finds at ``ef_search``. ``far``: of questions from
-    other spaces."""
+    other spaces. ``None`` if the space has no rows any more."""
 
     ef_search: int
     far: bool
-    recall: float
+    recall: float | None

@@ -87,7 +87,7 @@ WITH question AS MATERIALIZED (
 SELECT tried.ef_search, question.far, avg((
     SELECT count(*) FROM knowledge_nearest($1, '', '', vector, 15, NULL, true, tried.ef_search, 20000) AS near
     WHERE near.chunk = ANY(question.truth)
-) / cardinality(question.truth)::float8) AS recall
+) / nullif(cardinality(question.truth), 0)::float8) AS recall
 FROM question CROSS JOIN unnest($3::integer[]) AS tried (ef_search)
 GROUP BY 1, 2
 """

@@ -59,9 +59,13 @@ def _is_needed(index: SpaceIndex, rows: dict[int, int], exact_rows: int) -> bool
     return index.valid and rows.get(index.space, 0) > exact_rows * KEPT_BELOW
 
 
-def ef_search_of(measured: Sequence[Recall]) -> int:
-    """The smallest at which questions of both kinds find enough; the largest that was tried if none does."""
-    poor = {each.ef_search for each in measured if each.recall < ENOUGH_RECALL}
+def ef_search_of(measured: Sequence[Recall]) -> int | None:
+    """The smallest at which questions of both kinds find enough; the largest that was tried if none does.
+    ``None`` if there was nothing to find."""
+    known = [(each.ef_search, each.recall) for each in measured if each.recall is not None]
+    if not known:
+        return None
+    poor = {ef_search for ef_search, recall in known if recall < ENOUGH_RECALL}
     enough = [ef_search for ef_search in EF_STEPS if ef_search not in poor]
     return enough[0] if enough else EF_STEPS[-1]
 
