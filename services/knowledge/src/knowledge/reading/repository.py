@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from common.postgres import Connection
+from knowledge.content.chunks.records import metadata_of
 from knowledge.reading.records import Listed, Piece, Source
 from knowledge.sources.links import Origin
 
@@ -29,7 +30,7 @@ _SYNCED = """file.path, first.title, cardinality(file.chunk_ids) AS chunks
 FROM knowledge_files AS file
 LEFT JOIN LATERAL (
     SELECT chunk.metadata ->> 'title' AS title FROM knowledge_embeddings AS chunk
-    WHERE chunk.id = file.chunk_ids[1]
+    WHERE chunk.id = file.chunk_ids[1] AND jsonb_typeof(chunk.metadata -> 'title') = 'string'
 ) AS first ON true
 WHERE file.knowledge_base_id = $1 AND file.version = $2 AND cardinality(file.chunk_ids) > 0
   AND ($4::text IS NULL OR starts_with(file.path, $4))"""
@@ -64,7 +65,8 @@ async def list_synced_backwards(
     return [Listed(**dict(row)) for row in rows]
 
 
-_ADOPTED = """chunk.metadata ->> 'sourceFile' AS path, min(chunk.metadata ->> 'title') AS title,
+_ADOPTED = """chunk.metadata ->> 'sourceFile' AS path, min(chunk.metadata ->> 'title')
+           FILTER (WHERE jsonb_typeof(chunk.metadata -> 'title') = 'string') AS title,
        count(*) AS chunks
 FROM knowledge_embeddings AS chunk
 WHERE chunk.knowledge_base_id = $1 AND chunk.version = $2 AND chunk.metadata ->> 'sourceFile' IS NOT NULL
@@ -152,5 +154,6 @@ async def list_adopted_pieces(
 
 def _pieces(rows: Sequence[asyncpg.Record]) -> list[Piece]:
     return [
-        Piece(row["path"], row["index"], row["total"], row["content"], row["metadata"] or {}) for row in rows
+        Piece(row["path"], row["index"], row["total"], row["content"], metadata_of(row["metadata"]))
+        for row in rows
     ]

@@ -4,6 +4,7 @@ import time
 
 from common.postgres import Pool
 from knowledge.content.binary_codecs import register_binary
+from knowledge.content.chunks.records import metadata_of
 from knowledge.search import matching_repository
 from knowledge.search.nearest import target_of
 from knowledge.search.records import Found, Hit, Plan, Wanted
@@ -30,7 +31,7 @@ async def matching(pool: Pool, wanted: Wanted, text: str) -> Found:
             row["base_id"],
             row["version"],
             row["content"],
-            row["metadata"] or {},
+            metadata_of(row["metadata"]),
             row["score"],
             None,
         )

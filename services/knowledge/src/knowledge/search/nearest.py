@@ -9,6 +9,7 @@ from pgvector import Vector
 
 from common.postgres import Pool
 from knowledge.content.binary_codecs import register_binary
+from knowledge.content.chunks.records import metadata_of
 from knowledge.embeddings import Vectors
 from knowledge.search import nearest_repository
 from knowledge.search.records import Found, Hit, Plan, Target, Wanted
@@ -52,7 +53,7 @@ def hit_of(row: Record) -> Hit:
         row["base_id"],
         row["version"],
         row["content"],
-        row["metadata"] or {},
+        metadata_of(row["metadata"]),
         row["score"],
         row["score"],
     )

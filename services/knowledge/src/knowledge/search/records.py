@@ -8,6 +8,9 @@ from uuid import UUID
 from knowledge.embeddings.questions import Vector
 from knowledge.sources.links import Origin
 
+MOST_CHUNKS = 2**31 - 8
+"""Of a file, more than any has: its neighbours' numbers are integers of Postgres too."""
+
 Mode: TypeAlias = Literal["hybrid", "vector", "text"]
 ScoreKind: TypeAlias = Literal["rrf", "cosine", "bm25", "rerank"]
 
@@ -128,8 +131,8 @@ class Answer:
 
 
 def place_of(hit: Hit) -> Place | None:
-    """The hit's place; ``None`` for a row whose writer didn't say it."""
+    """The hit's place; ``None`` for a row whose writer didn't say it, or said what can't be."""
     path, index = hit.metadata.get("sourceFile"), hit.metadata.get("chunkIndex")
-    if isinstance(path, str) and isinstance(index, int):
+    if isinstance(path, str) and type(index) is int and 0 <= index < MOST_CHUNKS:  # true is an int too
         return Place(hit.base_id, hit.version, path, index)
     return None

@@ -12,6 +12,7 @@ from common import codec
 from contracts.storable import Text
 from knowledge.bases.wire import Version
 from knowledge.embeddings import DIMENSIONS
+from knowledge.embeddings.questions import Vector
 from knowledge.search.filters import check_filter
 from knowledge.search.records import Answer, Hit, Mode, Place, Question, ScoreKind, place_of
 from knowledge.sources.links import link_to
@@ -91,6 +92,13 @@ def _comparable(vector: list[float]) -> list[float]:
     return vector
 
 
+def _unit(vector: list[float]) -> Vector:
+    """Of length 1: Postgres adds up squares in single precision, which huge and tiny numbers leave."""
+    scaled = np.asarray(vector, np.float64)
+    scaled /= np.abs(scaled).max()
+    return (scaled / np.linalg.norm(scaled)).astype(np.float32)
+
+
 def each_once(ids: list[str]) -> list[str]:
     """Return ``ids``. Raises ``ValueError`` if one is there twice."""
     if len(set(ids)) < len(ids):
@@ -153,7 +161,7 @@ class Search(Body):
     def questions(self) -> list[Question]:
         """What is asked, in order."""
         if self.vector is not None:
-            return [Question(vector=np.asarray(self.vector, np.float32))]
+            return [Question(vector=_unit(self.vector))]
         return [Question(text) for text in self.queries or [self.query or ""]]
 
 
@@ -251,7 +259,9 @@ def _passage(hit: Hit, answer: Answer, neighbours: int) -> PassageJson:
         "cosine": hit.cosine,
         "sourceFile": path if isinstance(path, str) else None,
         "title": title if isinstance(title, str) else None,
-        "headingPath": [str(each) for each in headings] if isinstance(headings, list) else [],
+        "headingPath": [each for each in headings if isinstance(each, str)]
+        if isinstance(headings, list)
+        else [],
         "position": _position(place, total),
         "link": link_to(origin, path) if origin and isinstance(path, str) else None,
     }
@@ -263,7 +273,7 @@ def _passage(hit: Hit, answer: Answer, neighbours: int) -> PassageJson:
 def _position(place: Place | None, total: object) -> PositionJson | None:
     if place is None:
         return None
-    return {"index": place.index, "total": total if isinstance(total, int) else None}
+    return {"index": place.index, "total": total if type(total) is int else None}
 
 
 def _neighbours(place: Place | None, near: Mapping[Place, str], count: int) -> NeighboursJson:

@@ -56,6 +56,11 @@ def place_of(path: str, index: int, total: int) -> dict[str, Any]:
     return {"sourceFile": path, "chunkIndex": index, "totalChunks": total}
 
 
+def metadata_of(stored: object) -> dict[str, Any]:
+    """A row's metadata as it is shown. Another writer's may be anything: what is no object says nothing."""
+    return stored if isinstance(stored, dict) else {}
+
+
 def described_by(metadata: object) -> tuple[Page, tuple[str, ...]]:
     """What :meth:`Chunk.metadata` wrote of a row besides its place. Another writer's may be anything."""
     if not isinstance(metadata, dict):
