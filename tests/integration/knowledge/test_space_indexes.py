@@ -131,7 +131,7 @@ async def test_a_space_that_is_filled_while_it_is_read_is_not_deleted(
     async with await create_pool(settings) as slow:
         async with pool.acquire() as connection, connection.transaction():
             await insert_chunks(connection, "mine", vectors[:5])
-            keeping = asyncio.create_task(keep_indexes(slow, database, LIMITS))
+            keeping = asyncio.create_task(keep_indexes(slow, database, LIMITS, set()))
 
             async def stopped() -> bool:
                 return bool(
