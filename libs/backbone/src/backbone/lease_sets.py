@@ -13,9 +13,10 @@ import asyncpg
 import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from backbone.leases import Lease
+from backbone.leases import RENEW_AGAIN_SECONDS, Lease
 from common.errors import is_transient
 from common.postgres import Pool
+from common.supervision import stop
 
 log = structlog.get_logger()
 
@@ -46,19 +47,22 @@ RENEW_MANY = """
 WITH wanted AS (
     SELECT * FROM unnest($1::text[], $2::bigint[]) AS w(name, epoch)
 ), mine AS (
-    SELECT l.name FROM leases l JOIN wanted w USING (name, epoch) ORDER BY l.name
-    FOR NO KEY UPDATE OF l SKIP LOCKED
+    SELECT l.name FROM leases l JOIN wanted w USING (name, epoch) WHERE l.expires_at > '-infinity'
+    ORDER BY l.name FOR NO KEY UPDATE OF l SKIP LOCKED
 ), renewed AS (
     UPDATE leases SET expires_at = clock_timestamp() + $3 FROM mine WHERE leases.name = mine.name
     RETURNING leases.name
 )
-SELECT w.name, r.name IS NOT NULL AS renewed, l.epoch IS NOT DISTINCT FROM w.epoch AS mine
-FROM wanted w LEFT JOIN renewed r USING (name) LEFT JOIN leases l ON l.name = w.name
+SELECT w.name, r.name IS NOT NULL AS renewed, l.name IS NOT NULL AS mine
+FROM wanted w LEFT JOIN renewed r USING (name)
+LEFT JOIN leases l ON l.name = w.name AND l.epoch = w.epoch AND l.expires_at > '-infinity'
 """
-"""SKIP LOCKED, so that a long transaction of one lease doesn't hold up the renewal of all others."""
+"""SKIP LOCKED, so that a long transaction of one lease doesn't hold up the renewal of all others. A lease
+that was released meanwhile stays so."""
 
 RENEW_LOCKED = """
-UPDATE leases SET expires_at = clock_timestamp() + $3 WHERE name = $1 AND epoch = $2 RETURNING epoch
+UPDATE leases SET expires_at = clock_timestamp() + $3
+WHERE name = $1 AND epoch = $2 AND expires_at > '-infinity' RETURNING epoch
 """
 
 RELEASE_MANY = """
@@ -78,6 +82,13 @@ HELD_HERE = """(
 statement."""
 
 
+LOOK_AGAIN_SECONDS = (0.05, 0.2)
+"""Pauses before looks at leases that were locked: nearly all are locked for an instant."""
+
+WAITING_AT_ONCE = 4
+"""Renewals that wait for a long transaction. Each takes a connection; others are left to the next look."""
+
+
 class LeaseSet:
     """The leases of one process. :meth:`run` renews them until it is cancelled."""
 
@@ -85,6 +96,7 @@ class LeaseSet:
         self._pool, self._owner, self._ttl = pool, owner, timedelta(seconds=ttl_seconds)
         self._leases: dict[str, Lease] = {}
         self._valid_until: dict[str, float] = {}
+        self._waiting: dict[str, asyncio.Task[None]] = {}
         self._tried_back = False
 
     @property
@@ -128,20 +140,38 @@ class LeaseSet:
 
     async def run(self) -> None:
         """Renew all leases, three times within their time to live. One that is lost is marked so."""
-        while True:
-            await asyncio.sleep(self._ttl.total_seconds() / 3)
-            try:
-                with suppress_instrumentation():
-                    await self._renew()
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                log.warning("leases not renewed", error=repr(error))
+        try:
+            while True:
+                await asyncio.sleep(self._ttl.total_seconds() / 3)
+                try:
+                    with suppress_instrumentation():
+                        await self._renew()
+                except Exception as error:
+                    if not is_transient(error):
+                        raise
+                    log.warning("leases not renewed", error=repr(error))
+        finally:
+            await stop(*self._waiting.values(), patience_seconds=1)
+            self._waiting.clear()
 
     async def _renew(self) -> None:
-        leases = list(self._leases.values())
+        for name, task in list(self._waiting.items()):
+            if task.done():
+                del self._waiting[name]
+                task.result()
+        leases = [lease for lease in self._leases.values() if lease.name not in self._waiting]
+        locked = await self._renew_free(leases)
+        for pause in LOOK_AGAIN_SECONDS:
+            if locked:
+                await asyncio.sleep(pause)
+                locked = await self._renew_free(locked)
+        for lease in locked[: WAITING_AT_ONCE - len(self._waiting)]:
+            self._waiting[lease.name] = asyncio.create_task(self._renew_locked(lease))
+
+    async def _renew_free(self, leases: Sequence[Lease]) -> Sequence[Lease]:
+        """Renew these leases, and return those that transactions of this process hold."""
         if not leases:
-            return
+            return []
         asked = time.monotonic()
         names, epochs = [lease.name for lease in leases], [lease.epoch for lease in leases]
         rows = {row["name"]: row for row in await self._pool.fetch(RENEW_MANY, names, epochs, self._ttl)}
@@ -154,29 +184,34 @@ class LeaseSet:
                 locked.append(lease)
             else:
                 self._lose(lease)
-        if locked:
-            # Transactions of this process hold them. This waits for its turn, one lease after the other.
-            async with asyncio.TaskGroup() as group:
-                for lease in locked:
-                    group.create_task(self._renew_locked(lease))
+        return locked
 
     async def _renew_locked(self, lease: Lease) -> None:
-        asked = time.monotonic()
-        try:
-            epoch = await self._pool.fetchval(RENEW_LOCKED, lease.name, lease.epoch, self._ttl)
-        except asyncpg.LockNotAvailableError:
+        """Wait for the transaction that holds the lease, while all others are renewed."""
+        while self._leases.get(lease.name) is lease:
+            asked = time.monotonic()
+            try:
+                epoch = await self._pool.fetchval(RENEW_LOCKED, lease.name, lease.epoch, self._ttl)
+            except asyncpg.LockNotAvailableError:
+                await asyncio.sleep(RENEW_AGAIN_SECONDS)
+                continue
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.warning("lease not renewed", lease=lease.name, error=repr(error))
+                return
+            if epoch is None:
+                self._lose(lease)
+            else:
+                self._extend(lease, asked)
             return
-        if epoch is None:
-            self._lose(lease)
-        else:
-            self._extend(lease, asked)
 
     def _extend(self, lease: Lease, asked: float) -> None:
         if self._leases.get(lease.name) is lease:
             self._valid_until[lease.name] = asked + self._ttl.total_seconds()
 
     def _lose(self, lease: Lease) -> None:
-        log.warning("lease lost", lease=lease.name, epoch=lease.epoch)
-        lease.lost.set()
-        if self._leases.get(lease.name) is lease:
+        if self._leases.get(lease.name) is lease:  # it may have been released while this was asked
+            log.warning("lease lost", lease=lease.name, epoch=lease.epoch)
+            lease.lost.set()
             del self._leases[lease.name], self._valid_until[lease.name]
