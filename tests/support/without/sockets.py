@@ -10,3 +10,4 @@ def check_before_writing(patch: Patch) -> None:
     """A socket writes and answers whether or not the lease may have expired."""
     patch.setattr(FencedConnection, "send_data", ClientConnection.send_data)
     patch.setattr(FencedConnection, "data_received", ClientConnection.data_received)
+    patch.setattr(FencedConnection, "drop_when_fenced", lambda _: None)

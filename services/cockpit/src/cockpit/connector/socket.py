@@ -15,6 +15,9 @@ OPEN_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
 """Longest wait for the other side to answer the close frame."""
 
+LOOK_SECONDS = 1.0
+"""Time between two looks whether a socket on which nothing moves may still be open."""
+
 _QUIET = logging.getLogger("takaro.connector.websockets")
 _QUIET.setLevel(logging.CRITICAL + 1)
 """The library writes frames to its debug log, the registration token among them, and logs what we handle."""
@@ -25,12 +28,46 @@ class FencedConnection(ClientConnection):
 
     The library answers pings and close frames by itself, in the same step in which it reads them. A process
     that was frozen reads first when it goes on, so the check stands where bytes leave, not in the code that
-    sends.
+    sends. It is made each second too, so a quiet socket doesn't stay open.
+
+    The library waits without an end for the other side to take what is written, its own pings included, and
+    answers pings meanwhile into a buffer that grows. So nothing is read while the other side takes nothing,
+    and after the time limit of a ping the transport is dropped.
     """
 
     def __init__(self, *args: Any, may_write: Callable[[], bool], **options: Any) -> None:
         super().__init__(*args, **options)
         self._may_write = may_write
+        self._look: asyncio.TimerHandle | None = None
+        self._patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to look whether it may still be open."""
+        super().connection_made(transport)
+        self.recv_messages.resume = self._read_on
+        self.drop_when_fenced()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop looking."""
+        for timer in (self._look, self._patience):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The other side takes nothing: read nothing, and don't wait for ever."""
+        super().pause_writing()
+        self.transport.pause_reading()
+        if self.ping_timeout is not None:
+            self._patience = self.loop.call_later(self.ping_timeout, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has taken nearly everything."""
+        super().resume_writing()
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        self._read_on()
 
     def data_received(self, data: bytes) -> None:
         """Read what arrived, and answer it if that is still this process's business."""
@@ -46,6 +83,18 @@ class FencedConnection(ClientConnection):
         else:
             self.protocol.data_to_send()
             self.transport.abort()
+
+    def drop_when_fenced(self) -> None:
+        """Drop the transport if nothing may be written any more; otherwise look again in a second."""
+        if self._may_write():
+            self._look = self.loop.call_later(LOOK_SECONDS, self.drop_when_fenced)
+        else:
+            self.transport.abort()
+
+    def _read_on(self) -> None:
+        """Read, unless the other side takes nothing or messages wait to be handled."""
+        if not (self.paused or self.recv_messages.paused):
+            self.transport.resume_reading()
 
 
 class _Connect(connect):
