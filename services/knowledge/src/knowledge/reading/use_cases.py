@@ -6,7 +6,7 @@ from common.errors import Forbidden, NotFound
 from common.postgres import Connection, Pool, transaction, tried_again
 from knowledge.reading import repository, rules
 from knowledge.reading.records import Document, Listed, Source, piece_of
-from knowledge.search.repository import get_target
+from knowledge.search.repository import list_targets
 from servicekit.keysets import Page
 
 PAGE_DOCUMENTS = 200
@@ -69,9 +69,10 @@ async def read_document(
 
 
 async def _source(connection: Connection, base_id: str, user_id: str, version: str | None) -> Source:
-    target = await get_target(connection, base_id, user_id, version)
-    if target is None:
+    targets = await list_targets(connection, [base_id], user_id, version)
+    if not targets:
         raise NotFound("Knowledge base not found", code="knowledge_base_not_found")
+    [target] = targets
     if not target.visible:
         raise Forbidden
     if target.model is None and not target.chunk_count and not target.current:

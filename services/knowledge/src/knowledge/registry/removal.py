@@ -21,7 +21,7 @@ from knowledge.content.indexes import repository as index_repository
 from knowledge.content.lease import hold_base
 from knowledge.content.versions import repository as versions
 from knowledge.schedules import repository as schedules
-from knowledge.search.repository import get_target
+from knowledge.search.repository import list_targets
 
 log = structlog.get_logger()
 
@@ -101,10 +101,10 @@ async def _remove_version(
         await repository.lock_registry(connection)
         base = await repository.get_base(connection, base_id)
         check(base)
-        target = await get_target(connection, base_id, "")
-        if base is None or target is None:
+        targets = await list_targets(connection, [base_id], "")
+        if base is None or not targets:
             return False
-        if version in (base.version, target.version):
+        if version in (base.version, targets[0].version):
             raise Conflict(f"{version!r} is the version that searches find", code="version_in_use")
         if version not in {stored.version for stored in await versions.list_versions(connection, base_id)}:
             raise NotFound(f"This knowledge base has no version {version!r}", code="version_not_found")

@@ -5,8 +5,9 @@ from pgvector import Vector
 
 from common.postgres import Connection
 from knowledge.search import costs
-from knowledge.search.nearest_repository import NEAREST, TARGETS
+from knowledge.search.nearest_repository import NEAREST
 from knowledge.search.records import Wanted
+from knowledge.search.repository import TARGETS
 
 RANKS_APART = 5
 """The constant of reciprocal rank fusion. Its authors have 60 (Cormack, Clarke, Büttcher 2009), for rankings

@@ -4,8 +4,8 @@ from asyncpg import Record
 
 from common.postgres import Connection
 from knowledge.search import costs
-from knowledge.search.nearest_repository import TARGETS
 from knowledge.search.records import Wanted
+from knowledge.search.repository import TARGETS
 
 FIND_MATCHING = f"""
 WITH {TARGETS}, matched AS MATERIALIZED (

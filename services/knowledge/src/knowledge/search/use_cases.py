@@ -123,11 +123,7 @@ def check_found(found: Found, wanted: Wanted, mode: Mode) -> Found:
 
 async def _check_first(means: Means, wanted: Wanted) -> None:
     async with _within(means.seconds), means.pool.acquire() as connection:
-        targets = [
-            await repository.get_target(connection, base_id, wanted.user_id, wanted.version)
-            for base_id in wanted.base_ids
-        ]
-    known = [target for target in targets if target is not None]
+        known = await repository.list_targets(connection, wanted.base_ids, wanted.user_id, wanted.version)
     check_found(Found(known, [], Plan("none", "", {})), wanted, "vector")
 
 
