@@ -147,6 +147,8 @@ async def test_what_was_redacted_is_not_told_again(
     (message,) = await say(alice, conversation, "a secret")
     await post(alice, f"/api/conversations/{conversation}/messages/{message}/redact")
     for service in (chat, second):
+        async with open_tab(service, user, conversation, last_event_id="2") as tab:
+            await tab.has(3)  # until then this process may not know of it
         async with open_tab(service, user, conversation, last_event_id="1") as tab:
             await tab.has(2, 3)
         assert tab.received[1][2]["data"]["content"] == ""
