@@ -131,7 +131,7 @@ contracts: ## Publish the event contracts in docs/events; refuse a breaking chan
 	@./takaro contracts $(ARGS)
 
 .PHONY: bench
-bench: $(UV) ## Measure against the Node peer and the bare libraries (ONLY=append,latency,http,poison,pages,sync,sync_memory,backlog,search_messages,turns)
+bench: $(UV) ## Measure against the Node peer and the bare libraries (ONLY=append,latency,http,poison,pages,sync,sync_memory,backlog,search_messages,search_speed,turns)
 	@$(RUN) --group bench python -m benchmarks
 
 .PHONY: bench-search

@@ -5,6 +5,7 @@ underlined headings and literal blocks, as of reStructuredText, are found, and n
 """
 
 import re
+from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -62,13 +63,14 @@ def outline_of(text: str, *, markdown: bool) -> Outline:
     return (_Markdown() if markdown else _Plain()).read(text)
 
 
-class _Reading:
+class _Reading(ABC):
     def __init__(self) -> None:
         self.outline = Outline()
         self._open: list[tuple[int, str]] = []
 
+    @abstractmethod
     def read(self, text: str) -> Outline:
-        raise NotImplementedError
+        """The outline of ``text``."""
 
     def heading(self, start: int, level: int, name: str) -> None:
         """A heading that begins at ``start``. The first of a text is its title if it is of the first
