@@ -128,4 +128,4 @@ async def test_without_takaro_it_is_503_and_the_cookie_is_told_to_nobody(
     assert (await browser.get("/api/conversations")).status_code == 200, "who is known stays so for a minute"
     log = both_ways.log_file.read_text()
     assert "Takaro can't say who is calling" in log
-    assert "4711" not in log
+    assert "very-secret" not in log

@@ -141,7 +141,7 @@ async def test_no_usable_answer_is_an_outage_and_no_refusal(
     with structlog.testing.capture_logs() as logs, pytest.raises(TransientError) as told:
         await who(sessions)
     assert "Takaro" in told.value.reason
-    assert "4711" not in repr((logs, told.value, told.value.__cause__, told.value.__context__))
+    assert "very-secret" not in repr((logs, told.value, told.value.__cause__, told.value.__context__))
     assert [each["event"] for each in logs] == ["Takaro can't say who is calling"]
     takaro.lie = None
     assert (await who(sessions)).user_id == "ann"

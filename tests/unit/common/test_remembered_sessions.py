@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from common.errors import NotAuthenticated, TransientError
-from servicekit.auth import takaro_sessions
+from servicekit.auth import takaro_me, takaro_sessions
 from servicekit.auth.takaro_sessions import TakaroSessions
 from tests.support.takaro import me
 
@@ -79,7 +79,7 @@ async def test_a_user_stays_known_through_an_outage(
     api.users["a=1"] = "ann"
     await sessions.caller(b"a=1")
     monkeypatch.setattr(takaro_sessions, "REMEMBERED_SECONDS", 0.0)
-    monkeypatch.setattr(takaro_sessions, "MAX_BYTES", 1)
+    monkeypatch.setattr(takaro_me, "MAX_BYTES", 1)
     with pytest.raises(TransientError):
         await sessions.caller(b"a=1")
     assert len(sessions._known) == 1

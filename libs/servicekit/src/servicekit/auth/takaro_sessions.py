@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from common import telemetry
 from common.errors import NotAuthenticated, PermanentError, TransientError
 from servicekit.auth.caller import Caller, check_user_id
+from servicekit.auth.takaro_me import NoAnswer, get_me
 
 log = structlog.get_logger()
 
@@ -44,9 +45,6 @@ CALLS_WAITING = 500
 
 Both count twice: for cookies that Takaro knew before, and for all others. So strangers keep no user waiting.
 """
-
-MAX_BYTES = 1_000_000
-"""Largest answer: it lists the domains of a user."""
 
 _Detail = Annotated[str, Field(max_length=1_000)]
 
@@ -79,10 +77,6 @@ class _Known:
     def holds(self) -> bool:
         """Whether it counts, by both clocks: the wall clock, which streams wait for, may be set meanwhile."""
         return time.monotonic() - self.asked_at < REMEMBERED_SECONDS and self.caller.seconds_left() != 0
-
-
-class _NoAnswer(Exception):
-    """There is none, or it isn't one of ``/me``. The text says why, without a word of question or answer."""
 
 
 class TakaroSessions:
@@ -137,7 +131,7 @@ class TakaroSessions:
                 asked_at, end = time.monotonic(), time.time() + REMEMBERED_SECONDS
                 with telemetry.span("GET /me", kind=SpanKind.CLIENT), suppress_instrumentation():
                     found = await self._get(cookie)
-        except (_NoAnswer, TimeoutError) as error:
+        except (NoAnswer, TimeoutError) as error:
             log.warning("Takaro can't say who is calling", error=str(error) or "too slow")
             raise TransientError("Takaro can't be asked who is calling, try again") from None
         self._known.pop(digest, None)  # the newest stands last
@@ -154,24 +148,9 @@ class TakaroSessions:
         return caller
 
     async def _get(self, cookie: bytes) -> Caller | None:
-        """Who Takaro says it is; None for nobody. No other header of the caller goes with the call."""
-        headers = {b"Cookie": cookie, b"Accept": b"application/json", b"Accept-Encoding": b"identity"}
-        body = bytearray()
-        try:
-            async with self._http.stream(
-                "GET", self._url, headers=headers, follow_redirects=False
-            ) as response:
-                if response.status_code == httpx.codes.UNAUTHORIZED:
-                    return None
-                if response.status_code != httpx.codes.OK:
-                    raise _NoAnswer(f"status {response.status_code}")
-                async for chunk in response.aiter_raw():
-                    body += chunk
-                    if len(body) > MAX_BYTES:
-                        raise _NoAnswer(f"an answer over {MAX_BYTES} bytes")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _NoAnswer(type(error).__name__) from None
-        return _caller_in(bytes(body))
+        """Who Takaro says it is; None for nobody."""
+        body = await get_me(self._http, self._url, cookie)
+        return None if body is None else _caller_in(body)
 
 
 def _caller_in(body: bytes) -> Caller:
@@ -179,5 +158,5 @@ def _caller_in(body: bytes) -> Caller:
         user = _Answer.model_validate_json(body).data.user
         check_user_id(user.id)
     except (ValidationError, PermanentError):
-        raise _NoAnswer("an answer that isn't one of /me") from None
+        raise NoAnswer("an answer that isn't one of /me") from None
     return Caller(user.id, email=user.email, name=user.name)

@@ -11,10 +11,11 @@ import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from servicekit.auth.takaro_me import NoAnswer, get_me
+
 log = structlog.get_logger()
 
 ANSWER_SECONDS = 5.0
-MAX_BYTES = 1_000_000
 MAX_TOKEN = 1_000
 
 
@@ -44,23 +45,16 @@ class _Answer(_Model):
 async def fetch_token(http: httpx.AsyncClient, api_url: str, cookie: bytes, user_id: str) -> str | None:
     """The registration token of the current domain of the user with this ``Cookie`` header; None if Takaro
     doesn't give one, knows the cookie as somebody else's, or can't be asked."""
-    headers = {b"Cookie": cookie, b"Accept": b"application/json", b"Accept-Encoding": b"identity"}
-    body = bytearray()
     try:
         with suppress_instrumentation():
-            async with (
-                asyncio.timeout(ANSWER_SECONDS),
-                http.stream("GET", f"{api_url}/me", headers=headers, follow_redirects=False) as response,
-            ):
-                if response.status_code != httpx.codes.OK:
-                    return None
-                async for chunk in response.aiter_raw():
-                    body += chunk
-                    if len(body) > MAX_BYTES:
-                        return None
-        me = _Answer.model_validate_json(bytes(body)).data
-    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValidationError) as error:
-        log.warning("Takaro can't be asked for a registration token", error=type(error).__name__)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                body = await get_me(http, f"{api_url}/me", cookie)
+        if body is None:
+            return None
+        me = _Answer.model_validate_json(body).data
+    except (NoAnswer, TimeoutError, ValidationError) as error:
+        why = str(error) if isinstance(error, NoAnswer) else type(error).__name__
+        log.warning("Takaro can't be asked for a registration token", error=why)
         return None
     if me.user.id != user_id:
         return None
